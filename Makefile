@@ -1,0 +1,41 @@
+# What one types here. `make` alone lists the targets.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+RUN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: help demo test check format bench fuzz mutants golden schema docs lock wheel clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(STAMP): requirements.lock pyproject.toml
+	@command -v "$(PYTHON)" >/dev/null || { echo "Python 3.11 or later is needed"; exit 1; }
+	@echo "setting up .venv (once, about half a minute)"
+	@"$(PYTHON)" -m venv .venv
+	@$(RUN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(RUN)/uv pip install --quiet --python $(RUN)/python --require-hashes -r requirements.lock
+	@$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps -e .
+	@touch $@
+
+demo: $(STAMP)  ## Mel's story: real people, real mail, a real Temporal server and database
+	@$(RUN)/journeys demo
+
+test: $(STAMP)  ## install what the tests need and run all of them
+	@$(RUN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+check: $(STAMP)  ## format, lint, types, import contracts
+	@$(RUN)/ruff format --check .
+	@$(RUN)/ruff check .
+	@$(RUN)/mypy
+	@$(RUN)/lint-imports
+
+format: $(STAMP)  ## format and mend what can be mended
+	@$(RUN)/ruff check --fix --quiet . || true
+	@$(RUN)/ruff format .
+
+lock: $(STAMP)  ## renew requirements.lock
+	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock
+
+clean:  ## remove what was built here (the user's cache folder stays)
+	rm -rf .venv dist build mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
