@@ -1,0 +1,1 @@
+"""The language: what can be said. Pure values, which import nothing of ours beside themselves."""

@@ -1,0 +1,265 @@
+"""The whole protocol between the machine and the world: events in, commands out, outcomes between.
+
+Events say what happened (past participles), commands what should be done (imperatives), outcomes what a step
+made of an event. All are frozen values without methods: pattern matching reads them, nobody subclasses them.
+Instants are aware and in UTC.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+if TYPE_CHECKING:
+    from journeys.canvas.filters import Filter
+
+NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One person's run through one canvas: small, frozen, all that the machine needs to know.
+
+    `id` names the entry, `person` the person, both opaque. `moved` is the instant of the last event that it heard;
+    `begun` the instant at which it came to the step `step`. `wake_at` is the deadline it sleeps to (none: it waits
+    for nothing, or has ended). `phase` is the step's own bookmark within a step. `ended` is the reason of its end.
+    """
+
+    id: str
+    canvas: str
+    person: str
+    moved: datetime
+    entered: datetime
+    variant: str | None = None
+    step: str | None = None
+    begun: datetime | None = None
+    wake_at: datetime | None = None
+    phase: str = ""
+    leaving: str | None = None
+    """An exit that takes effect at the end of the step (`release: end_of_step`)."""
+    ended: str | None = None
+    context: Mapping[str, Any] = field(default=NOTHING)
+    """Entry properties, and what context steps set; lives until the end of the entry (CTX-2, CTX-3)."""
+    properties: Mapping[str, Any] = field(default=NOTHING)
+    """`event_properties`: of the event that matched an action path, for the first message after it (CTX-20)."""
+    heard: int = 0
+    """The number of the last of the person's events that it heard."""
+
+
+# Events -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The entry begins."""
+
+
+Kind = Literal["event", "purchase", "message"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Occurrence:
+    """Something that a person did, or that happened to a message of hers: the raw material of `Happened`.
+
+    `name` is the event's name, a purchase's product, or an engagement (`opened`, `clicked` …). `no` counts the
+    person's occurrences in the order in which they were stored.
+    """
+
+    no: int
+    kind: Kind
+    name: str
+    at: datetime
+    properties: Mapping[str, Any] = field(default=NOTHING)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Happened:
+    """An awaited thing happened: it matched the trigger named `label` of the step at which the entry stands."""
+
+    label: str
+    occurrence: Occurrence
+
+
+@dataclass(frozen=True, slots=True)
+class Woke:
+    """The deadline has come."""
+
+
+DeliveryOutcome = Literal["sent", "aborted", "unreachable", "invalid", "failed", "withdrawn"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivered:
+    """A message of the step is settled: `sent`, or why it was not."""
+
+    step: str
+    outcome: DeliveryOutcome
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The world's answer to the question that the entry asked last."""
+
+    answer: Any
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Left:
+    """An exit was met. `at_once` ends the entry now (EXT-5, X1); otherwise it ends at the end of its step."""
+
+    reason: str
+    at: datetime
+    at_once: bool = True
+
+
+Event = Entered | Happened | Woke | Delivered | Answered | Left
+
+
+# Questions ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """Which is the first of these filters that the person matches now? Answer: its index, or None."""
+
+    filters: tuple[Filter, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Zones:
+    """Which zones count? Answer: `ZonesAnswer`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZonesAnswer:
+    """IANA names; `local` is the company's where the profile has none (DLY-5)."""
+
+    company: str
+    local: str
+
+
+@dataclass(frozen=True, slots=True)
+class BestTime:
+    """When does the person like to read on this channel (IT-1)? Answer: `BestTimeAnswer`."""
+
+    channel: str
+
+
+@dataclass(frozen=True, slots=True)
+class BestTimeAnswer:
+    """`minute` of the local day (0–1439), or None where nothing was learnt yet (IT-3); `zone` is the local one."""
+
+    zone: str
+    minute: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Render:
+    """What do these variables come to? Pairs of (name, type, Liquid source), evaluated top to bottom (CXS-2).
+
+    Answer: a mapping of the names that could be set to their values; the others are left out (CXS-4).
+    """
+
+    variables: tuple[tuple[str, str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LookBack:
+    """What of that which the step listens to has already happened since `since`? Answer: tuple of `Happened`.
+
+    The driver asks it when a step begins to listen, so that nothing falls between the step and the ingestion.
+    """
+
+    since: datetime
+
+
+Question = Matches | Zones | BestTime | Render | LookBack
+
+
+# Commands -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """Find out something of the world and answer with `Answered`. Always the last command of its group."""
+
+    question: Question
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """A message of this step is to leave. `key` makes it unique: entry and step, whatever is repeated."""
+
+    step: str
+    key: str
+    at: datetime
+    context: Mapping[str, Any]
+    properties: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Update:
+    """Write attributes to the profile and log events, as the step of that id says (UPD-1)."""
+
+    step: str
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Note:
+    """Remember a fact of this entry: `entered`, `reached`, `took`, `waits`, `late`, `ended` …, with details."""
+
+    fact: str
+    at: datetime
+    step: str | None = None
+    data: Mapping[str, Any] = field(default=NOTHING)
+
+
+Command = Ask | Send | Update | Note
+
+
+# Outcomes: what a step says ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Go:
+    """Leave the step by this exit. `context` is merged into the entry's; `properties` replace its event's."""
+
+    exit: str = "next"
+    doing: tuple[Command, ...] = ()
+    context: Mapping[str, Any] | None = None
+    properties: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Stay until the instant, or until something that the step listens to; `phase` comes back with the entry."""
+
+    until: datetime
+    phase: str = ""
+    doing: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wonder:
+    """Stay, and ask the world; the answer comes to `hear` as `Answered`, with the entry in this phase."""
+
+    question: Question
+    phase: str = ""
+    doing: tuple[Command, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The entry ends here, for this reason."""
+
+    reason: str
+    doing: tuple[Command, ...] = ()
+
+
+Outcome = Go | Wait | Wonder | End
