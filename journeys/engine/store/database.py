@@ -1,0 +1,98 @@
+"""The way to the database: one pool for the hot statements, one SQLAlchemy engine for what is read in calm."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import Any
+
+import asyncpg
+import msgspec
+from asyncpg.pool import PoolConnectionProxy
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import NullPool
+
+Connection = PoolConnectionProxy | asyncpg.Connection
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+def driver_url(url: str) -> str:
+    """The URL as asyncpg reads it: `postgresql://…`, whatever dialect name it came with."""
+    scheme, _, rest = url.partition("://")
+    return f"{scheme.split('+')[0].replace('postgres', 'postgresql').replace('postgresqlql', 'postgresql')}://{rest}"
+
+
+async def _prepare(connection: asyncpg.Connection) -> None:
+    await connection.set_type_codec(
+        "jsonb",
+        schema="pg_catalog",
+        encoder=lambda value: b"\x01" + _encode(value),
+        decoder=lambda raw: _decode(raw[1:]),
+        format="binary",
+    )
+
+
+async def _keep(connection: asyncpg.Connection) -> None:
+    """Nothing to reset: we leave no session state behind, and a reset costs a statement for every use."""
+
+
+class Database:
+    """One PostgreSQL database (15 or later).
+
+    `pool` gives asyncpg connections that read and write jsonb as Python values; `session()` a SQLAlchemy session.
+
+    Example:
+        >>> async with Database.at("postgresql:///journeys") as db:      # doctest: +SKIP
+        ...     async with db.transaction() as connection:
+        ...         await connection.fetchval("select 1")
+    """
+
+    def __init__(self, url: str, pool: asyncpg.Pool) -> None:
+        self.url = driver_url(url)
+        self.pool = pool
+
+    @classmethod
+    async def open(cls, url: str, *, size: int = 10) -> Database:
+        """Connect, with at most `size` connections for the hot statements."""
+        pool = await asyncpg.create_pool(
+            driver_url(url), min_size=1, max_size=size, init=_prepare, reset=_keep
+        )
+        return cls(url, pool)
+
+    @classmethod
+    @asynccontextmanager
+    async def at(cls, url: str, *, size: int = 10) -> AsyncIterator[Database]:
+        """Connect, and disconnect at the end of the block."""
+        database = await cls.open(url, size=size)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def close(self) -> None:
+        """Give back all connections."""
+        await self.pool.close()
+        if "engine" in self.__dict__:
+            await self.engine.dispose()
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        """A connection within a transaction: committed at the end of the block, rolled back on an exception."""
+        async with self.pool.acquire() as connection, connection.transaction():
+            yield connection
+
+    @cached_property
+    def engine(self) -> AsyncEngine:
+        """SQLAlchemy's way in. It keeps no connections: what goes through here is rare."""
+        return create_async_engine(
+            self.url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
+        )
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[AsyncSession]:
+        """A session within a transaction."""
+        async with async_sessionmaker(self.engine, expire_on_commit=False).begin() as session:
+            yield session

@@ -1,0 +1,9 @@
+"""Alembic's entry: runs the migrations on the connection that it is given."""
+
+from alembic import context
+
+from journeys.engine.store.tables import Table
+
+context.configure(connection=context.config.attributes["connection"], target_metadata=Table.metadata)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,14 @@
+"""The first schema: people and what is known of them, plans, entries, messages, and the two logs."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    connection = op.get_bind().connection.dbapi_connection
+    connection.run_async(lambda driver: driver.execute(script))  # type: ignore[union-attr]  # several statements
