@@ -1,0 +1,100 @@
+"""What a user update step does to a profile: attributes set or incremented, events logged for a later transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from journeys.canvas.vocabulary import Update
+from journeys.engine.content import Values, render_value
+from journeys.engine.people.profiles import Profile
+
+MOST_HOPS = 20
+"""An event that a canvas made may make a canvas make an event, and so on; the chain is cut after this many."""
+
+
+@dataclass(frozen=True, slots=True)
+class Echo:
+    """An event that a burst made: stored with the burst, heard in a later transaction."""
+
+    workspace: int
+    person: UUID
+    key: str
+    name: str
+    at: datetime
+    properties: Mapping[str, Any]
+    hops: int
+
+
+def updated(
+    profile: Profile, step: Any, update: Update, values: Values, hops: int
+) -> tuple[Mapping[str, Any], Sequence[Echo]]:
+    """The attributes after the update, and the events that it logs (UPD-1, UPD-5).
+
+    Raises `Aborted`, `RenderError` or `TemplateError` where a value's Liquid cannot be rendered: then nothing of
+    the update is done (UPD-8).
+    """
+    attributes = dict(profile.attributes)
+    for name, change in step.attributes.items():
+        value = _changed(attributes.get(name), change, values)
+        if value is None:
+            attributes.pop(name, None)
+        else:
+            attributes[name] = value
+    echoes = [
+        Echo(
+            profile.workspace,
+            profile.id,
+            f"{update.key}/{place}",
+            event.name,
+            update.at,
+            {name: _rendered(value, values) for name, value in event.properties.items()},
+            hops + 1,
+        )
+        for place, event in enumerate(step.events)
+    ]
+    return attributes, echoes
+
+
+def _changed(before: Any, change: Any, values: Values) -> Any:
+    """What the attribute comes to. An increment of something that is no number leaves it alone (ATT-3)."""
+    increment = getattr(change, "increment", None)
+    if increment is None:
+        return _rendered(change, values)
+    if before is None:
+        return increment
+    if isinstance(before, bool) or not isinstance(before, int | float):
+        return before
+    return before + increment
+
+
+def _rendered(value: Any, values: Values) -> Any:
+    if isinstance(value, str) and ("{{" in value or "{%" in value):
+        return render_value(value, values)
+    return value
+
+
+STORE_PROFILES = """
+update people p set attributes = s.attributes, updated = clock_timestamp()
+from unnest($1::int[], $2::uuid[], $3::jsonb[]) as s(workspace, id, attributes)
+where (p.workspace, p.id) = (s.workspace, s.id)
+"""
+
+STORE_ECHOES = """
+insert into echoes (workspace, person, key, name, at, properties, hops)
+select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[])
+on conflict do nothing
+"""
+
+
+async def store_updates(connection: Any, changed: Collection[Profile], echoes: Sequence[Echo]) -> None:
+    """Write the changed profiles and the events to come; the people are locked."""
+    if changed:
+        rows = [(profile.workspace, profile.id, dict(profile.attributes)) for profile in changed]
+        await connection.execute(STORE_PROFILES, *map(list, zip(*rows, strict=True)))
+    if echoes:
+        events = [(e.workspace, e.person, e.key, e.name, e.at, dict(e.properties), e.hops) for e in echoes]
+        await connection.execute(STORE_ECHOES, *map(list, zip(*events, strict=True)))

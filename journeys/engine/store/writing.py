@@ -1,0 +1,122 @@
+"""What one transaction writes of entries, in one statement: states, inbox, dispatches, facts, windows.
+
+Rows are collected while the machine runs and written at the end, so that a burst costs the same few statements
+whatever its number of entries and steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from journeys.engine.ports import Untold
+
+Columns = Sequence[tuple[str, str]]
+
+STATE: Columns = (
+    ("workspace", "int"), ("person", "uuid"), ("id", "uuid"), ("told_too", "bool"), ("at", "timestamptz"),
+    ("variant", "text"), ("step", "text"), ("begun", "timestamptz"), ("wake_at", "timestamptz"),
+    ("alarm_at", "timestamptz"), ("phase", "text"), ("leaving", "text"), ("ended", "text"),
+    ("ended_at", "timestamptz"), ("context", "jsonb"), ("properties", "jsonb"), ("heard", "bigint"), ("hops", "int"),
+)  # fmt: skip
+BIRTH: Columns = (
+    *STATE, ("shard", "int"), ("canvas", "text"), ("plan", "text"), ("key", "text"), ("priority", "int"),
+    ("entered", "timestamptz"), ("answered", "int"),
+)  # fmt: skip
+INBOX: Columns = (
+    ("workspace", "int"), ("person", "uuid"), ("entry", "uuid"), ("no", "bigint"), ("step", "text"), ("what", "text"),
+    ("label", "text"), ("kind", "text"), ("name", "text"), ("at", "timestamptz"), ("properties", "jsonb"),
+)  # fmt: skip
+DISPATCH: Columns = (
+    ("workspace", "int"), ("person", "uuid"), ("key", "text"), ("shard", "int"), ("entry", "uuid"), ("canvas", "text"),
+    ("plan", "text"), ("step", "text"), ("variant", "text"), ("channel", "text"), ("at", "timestamptz"),
+    ("context", "jsonb"), ("properties", "jsonb"), ("held", "bool"), ("priority", "int"),
+)  # fmt: skip
+FACT: Columns = (
+    ("workspace", "int"), ("person", "uuid"), ("shard", "int"), ("fact", "text"), ("at", "timestamptz"),
+    ("canvas", "text"), ("entry", "uuid"), ("step", "text"), ("dispatch", "text"), ("data", "jsonb"),
+)  # fmt: skip
+WINDOW: Columns = (
+    ("workspace", "int"), ("person", "uuid"), ("entry", "uuid"), ("name", "text"), ("shard", "int"), ("canvas", "text"),
+    ("plan", "text"), ("variant", "text"), ("since", "timestamptz"), ("until", "timestamptz"),
+)  # fmt: skip
+
+UNTOLD = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
+
+
+def _names(columns: Columns) -> str:
+    return ", ".join(name for name, _ in columns)
+
+
+def _insert(table: str, columns: Columns, first: int) -> str:
+    arrays = ", ".join(f"${first + place}::{kind}[]" for place, (_, kind) in enumerate(columns))
+    return f"insert into {table} ({_names(columns)}) select * from unnest({arrays})"  # noqa: S608 - constants
+
+
+def _write() -> str:
+    """The one statement. Its parameters are arrays, one a column, table after table."""
+    at = 1
+    parts = []
+    arrays = ", ".join(f"${at + place}::{kind}[]" for place, (_, kind) in enumerate(STATE))
+    sets = ", ".join(f"{name} = s.{name}" for name, _ in STATE[4:-1])
+    parts.append(f"""moved as (
+        update entries t set turn = t.turn + 1, answered = t.turn + 1, moved = clock_timestamp(), {sets},
+            told = case when s.told_too then t.turn + 1 else t.told end, hops = greatest(t.hops, s.hops)
+        from unnest({arrays}) as s({_names(STATE)})
+        where (t.workspace, t.person, t.id) = (s.workspace, s.person, s.id)
+        returning t.*)""")  # noqa: S608 - constants
+    parts.append("""emptied as (
+        delete from inbox i using moved m where (i.workspace, i.person, i.entry) = (m.workspace, m.person, m.id)
+            and (i.step is distinct from m.step or m.ended is not null or i.no <= m.heard))""")
+    at += len(STATE)
+    kept = [column for column in BIRTH if column[0] != "told_too"]
+    arrays = ", ".join(f"${at + place}::{kind}[]" for place, (_, kind) in enumerate(BIRTH))
+    parts.append(f"""born as (
+        insert into entries ({_names(kept)}, alarm, turn, told)
+        select {_names(kept)}, id, 1, case when told_too then 1 else 0 end from unnest({arrays}) as s({_names(BIRTH)})
+        returning *)""")  # noqa: S608 - constants
+    at += len(BIRTH)
+    for name, table, columns in (
+        ("noted", "inbox", INBOX),
+        ("queued", "dispatches", DISPATCH),
+        ("logged", "facts", FACT),
+        ("opened", "conversions", WINDOW),
+    ):
+        parts.append(f"{name} as ({_insert(table, columns, at)})")
+        at += len(columns)
+    union = f"select {UNTOLD} from moved union all select {UNTOLD} from born"  # noqa: S608 - constants
+    return "with " + ",\n".join(parts) + "\n" + union
+
+
+WRITE = _write()
+
+
+class Page:
+    """What is to be written, row by row; `write` writes it and says where the entries stand then."""
+
+    def __init__(self) -> None:
+        self.states: list[Sequence[Any]] = []
+        self.births: list[Sequence[Any]] = []
+        self.inbox: list[Sequence[Any]] = []
+        self.dispatches: list[Sequence[Any]] = []
+        self.facts: list[Sequence[Any]] = []
+        self.windows: list[Sequence[Any]] = []
+
+    def __bool__(self) -> bool:
+        return any((self.states, self.births, self.inbox, self.dispatches, self.facts, self.windows))
+
+    async def write(self, connection: Any) -> list[Untold]:
+        """Write all of it in one statement. Every state raises the entry's turn by one."""
+        if not self:
+            return []
+        arrays: list[Sequence[Any]] = []
+        for rows, columns in (
+            (self.states, STATE),
+            (self.births, BIRTH),
+            (self.inbox, INBOX),
+            (self.dispatches, DISPATCH),
+            (self.facts, FACT),
+            (self.windows, WINDOW),
+        ):
+            arrays.extend(zip(*rows, strict=True) if rows else [()] * len(columns))
+        return [Untold(*row) for row in await connection.fetch(WRITE, *arrays)]

@@ -1,0 +1,209 @@
+"""The composition root: who plays which part. Settings become an engine, an engine becomes a worker or an API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker, WorkerTuner
+
+from journeys.channels.base import Channel, installed
+from journeys.engine.burst import Bursts
+from journeys.engine.clock import Clock
+from journeys.engine.delivery import Courier, NotifyBell
+from journeys.engine.published import Published
+from journeys.engine.store.database import Database
+from journeys.workflows.activities import Activities
+from journeys.workflows.attributes import register_search_attributes
+from journeys.workflows.deliver import WATCH, Deliver
+from journeys.workflows.entry import EntryAlarm
+from journeys.workflows.house import House
+from journeys.workflows.tell import TemporalTeller
+
+TASK_QUEUE = "journeys"
+
+WORKFLOW_SLOTS = 32
+"""Workflow tasks in flight; one is held for a whole local activity, so they cap the bursts in flight."""
+
+CACHED_WORKFLOWS = 500
+"""Well above three times the slots, or local activities are run again."""
+
+GRACEFUL = timedelta(seconds=20)
+"""How long a worker that is asked to stop finishes what it has begun."""
+
+log = structlog.get_logger(__name__)
+
+
+class Settings(BaseSettings):
+    """Where the database and Temporal are, and the few knobs of a process, from the environment."""
+
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore", populate_by_name=True)
+
+    database_url: str = Field(validation_alias="DATABASE_URL")
+    temporal_address: str = Field(default="localhost:7233", validation_alias="TEMPORAL_ADDRESS")
+    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
+    task_queue: str = TASK_QUEUE
+    time_scale: float = 1.0
+    connections: int = 12
+    drain_lanes: int = 1
+
+
+@dataclass(slots=True)
+class Engine:
+    """The parts of one process, up and connected."""
+
+    db: Database
+    client: Client
+    clock: Clock
+    published: Published
+    bell: NotifyBell
+    teller: TemporalTeller
+    bursts: Bursts
+    courier: Courier
+    house: House
+    channels: dict[str, Channel]
+
+
+@asynccontextmanager
+async def engine(
+    database_url: str,
+    client: Client,
+    *,
+    task_queue: str = TASK_QUEUE,
+    clock: Clock | None = None,
+    connections: int = 12,
+    channels: Sequence[Channel] | None = None,
+    keep_house: bool = True,
+) -> AsyncIterator[Engine]:
+    """Everything but the worker and the API. `channels`: those that are installed, unless others are given."""
+    clock = clock or Clock()
+    async with AsyncExitStack() as stack:
+        db = await stack.enter_async_context(Database.at(database_url, size=connections))
+        published = Published(db)
+        bell = NotifyBell(db)
+        stack.push_async_callback(bell.close)
+        teller = TemporalTeller(db, client, clock, task_queue)
+        stack.push_async_callback(teller.drain)
+        bursts = Bursts(db, published, clock, bell)
+        stack.push_async_callback(bursts.drain)
+        ways = {channel.name: channel for channel in channels} if channels is not None else dict(installed())
+        courier = Courier(db, published, clock, teller, bell, ways)
+        await stack.enter_async_context(courier)
+
+        async def closed(workflow_id: str) -> bool:
+            return await is_closed(client, workflow_id)
+
+        house = House(db, published, clock, teller, bell, closed=closed)
+        if keep_house:
+            house.start()
+            stack.callback(house.stop)
+        yield Engine(db, client, clock, published, bell, teller, bursts, courier, house, ways)
+
+
+async def is_closed(client: Client, workflow_id: str) -> bool:
+    """Whether the workflow of that id has come to an end, by itself or by an operator's hand."""
+    try:
+        description = await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            return False
+        raise
+    return description.status != WorkflowExecutionStatus.RUNNING
+
+
+def worker_options(activities: Activities, *, sandboxed: bool = False) -> dict[str, Any]:
+    """What a Temporal worker needs to be ours: workflows, activities, and measured settings."""
+    options: dict[str, Any] = {
+        "workflows": [EntryAlarm, Deliver],
+        "activities": [activities.burst, activities.drain],
+        "max_cached_workflows": CACHED_WORKFLOWS,
+        "tuner": WorkerTuner.create_fixed(workflow_slots=WORKFLOW_SLOTS, activity_slots=50, local_activity_slots=100),
+        "workflow_task_poller_behavior": PollerBehaviorSimpleMaximum(maximum=4),
+        "activity_task_poller_behavior": PollerBehaviorSimpleMaximum(maximum=2),
+        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
+        "graceful_shutdown_timeout": GRACEFUL,
+    }
+    if not sandboxed:
+        options["workflow_runner"] = UnsandboxedWorkflowRunner()
+    return options
+
+
+async def keep_delivering(client: Client, channels: Sequence[str], task_queue: str, lanes: int = 1) -> None:
+    """Start the delivery workflows of these channels where they do not run yet."""
+    for channel in channels:
+        for lane in range(lanes):
+            try:
+                await client.start_workflow(
+                    Deliver.run,
+                    args=[channel, lane],
+                    id=f"deliver:{task_queue}:{channel}:{lane}",
+                    task_queue=task_queue,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                )
+            except WorkflowAlreadyStartedError:
+                log.debug("delivering_already", channel=channel, lane=lane)
+
+
+async def connect(settings: Settings) -> Client:
+    """Connect to Temporal. Raises RuntimeError, with what to do, where nobody answers."""
+    try:
+        return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+    except RuntimeError as error:
+        raise RuntimeError(
+            f"no Temporal server answers at {settings.temporal_address}: start one, or set TEMPORAL_ADDRESS"
+        ) from error
+
+
+async def run_worker(settings: Settings, stop: asyncio.Event, *, ready: Callable[[], None] | None = None) -> None:
+    """Run one worker process until `stop` is set, then finish what it has begun."""
+    client = await connect(settings)
+    await register_search_attributes(client)
+    clock = Clock(scale=settings.time_scale)
+    async with engine(
+        settings.database_url,
+        client,
+        task_queue=settings.task_queue,
+        clock=clock,
+        connections=settings.connections,
+    ) as parts:
+        activities = Activities(lambda: parts.bursts, clock, parts.courier.drain, WATCH)
+        async with Worker(client, task_queue=settings.task_queue, **worker_options(activities)):
+            await keep_delivering(client, list(parts.channels), settings.task_queue, settings.drain_lanes)
+            if ready:
+                ready()
+            await stop.wait()
+
+
+def stop_on_signals(stop: asyncio.Event) -> None:
+    """Set the event on SIGTERM and SIGINT."""
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+
+
+def leave(code: int = 0) -> None:
+    """End the process without running finalisers: Temporal's core may crash in them otherwise."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+async def main() -> None:
+    """What `journeys worker` runs: settings from the environment, until a signal comes."""
+    stop = asyncio.Event()
+    stop_on_signals(stop)
+    await run_worker(Settings(), stop)

@@ -1,0 +1,52 @@
+"""The activities: a burst, and the draining of a channel. All that they know they are given by the composition root."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from temporalio import activity
+
+from journeys.engine.burst import Bursts, Call
+from journeys.engine.clock import Clock
+
+BEAT = 1.0
+"""Seconds between two heartbeats of a drain."""
+
+Drain = Callable[[str, asyncio.Event], Awaitable[None]]
+"""Drains a channel until the event is set."""
+
+
+class Activities:
+    """What the workflows ask for. `ready` gives the parts, once the worker's engine is up."""
+
+    def __init__(self, bursts: Callable[[], Bursts], clock: Clock, drain: Drain, watch: timedelta) -> None:
+        self._bursts = bursts
+        self._clock = clock
+        self._drain = drain
+        self._watch = watch
+
+    @activity.defn(name="journeys_burst")
+    async def burst(self, alarm: str, turn: int, now: float) -> tuple[int, float | None]:
+        """One alarm's burst: (turn, Unix seconds of the next alarm or None). `now` is the workflow's clock."""
+        at = self._clock.virtual(datetime.fromtimestamp(now, UTC))
+        reply = await asyncio.shield(self._bursts()(UUID(alarm), Call(turn, at)))
+        return reply.turn, None if reply.alarm_at is None else self._clock.real(reply.alarm_at).timestamp()
+
+    @activity.defn(name="journeys_drain")
+    async def drain(self, channel: str, lane: int) -> None:
+        """Drain a channel for a while, heartbeating; ends early where the worker shuts down or the call is withdrawn."""
+        stop = asyncio.Event()
+        draining = asyncio.create_task(self._drain(channel, stop))
+        ends = asyncio.get_running_loop().time() + self._watch.total_seconds()
+        try:
+            while not draining.done() and asyncio.get_running_loop().time() < ends:
+                activity.heartbeat(lane)
+                await asyncio.wait({draining}, timeout=BEAT)
+        finally:
+            stop.set()
+            with suppress(asyncio.CancelledError):
+                await draining
