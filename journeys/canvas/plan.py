@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import cached_property
 from hashlib import blake2b
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from journeys.canvas.canvas import Canvas, Variant
-    from journeys.canvas.filters import Filter
-    from journeys.canvas.steps.base import Step
+from journeys.canvas.canvas import Canvas, Variant
+from journeys.canvas.filters import Filter
+from journeys.canvas.lots import lot, pick
+from journeys.canvas.steps import Step
+
+END = "end"
+"""`then: end` ends the entry."""
 
 Exits = Mapping[str, str | None]
 """The exits of one step, each with the step that it leads to; None where the entry ends."""
-
-
-def lot(*names: str) -> float:
-    """A number in [0, 1) that depends on these names alone, the same in every process (VAR-2, EXP-3)."""
-    digest = blake2b("\x1f".join(names).encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") / 2**64
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,65 @@ class Plan:
 
     def variant_of(self, person: str) -> Variant:
         """The variant of this person: by a hash of person and canvas, so the same on every re-entry (VAR-2)."""
-        place = lot(person, self.canvas.name) * 100
-        for variant in self.canvas.arms:
-            place -= variant.weight
-            if place < 0:
-                return variant
-        return self.canvas.arms[-1]
+        arms = {variant.name: variant for variant in self.canvas.arms}
+        shares = {name: variant.weight for name, variant in arms.items()}
+        return arms[pick(lot(person, self.canvas.name), shares)]
+
+    @cached_property
+    def maximum(self) -> timedelta:
+        """The longest that an entry can last, over all paths of all variants (CTL-6)."""
+        known: dict[str, timedelta] = {}
+        for step in reversed(self.order):
+            onward = [known[target] for target in self.exits[step].values() if target is not None]
+            known[step] = self.steps[step].longest() + max(onward, default=timedelta(0))
+        return max((known[start] for start in self.starts.values() if start), default=timedelta(0))
+
+    @property
+    def order(self) -> Sequence[str]:
+        """The steps in the order in which they are written: forwards only, so every exit leads further down."""
+        return tuple(self.steps)
+
+
+def walk(steps: Sequence[Step]) -> Iterator[Step]:
+    """All steps of a sequence and of the branches within it, in the order in which they are written."""
+    for step in steps:
+        yield step
+        for branch in step.branches().values():
+            yield from walk(branch.steps)
+
+
+def links(steps: Sequence[Step], after: str | None) -> Iterator[tuple[str, dict[str, str | None]]]:
+    """The exits of all steps of a sequence that is followed by the step `after`.
+
+    A sequence reads downwards; a branch that runs out falls through to what follows the branching step; `then`
+    goes elsewhere.
+    """
+    for place, step in enumerate(steps):
+        following = steps[place + 1].id if place + 1 < len(steps) else after
+        onward = _then(step.then, following)
+        exits: dict[str, str | None] = {"next": onward}
+        for name, branch in step.branches().items():
+            end = _then(branch.then, onward)
+            exits[name] = branch.steps[0].id if branch.steps else end
+            yield from links(branch.steps, end)
+        yield step.id, exits
+
+
+def _then(then: str | None, following: str | None) -> str | None:
+    if then is None:
+        return following
+    return None if then == END else then
+
+
+def canonical(canvas: Canvas) -> str:
+    """The canvas as canonical JSON, every default written out."""
+    return json.dumps(canvas.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def compile(canvas: Canvas) -> Plan:  # noqa: A001 - the verb of the design
+    """The plan of a canvas that was checked. The same canvas gives the same plan, wherever it was written."""
+    steps = {step.id: step for variant in canvas.arms for step in walk(variant.steps)}
+    exits = {step: ways for variant in canvas.arms for step, ways in links(variant.steps, None)}
+    starts = {variant.name: variant.steps[0].id if variant.steps else None for variant in canvas.arms}
+    digest = blake2b(canonical(canvas).encode(), digest_size=8).hexdigest()
+    return Plan(f"{canvas.name}@{digest}", canvas, steps, exits, starts, canvas.audience_exits)

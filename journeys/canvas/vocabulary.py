@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
+def _nothing() -> Mapping[str, Any]:
+    return NOTHING
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One person's run through one canvas: small, frozen, all that the machine needs to know.
@@ -41,9 +45,9 @@ class Entry:
     leaving: str | None = None
     """An exit that takes effect at the end of the step (`release: end_of_step`)."""
     ended: str | None = None
-    context: Mapping[str, Any] = field(default=NOTHING)
+    context: Mapping[str, Any] = field(default_factory=_nothing)
     """Entry properties, and what context steps set; lives until the end of the entry (CTX-2, CTX-3)."""
-    properties: Mapping[str, Any] = field(default=NOTHING)
+    properties: Mapping[str, Any] = field(default_factory=_nothing)
     """`event_properties`: of the event that matched an action path, for the first message after it (CTX-20)."""
     heard: int = 0
     """The number of the last of the person's events that it heard."""
@@ -72,7 +76,7 @@ class Occurrence:
     kind: Kind
     name: str
     at: datetime
-    properties: Mapping[str, Any] = field(default=NOTHING)
+    properties: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,7 +221,7 @@ class Note:
     fact: str
     at: datetime
     step: str | None = None
-    data: Mapping[str, Any] = field(default=NOTHING)
+    data: Mapping[str, Any] = field(default_factory=_nothing)
 
 
 Command = Ask | Send | Update | Note

@@ -128,7 +128,9 @@ def _course(case: Case) -> Course:
             commands = _advance(case, Answered(answer), case.entry.moved)
         unheard = [each for each in unheard if each is not event]
         if (case.entry.begun, case.entry.step) != began:
-            unheard = [each for each in unheard if not isinstance(each, Happened)]  # judged for the step it left
+            unheard = [
+                each for each in unheard if not isinstance(each, Happened)
+            ]  # judged for the step it left
             if not case.entry.ended and case._listens():
                 unheard = [*unheard, *(yield from _look_back(case))]
 
@@ -177,4 +179,3 @@ def _in_time(entry: Entry, at: datetime) -> bool:
 
 def _late(case: Case) -> bool:
     return case.entry.wake_at is not None and case.clock - case.entry.wake_at > case.patience
-

@@ -154,5 +154,7 @@ def _arrive(plan: Plan, entry: Entry, now: datetime, said: list[Command]) -> Out
 
 def _end(entry: Entry, reason: str, now: datetime, said: list[Command]) -> tuple[Entry, tuple[Command, ...]]:
     said.append(Note(fact="ended", at=now, step=entry.step, data={"reason": reason}))
-    ended = replace(entry, ended=reason, wake_at=None, phase="", leaving=None, context=NOTHING, properties=NOTHING)
+    ended = replace(
+        entry, ended=reason, wake_at=None, phase="", leaving=None, context=NOTHING, properties=NOTHING
+    )
     return ended, tuple(said)

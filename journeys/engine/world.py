@@ -156,7 +156,7 @@ class World:
                 case Matches(filters=filters):
                     answers[live.entry.id] = self._first(live, person, filters)
                 case BestTime(channel=channel):
-                    answers[live.entry.id] = BestTimeAnswer(person.zone, learn(person, channel, self.clock))
+                    answers[live.entry.id] = BestTimeAnswer(person.zone, learn(person, channel))
                 case Render(variables=variables):
                     answers[live.entry.id] = self._rendered(live, variables)
                 case LookBack(since=since):

@@ -1,26 +1,22 @@
-"""What every step type is: a model that an author writes, and two pure methods that say what it means."""
+"""What every step type is: a model that an author writes, and pure methods that say what it means."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from datetime import datetime, timedelta
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from journeys.canvas.filters import Filter, Trigger
+from journeys.canvas.values import Frozen
 from journeys.canvas.vocabulary import Entry, Event, Outcome
 
-if TYPE_CHECKING:
-    from journeys.canvas.filters import Trigger
-
-STEP_ID = r"^[A-Za-z][A-Za-z0-9_-]{0,99}$"
-
-
-class Frozen(BaseModel):
-    """A value of the language: frozen, without unknown keys, equal by content."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False, validate_default=False)
+ID = r"^[A-Za-z][A-Za-z0-9_-]{0,99}$"
+Id = Annotated[str, Field(pattern=ID)]
+Weight = Annotated[float, Field(ge=0, le=100)]
+"""A share in per cent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +36,18 @@ class Here:
         return f"{self.entry.id}/{self.entry.step}"
 
 
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """One way out of a step: its steps, and where it goes afterwards (None: it falls through).
+
+    `where` is the place of the branch in the step as it is written: `("paths", 0)`.
+    """
+
+    steps: tuple[Any, ...] = ()
+    then: str | None = None
+    where: tuple[str | int, ...] = ()
+
+
 class Step(Frozen):
     """A node of the canvas. `type` names the step type, `id` this step, unique within the canvas.
 
@@ -47,11 +55,17 @@ class Step(Frozen):
     """
 
     type: str
-    id: Annotated[str, Field(pattern=STEP_ID, description="Unique within the canvas; histories and reports speak of it")]
-    then: Annotated[str | None, Field(description="Go to this step instead of falling through; `end` ends the entry")] = None
+    id: Annotated[Id, Field(description="Unique within the canvas; histories and reports speak of it")]
+    then: Annotated[str | None, Field(description="Go to this step instead of falling through; `end` ends the entry")] = (
+        None
+    )
 
-    waits: ClassVar[bool] = False
-    """Whether an entry can rest in a step of this type."""
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return {"type": self.type, **handler(self)}  # the type is written even where defaults are not
+
+    sends: ClassVar[bool] = False
+    """Whether the step sends a message."""
 
     def arrive(self, here: Here) -> Outcome:
         """What to do with an entry that comes to this step."""
@@ -70,16 +84,10 @@ class Step(Frozen):
         """What the step listens to while an entry rests in it: pairs of label and trigger, in order of rank."""
         return ()
 
-    def longest(self) -> float:
-        """The longest that an entry can rest in this step, in seconds (CTL-6); infinity where nobody can say."""
-        return 0.0
+    def filters(self) -> Sequence[tuple[tuple[str | int, ...], Filter]]:
+        """The filters of the step, each with the place at which it is written; for the checks."""
+        return ()
 
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """One way out of a step: its sequence of steps, and where it goes afterwards (None: falls through)."""
-
-    steps: tuple[Any, ...] = ()
-    then: str | None = None
-    ends: bool = False
-    """True where the path ends the entry by itself, so that nothing can follow."""
+    def longest(self) -> timedelta:
+        """The longest that an entry can rest in this step (CTL-6)."""
+        return timedelta(0)

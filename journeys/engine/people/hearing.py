@@ -198,7 +198,7 @@ def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
             contexts = [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
             if not any(judge(leaving.trigger, what, person, context, canvas=one.entry.canvas) for context in contexts):
                 continue
-            at_once = leaving.release == "immediate"
+            at_once = leaving.at_once
             if one.row["ended"] is None:
                 one.entry, commands = advance(
                     one.plan, one.entry, Left(reason="exit_event", at=what.at, at_once=at_once), what.at

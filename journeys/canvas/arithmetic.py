@@ -1,0 +1,84 @@
+"""The arithmetic of wall clocks: zones, gaps and folds, times of day, weekdays. Pure; instants are UTC.
+
+A time that a change of the clock skips is the first valid instant after it; one that comes twice is the first of
+the two (ENT-10).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from journeys.canvas.times import WEEKDAYS, Weekday
+
+
+@lru_cache(maxsize=1024)
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of an IANA name."""
+    return ZoneInfo(name)
+
+
+def localized(wall: datetime, zone: str) -> datetime:
+    """The instant at which the clock on the wall shows this in the zone."""
+    if wall.tzinfo is not None:
+        return wall.astimezone(UTC)
+    tz = zone_of(zone)
+    found = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)
+    if found.astimezone(tz).replace(tzinfo=None) == wall:
+        return found
+    return _change_near(found, tz)
+
+
+def _change_near(at: datetime, tz: ZoneInfo) -> datetime:
+    """The instant, to the second, at which the zone's offset changes within three hours of another."""
+    low, high = -10_800, 10_800
+    offset = (at + timedelta(seconds=low)).astimezone(tz).utcoffset()
+    while high - low > 1:
+        middle = (low + high) // 2
+        if (at + timedelta(seconds=middle)).astimezone(tz).utcoffset() == offset:
+            low = middle
+        else:
+            high = middle
+    return (at + timedelta(seconds=high)).replace(microsecond=0)
+
+
+def wall_of(at: datetime, zone: str) -> datetime:
+    """What the clock on the wall shows at an instant, without a zone."""
+    return at.astimezone(zone_of(zone)).replace(tzinfo=None)
+
+
+def on_day(day: date, at: time, zone: str) -> datetime:
+    """The instant of a time of day on a day."""
+    return localized(datetime.combine(day, at), zone)
+
+
+def on_or_after(earliest: datetime, at: time, zone: str) -> datetime:
+    """The first instant at or after `earliest` at which the clock shows this time of day (DLY-2)."""
+    day = wall_of(earliest, zone).date()
+    found = on_day(day, at, zone)
+    return found if found >= earliest else on_day(day + timedelta(days=1), at, zone)
+
+
+def at_time(arrival: datetime, days: int, at: time | None, zone: str) -> datetime:
+    """So many calendar days after the arrival's, at a time of day (midnight where none is given; DLY-3, DLY-4)."""
+    return on_day(wall_of(arrival, zone).date() + timedelta(days=days), at or time(0), zone)
+
+
+def next_weekday(arrival: datetime, weekdays: Sequence[Weekday], at: time, zone: str, *, skip_today: bool) -> datetime:
+    """The next of these weekdays at this time (DLY-9).
+
+    On the day itself before the time: that day. After it: next week's where `skip_today`, else the arrival (DLY-10).
+    """
+    today = wall_of(arrival, zone).date()
+    for ahead in range(8):
+        day = today + timedelta(days=ahead)
+        if WEEKDAYS[day.weekday()] not in weekdays:
+            continue
+        found = on_day(day, at, zone)
+        if found >= arrival:
+            return found
+        if not skip_today:
+            return arrival
+    raise AssertionError("one of eight days is among the weekdays, after the arrival")

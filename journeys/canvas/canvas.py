@@ -1,0 +1,260 @@
+"""The canvas: who comes in, what happens to them, when they leave, and what counts as success."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+
+from journeys.canvas.filters import EventTrigger, Filter, MessageTrigger, PropertyFilter, PurchaseTrigger, Trigger
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps import AnyStep
+from journeys.canvas.steps.base import Id, Weight
+from journeys.canvas.times import Instant, LongSpan, Span, Zone
+from journeys.canvas.values import Frozen
+
+MOST_CONVERSIONS = 4
+SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)
+"""The deadline of a conversion lies between these (CNV-3)."""
+
+
+def _later(data: Any, allowed: dict[str, Any]) -> Any:
+    """Refuse keys that a later version brings, unless they are written with their default."""
+    if isinstance(data, dict):
+        for name, default in allowed.items():
+            if name in data and data[name] != default:
+                raise wrong("J108", f"`{name}` comes with a later version", "leave it out")
+    return data
+
+
+def _trigger(owner: Any) -> Trigger | None:
+    """The trigger that is written out in a schedule, an exit or a conversion."""
+    if owner.event is not None:
+        return EventTrigger(event=owner.event, where=owner.where)
+    if owner.purchase is not None:
+        return PurchaseTrigger(purchase=owner.purchase, where=owner.where)
+    if owner.message is not None:
+        return MessageTrigger(message=owner.message, step=owner.step, canvas=owner.canvas)
+    return None
+
+
+class Awaited(Frozen):
+    """What is waited for: an event, a purchase, or an engagement with a message."""
+
+    event: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    purchase: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    message: Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed"] | None = None
+    step: str | None = None
+    canvas: str | None = None
+    where: tuple[PropertyFilter, ...] = ()
+
+
+class Schedule(Awaited):
+    """Who comes in, and when: by an event (or purchase, or engagement), or by API. `starts` and `ends` bound it."""
+
+    api: Literal[True] | None = None
+    once: None = None
+    every: None = None
+    starts: Instant | None = None
+    ends: Instant | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_yet(cls, data: Any) -> Any:
+        return _later(data, {"once": None, "every": None, "weekdays": None, "days": None, "at": None, "zone": None})
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        ways = [name for name in ("event", "purchase", "message", "api") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            said = " and ".join(ways) if ways else "none"
+            raise wrong("J104", f"a schedule has exactly one of event, api, once, every; it has {said}")
+        if self.starts and self.ends and self.starts.tzinfo == self.ends.tzinfo and self.starts >= self.ends:
+            raise wrong("J107", "the entry window ends before it starts")
+        return self
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What lets in; None where the API does."""
+        return _trigger(self)
+
+
+class Reentry(Frozen):
+    """She may enter again so long after her last entry (CTL-3)."""
+
+    after: Span
+
+
+def _reentry(value: Any) -> Any:
+    if value in ("never", "after_maximum_duration"):
+        return value
+    if isinstance(value, str):
+        raise wrong("J103", f"“{value}” says nothing of re-entry", "never, after_maximum_duration, or {after: 30 days}")
+    return value if isinstance(value, Reentry) else Reentry.model_validate(value)
+
+
+Again = Annotated[
+    Literal["never", "after_maximum_duration"] | Reentry,
+    BeforeValidator(_reentry),
+    WithJsonSchema({
+        "anyOf": [{"enum": ["never", "after_maximum_duration"]}, {"type": "object", "properties": {"after": {"type": "string"}}}]
+    }),
+]
+
+
+class Exit(Awaited):
+    """When an entry leaves before its end: by what she does, or by an audience that she matches.
+
+    `release` says when it takes effect: `immediate` (the default for events) or `end_of_step` (for audiences; X1).
+    """
+
+    audience: Filter | None = None
+    release: Literal["immediate", "end_of_step"] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        ways = [name for name in ("event", "purchase", "message", "audience") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            said = " and ".join(ways) if ways else "none"
+            raise wrong("J104", f"an exit has exactly one of event, purchase, message, audience; it has {said}")
+        if self.audience is not None and self.release == "immediate":
+            raise wrong("J108", "`release: immediate` of an audience comes with a later version", "leave it out")
+        return self
+
+    @property
+    def trigger(self) -> Trigger | None:
+        """What she does; None for an audience."""
+        return _trigger(self)
+
+    @property
+    def at_once(self) -> bool:
+        """Whether the exit takes effect at once."""
+        return self.audience is None and self.release != "end_of_step"
+
+
+class Conversion(Awaited):
+    """What counts as success, within how long of the entry (CNV-3, CNV-4). `revenue` names the property that adds up."""
+
+    name: Id
+    within: LongSpan
+    revenue: str | None = None
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        ways = [name for name in ("event", "purchase", "message") if getattr(self, name) is not None]
+        if len(ways) != 1:
+            raise wrong("J104", "a conversion has exactly one of event, purchase, message")
+        if not SHORTEST_DEADLINE <= self.within <= LONGEST_DEADLINE:
+            raise wrong("J403", "a conversion's deadline lies between 5 minutes and 30 days")
+        return self
+
+    @property
+    def trigger(self) -> Trigger:
+        """What she does."""
+        found = _trigger(self)
+        assert found is not None, "the model allows no conversion without one"
+        return found
+
+
+class Sending(Frozen):
+    """For all messages of the canvas: whom they may reach (SUB-1). Quiet hours, caps and rates come later."""
+
+    subscription: Literal["opted_in", "subscribed", "all"] = "subscribed"
+    quiet_hours: None = None
+    caps: Literal["obey"] = "obey"
+    rate: None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_yet(cls, data: Any) -> Any:
+        return _later(data, {"quiet_hours": None, "caps": "obey", "rate": None})
+
+
+class Variant(Frozen):
+    """One of a canvas' parallel sequences of steps, and its share in per cent (VAR-1)."""
+
+    name: Id
+    weight: Weight = 100
+    control: bool = False
+    steps: tuple[AnyStep, ...] = ()
+
+    @model_validator(mode="after")
+    def _control(self) -> Self:
+        if self.control and self.steps:
+            raise wrong("J104", "the control variant has no steps: its people get no messages (VAR-4)")
+        return self
+
+
+class Canvas(Frozen):
+    """What should happen to a person. One value, whether it was written in YAML or in Python.
+
+    Example:
+        >>> from journeys import Canvas, Delay, Message, Schedule, days
+        >>> welcome = Canvas(
+        ...     name="welcome",
+        ...     schedule=Schedule(event="signed_up"),
+        ...     steps=[Delay(id="settle", duration=days(1)), Message(id="hello", channel="email", template="welcome/hello")],
+        ... )
+    """
+
+    name: Id
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    schedule: Schedule
+    audience: Filter | None = None
+    existing: Literal["skip"] = "skip"
+    key: None = None
+    workflow: Literal["always", "when_waiting"] | None = None
+    reentry: Again = "never"
+    entry_limit: None = None
+    exits: tuple[Exit, ...] = ()
+    conversions: tuple[Conversion, ...] = ()
+    send: Sending = Sending()
+    variants: tuple[Variant, ...] = ()
+    steps: tuple[AnyStep, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_yet(cls, data: Any) -> Any:
+        return _later(data, {"existing": "skip", "key": None, "entry_limit": None})
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if self.variants and self.steps:
+            raise wrong("J104", "a canvas has either `variants` or `steps`")
+        if len(self.conversions) > MOST_CONVERSIONS:
+            raise wrong("J402", f"a canvas has at most {MOST_CONVERSIONS} conversions; this has {len(self.conversions)}")
+        if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:
+            total = sum(variant.weight for variant in self.variants)
+            raise wrong("J205", f"the weights of the variants make {total:g}, not 100")
+        if sum(variant.control for variant in self.variants) > 1:
+            raise wrong("J206", "a canvas has at most one control variant")
+        return self
+
+    @property
+    def arms(self) -> tuple[Variant, ...]:
+        """Its variants; the one that `steps` alone implies is called `main`."""
+        return self.variants or (Variant(name="main", weight=100, steps=self.steps),)
+
+    @property
+    def event_exits(self) -> Sequence[Exit]:
+        """The exits by what she does."""
+        return [each for each in self.exits if each.audience is None]
+
+    @property
+    def audience_exits(self) -> tuple[Filter, ...]:
+        """The filters of the exits by audience, which are judged at the boundaries between steps (EXT-6)."""
+        return tuple(each.audience for each in self.exits if each.audience is not None)
+
+    @property
+    def workflow_mode(self) -> Literal["always", "when_waiting"]:
+        """Whether everybody gets a workflow; the default follows the schedule."""
+        return self.workflow or "always"
+
+    def reentry_after(self, maximum: timedelta) -> timedelta | None:
+        """So long after her last entry she may enter again; None: never. `maximum`: of the plan (CTL-6)."""
+        if self.reentry == "never":
+            return None
+        return maximum if self.reentry == "after_maximum_duration" else self.reentry.after

@@ -1,0 +1,261 @@
+"""Does a canvas hang together? The graph, the names that it uses within itself, and its limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+
+from journeys.canvas.canvas import Canvas
+from journeys.canvas.filters import AllOf, AnyOf, ContextFilter, Filter, FromContext, MessageFilter, MessageTrigger, NoneOf, SegmentFilter
+from journeys.canvas.places import Path, Places
+from journeys.canvas.plan import END, links
+from journeys.canvas.problems import Problem, meant, nearest
+from journeys.canvas.steps import ActionPaths, ExperimentPaths, Message, Step
+
+MOST_STEPS = 200
+
+
+@dataclass(frozen=True)
+class Site:
+    """A canvas with the places of its steps, for the checks to look at."""
+
+    canvas: Canvas
+    places: Places
+    steps: Sequence[tuple[Path, Step]]
+
+    def problem(self, code: str, path: Path, message: str, hint: str = "", *, key: bool = False) -> Problem:
+        """A problem at a path of the canvas."""
+        return Problem(code, self.places.where(path, key=key), message, hint)
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids of all steps, in the order in which they are written."""
+        return [step.id for _, step in self.steps]
+
+
+def site(canvas: Canvas, places: Places) -> Site:
+    """The canvas, with all its steps and where they are written."""
+    found: list[tuple[Path, Step]] = []
+    if canvas.variants:
+        for place, variant in enumerate(canvas.variants):
+            found.extend(_placed(variant.steps, ("variants", place, "steps")))
+    else:
+        found.extend(_placed(canvas.steps, ("steps",)))
+    return Site(canvas, places, found)
+
+
+def _placed(steps: Sequence[Step], path: Path) -> Iterator[tuple[Path, Step]]:
+    for place, step in enumerate(steps):
+        here = (*path, place)
+        yield here, step
+        for branch in step.branches().values():
+            below = branch.where if branch.where in (("steps",), ("otherwise",)) else (*branch.where, "steps")
+            yield from _placed(branch.steps, (*here, *below))
+
+
+def check(canvas: Canvas, places: Places, segments: Mapping[str, Filter] | None = None) -> list[Problem]:
+    """All that is wrong with the graph of a canvas whose shape is right. `segments`: those that are known."""
+    here = site(canvas, places)
+    problems = [problem for one in CHECKS for problem in one(here)]
+    if segments is not None:
+        problems += _segments(here, segments)
+    return sorted(problems, key=lambda problem: problem.where)
+
+
+def too_many_steps(here: Site) -> Iterator[Problem]:
+    """J401"""
+    if len(here.steps) > MOST_STEPS:
+        path = here.steps[MOST_STEPS][0]
+        yield here.problem("J401", path, f"a canvas has at most {MOST_STEPS} steps; this has {len(here.steps)}")
+
+
+def same_names(here: Site) -> Iterator[Problem]:
+    """J204 and J206"""
+    seen: dict[str, Path] = {}
+    for path, step in here.steps:
+        if step.id in seen:
+            line = here.places.where((*seen[step.id], "id")).line
+            yield here.problem("J204", (*path, "id"), f"there is another step “{step.id}”, in line {line}")
+        seen.setdefault(step.id, path)
+        if step.id == END:
+            yield here.problem("J110", (*path, "id"), "“end” ends the entry, so no step can be called so")
+        names = [str(name) for name in _path_names(step)]
+        yield from _twice(here, (*path, "paths"), names, "path", reserved=("next", "otherwise", "yes"))
+    yield from _twice(here, ("variants",), [variant.name for variant in here.canvas.variants], "variant")
+    yield from _twice(here, ("conversions",), [one.name for one in here.canvas.conversions], "conversion")
+
+
+def _path_names(step: Step) -> list[str]:
+    return [path.name for path in getattr(step, "paths", ())]
+
+
+def _twice(here: Site, path: Path, names: Sequence[str], what: str, reserved: Sequence[str] = ()) -> Iterator[Problem]:
+    for place, name in enumerate(names):
+        if name in names[:place]:
+            yield here.problem("J206", (*path, place, "name"), f"there is another {what} “{name}”")
+        if name in reserved:
+            yield here.problem("J110", (*path, place, "name"), f"“{name}” is a word of ours, so no {what} can be called so")
+
+
+def thens(here: Site) -> Iterator[Problem]:
+    """J201 and J203: every `then` names a step further down."""
+    ids = here.ids
+    order = {name: place for place, name in enumerate(ids)}
+    for number, (path, step) in enumerate(here.steps):
+        jumps = [((*path, "then"), step.then)]
+        jumps += [((*path, *branch.where, "then"), branch.then) for branch in step.branches().values()]
+        for where, then in jumps:
+            if then is None or then == END:
+                continue
+            if then not in order:
+                yield here.problem("J201", where, f"`then` names the step “{then}”, which is not there", meant(then, [*ids, END]))
+            elif order[then] <= number:
+                yield here.problem("J203", where, f"`then: {then}` goes back: people would walk in a circle", "steps go forwards only (GEN-1)")
+
+
+def reachable(here: Site) -> Iterator[Problem]:
+    """J202 and J203: everybody can get to every step, and nobody walks in a circle."""
+    if any(True for one in (same_names, thens) for _ in one(here)):
+        return  # what the names mean must be settled first
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(here.ids)
+    graph.add_node("@")
+    branching = {step.id for _, step in here.steps if step.branches()}
+    for variant in here.canvas.arms:
+        if variant.steps:
+            graph.add_edge("@", variant.steps[0].id)
+        for step, exits in links(variant.steps, None):
+            ways = [target for name, target in exits.items() if name != "next" or step not in branching]
+            graph.add_edges_from((step, target) for target in ways if target in graph)
+    if not nx.is_directed_acyclic_graph(graph):
+        circle = [step for step, _ in nx.find_cycle(graph)]
+        path = next(path for path, step in here.steps if step.id == circle[0])
+        yield here.problem("J203", path, f"people would walk in a circle: {' → '.join([*circle, circle[0]])}")
+    reached = {"@", *nx.descendants(graph, "@")}
+    for path, step in here.steps:
+        if step.id not in reached:
+            yield here.problem("J202", (*path, "id"), f"nobody can reach the step “{step.id}”", "does every path before it go elsewhere?")
+
+
+def message_steps(here: Site) -> Iterator[Problem]:
+    """J207: what is asked of a message names a step of this canvas that sends one, and comes earlier."""
+    order = {step.id: place for place, (_, step) in enumerate(here.steps)}
+    sends = [step.id for _, step in here.steps if step.sends]
+    for number, (path, step) in enumerate(here.steps):
+        for where, name in _message_references(step):
+            if name not in sends:
+                kind = "sends no message" if name in order else "is not there"
+                yield here.problem("J207", (*path, *where), f"the step “{name}” {kind}", meant(name, sends))
+            elif order[name] >= number:
+                yield here.problem("J207", (*path, *where), f"the step “{name}” comes later: nobody can have its message yet")
+    for place, leaving in enumerate(here.canvas.exits):
+        if leaving.message and leaving.step and not leaving.canvas and leaving.step not in sends:
+            yield here.problem("J207", ("exits", place, "step"), f"no step “{leaving.step}” sends a message", meant(leaving.step, sends))
+
+
+def _message_references(step: Step) -> Iterator[tuple[Path, str]]:
+    for where, each in step.filters():
+        for path, found in _inside(each, where):
+            if isinstance(found, MessageFilter) and found.step and not found.canvas:
+                yield (*path, "step"), found.step
+    if isinstance(step, ActionPaths):
+        for place, path_ in enumerate(step.paths):
+            for number, trigger in enumerate(path_.triggers):
+                if isinstance(trigger, MessageTrigger) and trigger.step and not trigger.canvas:
+                    yield ("paths", place, "triggers", number, "step"), trigger.step
+
+
+def _inside(each: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """A filter and all filters within it, with their paths."""
+    yield path, each
+    for kind, name in ((AllOf, "all"), (AnyOf, "any"), (NoneOf, "none")):
+        if isinstance(each, kind):
+            for place, inner in enumerate(getattr(each, name)):
+                yield from _inside(inner, (*path, name, place))
+
+
+def experiments(here: Site) -> Iterator[Problem]:
+    """J208: an experiment compares by the canvas' conversions (EXP-1)."""
+    for path, step in here.steps:
+        if isinstance(step, ExperimentPaths) and not here.canvas.conversions:
+            yield here.problem("J208", path, "an experiment needs a conversion event on the canvas", "add conversions:")
+
+
+def context_too_early(here: Site) -> Iterator[Problem]:
+    """J209: where there is no entry yet, there is no context (CTX-14)."""
+    if here.canvas.audience is not None:
+        yield from _without_context(here, ("audience",), here.canvas.audience, "the audience is judged before the entry")
+    for place, condition in enumerate(here.canvas.schedule.where):
+        if isinstance(condition.operand, FromContext):
+            yield here.problem("J209", ("schedule", "where", place), "the schedule is judged before there is an entry")
+
+
+def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Problem]:
+    for where, found in _inside(each, path):
+        if isinstance(found, ContextFilter) or isinstance(getattr(found, "operand", None), FromContext):
+            yield here.problem("J209", where, f"a context variable cannot be used here: {why}")
+
+
+CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
+    too_many_steps,
+    same_names,
+    thens,
+    reachable,
+    message_steps,
+    experiments,
+    context_too_early,
+)
+"""The checks, one small function each. To add one, add it here."""
+
+
+# Segments -------------------------------------------------------------------------------------------------------
+
+
+def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
+    places: list[tuple[Path, Any]] = []
+    if here.canvas.audience is not None:
+        places.append((("audience",), here.canvas.audience))
+    places += [(("exits", n, "audience"), one.audience) for n, one in enumerate(here.canvas.exits) if one.audience]
+    places += [((*path, *where), each) for path, step in here.steps for where, each in step.filters()]
+    problems = []
+    for path, each in places:
+        for where, found in _inside(each, path):
+            if isinstance(found, SegmentFilter) and found.segment not in segments:
+                message = f"there is no segment “{found.segment}”"
+                hint = f"did you mean “{near}”?" if (near := nearest(found.segment, segments)) else ""
+                problems.append(here.problem("J304", (*where, "segment"), message, hint))
+    return problems
+
+
+def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str, Filter]) -> list[Problem]:
+    """What is wrong with a segment: it names others that are not there, or itself by a detour."""
+    problems = []
+    for where, found in _inside(when, ("when",)):
+        if isinstance(found, ContextFilter):
+            problems.append(Problem("J209", places.where(where), "a segment knows no entry, so it has no context"))
+        if isinstance(found, SegmentFilter):
+            if found.segment not in segments:
+                near = nearest(found.segment, segments)
+                hint = f"did you mean “{near}”?" if near else ""
+                problems.append(Problem("J304", places.where((*where, "segment")), f"there is no segment “{found.segment}”", hint))
+            elif _leads_to(found.segment, name, segments, frozenset()):
+                message = f"the segment “{name}” contains itself, by “{found.segment}”"
+                problems.append(Problem("J304", places.where((*where, "segment")), message))
+    return problems
+
+
+def _leads_to(begin: str, goal: str, segments: Mapping[str, Filter], seen: frozenset[str]) -> bool:
+    if begin == goal:
+        return True
+    if begin in seen or begin not in segments:
+        return False
+    inner = [found.segment for _, found in _inside(segments[begin], ()) if isinstance(found, SegmentFilter)]
+    return any(_leads_to(each, goal, segments, seen | {begin}) for each in inner)
+
+
+def messages(canvas: Canvas, places: Places) -> list[tuple[Path, Message]]:
+    """The message steps of a canvas, each with its path."""
+    return [(path, step) for path, step in site(canvas, places).steps if isinstance(step, Message)]

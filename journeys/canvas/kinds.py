@@ -1,0 +1,150 @@
+"""The kinds of definitions beside canvases: segments, templates, the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, Tag, TypeAdapter
+
+from journeys.canvas.canvas import Canvas
+from journeys.canvas.filters import Filter
+from journeys.canvas.problems import meant, wrong
+from journeys.canvas.steps.base import Id
+from journeys.canvas.times import ZoneName
+from journeys.canvas.values import Frozen
+
+FORMAT = 1
+"""The format of definitions that this version writes and reads."""
+
+TEMPLATE_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_-]{0,99})*$"
+
+
+class Segment(Frozen):
+    """A named audience."""
+
+    kind: ClassVar[str] = "segment"
+    name: Id
+    description: str = ""
+    when: Filter
+
+
+class Sender(Frozen):
+    """Whom a mail comes from."""
+
+    name: str = ""
+    address: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+
+
+class EmailTemplate(Frozen):
+    """A mail: subject and HTML in Liquid; the text part is made from the HTML where left out."""
+
+    kind: ClassVar[str] = "template"
+    name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    channel: Literal["email"] = "email"
+    sender: Sender | None = None
+    subject: Annotated[str, Field(min_length=1)]
+    preheader: str = ""
+    html: Annotated[str, Field(min_length=1)]
+    text: str | None = None
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this template, by the place at which it is written."""
+        found: dict[tuple[str | int, ...], str] = {("subject",): self.subject, ("html",): self.html}
+        if self.preheader:
+            found["preheader",] = self.preheader
+        if self.text is not None:
+            found["text",] = self.text
+        return found
+
+
+class WebhookTemplate(Frozen):
+    """A call: method, address, headers, and a body that is sent as JSON, or `text` for anything else."""
+
+    kind: ClassVar[str] = "template"
+    name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    channel: Literal["webhook"] = "webhook"
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    url: Annotated[str, Field(min_length=1)]
+    headers: dict[str, str] = {}
+    body: Any = None
+    text: str | None = None
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this template, by the place at which it is written."""
+        found: dict[tuple[str | int, ...], str] = {("url",): self.url}
+        found.update({("headers", name): value for name, value in self.headers.items()})
+        found.update(_texts(self.body, ("body",)))
+        if self.text is not None:
+            found["text",] = self.text
+        return found
+
+
+def _texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
+    if isinstance(value, str):
+        return {where: value}
+    found: dict[tuple[str | int, ...], str] = {}
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            found.update(_texts(part, (*where, name)))
+    elif isinstance(value, list | tuple):
+        for place, part in enumerate(value):
+            found.update(_texts(part, (*where, place)))
+    return found
+
+
+TEMPLATES: Mapping[str, Any] = {"email": EmailTemplate, "webhook": WebhookTemplate}
+
+
+def _has_channel(value: Any) -> Any:
+    channel = value.get("channel") if isinstance(value, Mapping) else getattr(value, "channel", None)
+    if channel is None:
+        raise wrong("J102", "the template says no channel", f"one of {', '.join(TEMPLATES)}")
+    if not isinstance(channel, str) or channel not in TEMPLATES:
+        raise wrong("J303", f"there is no channel “{channel}” for templates", meant(str(channel), TEMPLATES))
+    return value
+
+
+def _channel(value: Any) -> str:
+    return str(value["channel"] if isinstance(value, Mapping) else value.channel)
+
+
+Template = Annotated[
+    Annotated[EmailTemplate, Tag("email")] | Annotated[WebhookTemplate, Tag("webhook")],
+    Discriminator(_channel),
+    BeforeValidator(_has_channel),
+]
+
+
+class WorkspaceSettings(Frozen):
+    """A workspace: the company's zone, and whom its mails come from unless a template says otherwise."""
+
+    kind: ClassVar[str] = "workspace"
+    name: Id
+    zone: ZoneName = "UTC"
+    sender: Sender | None = None
+
+
+KINDS: Mapping[str, Any] = {
+    "canvas": TypeAdapter(Canvas),
+    "segment": TypeAdapter(Segment),
+    "template": TypeAdapter(Template),
+    "workspace": TypeAdapter(WorkspaceSettings),
+}
+LATER_KINDS = (
+    "campaign", "content_block", "subscription_group", "catalog", "source", "flag", "caps", "quiet_hours",
+    "sending_domain", "attributes",
+)  # fmt: skip
+
+
+def parse(kind: str, body: Any) -> Any:
+    """The value of a definition's body.
+
+    Raises pydantic's ValidationError where it has the wrong shape, KeyError where there is no such kind.
+    """
+    return KINDS[kind].validate_python(body)
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a definition."""
+    return "canvas" if isinstance(value, Canvas) else str(value.kind)

@@ -1,0 +1,170 @@
+"""YAML with places: plain values, and for each of them the line and column at which it is written."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
+
+from journeys.canvas.problems import Problem, Refused, Where
+
+DEEPEST = 60
+MOST_VALUES = 100_000
+LARGEST = 4 * 1024 * 1024
+"""Limits of a file: nesting, number of values, bytes. What is beyond them is an attack or an accident."""
+
+Path = tuple[str | int, ...]
+
+_SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
+
+
+@dataclass
+class Places:
+    """Where each value of a document is written. `keys` and `values` by path; lines and columns count from 1."""
+
+    file: str
+    lines: int
+    values: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
+    literals: set[Path] = field(default_factory=set)
+    """Texts that are written as block literals: their lines are lines of the file."""
+
+    def where(self, path: Path, *, key: bool = False) -> Where:
+        """The place of a value (or of its key), or of the nearest that contains it."""
+        first = self.keys if key else self.values
+        while True:
+            for known in (first, self.values, self.keys):
+                if path in known:
+                    line, column = known[path]
+                    return Where(self.file, max(1, min(line, self.lines)), max(1, column))
+            if not path:
+                return Where(self.file, 1, 1)
+            path = path[:-1]
+
+    def within(self, path: Path, line: int, column: int) -> Where:
+        """The place of a line and column of a text: exact in block literals, else where the text's key stands."""
+        if path not in self.literals:
+            return self.where(path, key=True)
+        begin, indent = self.values[path]
+        return Where(self.file, min(begin + line, self.lines), indent + column)
+
+
+def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
+    """The documents of a YAML text, each as plain values with its places.
+
+    Raises Refused with one problem where the text is not YAML, has a key twice, or is beyond the limits.
+    """
+    lines = text.count("\n") + 1
+    reader = YAML(typ="rt", pure=True)
+    reader.preserve_quotes = True
+    try:
+        for document in reader.load_all(text):
+            if document is None:
+                continue
+            places = Places(file, lines)
+            yield _Plain(places, text.split("\n")).convert(document, ()), places
+    except DuplicateKeyError as error:
+        raise Refused([Problem("J003", _mark(error, file, lines), _first_line(error.problem))]) from error
+    except MarkedYAMLError as error:
+        message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
+        raise Refused([Problem("J002", _mark(error, file, lines), _first_line(message))]) from error
+    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, NotImplementedError, AssertionError) as error:
+        raise Refused([Problem("J002", Where(file), f"this is not YAML: {_first_line(str(error))}")]) from error
+    except RecursionError as error:
+        raise Refused([Problem("J007", Where(file), "the document is nested too deeply")]) from error
+
+
+def _first_line(text: Any) -> str:
+    return str(text).strip().split("\n")[0].strip()[:300]
+
+
+def _mark(error: MarkedYAMLError, file: str, lines: int) -> Where:
+    mark = error.problem_mark or error.context_mark
+    if mark is None:
+        return Where(file)
+    return Where(file, min(mark.line + 1, lines), mark.column + 1)
+
+
+class _Plain:
+    """Turns ruamel's values into plain ones, and notes where they are."""
+
+    def __init__(self, places: Places, lines: list[str]) -> None:
+        self.places = places
+        self.lines = lines
+        self.count = 0
+
+    def convert(self, value: Any, path: Path) -> Any:
+        self.count += 1
+        if len(path) > DEEPEST or self.count > MOST_VALUES:
+            raise Refused([Problem("J007", self.places.where(path), "the document is nested too deeply, or too large")])
+        if isinstance(value, CommentedMap):
+            return self._mapping(value, path)
+        if isinstance(value, CommentedSeq):
+            return self._sequence(value, path)
+        return self._scalar(value, path)
+
+    def _mapping(self, value: CommentedMap, path: Path) -> dict[str, Any]:
+        self.places.values.setdefault(path, (value.lc.line + 1, value.lc.col + 1))
+        found = {}
+        for key, part in value.items():
+            name = str(key) if isinstance(key, str | int | float) else repr(key)
+            below = (*path, name)
+            spot = value.lc.data.get(key) if value.lc.data else None
+            if spot:
+                self.places.keys[below] = (spot[0] + 1, spot[1] + 1)
+                self.places.values[below] = (spot[2] + 1, spot[3] + 1)
+                self._literal(part, below, spot[2])
+            found[name] = self.convert(part, below)
+        return found
+
+    def _sequence(self, value: CommentedSeq, path: Path) -> list[Any]:
+        self.places.values.setdefault(path, (value.lc.line + 1, value.lc.col + 1))
+        found = []
+        for place, part in enumerate(value):
+            below = (*path, place)
+            spot = value.lc.data.get(place) if value.lc.data else None
+            if spot:
+                self.places.values[below] = (spot[0] + 1, spot[1] + 1)
+            found.append(self.convert(part, below))
+        return found
+
+    def _literal(self, part: Any, path: Path, line: int) -> None:
+        """A block literal begins on the line after its indicator, at the indent of its first line with text."""
+        if not isinstance(part, LiteralScalarString):
+            return
+        for number in range(line + 1, len(self.lines)):
+            text = self.lines[number]
+            if text.strip():
+                self.places.literals.add(path)
+                self.places.values[path] = (line + 1, len(text) - len(text.lstrip()))
+                return
+
+    @staticmethod
+    def _scalar(value: Any, path: Path) -> Any:
+        del path
+        if isinstance(value, bool) or value is None:
+            return value
+        if isinstance(value, ScalarString):
+            return str(value)
+        if isinstance(value, str):  # plain: a YAML 1.1 reader takes 18:00 for 1080
+            hours, _, minutes = value.partition(":")
+            return int(hours) * 60 + int(minutes) if _SEXAGESIMAL.match(value) else str(value)
+        if isinstance(value, int):
+            return int(value)
+        if isinstance(value, float):
+            return float(value)
+        if isinstance(value, datetime):
+            return datetime.fromisoformat(value.isoformat())
+        if isinstance(value, date):
+            return date(value.year, value.month, value.day)
+        if isinstance(value, Mapping):
+            return {str(key): part for key, part in value.items()}
+        return str(value)

@@ -1,0 +1,106 @@
+"""The step types: one file each. The list of them is the entry points of the group `journeys.steps`.
+
+Ours are named here as well, so that the language is there without an installation; third parties add theirs by an
+entry point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import reduce
+from importlib.metadata import entry_points
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import BeforeValidator, Discriminator, Tag
+
+from journeys.canvas.problems import meant, wrong
+from journeys.canvas.steps.action_paths import ActionPath, ActionPaths
+from journeys.canvas.steps.audience_paths import AudiencePath, AudiencePaths
+from journeys.canvas.steps.base import Branch, Here, Step
+from journeys.canvas.steps.context import Context, Variable
+from journeys.canvas.steps.decision_split import DecisionSplit
+from journeys.canvas.steps.delay import Delay
+from journeys.canvas.steps.experiment_paths import ExperimentControl, ExperimentPath, ExperimentPaths
+from journeys.canvas.steps.message import Message
+from journeys.canvas.steps.user_update import Increment, LoggedEvent, UserUpdate
+
+OURS: tuple[type[Step], ...] = (
+    Message,
+    Delay,
+    DecisionSplit,
+    AudiencePaths,
+    ActionPaths,
+    ExperimentPaths,
+    Context,
+    UserUpdate,
+)
+
+LATER = ("feature_flag", "send_to_canvas", "audience_sync", "repeat")
+"""Step types that a later version brings."""
+
+
+def _all() -> dict[str, type[Step]]:
+    found = {kind.model_fields["type"].default: kind for kind in OURS}
+    for entry in entry_points(group="journeys.steps"):
+        found.setdefault(entry.name, entry.load())
+    return found
+
+
+STEP_TYPES: Mapping[str, type[Step]] = _all()
+"""Every step type by its name."""
+
+
+def _type_of(value: Any) -> str:
+    return value.type if isinstance(value, Step) else str(value["type"])
+
+
+def _known(value: Any) -> Any:
+    """Refuse what is no step of a known type, before the type decides which model reads it."""
+    if isinstance(value, Step):
+        return value
+    if not isinstance(value, Mapping):
+        raise wrong("J100", f"a step is a mapping with a type and an id, not “{value}”", "write - {type: delay, id: …}")
+    name = value.get("type")
+    if isinstance(name, str) and name in STEP_TYPES:
+        return value
+    if isinstance(name, str) and name in LATER:
+        raise wrong("J108", f"the step type “{name}” comes with a later version")
+    if name is None:
+        raise wrong("J102", "the step says no type", f"one of {', '.join(STEP_TYPES)}")
+    raise wrong("J105", f"there is no step type “{name}”", meant(str(name), STEP_TYPES))
+
+
+if TYPE_CHECKING:
+    AnyStep = Step
+else:
+    AnyStep = Annotated[
+        reduce(or_, (Annotated[kind, Tag(name)] for name, kind in STEP_TYPES.items())),
+        Discriminator(_type_of),
+        BeforeValidator(_known),
+    ]
+    for _model in (ActionPath, AudiencePath, ExperimentPath, *STEP_TYPES.values()):
+        _model.model_rebuild(force=True, _types_namespace={"AnyStep": AnyStep})
+
+__all__ = [
+    "STEP_TYPES",
+    "ActionPath",
+    "ActionPaths",
+    "AnyStep",
+    "AudiencePath",
+    "AudiencePaths",
+    "Branch",
+    "Context",
+    "DecisionSplit",
+    "Delay",
+    "ExperimentControl",
+    "ExperimentPath",
+    "ExperimentPaths",
+    "Here",
+    "Increment",
+    "LoggedEvent",
+    "Message",
+    "Step",
+    "UserUpdate",
+    "Variable",
+]

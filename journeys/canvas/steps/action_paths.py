@@ -1,0 +1,114 @@
+"""Watch what a person does for a while, and go by the first thing that counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from journeys.canvas.filters import Trigger
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps.base import Branch, Here, Id, Step
+from journeys.canvas.times import LongSpan
+from journeys.canvas.values import Frozen
+from journeys.canvas.vocabulary import End, Event, Go, Happened, Outcome, Wait, Woke
+
+if TYPE_CHECKING:
+    from journeys.canvas.steps import AnyStep
+
+LONGEST = timedelta(days=31)
+"""The longest window."""
+
+MOST = 8
+
+
+class ActionPath(Frozen):
+    """One group: what counts for it, and its way. With `exit_when` the group leaves the canvas (ACT-8)."""
+
+    name: Id
+    triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)]
+    exit_when: Literal["window_end", "immediately"] | None = None
+    steps: tuple[AnyStep, ...] = ()
+    then: str | None = None
+
+
+class ActionPaths(Step):
+    """Watch for a while: the first thing that counts decides, at once (ACT-1); nothing: `otherwise` (ACT-2).
+
+    ```yaml
+    - type: action_paths
+      id: reaction
+      within: 3 days
+      paths:
+        - name: bought
+          triggers: [{event: order_completed}]
+          exit_when: window_end
+        - name: liked_again
+          triggers: [{event: article_liked, where: [{property: category, equals: running}]}]
+          steps: [{type: delay, id: more, duration: 1 hour}]
+      otherwise: [{type: delay, id: pause, duration: 1 day}]
+    ```
+
+    Only what happens after the arrival and within the window counts (ACT-4). One thing that counts for two groups
+    counts for the first (ACT-11).
+    """
+
+    type: Literal["action_paths"] = "action_paths"
+    within: LongSpan = timedelta(days=1)
+    ranked: bool = False
+    since: Literal["step", "entry"] = "step"
+    paths: Annotated[tuple[ActionPath, ...], Field(min_length=1, max_length=MOST)]
+    otherwise: tuple[AnyStep, ...] = ()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _later(cls, data: Any) -> Any:
+        if isinstance(data, dict):
+            if data.get("ranked") is True:
+                raise wrong("J108", "`ranked: true` comes with a later version", "leave it out, or write false")
+            if data.get("since") == "entry":
+                raise wrong("J108", "`since: entry` comes with a later version", "leave it out, or write step")
+        return data
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if self.within > LONGEST:
+            raise wrong("J403", "a window is at most 31 days long")
+        return self
+
+    def arrive(self, here: Here) -> Outcome:
+        """Watch until the end of the window."""
+        return Wait(here.now + self.within, phase="watching")
+
+    def hear(self, here: Here, event: Event) -> Outcome | None:
+        """Something that counts, or the end of the window."""
+        match event:
+            case Happened(label=label, occurrence=occurrence) if here.entry.phase == "watching":
+                path = next(path for path in self.paths if path.name == label)
+                if path.exit_when == "immediately":
+                    return End("exit_path")
+                if path.exit_when == "window_end":
+                    assert here.entry.wake_at is not None, "an entry that watches has an end of its window"
+                    return Wait(here.entry.wake_at, phase="leaving")
+                properties = occurrence.properties if occurrence.kind in ("event", "purchase") else None
+                return Go(label, properties=properties)
+            case Woke() if here.entry.phase == "leaving":
+                return End("exit_path")
+            case Woke():
+                return Go("otherwise")
+        return None
+
+    def branches(self) -> Mapping[str, Branch]:
+        """Each path by its name, and `otherwise`."""
+        ways = {path.name: Branch(path.steps, path.then, ("paths", n)) for n, path in enumerate(self.paths)}
+        return {**ways, "otherwise": Branch(self.otherwise, where=("otherwise",))}
+
+    def triggers(self) -> Sequence[tuple[str, Trigger]]:
+        """See base class."""
+        return [(path.name, trigger) for path in self.paths for trigger in path.triggers]
+
+    def longest(self) -> timedelta:
+        """See base class."""
+        return self.within

@@ -1,0 +1,68 @@
+"""Several ways, ranked: the first whose filter the person matches."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from pydantic import Field
+
+from journeys.canvas.filters import Filter
+from journeys.canvas.steps.base import Branch, Here, Id, Step
+from journeys.canvas.values import Frozen
+from journeys.canvas.vocabulary import Answered, Event, Go, Matches, Outcome, Wonder
+
+if TYPE_CHECKING:
+    from journeys.canvas.steps import AnyStep
+
+MOST = 7
+"""So many groups beside everybody else (AUP-3, X2)."""
+
+
+class AudiencePath(Frozen):
+    """One group and its way."""
+
+    name: Id
+    when: Filter
+    steps: tuple[AnyStep, ...] = ()
+    then: str | None = None
+
+
+class AudiencePaths(Step):
+    """Ranked groups: the first that matches decides, once (AUP-1, AUP-2).
+
+    ```yaml
+    - type: audience_paths
+      id: tier
+      paths:
+        - {name: gold, when: {attribute: loyalty.tier, equals: gold}, steps: [{type: delay, id: pause, duration: 1 day}]}
+        - {name: frequent, when: {event: session_start, times: {at_least: 5}, within_last: 30 days}}
+      otherwise: []
+    ```
+    """
+
+    type: Literal["audience_paths"] = "audience_paths"
+    paths: Annotated[tuple[AudiencePath, ...], Field(min_length=1, max_length=MOST)]
+    otherwise: tuple[AnyStep, ...] = ()
+
+    def arrive(self, here: Here) -> Outcome:
+        """Ask in the order of rank."""
+        return Wonder(Matches(tuple(path.when for path in self.paths)), phase="asked")
+
+    def hear(self, here: Here, event: Event) -> Outcome | None:
+        """Go by the answer."""
+        match event:
+            case Answered(answer=int() as place):
+                return Go(self.paths[place].name)
+            case Answered():
+                return Go("otherwise")
+        return None
+
+    def branches(self) -> Mapping[str, Branch]:
+        """Each path by its name, and `otherwise`."""
+        ways = {path.name: Branch(path.steps, path.then, ("paths", n)) for n, path in enumerate(self.paths)}
+        return {**ways, "otherwise": Branch(self.otherwise, where=("otherwise",))}
+
+    def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:
+        """See base class."""
+        return [(("paths", place, "when"), path.when) for place, path in enumerate(self.paths)]

@@ -1,0 +1,51 @@
+"""Yes or no: one filter decides, on arrival."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Literal
+
+from journeys.canvas.filters import Filter
+from journeys.canvas.steps.base import Branch, Here, Step
+from journeys.canvas.vocabulary import Answered, Event, Go, Matches, Outcome, Wonder
+
+if TYPE_CHECKING:
+    from journeys.canvas.steps import AnyStep
+
+
+class DecisionSplit(Step):
+    """Ask one thing of the person, and go one of two ways (DEC-1, DEC-2).
+
+    ```yaml
+    - type: decision_split
+      id: opened
+      when: {message: opened, step: hello}
+      steps:
+        - {type: delay, id: pause, duration: 1 day}
+      otherwise: []
+    ```
+    """
+
+    type: Literal["decision_split"] = "decision_split"
+    when: Filter
+    steps: tuple[AnyStep, ...] = ()
+    otherwise: tuple[AnyStep, ...] = ()
+
+    def arrive(self, here: Here) -> Outcome:
+        """Ask."""
+        return Wonder(Matches((self.when,)), phase="asked")
+
+    def hear(self, here: Here, event: Event) -> Outcome | None:
+        """Go by the answer."""
+        match event:
+            case Answered(answer=answer):
+                return Go("otherwise" if answer is None else "yes")
+        return None
+
+    def branches(self) -> Mapping[str, Branch]:
+        """`yes` and `otherwise`."""
+        return {"yes": Branch(self.steps, where=("steps",)), "otherwise": Branch(self.otherwise, where=("otherwise",))}
+
+    def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:
+        """See base class."""
+        return [(("when",), self.when)]

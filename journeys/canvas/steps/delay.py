@@ -1,0 +1,105 @@
+"""Hold an entry: for a span, to a calendar day, to an instant, or to the next of some weekdays."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from journeys.canvas.arithmetic import at_time, localized, next_weekday, on_or_after
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.times import Instant, LongSpan, TimeOfDay, Weekday, Zone
+from journeys.canvas.vocabulary import Answered, End, Event, Go, Outcome, Wait, Woke, Wonder, Zones, ZonesAnswer
+
+LONGEST = timedelta(days=730)
+"""The longest delay (X6)."""
+
+FORMS = ("duration", "calendar_days", "until", "weekdays")
+
+
+class Delay(Step):
+    """Hold an entry for a while.
+
+    ```yaml
+    - {type: delay, id: settle, duration: 2 days}
+    ```
+
+    `duration` counts from the arrival, a day as 24 hours (DLY-1); with `at`, to the first such time of day at or
+    after it (DLY-2). `calendar_days` counts days of the calendar (DLY-3, DLY-4). `until` is an instant: whoever comes
+    later leaves the canvas (DLY-7). `weekdays` is the next of these days (DLY-9); who comes on the day itself after
+    the time goes on at once (`when_passed: advance`) or waits for next week. `zone` is `company` (the default),
+    `local`, or a name (DLY-5). As the last step it holds nobody (DLY-15).
+    """
+
+    type: Literal["delay"] = "delay"
+    duration: LongSpan | None = None
+    calendar_days: Annotated[int, Field(ge=0)] | None = None
+    until: Instant | None = None
+    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] | None = None
+    at: TimeOfDay | None = None
+    zone: Zone = "company"
+    when_passed: Literal["next_week", "advance"] = "next_week"
+
+    @model_validator(mode="after")
+    def _one_form(self) -> Self:
+        used = [form for form in FORMS if getattr(self, form) is not None]
+        if len(used) != 1:
+            said = " and ".join(used) if used else "none"
+            raise wrong("J104", f"a delay has exactly one of {', '.join(FORMS)}; it has {said}")
+        if self.longest() > LONGEST and self.until is None:
+            raise wrong("J403", "a delay is at most 730 days long", "split it into several")
+        if self.weekdays is not None and self.at is None:
+            raise wrong("J102", "a delay to a weekday needs a time of day", 'write at: "10:00"')
+        if self.until is not None and self.at is not None:
+            raise wrong("J104", "`until` has its own time; `at` does not go with it")
+        return self
+
+    def arrive(self, here: Here) -> Outcome:
+        """Wait to the release, which is fixed on arrival (DLY-16)."""
+        if here.last:
+            return Go()
+        if self.duration is not None and self.at is None:
+            return Wait(here.now + self.duration)
+        if self.until is not None and self.until.tzinfo is not None:
+            return self._hold(here, self.until)
+        return Wonder(Zones(), phase="zones")
+
+    def hear(self, here: Here, event: Event) -> Outcome | None:
+        """The zones are known, or the time has come."""
+        match event:
+            case Answered(answer=ZonesAnswer() as zones) if here.entry.phase == "zones":
+                return self._hold(here, self.release(here.now, zones))
+            case Woke():
+                return Go()
+        return None
+
+    def _hold(self, here: Here, release: datetime) -> Outcome:
+        if release > here.now:
+            return Wait(release)
+        if self.until is not None:
+            return End("delay_passed")
+        return Go()
+
+    def release(self, arrival: datetime, zones: ZonesAnswer) -> datetime:
+        """The instant of release of who arrives at this instant (both UTC)."""
+        zone = {"company": zones.company, "local": zones.local}.get(self.zone, self.zone)
+        if self.until is not None:
+            return localized(self.until, zone)
+        if self.duration is not None:
+            assert self.at is not None, "a plain duration asks for no zones"
+            return on_or_after(arrival + self.duration, self.at, zone)
+        if self.calendar_days is not None:
+            return at_time(arrival, self.calendar_days, self.at, zone)
+        assert self.weekdays is not None and self.at is not None, "the model allows no other form"
+        return next_weekday(arrival, self.weekdays, self.at, zone, skip_today=self.when_passed == "next_week")
+
+    def longest(self) -> timedelta:
+        """The most that it holds anybody, as far as the canvas says."""
+        day = timedelta(days=1)
+        if self.duration is not None:
+            return self.duration + (day if self.at else timedelta(0))
+        if self.calendar_days is not None:
+            return (self.calendar_days + 1) * day
+        return 7 * day if self.weekdays is not None else timedelta(0)

@@ -1,0 +1,92 @@
+"""Draw lots between ways, and compare what becomes of those who went them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from journeys.canvas.lots import lot, pick
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps.base import Branch, Here, Id, Step, Weight
+from journeys.canvas.times import LongSpan
+from journeys.canvas.values import Frozen
+from journeys.canvas.vocabulary import End, Go, Outcome
+
+if TYPE_CHECKING:
+    from journeys.canvas.steps import AnyStep
+
+SHORTEST, LONGEST = timedelta(days=1), timedelta(days=30)
+"""The conversion window lies between these."""
+
+
+class ExperimentPath(Frozen):
+    """One way and its share in per cent."""
+
+    name: Id
+    weight: Weight
+    steps: tuple[AnyStep, ...] = ()
+    then: str | None = None
+
+
+class ExperimentControl(Frozen):
+    """Those who get none of it: they go on, or leave."""
+
+    weight: Weight
+    behaviour: Literal["continue", "exit"] = "continue"
+
+
+class ExperimentPaths(Step):
+    """Draw lots: the same person always draws the same (EXP-3).
+
+    ```yaml
+    - type: experiment_paths
+      id: offer
+      within: 14 days
+      paths:
+        - {name: ten, weight: 45, steps: [{type: delay, id: later, duration: 1 hour}]}
+        - {name: none, weight: 45}
+      control: {weight: 10, behaviour: continue}
+    ```
+
+    `within` is the window in which conversions count for the experiment, from the arrival at this step (EXP-4).
+    """
+
+    type: Literal["experiment_paths"] = "experiment_paths"
+    within: LongSpan = timedelta(days=14)
+    paths: Annotated[tuple[ExperimentPath, ...], Field(min_length=2, max_length=4)]
+    control: ExperimentControl | None = None
+    randomized: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _later(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("randomized") is True:
+            raise wrong("J108", "`randomized: true` comes with a later version", "leave it out, or write false")
+        return data
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if not SHORTEST <= self.within <= LONGEST:
+            raise wrong("J403", "an experiment's window is 1 to 30 days long")
+        total = sum(path.weight for path in self.paths) + (self.control.weight if self.control else 0)
+        if abs(total - 100) > 0.001:
+            raise wrong("J205", f"the weights make {total:g}, not 100")
+        return self
+
+    def arrive(self, here: Here) -> Outcome:
+        """Go where the lot says."""
+        shares = {path.name: path.weight for path in self.paths}
+        if self.control is not None:
+            shares["control"] = self.control.weight
+        way = pick(lot(here.entry.person, here.entry.canvas, self.id), shares)
+        if way == "control" and self.control is not None and self.control.behaviour == "exit":
+            return End("experiment_control")
+        return Go(way)
+
+    def branches(self) -> Mapping[str, Branch]:
+        """Each path by its name, and `control` where there is one."""
+        ways = {path.name: Branch(path.steps, path.then, ("paths", n)) for n, path in enumerate(self.paths)}
+        return {**ways, "control": Branch(where=("control",))} if self.control is not None else ways

@@ -1,0 +1,145 @@
+"""Write to a person on a channel: now, at her best time, or at a time of day."""
+
+from __future__ import annotations
+
+from datetime import time, timedelta
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
+
+from journeys.canvas.arithmetic import on_or_after
+from journeys.canvas.filters import Filter
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.times import TimeOfDay, clock
+from journeys.canvas.values import Frozen
+from journeys.canvas.vocabulary import (
+    Answered,
+    BestTime,
+    BestTimeAnswer,
+    Delivered,
+    End,
+    Event,
+    Go,
+    Outcome,
+    Send,
+    Wait,
+    Woke,
+    Wonder,
+    Zones,
+    ZonesAnswer,
+)
+
+HELD = timedelta(hours=72)
+"""How long a message holds its entry at most, where it holds it at all."""
+
+DAY = timedelta(days=1)
+
+
+def _moment(value: Any) -> Any:
+    return value if value in ("now", "best_time") else clock(value)
+
+
+Moment = Annotated[
+    Literal["now", "best_time"] | time,
+    BeforeValidator(_moment),
+    PlainSerializer(lambda value: value if isinstance(value, str) else value.strftime("%H:%M"), return_type=str),
+    WithJsonSchema({"type": "string", "examples": ["now", "best_time", "18:00"]}),
+]
+
+
+class Rate(Frozen):
+    """How fast the messages of a canvas may leave (a later version)."""
+
+    messages: int
+    per: Literal["minute"]
+
+
+class Message(Step):
+    """Write to a person on a channel.
+
+    ```yaml
+    - {type: message, id: hello, channel: email, template: welcome/hello}
+    ```
+
+    `at` is `now` (the default), `best_time` (her best hour on this channel, IT-1 and IT-2; `fallback` where nothing
+    was learnt yet, IT-3) or a time of day in her zone. `only_when` is checked once more at the moment of sending
+    (VAL-1). `on_fail: exit` ends the entry where the message cannot leave (VAL-2); otherwise the entry advances at
+    once, whatever becomes of the message (MSG-1). `on_doubt` says what to do where nobody knows whether it left.
+    """
+
+    type: Literal["message"] = "message"
+    channel: Annotated[str, Field(min_length=1)]
+    template: Annotated[str, Field(min_length=1)]
+    at: Moment = "now"
+    fallback: TimeOfDay | None = None
+    only_when: Filter | None = None
+    on_fail: Literal["advance", "exit"] = "advance"
+    on_doubt: Literal["send", "skip"] = "send"
+    outcomes: None = None
+
+    sends: ClassVar[bool] = True
+
+    @model_validator(mode="before")
+    @classmethod
+    def _later(cls, data: Any) -> Any:
+        if isinstance(data, dict) and data.get("outcomes"):
+            raise wrong("J108", "`outcomes` of a message come with a later version")
+        return data
+
+    @model_validator(mode="after")
+    def _fallback(self) -> Self:
+        if self.fallback is not None and self.at != "best_time":
+            raise wrong("J104", "`fallback` goes with `at: best_time`")
+        return self
+
+    @property
+    def held(self) -> bool:
+        """Whether the entry waits for what becomes of the message."""
+        return self.on_fail == "exit"
+
+    def arrive(self, here: Here) -> Outcome:
+        """Send now, or find out when. Webhooks leave at once whatever is said (IT-4)."""
+        if self.at == "now" or self.channel == "webhook":
+            return self._send(here)
+        if self.at == "best_time":
+            return Wonder(BestTime(self.channel), phase="when")
+        return Wonder(Zones(), phase="when")
+
+    def hear(self, here: Here, event: Event) -> Outcome | None:
+        """Her time is known, it has come, or the message is settled."""
+        match event:
+            case Answered(answer=BestTimeAnswer(zone=zone, minute=minute)):
+                known = time(minute // 60, minute % 60) if minute is not None else self.fallback
+                return self._at(here, known, zone)
+            case Answered(answer=ZonesAnswer(local=zone)) if isinstance(self.at, time):
+                return self._at(here, self.at, zone)
+            case Woke() if here.entry.phase == "held":
+                return Go() if not self.held else End("delivery_unknown")
+            case Woke():
+                return self._send(here)
+            case Delivered(outcome=outcome) if here.entry.phase == "held":
+                return Go() if outcome == "sent" else End(f"delivery_{outcome}")
+        return None
+
+    def _at(self, here: Here, at: time | None, zone: str) -> Outcome:
+        """On the day of arrival, or at that time the next day (IT-2); at once where nobody knows a time."""
+        if at is None:
+            return self._send(here)
+        release = on_or_after(here.now, at, zone)
+        return self._send(here) if release <= here.now else Wait(release, phase="when")
+
+    def _send(self, here: Here) -> Outcome:
+        entry = here.entry
+        send = Send(step=self.id, key=here.key, at=here.now, context=entry.context, properties=entry.properties)
+        if self.held:
+            return Wait(here.now + HELD, phase="held", doing=(send,))
+        return Go(doing=(send,))
+
+    def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:
+        """See base class."""
+        return [(("only_when",), self.only_when)] if self.only_when is not None else []
+
+    def longest(self) -> timedelta:
+        """See base class."""
+        return (DAY if self.at != "now" else timedelta(0)) + (HELD if self.held else timedelta(0))

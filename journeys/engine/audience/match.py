@@ -1,0 +1,241 @@
+"""Does a person match a filter, and is this occurrence what a trigger awaits? Pure: people are values here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from journeys.canvas.filters import (
+    AllOf,
+    AnyOf,
+    AttributeFilter,
+    BucketFilter,
+    Condition,
+    ContextFilter,
+    EventFilter,
+    Filter,
+    FromAttribute,
+    FromContext,
+    MessageFilter,
+    MessageTrigger,
+    NoneOf,
+    PropertyFilter,
+    PurchaseFilter,
+    SegmentFilter,
+    Times,
+    Trigger,
+)
+from journeys.canvas.steps import Step
+from journeys.canvas.vocabulary import NOTHING, Occurrence
+from journeys.engine.audience.operators import holds, lookup
+
+Did = Mapping[tuple[str, str], Sequence[Occurrence]]
+"""What a person did, by kind and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """What filters look at: her attributes, her random bucket, her zone, and as much of her history as is needed."""
+
+    id: str
+    zone: str = "UTC"
+    bucket: int = 0
+    standard: Mapping[str, Any] = field(default_factory=dict)
+    custom: Mapping[str, Any] = field(default_factory=dict)
+    history: Did = field(default_factory=dict)
+
+    def values(self, path: str) -> list[Any]:
+        """The values that an attribute's path leads to; standard attributes come before custom ones of their name."""
+        found = lookup(self.standard, path)
+        return found or lookup(self.custom, path)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be known of a person's history: which kinds and names, and how far back (None: all of it)."""
+
+    history: frozenset[tuple[str, str]] = frozenset()
+    since: timedelta | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What a question is asked of and with."""
+
+    person: Person
+    now: datetime
+    context: Mapping[str, Any]
+    segments: Mapping[str, Filter]
+    canvas: str | None
+
+
+def matches(
+    what: Filter,
+    person: Person,
+    *,
+    now: datetime,
+    context: Mapping[str, Any] = NOTHING,
+    segments: Mapping[str, Filter] = NOTHING,
+    canvas: str | None = None,
+) -> bool:
+    """Whether the person matches the filter at this instant.
+
+    `context` is what her entry carries, `segments` the filters of named segments, `canvas` the one whose steps
+    `{message: opened, step: hello}` means. An unknown segment matches nobody.
+    """
+    return _matches(what, _Look(person, now, context, segments, canvas))
+
+
+def _matches(what: Filter, look: _Look) -> bool:
+    match what:
+        case AllOf(all=several):
+            return all(_matches(each, look) for each in several)
+        case AnyOf(any=several):
+            return any(_matches(each, look) for each in several)
+        case NoneOf(none=several):
+            return not any(_matches(each, look) for each in several)
+        case AttributeFilter(attribute=path):
+            return _holds(what, look.person.values(path), look)
+        case ContextFilter(context=path):
+            return _holds(what, lookup(look.context, path), look)
+        case EventFilter(event=name):
+            return _did(what, look.person.history.get(("event", name), ()), look)
+        case PurchaseFilter(purchase=product):
+            return _did(what, look.person.history.get(("purchase", product), ()), look)
+        case MessageFilter():
+            past = look.person.history.get(("message", what.message), ())
+            return any(_of_message(what, each, look.canvas) and _lately(each, what.within_last, look) for each in past)
+        case SegmentFilter(segment=name):
+            return name in look.segments and _matches(look.segments[name], look)
+        case BucketFilter(bucket=(low, high)):
+            return low <= look.person.bucket <= high
+    raise AssertionError(f"there is no other filter: {what!r}")
+
+
+_MISSING = object()
+
+
+def _operand(operand: Any, look: _Look) -> Any:
+    """A literal, or what is read from the entry or the profile at this moment."""
+    match operand:
+        case FromContext(context=path):
+            found = lookup(look.context, path)
+        case FromAttribute(attribute=path):
+            found = look.person.values(path)
+        case tuple():
+            parts = tuple(_operand(each, look) for each in operand)
+            return _MISSING if any(part is _MISSING for part in parts) else parts
+        case _:
+            return operand
+    return found[0] if found and found[0] is not None else _MISSING
+
+
+def _holds(condition: Condition, values: Sequence[Any], look: _Look) -> bool:
+    operand = _operand(condition.operand, look)
+    return operand is not _MISSING and holds(condition.operator, values, operand, look.now)
+
+
+def _where(where: Iterable[PropertyFilter], occurrence: Occurrence, look: _Look) -> bool:
+    return all(_holds(each, lookup(occurrence.properties, each.property), look) for each in where)
+
+
+def _lately(occurrence: Occurrence, within: timedelta | None, look: _Look) -> bool:
+    return occurrence.at <= look.now and (within is None or occurrence.at >= look.now - within)
+
+
+def _did(what: EventFilter | PurchaseFilter, past: Sequence[Occurrence], look: _Look) -> bool:
+    fitting = (each for each in past if _lately(each, what.within_last, look) and _where(what.where, each, look))
+    if what.times is None:
+        return any(True for _ in fitting)
+    return _counts(what.times, sum(1 for _ in fitting))
+
+
+def _counts(times: Times, count: int) -> bool:
+    return (
+        (times.equals is None or count == times.equals)
+        and (times.more_than is None or count > times.more_than)
+        and (times.less_than is None or count < times.less_than)
+        and (times.at_least is None or count >= times.at_least)
+        and (times.at_most is None or count <= times.at_most)
+    )
+
+
+def _of_message(what: MessageFilter | MessageTrigger, occurrence: Occurrence, canvas: str | None) -> bool:
+    """Whether the engagement is with the message that is meant: a step without a canvas is one of this canvas."""
+    said = occurrence.properties
+    wanted = what.canvas or (canvas if what.step else None)
+    return (
+        (what.step is None or said.get("step") == what.step)
+        and (wanted is None or said.get("canvas") == wanted)
+        and (what.campaign is None or said.get("campaign") == what.campaign)
+    )
+
+
+def judge(
+    trigger: Trigger,
+    occurrence: Occurrence,
+    person: Person,
+    context: Mapping[str, Any] = NOTHING,
+    *,
+    canvas: str | None = None,
+) -> bool:
+    """Whether this occurrence is what the trigger awaits, given her attributes and her entry at this moment (ACT-7)."""
+    if isinstance(trigger, MessageTrigger):
+        return occurrence.kind == "message" and occurrence.name == trigger.message and _of_message(trigger, occurrence, canvas)
+    kind, name = _named(trigger)
+    if (occurrence.kind, occurrence.name) != (kind, name):
+        return False
+    return not trigger.where or _where(trigger.where, occurrence, _Look(person, occurrence.at, context, NOTHING, canvas))
+
+
+def _named(what: Any) -> tuple[str, str]:
+    """The kind and name of what a filter or trigger on the past looks at."""
+    for kind in ("event", "purchase", "message"):
+        name = getattr(what, kind, None)
+        if name is not None:
+            return kind, str(name)
+    raise AssertionError(f"it looks at nothing in the past: {what!r}")
+
+
+def heard(
+    step: Step, occurrence: Occurrence, person: Person, context: Mapping[str, Any] = NOTHING, *, canvas: str | None = None
+) -> str | None:
+    """The label of the first trigger of the step that this occurrence meets (ACT-11), or None."""
+    for label, trigger in step.triggers():
+        if judge(trigger, occurrence, person, context, canvas=canvas):
+            return label
+    return None
+
+
+def needs(several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING) -> Needs:
+    """What these filters and triggers must know of a person's history."""
+    found: set[tuple[str, str]] = set()
+    spans: list[timedelta | None] = []
+    for each in several:
+        _gather(each, segments, found, spans, frozenset())
+    if not spans or any(span is None for span in spans):
+        return Needs(frozenset(found))
+    return Needs(frozenset(found), max(span for span in spans if span is not None))
+
+
+def _gather(
+    what: Any,
+    segments: Mapping[str, Filter],
+    found: set[tuple[str, str]],
+    spans: list[timedelta | None],
+    inside: frozenset[str],
+) -> None:
+    match what:
+        case AllOf(all=several) | AnyOf(any=several) | NoneOf(none=several):
+            for each in several:
+                _gather(each, segments, found, spans, inside)
+        case SegmentFilter(segment=name):
+            if name in segments and name not in inside:
+                _gather(segments[name], segments, found, spans, inside | {name})
+        case AttributeFilter() | ContextFilter() | BucketFilter():
+            return
+        case _:
+            found.add(_named(what))
+            spans.append(getattr(what, "within_last", None))

@@ -1,0 +1,62 @@
+"""The best time of a person on a channel: learnt from when she uses the app and reads her messages (IT-1)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from journeys.canvas.arithmetic import wall_of
+from journeys.canvas.filters import EventTrigger, MessageTrigger, Trigger
+from journeys.engine.audience.match import Person
+
+LEARNS_FROM: Sequence[Trigger] = (
+    EventTrigger(event="session_start"),
+    MessageTrigger(message="opened"),
+    MessageTrigger(message="clicked"),
+)
+"""Sessions, opens and clicks."""
+
+STEP = 5
+"""Rounded to so many minutes."""
+
+BROAD = 60
+"""What lies within so many minutes of each other speaks for the same time."""
+
+DAY = 1440
+
+
+def learn(person: Person, channel: str) -> int | None:
+    """The minute of her local day at which most of what she does lies together; None where nothing was learnt.
+
+    Opens and clicks count where they are of this channel; sessions count for every channel.
+    """
+    instants = [
+        each.at
+        for (kind, _), past in person.history.items()
+        for each in past
+        if kind == "event" or each.properties.get("channel", channel) == channel
+    ]
+    return densest(instants, person.zone)
+
+
+def densest(instants: Sequence[datetime], zone: str) -> int | None:
+    """The middle of the hour of the local day that holds most of these instants, rounded to five minutes.
+
+    Of several such hours the earliest; None where there are no instants.
+    """
+    if not instants:
+        return None
+    walls = [wall_of(at, zone) for at in instants]
+    minutes = Counter((wall.hour * 60 + wall.minute) // STEP * STEP for wall in walls)
+    best, most = 0, -1.0
+    for candidate in range(0, DAY, STEP):
+        weight = 0.0
+        for minute, count in minutes.items():
+            apart = abs(minute - candidate)
+            apart = min(apart, DAY - apart)
+            if apart <= BROAD // 2:
+                weight += count * (1 - apart / BROAD)
+        if weight > most:
+            best, most = candidate, weight
+    return best
