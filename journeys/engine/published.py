@@ -173,7 +173,7 @@ class Published:
         segments: dict[str, Filter] = {}
         templates: dict[str, Template] = {}
         settings: WorkspaceSettings | None = None
-        query = "select kind, body from definitions where workspace = $1"
+        query = "select kind, body from definitions where workspace = $1 and kind <> 'canvas'"
         for definition in await self._db.pool.fetch(query, workspace):
             match parse(definition["kind"], definition["body"]):
                 case Segment(name=name, when=when):

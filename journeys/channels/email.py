@@ -1,0 +1,174 @@
+"""Email over SMTP."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.headerregistry import Address
+from email.message import EmailMessage
+from email.policy import SMTP
+from hashlib import blake2b
+from typing import Any, ClassVar
+
+import aiosmtplib
+from email_validator import EmailNotValidError, validate_email
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from journeys.channels.base import Content, Doubtful, Receipt, Recipient
+
+_BREAKS = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
+
+
+class SmtpSettings(BaseSettings):
+    """Where the mail server is: `JOURNEYS_SMTP_HOST`, `…_PORT`, `…_USERNAME`, `…_PASSWORD`, `…_TLS`."""
+
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_SMTP_", extra="ignore")
+    host: str = "127.0.0.1"
+    port: int = 25
+    username: str | None = None
+    password: SecretStr | None = None
+    tls: bool = False
+    timeout: float = 60
+    lanes: int = 4
+
+
+class EmailContent(Content):
+    """A mail, rendered."""
+
+    sender_name: str = Field("", description="Name that the mail comes from")
+    sender: str = Field(description="Address that the mail comes from")
+    subject: str = Field(description="Subject line")
+    html: str = Field(description="HTML part")
+    text: str = Field("", description="Text part")
+    unsubscribe: str = Field("", description="Address of the one-click unsubscribe (RFC 8058)")
+
+
+class Email:
+    """Email over SMTP. A mail server knows no idempotency: whoever dies during a call leaves that mail in doubt."""
+
+    name: ClassVar[str] = "email"
+    idempotent: ClassVar[bool] = False
+    content: ClassVar[type[Content]] = EmailContent
+
+    def __init__(self, settings: SmtpSettings | None = None) -> None:
+        self.settings = settings or SmtpSettings()
+        self.lanes = self.settings.lanes
+        self._idle: list[aiosmtplib.SMTP] = []
+        self._places = asyncio.Semaphore(self.lanes)
+
+    def __repr__(self) -> str:
+        return f"Email({self.settings.host}:{self.settings.port})"
+
+    async def open(self) -> None:
+        """Connections are made as they are needed, and used again."""
+
+    async def close(self) -> None:
+        """Say goodbye on all connections."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.quit()
+            except (aiosmtplib.SMTPException, OSError):
+                connection.close()
+
+    def address_of(self, profile: Any) -> str | None:
+        """Her email address, where it is one."""
+        if not profile.email:
+            return None
+        try:
+            return validate_email(profile.email, check_deliverability=False, test_environment=True).normalized
+        except EmailNotValidError:
+            return None
+
+    async def deliver(self, content: EmailContent, to: Recipient, key: str) -> Receipt:
+        """Hand the mail to the server."""
+        try:
+            mail = written(content, to.address, key)
+        except (ValueError, IndexError) as error:
+            return Receipt("failed", f"the mail cannot be written: {error}")
+        async with self._places, self._connection() as connection:
+            if isinstance(connection, Receipt):
+                return connection
+            return await self._hand_over(connection, mail, content.sender, to.address)
+
+    async def _hand_over(self, connection: aiosmtplib.SMTP, mail: EmailMessage, sender: str, to: str) -> Receipt:
+        try:
+            await connection.mail(sender)
+            await connection.rcpt(to)
+        except aiosmtplib.SMTPResponseException as refusal:
+            return _refused(refusal, "unreachable" if isinstance(refusal, aiosmtplib.SMTPRecipientRefused) else "failed")
+        except (aiosmtplib.SMTPException, OSError) as error:
+            return Receipt("retry", f"the connection was lost: {type(error).__name__}")
+        try:
+            answer = await connection.data(mail.as_bytes(policy=SMTP))
+        except aiosmtplib.SMTPResponseException as refusal:
+            return _refused(refusal, "failed")
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise Doubtful(f"no answer after the mail was handed over: {type(error).__name__}") from error
+        return Receipt("sent", provider_id=str(mail["Message-ID"]), detail=answer.message[:200])
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP | Receipt]:
+        """A connection that is alive, kept for the next mail unless something went wrong with it."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.rset()
+                break
+            except (aiosmtplib.SMTPException, OSError):
+                connection.close()
+        else:
+            settings = self.settings
+            password = settings.password.get_secret_value() if settings.password else None
+            connection = aiosmtplib.SMTP(
+                hostname=settings.host,
+                port=settings.port,
+                username=settings.username,
+                password=password,
+                use_tls=settings.tls,
+                timeout=settings.timeout,
+            )
+            try:
+                await connection.connect()
+            except (aiosmtplib.SMTPException, OSError) as error:
+                yield Receipt("retry", f"the mail server cannot be reached: {type(error).__name__}")
+                return
+        try:
+            yield connection
+        except BaseException:
+            connection.close()
+            raise
+        if connection.is_connected:
+            self._idle.append(connection)
+
+
+def _refused(refusal: aiosmtplib.SMTPResponseException, final: Any) -> Receipt:
+    return Receipt("retry" if 400 <= refusal.code < 500 else final, f"{refusal.code} {refusal.message[:200]}")
+
+
+def one_line(text: str) -> str:
+    """A header's text without anything that could end the header."""
+    return _BREAKS.sub(" ", text).strip()
+
+
+def message_id(key: str, sender: str) -> str:
+    """The Message-ID of a dispatch: the same whenever it is sent again, so that receivers can refuse doubles."""
+    return f"<{blake2b(key.encode(), digest_size=16).hexdigest()}@{sender.rpartition('@')[2]}>"
+
+
+def written(content: EmailContent, to: str, key: str) -> EmailMessage:
+    """The mail as it goes over the wire. Raises ValueError where an address cannot be written."""
+    mail = EmailMessage(policy=SMTP)
+    mail["From"] = Address(one_line(content.sender_name), addr_spec=content.sender)
+    mail["To"] = Address(addr_spec=to)
+    mail["Subject"] = one_line(content.subject)
+    mail["Message-ID"] = message_id(key, content.sender)
+    if content.unsubscribe:
+        mail["List-Unsubscribe"] = f"<{one_line(content.unsubscribe)}>"
+        mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
+    mail.set_content(content.text or "\n")
+    mail.add_alternative(content.html, subtype="html")
+    return mail

@@ -1,0 +1,114 @@
+"""Webhooks: a call to an address of somebody's choosing, with the key that lets it be repeated."""
+
+from __future__ import annotations
+
+from email.utils import parsedate_to_datetime
+from typing import Any, ClassVar, Literal
+
+import httpx2
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from journeys.channels.base import Content, Receipt, Recipient
+from journeys.channels.guard import Guarded, networks
+
+TIMEOUT = 90.0
+"""Seconds that a call may take (WHK-1)."""
+
+LARGEST_ANSWER = 64 * 1024
+"""So many bytes of an answer are read, and not kept."""
+
+
+class WebhookSettings(BaseSettings):
+    """`JOURNEYS_WEBHOOK_ALLOWED_NETWORKS`: private networks that may be called all the same, with commas."""
+
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_WEBHOOK_", extra="ignore")
+    allowed_networks: str = ""
+    lanes: int = 32
+
+
+class WebhookContent(Content):
+    """A call, rendered."""
+
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = Field("POST", description="HTTP method")
+    url: str = Field(description="Address to call")
+    headers: dict[str, str] = Field(default={}, description="Headers")
+    json_body: Any = Field(None, description="Body that is sent as JSON")
+    text: str | None = Field(None, description="Body that is sent as it is")
+
+
+class Webhook:
+    """A call by HTTP. The receiver that honours `Idempotency-Key` does the same dispatch once."""
+
+    name: ClassVar[str] = "webhook"
+    idempotent: ClassVar[bool] = True
+    content: ClassVar[type[Content]] = WebhookContent
+
+    def __init__(self, settings: WebhookSettings | None = None) -> None:
+        self.settings = settings or WebhookSettings()
+        self.lanes = self.settings.lanes
+        self._client: httpx2.AsyncClient | None = None
+
+    def __repr__(self) -> str:
+        return "Webhook()"
+
+    async def open(self) -> None:
+        """Make the client: no proxies from the environment, no redirects, guarded addresses."""
+        transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=self.lanes))
+        pool: Any = transport._pool  # noqa: SLF001 - the transport takes no backend; a test watches this
+        pool._network_backend = Guarded(pool._network_backend, networks(self.settings.allowed_networks))  # noqa: SLF001
+        self._client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=TIMEOUT)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    def address_of(self, profile: Any) -> str | None:
+        """Everybody can be told of to a server."""
+        return str(profile.id)
+
+    async def deliver(self, content: WebhookContent, to: Recipient, key: str) -> Receipt:
+        """Call. See `WHK-2` for what becomes of which answer."""
+        del to
+        assert self._client is not None, "the channel was opened"
+        headers = {"Idempotency-Key": key, **content.headers}
+        body: dict[str, Any] = {}
+        if content.method != "GET":  # GET has no body (WHK-1)
+            body = {"json": content.json_body} if content.text is None else {"content": content.text}
+        try:
+            async with self._client.stream(content.method, content.url, headers=headers, **body) as answer:
+                size = 0
+                async for chunk in answer.aiter_raw():
+                    size += len(chunk)
+                    if size > LARGEST_ANSWER:
+                        break
+                return _receipt(answer)
+        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, ValueError, UnicodeError) as error:
+            return Receipt("failed", f"this cannot be called: {type(error).__name__}")
+        except httpx2.ConnectError as error:
+            return Receipt("failed" if "public address" in str(error) else "retry", str(error)[:200])
+        except httpx2.HTTPError as error:
+            return Receipt("retry", f"no answer: {type(error).__name__}")
+
+
+def _receipt(answer: httpx2.Response) -> Receipt:
+    status = answer.status_code
+    if 200 <= status < 300:
+        return Receipt("sent", provider_id=str(status))
+    if status in (408, 429) or status >= 500:
+        return Receipt("retry", f"the answer was {status}", retry_after=_after(answer))
+    return Receipt("failed", f"the answer was {status}")
+
+
+def _after(answer: httpx2.Response) -> float | None:
+    said = answer.headers.get("retry-after", "")
+    if said.isdigit():
+        return float(said)
+    try:
+        from datetime import UTC, datetime
+
+        return max(0.0, (parsedate_to_datetime(said) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

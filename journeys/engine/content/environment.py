@@ -1,0 +1,167 @@
+"""The dialect: python-liquid with our scanner, tokenizer, comparisons, printing, tags and limits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any, TextIO
+
+from liquid import Environment, Mode, Node, RenderContext, Tag, Token, TokenStream
+from liquid.ast import BlockNode
+from liquid.builtin.expressions import FilteredExpression
+from liquid.builtin.output import Output, OutputNode
+from liquid.builtin.tags.if_tag import IfNode, IfTag
+from liquid.builtin.tags.unless_tag import UnlessNode, UnlessTag
+from liquid.exceptions import LiquidSyntaxError
+from liquid.parser import get_parser
+from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
+
+from journeys.engine.content.compare import ruby
+from journeys.engine.content.expr import Stream, tokenize
+from journeys.engine.content.filters import dates, texts
+from journeys.engine.content.scanner import scan
+from journeys.engine.content.stringify import stringify
+
+DEFAULT_REASON = "{% abort_message %} called"
+
+
+class Aborted(Exception):  # noqa: N818 - nothing went wrong: the template says so
+    """The template says that this message is not to leave (A1). Not a Liquid error: those may be swallowed."""
+
+    def __init__(self, reason: str = DEFAULT_REASON) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class Printed(OutputNode):
+    """An output that prints as Ruby does."""
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        return buffer.write(stringify(self.expression.evaluate(context)))
+
+    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        return buffer.write(stringify(await self.expression.evaluate_async(context)))
+
+
+class OurOutput(Output):
+    """`{{ … }}` with our expressions."""
+
+    def parse(self, stream: TokenStream) -> OutputNode:
+        """See base class."""
+        token = stream.eat(TOKEN_OUTPUT)
+        expression = stream.expect(TOKEN_EXPRESSION)
+        if not expression.value:
+            raise LiquidSyntaxError("the output is empty", token=token)
+        inner = Stream(tokenize(expression.value, expression))
+        return Printed(token, FilteredExpression.parse(self.env, inner))
+
+
+class OurIf(IfNode):
+    """`if` with Ruby's comparisons."""
+
+    def __init__(self, token: Token, condition: Any, consequence: BlockNode, alternatives: Any, default: Any) -> None:
+        for alternative in alternatives:
+            alternative.expression = ruby(alternative.expression)
+        super().__init__(token, ruby(condition), consequence, alternatives, default)
+
+
+class OurUnless(UnlessNode):
+    """`unless` with Ruby's comparisons."""
+
+    def __init__(self, token: Token, condition: Any, consequence: BlockNode, alternatives: Any, default: Any) -> None:
+        for alternative in alternatives:
+            alternative.expression = ruby(alternative.expression)
+        super().__init__(token, ruby(condition), consequence, alternatives, default)
+
+
+class OurIfTag(IfTag):
+    """`if`."""
+
+    node_class = OurIf
+
+
+class OurUnlessTag(UnlessTag):
+    """`unless`."""
+
+    node_class = OurUnless
+
+
+class AbortNode(Node):
+    """`abort_message`: ends the rendering where it is reached (A1, A4)."""
+
+    __slots__ = ("reason",)
+
+    def __init__(self, token: Token, reason: str) -> None:
+        super().__init__(token)
+        self.reason = reason
+        self.blank = False
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        del context, buffer
+        raise Aborted(self.reason)
+
+    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        return self.render_to_output(context, buffer)
+
+
+class AbortTag(Tag):
+    """`{% abort_message('reason') %}`; the reason is fixed text (A3)."""
+
+    name = "abort_message"
+    block = False
+
+    def parse(self, stream: TokenStream) -> AbortNode:
+        """See base class."""
+        token = stream.eat(TOKEN_TAG)
+        if stream.current.kind != TOKEN_EXPRESSION:
+            return AbortNode(token, DEFAULT_REASON)
+        written = next(stream).value.strip()
+        inner = written[1:-1].strip() if written.startswith("(") and written.endswith(")") else written
+        if not inner:
+            return AbortNode(token, DEFAULT_REASON)
+        if len(inner) < 2 or inner[0] not in "\"'" or inner[-1] != inner[0]:
+            raise LiquidSyntaxError("abort_message takes a reason in quotes: abort_message('reason')", token=token)
+        return AbortNode(token, inner[1:-1])
+
+
+DROPPED = ("include", "render", "ifchanged")
+"""Tags of the library that the dialect does not have."""
+
+
+class Dialect(Environment):
+    """One environment for all templates: parsed templates hold no state and are safe across threads and tasks."""
+
+    loop_iteration_limit = 10_000
+    output_stream_limit = 1024 * 1024
+    local_namespace_limit = 1024 * 1024
+
+    def __init__(self) -> None:
+        super().__init__(tolerance=Mode.STRICT, strict_filters=True, autoescape=False)
+
+    def setup_tags_and_filters(self, *, extra: bool = False) -> None:
+        """See base class."""
+        super().setup_tags_and_filters(extra=extra)
+        for tag in DROPPED:
+            self.tags.pop(tag, None)
+        for kind in (OurOutput, OurIfTag, OurUnlessTag, AbortTag):
+            self.add_tag(kind)
+        self.add_filter("date", dates.date)
+        self.add_filter("time_zone", dates.time_zone)
+        for name in (
+            "md5", "sha1", "sha2", "json_escape", "as_json_string", "url_escape", "url_param_escape", "escape",
+            "append", "prepend", "join", "split",
+        ):  # fmt: skip
+            self.add_filter(name, getattr(texts, name))
+
+    def tokenizer(self) -> Callable[[str], Iterator[Token]]:
+        """See base class."""
+        return scan
+
+    def _parse(self, source: str) -> list[Node]:
+        return get_parser(self).parse(Stream(scan(source)))
+
+
+DIALECT = Dialect()

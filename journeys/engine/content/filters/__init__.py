@@ -1,0 +1,1 @@
+"""Filters that are ours, or that print as Ruby does. Each group has a file."""

