@@ -80,6 +80,19 @@ class WebhookTemplate(Frozen):
         return found
 
 
+class ChannelTemplate(Frozen):
+    """Content for a channel that somebody has added: its fields, in Liquid, under `content`."""
+
+    kind: ClassVar[str] = "template"
+    name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    channel: Id
+    content: dict[str, Any]
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this template, by the place at which it is written."""
+        return _texts(self.content, ("content",))
+
+
 def _texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
     if isinstance(value, str):
         return {where: value}
@@ -100,17 +113,22 @@ def _has_channel(value: Any) -> Any:
     channel = value.get("channel") if isinstance(value, Mapping) else getattr(value, "channel", None)
     if channel is None:
         raise wrong("J102", "the template says no channel", f"one of {', '.join(TEMPLATES)}")
+    if isinstance(value, ChannelTemplate) or (isinstance(value, Mapping) and "content" in value):
+        return value
     if not isinstance(channel, str) or channel not in TEMPLATES:
         raise wrong("J303", f"there is no channel “{channel}” for templates", meant(str(channel), TEMPLATES))
     return value
 
 
 def _channel(value: Any) -> str:
-    return str(value["channel"] if isinstance(value, Mapping) else value.channel)
+    channel = str(value["channel"] if isinstance(value, Mapping) else value.channel)
+    return channel if channel in TEMPLATES else "other"
 
 
 Template = Annotated[
-    Annotated[EmailTemplate, Tag("email")] | Annotated[WebhookTemplate, Tag("webhook")],
+    Annotated[EmailTemplate, Tag("email")]
+    | Annotated[WebhookTemplate, Tag("webhook")]
+    | Annotated[ChannelTemplate, Tag("other")],
     Discriminator(_channel),
     BeforeValidator(_has_channel),
 ]

@@ -12,12 +12,12 @@ from typing import Any
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.check import check, check_segment
-from journeys.canvas.kinds import EmailTemplate, Segment, WebhookTemplate, WorkspaceSettings, kind_of
+from journeys.canvas.kinds import ChannelTemplate, EmailTemplate, Segment, WebhookTemplate, WorkspaceSettings, kind_of
 from journeys.canvas.places import Places
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.text import Definition, Definitions, read_file
 
-VALUES = (Canvas, Segment, EmailTemplate, WebhookTemplate, WorkspaceSettings)
+VALUES = (Canvas, Segment, EmailTemplate, WebhookTemplate, ChannelTemplate, WorkspaceSettings)
 SUFFIXES = (".yaml", ".yml", ".py")
 
 

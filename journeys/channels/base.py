@@ -1,67 +1,13 @@
-"""What a channel is: it takes finished content, hands it to a provider, and says what became of it."""
+"""What a channel is, and which are installed."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict
-
-Outcome = Literal["sent", "unreachable", "retry", "failed"]
-
-
-class Content(BaseModel):
-    """Finished content: every text is rendered. Channels say by a subclass what they take."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipient:
-    """Whom it goes to: the address on this channel, and nothing else of her."""
-
-    address: str = field(repr=False, default="")
-
-
-@dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of it. `retry`: later, not before `retry_after` seconds; `detail` is for people, without secrets."""
-
-    outcome: Outcome
-    detail: str = ""
-    provider_id: str = ""
-    retry_after: float | None = None
-
-
-class Doubtful(Exception):  # noqa: N818 - nobody knows whether it left
-    """The provider took the message and did not answer: it may have left."""
-
-
-@runtime_checkable
-class Channel(Protocol):
-    """A way out. `deliver` is called once per key; `idempotent` says that the provider does the same key once."""
-
-    name: ClassVar[str]
-    idempotent: ClassVar[bool]
-    content: ClassVar[type[Content]]
-    lanes: int
-    """How many deliveries may be under way at once in a process."""
-
-    async def open(self) -> None:
-        """Get ready to deliver."""
-
-    async def close(self) -> None:
-        """Let go of connections."""
-
-    def address_of(self, profile: Any) -> str | None:
-        """The address of a profile on this channel; None where she cannot be reached on it."""
-
-    async def deliver(self, content: Any, to: Recipient, key: str) -> Receipt:
-        """Hand it to the provider. Refusals are receipts; `Doubtful` where nobody can know."""
-
+from journeys.engine.delivery.port import Channel, Content, Doubtful, Outcome, Receipt, Recipient
 
 @lru_cache(maxsize=1)
 def kinds() -> Mapping[str, type[Any]]:
@@ -72,3 +18,6 @@ def kinds() -> Mapping[str, type[Any]]:
 def installed() -> dict[str, Channel]:
     """A channel of each installed kind, set up from the environment."""
     return {name: kind() for name, kind in kinds().items()}
+
+
+__all__ = ["Channel", "Content", "Doubtful", "Outcome", "Receipt", "Recipient", "installed", "kinds"]

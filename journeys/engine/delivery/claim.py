@@ -1,0 +1,79 @@
+"""Claims dispatches, and keeps, gives back or marks what was claimed. One statement each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from journeys.engine.store.database import Database
+
+LEASE = timedelta(seconds=10)
+"""For how long a claim holds without being renewed, in the database's time."""
+
+BATCH = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A dispatch that this drainer holds. `doubtful`: somebody died, or hung, while he was calling for it."""
+
+    workspace: int
+    person: UUID
+    key: str
+    entry: UUID
+    canvas: str
+    plan: str
+    step: str
+    variant: str | None
+    at: datetime
+    context: Mapping[str, Any]
+    properties: Mapping[str, Any]
+    held: bool
+    attempts: int
+    claim: UUID
+    doubtful: bool
+
+
+CLAIM = """
+with c as (
+    select workspace, person, key, state as was from dispatches
+    where channel = $1 and (not_before is null or not_before <= clock_timestamp())
+        and (state = 'queued' or lease < clock_timestamp())
+    order by priority, no limit $2 for update skip locked)
+update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp() + $4::interval
+from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
+returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.variant, d.at, d.context, d.properties,
+    d.held, d.attempts, d.claim, c.was = 'calling'
+"""
+RENEW = "update dispatches set lease = clock_timestamp() + $2::interval where claim = $1"
+CALLING = """
+update dispatches set state = 'calling', lease = clock_timestamp() + $5::interval
+where (workspace, person, key) = ($1, $2, $3) and claim = $4 and state in ('claimed', 'calling') returning 1
+"""
+RELEASE = "update dispatches set state = 'queued', claim = null, lease = null where claim = $1 and state = 'claimed'"
+
+
+async def claim(db: Database, channel: str, most: int = BATCH) -> list[Claimed]:
+    """Claim the next dispatches of a channel; the claim is the point of no return for a message."""
+    rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE)
+    return [Claimed(*row) for row in rows]
+
+
+async def renew(db: Database, claimed: Sequence[Claimed]) -> None:
+    """Hold a claim for longer."""
+    if claimed:
+        await db.pool.execute(RENEW, claimed[0].claim, LEASE)
+
+
+async def calling(db: Database, one: Claimed) -> bool:
+    """Say that the provider is called now; False where the claim was lost, and the call must not be made."""
+    place = (one.workspace, one.person, one.key, one.claim)
+    return await db.pool.fetchval(CALLING, *place, LEASE) is not None
+
+
+async def release(db: Database, identity: UUID) -> None:
+    """Give back what was claimed and not begun."""
+    await db.pool.execute(RELEASE, identity)

@@ -1,0 +1,57 @@
+"""What people do with their messages comes back to their profiles, by the way that all events come."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from journeys.engine.clock import Clock
+from journeys.engine.delivery.links import Mark
+from journeys.engine.people.profiles import load, lock
+from journeys.engine.people.record import New, record
+from journeys.engine.ports import Bell, Teller
+from journeys.engine.published import Published
+from journeys.engine.store.database import Database
+
+CONSENT = """
+insert into consents (workspace, person, channel, state, at) values ($1, $2, $3, $4, $5)
+on conflict (workspace, person, channel) do update set state = excluded.state, at = excluded.at
+"""
+
+
+async def engaged(
+    db: Database,
+    published: Published,
+    clock: Clock,
+    teller: Teller,
+    bell: Bell,
+    mark: Mark,
+    name: str,
+    properties: Mapping[str, Any] | None = None,
+) -> bool:
+    """She opened, clicked, or unsubscribed. False where she is not there any more.
+
+    An unsubscription sets her consent for the channel in the same transaction.
+    """
+    publication = await published.of(mark.workspace)
+    async with db.transaction() as connection:
+        await lock(connection, mark.workspace, [mark.person])
+        profile = (await load(connection, mark.workspace, [mark.person])).get(mark.person)
+        if profile is None:
+            return False
+        now = clock.now()
+        if name == "unsubscribed":
+            await connection.execute(CONSENT, mark.workspace, mark.person, mark.channel, "unsubscribed", now)
+        said = {
+            "canvas": mark.canvas,
+            "step": mark.step,
+            "channel": mark.channel,
+            "dispatch": mark.dispatch,
+            **(properties or {}),
+        }
+        new = New(profile=profile, kind="message", name=name, at=now, properties=said)
+        hearing = await record(connection, publication, published, clock, [new])
+    teller.tell(hearing.untold)
+    for channel in hearing.channels:
+        bell.ring(channel)
+    return True

@@ -1,0 +1,128 @@
+"""Signed links in messages: the open pixel, the click redirect, the unsubscribe page.
+
+They carry opaque ids and nothing personal, cannot be forged, and lead nowhere but where the message's author pointed:
+the signature covers the address. Each kind of link is signed for itself, so that none can be used as another.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import re
+from dataclasses import dataclass
+from html import escape, unescape
+from typing import Literal
+from urllib.parse import urlencode
+from uuid import UUID
+
+import msgspec
+
+Kind = Literal["open", "click", "unsubscribe"]
+PATHS = {"open": "o", "click": "c", "unsubscribe": "u"}
+SIZE = 16
+
+
+class Forged(ValueError):  # noqa: N818 - it was
+    """A link that we did not make."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """What a link says: whose message it was in, by opaque ids."""
+
+    workspace: int
+    person: UUID
+    entry: UUID
+    canvas: str
+    step: str
+    channel: str
+
+    @property
+    def dispatch(self) -> str:
+        """The key of the dispatch that the message was."""
+        return f"{self.entry}/{self.step}"
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _raw(text: str) -> bytes:
+    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+
+
+def _sign(secret: bytes, kind: Kind, payload: str, url: str) -> bytes:
+    return hmac.digest(secret, f"journeys link 1\n{kind}\n{payload}\n{url}".encode(), "sha256")[:SIZE]
+
+
+def token(secret: bytes, kind: Kind, mark: Mark, url: str = "") -> str:
+    """The signed token of a link."""
+    said = [mark.workspace, mark.person.hex, mark.entry.hex, mark.canvas, mark.step, mark.channel]
+    payload = _b64(msgspec.json.encode(said))
+    return f"{payload}.{_b64(_sign(secret, kind, payload, url))}"
+
+
+def peek(text: str) -> Mark:
+    """What a token says, before its signature is known to be right. Raises Forged where it is no token."""
+    try:
+        said = msgspec.json.decode(_raw(text.partition(".")[0]), type=tuple[int, str, str, str, str, str])
+        return Mark(said[0], UUID(said[1]), UUID(said[2]), *said[3:])
+    except (ValueError, msgspec.DecodeError) as error:
+        raise Forged("this is no link of ours") from error
+
+
+def read(secret: bytes, kind: Kind, text: str, url: str = "") -> Mark:
+    """What a token says. Raises Forged where it was not signed by this workspace for this use and address."""
+    mark = peek(text)
+    payload, _, signature = text.partition(".")
+    try:
+        given = _raw(signature)
+    except ValueError as error:
+        raise Forged("this is no link of ours") from error
+    if not hmac.compare_digest(given, _sign(secret, kind, payload, url)):
+        raise Forged("this is no link of ours")
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """The links of one message. `base` is the public address of the API, without a slash at its end."""
+
+    base: str
+    secret: bytes
+    mark: Mark
+
+    def _to(self, kind: Kind, url: str = "") -> str:
+        address = f"{self.base}/{PATHS[kind]}/{token(self.secret, kind, self.mark, url)}"
+        return address + ("?" + urlencode({"u": url}) if url else "")
+
+    @property
+    def pixel(self) -> str:
+        """The address of the open pixel."""
+        return self._to("open")
+
+    @property
+    def unsubscribe(self) -> str:
+        """The address of the unsubscribe page."""
+        return self._to("unsubscribe")
+
+    def click(self, url: str) -> str:
+        """The address that counts a click and leads to `url`."""
+        return self._to("click", url)
+
+    def rewritten(self, html: str) -> str:
+        """The HTML with its links counted and the pixel at its end. Our own links and anything but http stay."""
+        counted = _HREF.sub(self._counted, html)
+        pixel = f'<img src="{escape(self.pixel)}" width="1" height="1" alt="" style="display:none">'
+        before, closing, after = counted.rpartition("</body>")
+        return f"{before}{pixel}{closing}{after}" if closing else counted + pixel
+
+    def _counted(self, match: re.Match[str]) -> str:
+        url = unescape(match["url"]).strip()
+        if not url.lower().startswith(("http://", "https://")) or url.startswith(self.base + "/"):
+            return match[0]
+        return f"{match['before']}{match['quote']}{escape(self.click(url))}{match['quote']}"
+
+
+_HREF = re.compile(r"(?P<before><a\s(?:[^<>]*?\s)?href\s*=\s*)(?P<quote>[\"'])(?P<url>[^\"'<>]*)(?P=quote)", re.IGNORECASE)
+

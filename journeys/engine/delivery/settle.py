@@ -1,0 +1,103 @@
+"""Settles what became of dispatches: facts, engagement, and the entries that a message held."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from journeys.engine.delivery.claim import Claimed
+from journeys.engine.people.profiles import LOCK, shard_of
+from journeys.engine.ports import Untold
+from journeys.engine.store.database import Database
+
+RETRIES = 5
+"""So often a call is repeated (WHK-3)."""
+
+PAUSES = (10, 30, 90, 270, 810)
+"""Seconds before each repetition: within half an hour in all."""
+
+LONGEST_PAUSE = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of one dispatch: sent, aborted, unreachable, invalid, failed — or retry, in `after` seconds."""
+
+    claimed: Claimed
+    outcome: str
+    at: datetime
+    data: dict[str, Any] = field(default_factory=dict)
+    after: float | None = None
+    doubted: bool = False
+
+
+def pause(attempts: int, asked: float | None) -> float | None:
+    """Seconds to the next try, or None where it was tried often enough."""
+    if attempts >= RETRIES:
+        return None
+    return max(float(PAUSES[attempts]), min(asked or 0.0, LONGEST_PAUSE))
+
+
+SETTLE = """
+with s as (
+    select * from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::jsonb[], $8::int[],
+        $9::bool[]) as s(workspace, person, key, claim, outcome, at, data, shard, doubted)),
+gone as (
+    delete from dispatches d using s
+    where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
+    returning d.*, s.outcome, s.at as settled, s.data, s.doubted),
+logged as (
+    insert into facts (workspace, person, shard, fact, at, canvas, entry, step, dispatch, data)
+    select workspace, person, shard, outcome, settled, canvas, entry, step, key, data from gone
+    union all
+    select workspace, person, shard, 'in_doubt', settled, canvas, entry, step, key, '{}' from gone where doubted),
+engaged as (
+    insert into events (workspace, person, shard, kind, name, at, properties)
+    select workspace, person, shard, 'message', 'sent', settled,
+        jsonb_build_object('canvas', canvas, 'step', step, 'channel', channel, 'dispatch', key)
+    from gone where outcome = 'sent'),
+told as (
+    insert into inbox (workspace, person, entry, no, step, what, label, at)
+    select g.workspace, g.person, g.entry, nextval('occurrence_no'), g.step, 'delivered', g.outcome, g.settled
+    from gone g where g.held)
+update entries t set turn = t.turn + 1, moved = clock_timestamp(),
+    told = case when t.alarm = t.id then t.told else 0 end, alarm = t.id
+from gone g where g.held and (t.workspace, t.person, t.id) = (g.workspace, g.person, g.entry) and t.ended is null
+returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, false, t.alarm_at, t.priority, t.canvas, t.plan
+"""
+AGAIN = """
+update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + 1,
+    not_before = clock_timestamp() + make_interval(secs => s.after)
+from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[]) as s(workspace, person, key, claim, after)
+where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
+"""
+
+
+async def settle(db: Database, settlements: Sequence[Settlement]) -> list[Untold]:
+    """Settle these, as far as they are still held by whoever claimed them; give back what must be tried again."""
+    again = [one for one in settlements if one.after is not None]
+    final = [one for one in settlements if one.after is None]
+    untold: list[Untold] = []
+    if final:
+        async with db.transaction() as connection:
+            for workspace in sorted({one.claimed.workspace for one in final}):
+                people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
+                await connection.fetch(LOCK, workspace, people)
+            rows = await connection.fetch(SETTLE, *map(list, zip(*map(_row, final), strict=True)))
+            untold = [Untold(*row) for row in rows]
+    if again:
+        rows_ = [(o.claimed.workspace, o.claimed.person, o.claimed.key, o.claimed.claim, o.after) for o in again]
+        await db.pool.execute(AGAIN, *map(list, zip(*rows_, strict=True)))
+    return untold
+
+
+def _row(one: Settlement) -> tuple[Any, ...]:
+    claimed = one.claimed
+    return (
+        claimed.workspace, claimed.person, claimed.key, claimed.claim, one.outcome, one.at, one.data,
+        shard_of(claimed.person), one.doubted,
+    )  # fmt: skip
+
+

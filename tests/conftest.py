@@ -1,0 +1,79 @@
+"""The servers of the tests: a real PostgreSQL and a real Temporal a worker, a database a test."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from journeys.channels.mailbox import Mailbox
+from journeys.engine.store import Database, migrate
+from journeys.engine.store.embedded import create_database, embedded_postgres
+from journeys.workflows.server import temporal_server
+from tests.receiver import Receiver
+
+settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("ours")
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The URL of a server on which databases may be made."""
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        yield given
+        return
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    folder.chmod(0o755)
+    async with embedded_postgres(folder / "data", durable=False) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def template(postgres: str) -> str:
+    """The name of a database that has our schema, to copy."""
+    name = f"journeys_template_{uuid4().hex[:8]}"
+    await migrate(await create_database(postgres, name))
+    return name
+
+
+@pytest.fixture
+async def database_url(postgres: str, template: str) -> str:
+    """A fresh database with our schema."""
+    return await create_database(postgres, f"journeys_{uuid4().hex[:12]}", template=template)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[Database]:
+    """A fresh database, connected."""
+    async with Database.at(database_url) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+    """The address of a Temporal server."""
+    log = tmp_path_factory.mktemp("temporal") / "log"
+    settings = ["history.timerProcessorMaxTimeShift=\"10ms\""]
+    async with temporal_server(os.environ.get("TEMPORAL_ADDRESS"), log=log, dynamic_config=settings) as server:
+        yield server.address
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    """A real mail server."""
+    async with Mailbox() as box:
+        yield box
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    """A real HTTP server that records what it is sent."""
+    async with Receiver() as one:
+        yield one
+
+

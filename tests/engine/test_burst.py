@@ -1,0 +1,137 @@
+"""Bursts on a real database: what is unheard in, one transaction, the latest state out."""
+
+from datetime import timedelta
+
+from journeys.engine.store import Database
+from tests.stage import EMAIL, MONDAY, canvas, stage_on
+
+TWO = canvas("""
+  - {type: message, id: first, channel: email, template: hello}
+  - {type: delay, id: settle, duration: 1 day}
+  - {type: message, id: second, channel: email, template: hello}
+""") + EMAIL
+
+WATCH = canvas("""
+  - type: action_paths
+    id: watch
+    within: 3 days
+    paths:
+      - name: bought
+        triggers: [{event: order_completed, where: [{property: shoe, equals: {context: shoe}}]}]
+        steps: [{type: user_update, id: mark, attributes: {buyer: true, orders: {increment: 1}}}]
+    otherwise: [{type: user_update, id: none, attributes: {buyer: false}}]
+  - {type: message, id: last, channel: email, template: hello}
+""") + EMAIL
+
+
+async def test_a_burst_takes_an_entry_through_every_step_up_to_the_next_wait(db: Database) -> None:
+    """One transaction: the message is dispatched, the delay waited for."""
+    stage = await stage_on(db, TWO)
+    [entry] = await stage.enter(await stage.person(first_name="Mel"))
+
+    reply = await stage.burst(entry)
+
+    assert reply.alarm_at == MONDAY + timedelta(days=1)
+    assert await stage.path(entry) == ["first", "settle"]
+    assert [row["key"] for row in await stage.dispatches()] == [f"{entry}/first"]
+
+
+async def test_a_burst_that_is_run_twice_does_nothing_twice(db: Database) -> None:
+    """The store decides: the second run hears nothing and answers with the latest state."""
+    stage = await stage_on(db, TWO)
+    [entry] = await stage.enter(await stage.person())
+    first = await stage.burst(entry)
+
+    again = await stage.burst(entry)
+
+    assert again == first
+    assert len(await stage.dispatches()) == 1
+
+
+async def test_after_its_last_step_the_entry_has_ended_and_its_alarm_is_told_so(db: Database) -> None:
+    """A workflow that hears None comes to its end."""
+    stage = await stage_on(db, TWO)
+    [entry] = await stage.enter(await stage.person())
+    first = await stage.burst(entry)
+    stage.clock.turn(timedelta(days=1))  # type: ignore[attr-defined]
+
+    reply = await stage.burst(entry, first.turn)
+
+    assert reply.alarm_at is None
+    row = await stage.row(entry)
+    assert (row["ended"], row["told"]) == ("completed", row["turn"])
+    assert (await stage.burst(entry, first.turn)).alarm_at is None
+
+
+async def test_an_event_decides_an_action_path_at_once(db: Database) -> None:
+    """ACT-1; the filter reads the entry's context (EXT-3, ACT-7)."""
+    stage = await stage_on(db, WATCH)
+    mel = await stage.person()
+    [entry] = await stage.enter(mel, shoe="red")
+    await stage.burst(entry)
+    stage.clock.turn(timedelta(hours=1))  # type: ignore[attr-defined]
+
+    await stage.happens(mel, "order_completed", {"shoe": "blue"})
+    assert (await stage.row(entry))["told"] == (await stage.row(entry))["turn"]
+    await stage.happens(mel, "order_completed", {"shoe": "red"})
+    reply = await stage.burst(entry, 2)
+
+    assert reply.alarm_at is None
+    assert await stage.path(entry) == ["watch", "mark", "last"]
+    attributes = await db.pool.fetchval("select attributes from people where id = $1", mel.id)
+    assert attributes == {"buyer": True, "orders": 1}
+
+
+async def test_nothing_done_in_the_window_goes_the_other_way_at_its_end_and_no_earlier(db: Database) -> None:
+    """ACT-2"""
+    stage = await stage_on(db, WATCH)
+    [entry] = await stage.enter(await stage.person())
+    reply = await stage.burst(entry)
+
+    stage.clock.turn(timedelta(days=2, hours=23))  # type: ignore[attr-defined]
+    assert (await stage.burst(entry, reply.turn)).alarm_at == reply.alarm_at
+    stage.clock.turn(timedelta(hours=2))  # type: ignore[attr-defined]
+    await stage.burst(entry, reply.turn)
+
+    assert await stage.path(entry) == ["watch", "none", "last"]
+
+
+async def test_an_event_between_admission_and_the_first_burst_is_heard_by_looking_back(db: Database) -> None:
+    """A step that begins to listen looks back to its own instant, so nothing falls between."""
+    stage = await stage_on(db, WATCH)
+    mel = await stage.person()
+    [entry] = await stage.enter(mel, shoe="red")
+    stage.clock.turn(timedelta(seconds=2))  # type: ignore[attr-defined]
+    await stage.happens(mel, "order_completed", {"shoe": "red"})
+
+    await stage.burst(entry)
+
+    assert await stage.path(entry) == ["watch", "mark", "last"]
+
+
+async def test_an_event_before_the_deadline_beats_the_timer_if_it_is_committed_before_the_burst(db: Database) -> None:
+    """Order is by the instants of what happened, not by when a late worker looks."""
+    stage = await stage_on(db, WATCH)
+    mel = await stage.person()
+    [entry] = await stage.enter(mel, shoe="red")
+    reply = await stage.burst(entry)
+    stage.clock.turn(timedelta(days=3, seconds=5))  # type: ignore[attr-defined]
+    await stage.happens(mel, "order_completed", {"shoe": "red"}, at=MONDAY + timedelta(days=2))
+
+    await stage.burst(entry, reply.turn)
+
+    assert await stage.path(entry) == ["watch", "mark", "last"]
+
+
+async def test_one_entry_that_cannot_be_driven_stops_no_other(db: Database) -> None:
+    """A shared commit that fails is repeated one by one."""
+    import asyncio
+
+    stage = await stage_on(db, TWO)
+    entries = [(await stage.enter(await stage.person()))[0] for _ in range(5)]
+    await db.pool.execute("update entries set plan = 'gone@1' where id = $1", entries[2])
+
+    replies = await asyncio.gather(*(stage.burst(entry) for entry in entries), return_exceptions=True)
+
+    assert [isinstance(reply, Exception) for reply in replies] == [False, False, True, False, False]
+    assert len(await stage.dispatches()) == 4

@@ -1,0 +1,62 @@
+"""A real HTTP server that records what it is sent, and honours `Idempotency-Key`."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+
+@dataclass
+class Receiver:
+    """`statuses` are answered in turn, then 200; the same key gets its first answer again and counts once."""
+
+    statuses: list[int] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    keys: dict[str, int] = field(default_factory=dict)
+    delay: float = 0.0
+    port: int = 0
+
+    async def __aenter__(self) -> Receiver:
+        app = Starlette(routes=[Route("/{path:path}", self._take, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])])
+        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+        self._task = asyncio.create_task(self._server.serve())
+        while not self._server.started:
+            await asyncio.sleep(0.01)
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        await self._task
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def _take(self, request: Request) -> Response:
+        body = await request.body()
+        if self.delay:
+            await asyncio.sleep(self.delay)
+        key = request.headers.get("idempotency-key", "")
+        if key and self.keys.get(key, 500) < 300:
+            return PlainTextResponse("again", self.keys[key])
+        status = self.statuses.pop(0) if self.statuses else 200
+        self.keys[key] = status
+        said = json.loads(body) if body and "json" in request.headers.get("content-type", "") else body.decode()
+        self.calls.append({
+            "method": request.method,
+            "path": request.url.path,
+            "headers": dict(request.headers),
+            "body": said,
+            "status": status,
+        })
+        return PlainTextResponse("ok", status, headers=self.headers)
