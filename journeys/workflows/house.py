@@ -11,12 +11,14 @@ from datetime import timedelta
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
+from journeys.engine.broadcasts import carry_on
 from journeys.engine.clock import Clock
 from journeys.engine.echoes import hear_echoes
 from journeys.engine.ports import Bell, Untold
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 from journeys.engine.store.writing import UNTOLD
+from journeys.engine.triggering import Trigger
 from journeys.workflows.tell import TemporalTeller
 
 OVERDUE = timedelta(seconds=60)
@@ -74,6 +76,7 @@ class House:
         """Begin; the jobs run on the present event loop."""
         self._every(1, self.sweep)
         self._every(1, self.echoes)
+        self._every(0.5, self.broadcasts)
         self._every(10, self.watch)
         self._every(3600, self.prepare)
         self._every(600, self.forget)
@@ -97,6 +100,14 @@ class House:
         while some := await hear_echoes(self._db, self._published, self._clock, self._teller, self._bell):
             heard += some
         return heard
+
+    async def broadcasts(self) -> int:
+        """Carry on broadcasts that nobody carries."""
+        entered = 0
+        trigger = Trigger(self._db, self._published, self._clock, self._teller, self._bell)
+        while some := await carry_on(trigger, self._db):
+            entered += some
+        return entered
 
     async def watch(self) -> int:
         """Heal entries that are overdue: nudge them, or raise their generation where somebody ended the workflow."""

@@ -384,3 +384,20 @@ class Reply(Table):
     status: Mapped[int]
     body: Mapped[Json]
     stored: Mapped[Now]
+
+
+class Broadcast(Table):
+    """An entry by API for an audience, on its way: people are taken in the order of their ids, `after` the last one."""
+
+    __tablename__ = "broadcasts"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    canvas: Mapped[str]
+    audience: Mapped[Json | None]
+    context: Mapped[Json]
+    after: Mapped[UUID | None]
+    entered: Mapped[int] = mapped_column(server_default=text("0"))
+    lease: Mapped[Instant | None]
+    ended: Mapped[Instant | None]
+    stored: Mapped[Now]
+    __table_args__ = (Index("broadcasts_open", "stored", postgresql_where=text("ended is null")),)

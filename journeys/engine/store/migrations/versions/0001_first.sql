@@ -25,6 +25,21 @@ CREATE TABLE api_keys (
     CONSTRAINT api_keys_digest_key UNIQUE (digest)
 );
 
+CREATE TABLE broadcasts (
+    workspace INTEGER NOT NULL,
+    id UUID NOT NULL,
+    canvas TEXT NOT NULL,
+    audience JSONB,
+    context JSONB NOT NULL,
+    after UUID,
+    entered INTEGER DEFAULT 0 NOT NULL,
+    lease TIMESTAMP WITH TIME ZONE,
+    ended TIMESTAMP WITH TIME ZONE,
+    stored TIMESTAMP WITH TIME ZONE DEFAULT now() NOT NULL,
+    CONSTRAINT broadcasts_pkey PRIMARY KEY (workspace, id)
+);
+CREATE INDEX broadcasts_open ON broadcasts (stored) WHERE ended is null;
+
 CREATE TABLE canvases (
     workspace INTEGER NOT NULL,
     name TEXT NOT NULL,

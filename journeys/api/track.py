@@ -1,0 +1,31 @@
+"""`POST /users/track`: attributes, events and purchases (TRK-1 to TRK-8)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from journeys.api.services import Refusal, Services, answer
+from journeys.engine.keys import Key
+from journeys.engine.people.track import ARRAYS, MOST, NOTHING_VALID, track
+
+
+async def users_track(services: Services, key: Key, body: Any, request: Request) -> Response:
+    """Take the arrays; 201 with counts, errors beside them; 400 where nothing could be taken."""
+    del request
+    arrays = {name: body[name] for name in ARRAYS if body.get(name) is not None}
+    if not all(isinstance(array, list) for array in arrays.values()) or not any(arrays.values()):
+        raise Refusal(400, NOTHING_VALID)
+    if any(len(array) > MOST for array in arrays.values()):
+        raise Refusal(400, "Max input length exceeded")
+    tracked = await track(
+        services.db, services.published, services.clock, services.teller, services.bell, key.workspace, arrays
+    )
+    if not any(tracked.taken.values()):
+        return answer(400, {"message": NOTHING_VALID, "errors": tracked.errors})
+    counts = {f"{name}_processed": count for name, count in tracked.taken.items()}
+    said: dict[str, Any] = {"message": "success", **counts}
+    errors = tracked.errors + tracked.warnings
+    return answer(201, {**said, "errors": errors} if errors else said)

@@ -1,0 +1,55 @@
+"""Broadcasts: recorded before the call is answered, carried on in the background, page by page, after a crash too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from pydantic import TypeAdapter
+
+from journeys.canvas.filters import Filter
+from journeys.engine.published import Publication, Running
+from journeys.engine.store.database import Database
+from journeys.engine.triggering import Trigger
+
+FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
+
+BEGIN = """
+insert into broadcasts (workspace, id, canvas, audience, context) values ($1, $2, $3, $4, $5)
+on conflict do nothing
+"""
+TAKE = """
+update broadcasts set lease = clock_timestamp() + interval '30 seconds' where (workspace, id) = (
+    select workspace, id from broadcasts where ended is null and (lease is null or lease < clock_timestamp())
+    order by stored limit 1 for update skip locked)
+returning workspace, id, canvas, audience, context, after
+"""
+MOVE = """
+update broadcasts set after = $3, entered = entered + $4, lease = clock_timestamp() + interval '30 seconds',
+    ended = case when $5 then clock_timestamp() end where workspace = $1 and id = $2
+"""
+
+
+async def begin(
+    connection: Any, publication: Publication, running: Running, identity: UUID, audience: Any, context: Mapping[str, Any]
+) -> None:
+    """Record a broadcast; some process carries it on from here."""
+    await connection.execute(BEGIN, publication.workspace, identity, running.name, audience, dict(context))
+
+
+async def carry_on(trigger: Trigger, db: Database) -> int:
+    """Take one broadcast that nobody carries at this moment to its end; returns how many entered, 0 where there is none."""
+    row = await db.pool.fetchrow(TAKE)
+    if row is None:
+        return 0
+    publication = await trigger.published.of(row["workspace"])
+    running = publication.running[row["canvas"]]
+    audience = None if row["audience"] is None else FILTER.validate_python(row["audience"])
+    after, entered = row["after"], 0
+    while True:
+        page, after = await trigger.page(publication, running, str(row["id"]), audience, row["context"], after)
+        entered += page.entered
+        await db.pool.execute(MOVE, row["workspace"], row["id"], after, page.entered, after is None)
+        if after is None:
+            return max(entered, 1)

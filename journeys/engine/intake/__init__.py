@@ -1,0 +1,1 @@
+"""Data in, beside the API: files."""

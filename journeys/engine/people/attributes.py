@@ -1,0 +1,218 @@
+"""What an attribute comes to when a request changes it: types, counters, arrays, objects, arrays of objects.
+
+Pure: values in, values out. A change that cannot be made leaves its attribute as it was, says why, and stops no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+LONGEST_TEXT = 255
+LONGEST_NAME = 255
+MOST_ELEMENTS = 500
+MOST_BYTES = 100 * 1024
+DEEPEST = 50
+"""How deep objects may lie within one another."""
+
+OPERATIONS = frozenset({"add", "remove", "$add", "$remove", "$update"})
+ON_OBJECTS = frozenset({"$add", "$remove", "$update"})
+
+REMOVED: Final = object()
+"""What a change comes to that takes the attribute away (ATT-7)."""
+
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Refused(ValueError):
+    """A change that cannot be made; its text is for the sender."""
+
+
+def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
+    """The value of the attribute `name` after `change`; `before` is None where it has none.
+
+    `merge` is `_merge_objects`. Returns REMOVED where the attribute goes. Raises `Refused` (ATT-1, ATT-3, NST-4).
+
+    Example:
+        >>> changed("visits", 2, {"inc": 3})
+        5
+        >>> changed("colours", ["red", "blue"], {"add": ["red"], "remove": ["green"]})
+        ['blue', 'red']
+        >>> changed("pet", {"name": "Rex", "age": 3}, {"age": 4}, merge=True)
+        {'name': 'Rex', 'age': 4}
+    """
+    if len(name) > LONGEST_NAME or not name or "\0" in name:
+        raise Refused(f"attribute names must have 1 to {LONGEST_NAME} characters; '{name[:40]}…' was not written")
+    match change:
+        case None:
+            return REMOVED
+        case bool() | int() | float():
+            return change
+        case str():
+            return _text(name, change)
+        case list():
+            return _fitting(name, _array(name, change))
+        case {"inc": amount, **rest} if not rest:
+            return _increment(name, before, amount)
+        case dict() if change and set(change) <= OPERATIONS:
+            return _fitting(name, _operate(name, before, change, merge=merge))
+        case dict():
+            value = _nested(name, change)
+            return _fitting(name, merged(before, value) if merge and isinstance(before, Mapping) else stripped(value))
+    raise Refused(f"'{name}' has a value of an unknown type")
+
+
+def _text(name: str, text: str) -> str:
+    if len(text) > LONGEST_TEXT:
+        raise Refused(f"'{name}' must not be longer than {LONGEST_TEXT} characters")
+    if "\0" in text:
+        raise Refused(f"'{name}' must not contain the character U+0000")
+    return text
+
+
+def _increment(name: str, before: Any, amount: Any) -> Any:
+    """ATT-3: a missing attribute counts from 0."""
+    if isinstance(amount, bool) or not isinstance(amount, int):
+        raise Refused(f"'inc' must be an integer; '{name}' was not changed")
+    if before is None:
+        return amount
+    if isinstance(before, bool) or not isinstance(before, int | float):
+        raise Refused(f"'{name}' is not a number and cannot be incremented")
+    return before + amount
+
+
+def _array(name: str, items: Sequence[Any]) -> list[Any]:
+    if any(isinstance(item, dict | list) for item in items):
+        return [stripped(_nested(name, item)) for item in items if item is not None]
+    return _ordered_set([_scalar(name, item) for item in items if item is not None])
+
+
+def _scalar(name: str, item: Any) -> Any:
+    return _text(name, item) if isinstance(item, str) else item
+
+
+def _ordered_set(items: Iterable[Any]) -> list[Any]:
+    """Each element once, at its last place; of too many, the oldest go (ATT-4, ATT-5)."""
+    last: dict[bytes, Any] = {}
+    for item in items:
+        key = _encode(item)
+        last.pop(key, None)
+        last[key] = item
+    return list(last.values())[-MOST_ELEMENTS:]
+
+
+def _operate(name: str, before: Any, change: Mapping[str, Any], *, merge: bool) -> list[Any]:
+    """Add, then remove, then update (NST-7), on an array or on an array of objects."""
+    for operation, operand in change.items():
+        if not isinstance(operand, list) and not (operation in ("add", "remove") and _is_scalar(operand)):
+            raise Refused(f"'{operation}' must be an array; '{name}' was not changed")
+    present = before if isinstance(before, list) else []
+    if before is not None and not isinstance(before, list):
+        raise Refused(f"'{name}' is not an array; '{operation}' cannot be applied")
+    adding = [item for key in ("add", "$add") for item in _listed(change.get(key))]
+    if ON_OBJECTS & set(change) or any(isinstance(item, dict) for item in adding):
+        return _operate_on_objects(name, present, adding, change, merge=merge)
+    gone = {_encode(item) for item in _listed(change.get("remove"))}
+    items = _ordered_set([*present, *(_scalar(name, item) for item in adding if item is not None)])
+    return [item for item in items if _encode(item) not in gone]
+
+
+def _is_scalar(value: Any) -> bool:
+    return isinstance(value, str | int | float)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [] if value is None else [value]
+
+
+def _operate_on_objects(
+    name: str, present: Sequence[Any], adding: Sequence[Any], change: Mapping[str, Any], *, merge: bool
+) -> list[Any]:
+    items = [*present, *(stripped(_nested(name, item)) for item in adding)]
+    for selector in _listed(change.get("$remove")):
+        key, value = _selector(name, selector)
+        items = [item for item in items if not _selected(item, key, value)]
+    for selector in _listed(change.get("$update")):
+        key, value = _selector(name, selector)
+        new = selector.get("$new_object")
+        if not isinstance(new, dict):
+            raise Refused(f"'$update' needs an object '$new_object'; '{name}' was not changed")
+        new = _nested(name, new)
+        items = [
+            (merged(item, new) if merge else stripped(new)) if _selected(item, key, value) else item for item in items
+        ]
+    gone = {_encode(item) for item in _listed(change.get("remove"))}
+    return [item for item in items if _encode(item) not in gone] if gone else items
+
+
+def _selector(name: str, selector: Any) -> tuple[str, Any]:
+    match selector:
+        case {"$identifier_key": str() as key, "$identifier_value": value}:
+            return key, value
+    raise Refused(f"'{name}' must be selected by '$identifier_key' and '$identifier_value'")
+
+
+def _selected(item: Any, key: str, value: Any) -> bool:
+    return isinstance(item, dict) and key in item and _encode(item[key]) == _encode(value)
+
+
+def merged(before: Any, change: Any) -> Any:
+    """`change` laid over `before` at every level; null takes a key away (NST-2)."""
+    if not (isinstance(before, Mapping) and isinstance(change, Mapping)):
+        return stripped(change)
+    after = dict(before)
+    for key, value in change.items():
+        if value is None:
+            after.pop(key, None)
+        else:
+            after[key] = merged(before.get(key), value)
+    return after
+
+
+def stripped(value: Any) -> Any:
+    """The value without the keys that are null."""
+    if isinstance(value, Mapping):
+        return {key: stripped(each) for key, each in value.items() if each is not None}
+    if isinstance(value, list):
+        return [stripped(each) for each in value]
+    return value
+
+
+def _nested(name: str, value: Any, depth: int = 0) -> Any:
+    """The value with its dates resolved. One wrong value anywhere drops the whole update (NST-1, NST-3, NST-4)."""
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str() if len(value) <= LONGEST_TEXT and "\0" not in value:
+            return value
+        case list() if depth < DEEPEST:
+            return [_nested(name, each, depth + 1) for each in value]
+        case {"$time": written, **rest} if not rest:
+            return _time(name, written)
+        case dict() if depth < DEEPEST and all(map(_is_key, value)):
+            return {key: _nested(name, each, depth + 1) for key, each in value.items()}
+    raise Refused(_nested_refusal(name))
+
+
+def _nested_refusal(name: str) -> str:
+    return f"nested attribute '{name}' contains an invalid value; its update was dropped"
+
+
+def _is_key(key: str) -> bool:
+    return 0 < len(key) <= LONGEST_NAME and not any(sign in key for sign in ".$ \0")
+
+
+def _time(name: str, written: Any) -> str:
+    from journeys.engine.intake.times import instant
+
+    if instant(written) is None:
+        raise Refused(_nested_refusal(name))
+    return str(written)
+
+
+def _fitting(name: str, value: Any) -> Any:
+    if len(_encode(value)) > MOST_BYTES:
+        raise Refused(f"'{name}' must not be larger than {MOST_BYTES // 1024} KB")
+    return value

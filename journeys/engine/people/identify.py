@@ -1,0 +1,151 @@
+"""From the identifiers of a request to profiles: found, made, and locked in one order that all writers share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any, Literal
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from journeys.engine.people.profiles import lock, shard_of
+
+Sort = Literal["external_id", "user_alias", "braze_id", "anonymous_id", "email", "phone"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Identifier:
+    """One way to name a person (IDN-1): `value` is `label\\x1fname` for an alias."""
+
+    sort: Sort
+    value: str
+
+    @property
+    def alias(self) -> tuple[str, str]:
+        """Label and name of an alias."""
+        label, _, name = self.value.partition("\x1f")
+        return label, name
+
+
+FIND = """
+select 'external_id' as sort, external_id as value, id, updated, true as known from people
+    where workspace = $1 and external_id = any($2::text[])
+union all
+select 'anonymous_id', anonymous_id, id, updated, external_id is not null from people
+    where workspace = $1 and anonymous_id = any($3::text[])
+union all
+select 'braze_id', id::text, id, updated, external_id is not null from people where workspace = $1 and id = any($4::uuid[])
+union all
+select 'email', email, id, updated, external_id is not null from people where workspace = $1 and email = any($5::text[])
+union all
+select 'phone', phone, id, updated, external_id is not null from people where workspace = $1 and phone = any($6::text[])
+union all
+select 'user_alias', label || chr(31) || name, person, null, true from aliases
+    where workspace = $1 and (label, name) in (select * from unnest($7::text[], $8::text[]))
+"""
+GUARD = """
+select pg_advisory_xact_lock(key) from (select distinct key from unnest($1::bigint[]) as key order by key) as keys
+"""
+MAKE = """
+insert into people (workspace, id, shard, bucket, external_id, anonymous_id, email, phone)
+select $1, s.id, s.shard, s.bucket, s.external_id, s.anonymous_id, s.email, s.phone
+from unnest($2::uuid[], $3::int[], $4::int[], $5::text[], $6::text[], $7::text[], $8::text[])
+    as s(id, shard, bucket, external_id, anonymous_id, email, phone)
+on conflict do nothing returning id
+"""
+ALIAS = """
+insert into aliases (workspace, person, label, name)
+select $1, s.person, s.label, s.name from unnest($2::uuid[], $3::text[], $4::text[]) as s(person, label, name)
+on conflict do nothing returning person
+"""
+
+
+async def resolve(
+    connection: Any, workspace: int, wanted: Mapping[Identifier, bool]
+) -> dict[Identifier, UUID]:
+    """The people that these identifiers name; those that nobody has are made where the flag says so.
+
+    Afterwards all of them are locked, ascending by id. Several writers that make the same person at once neither
+    fail nor make two: rows are made in one order, before any lock is taken.
+    """
+    loose = sorted(one for one, make in wanted.items() if make and one.sort in ("email", "phone", "user_alias"))
+    if loose:
+        await connection.execute(GUARD, [_guard(workspace, one) for one in loose])
+    found = await _find(connection, workspace, wanted)
+    missing = sorted(one for one, make in wanted.items() if make and one not in found and one.sort != "braze_id")
+    if missing:
+        await _make(connection, workspace, missing)
+        found |= await _find(connection, workspace, missing)
+    await lock(connection, workspace, set(found.values()))
+    return found
+
+
+def _guard(workspace: int, one: Identifier) -> int:
+    digest = blake2b(f"{workspace}\x1f{one.sort}\x1f{one.value}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+async def _find(connection: Any, workspace: int, wanted: Iterable[Identifier]) -> dict[Identifier, UUID]:
+    values: dict[str, list[str]] = {}
+    for one in wanted:
+        values.setdefault(one.sort, []).append(one.value)
+    aliases = [one.alias for one in wanted if one.sort == "user_alias"]
+    rows = await connection.fetch(
+        FIND,
+        workspace,
+        values.get("external_id", []),
+        values.get("anonymous_id", []),
+        [identity for value in values.get("braze_id", []) if (identity := _uuid(value))],
+        values.get("email", []),
+        values.get("phone", []),
+        [label for label, _ in aliases],
+        [name for _, name in aliases],
+    )
+    best: dict[Identifier, Any] = {}
+    for row in rows:
+        one = Identifier(row["sort"], row["value"])
+        known = best.get(one)
+        if known is None or _rank(row) > _rank(known):
+            best[one] = row
+    return {one: row["id"] for one, row in best.items()}
+
+
+def _rank(row: Any) -> tuple[bool, float]:
+    """Of several people with one address: the identified before the others, then the most recently updated (IDN-4)."""
+    return row["known"], row["updated"].timestamp() if row["updated"] else 0.0
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+async def _make(connection: Any, workspace: int, missing: Sequence[Identifier]) -> None:
+    identities = {one: uuid7() for one in missing}
+
+    def column(sort: Sort) -> list[str | None]:
+        return [one.value if one.sort == sort else None for one in missing]
+
+    await connection.fetch(
+        MAKE,
+        workspace,
+        list(identities.values()),
+        [shard_of(identity) for identity in identities.values()],
+        [bucket_of(identity) for identity in identities.values()],
+        column("external_id"),
+        column("anonymous_id"),
+        column("email"),
+        column("phone"),
+    )
+    aliases = [(identities[one], *one.alias) for one in missing if one.sort == "user_alias"]
+    if aliases:
+        await connection.fetch(ALIAS, workspace, *map(list, zip(*aliases, strict=True)))
+
+
+def bucket_of(person: UUID) -> int:
+    """The random bucket that a person gets at her creation, 0 to 9999 (IDN-10)."""
+    return int.from_bytes(blake2b(b"bucket" + person.bytes, digest_size=4).digest(), "big") % 10_000
