@@ -1,3 +1,121 @@
-"""Journeys: customer journeys as values, run durably."""
+"""Journeys: customer journeys as values, run durably.
+
+The public words for those who write canvases in Python. Nothing heavy is imported here.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+_WORDS = {
+    "ActionPath": "canvas.steps",
+    "ActionPaths": "canvas.steps",
+    "AudiencePath": "canvas.steps",
+    "AudiencePaths": "canvas.steps",
+    "Canvas": "canvas.canvas",
+    "Context": "canvas.steps",
+    "Conversion": "canvas.canvas",
+    "DecisionSplit": "canvas.steps",
+    "Delay": "canvas.steps",
+    "EmailTemplate": "canvas.kinds",
+    "Exit": "canvas.canvas",
+    "ExperimentControl": "canvas.steps",
+    "ExperimentPath": "canvas.steps",
+    "ExperimentPaths": "canvas.steps",
+    "Increment": "canvas.steps",
+    "LoggedEvent": "canvas.steps",
+    "Message": "canvas.steps",
+    "Reentry": "canvas.canvas",
+    "Schedule": "canvas.canvas",
+    "Segment": "canvas.kinds",
+    "Sender": "canvas.kinds",
+    "Sending": "canvas.canvas",
+    "UserUpdate": "canvas.steps",
+    "Variable": "canvas.steps",
+    "Variant": "canvas.canvas",
+    "WebhookTemplate": "canvas.kinds",
+    "attribute": "canvas.filters",
+    "bucket": "canvas.filters",
+    "context": "canvas.filters",
+    "days": "canvas.times",
+    "event": "canvas.filters",
+    "hours": "canvas.times",
+    "message": "canvas.filters",
+    "minutes": "canvas.times",
+    "purchase": "canvas.filters",
+    "seconds": "canvas.times",
+    "segment": "canvas.filters",
+    "weeks": "canvas.times",
+}
+
+if TYPE_CHECKING:
+    from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
+    from journeys.canvas.filters import attribute, bucket, context, event, message, purchase, segment
+    from journeys.canvas.kinds import EmailTemplate, Segment, Sender, WebhookTemplate
+    from journeys.canvas.steps import (
+        ActionPath,
+        ActionPaths,
+        AudiencePath,
+        AudiencePaths,
+        Context,
+        DecisionSplit,
+        Delay,
+        ExperimentControl,
+        ExperimentPath,
+        ExperimentPaths,
+        Increment,
+        LoggedEvent,
+        Message,
+        UserUpdate,
+        Variable,
+    )
+    from journeys.canvas.times import days, hours, minutes, seconds, weeks
+
+__all__ = [
+    "ActionPath",
+    "ActionPaths",
+    "AudiencePath",
+    "AudiencePaths",
+    "Canvas",
+    "Context",
+    "Conversion",
+    "DecisionSplit",
+    "Delay",
+    "EmailTemplate",
+    "Exit",
+    "ExperimentControl",
+    "ExperimentPath",
+    "ExperimentPaths",
+    "Increment",
+    "LoggedEvent",
+    "Message",
+    "Reentry",
+    "Schedule",
+    "Segment",
+    "Sender",
+    "Sending",
+    "UserUpdate",
+    "Variable",
+    "Variant",
+    "WebhookTemplate",
+    "attribute",
+    "bucket",
+    "context",
+    "days",
+    "event",
+    "hours",
+    "message",
+    "minutes",
+    "purchase",
+    "seconds",
+    "segment",
+    "weeks",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Fetch a public word when it is asked for."""
+    if name in _WORDS:
+        return getattr(import_module(f"journeys.{_WORDS[name]}"), name)
+    raise AttributeError(f"journeys has no {name!r}")

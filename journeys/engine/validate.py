@@ -1,0 +1,84 @@
+"""The last ring of checks: do the things exist that definitions name, and do their templates parse?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from journeys.canvas.check import messages, site
+from journeys.canvas.kinds import EmailTemplate
+from journeys.canvas.loading import load
+from journeys.canvas.problems import Problem, meant
+from journeys.canvas.steps import Context, UserUpdate
+from journeys.canvas.text import Definition, Definitions
+from journeys.engine.content import problems as liquid_problems
+
+UNSUBSCRIBE = ("set_user_to_unsubscribed_url", "unsubscribe_url", "email_footer")
+
+
+def validate(
+    paths: Sequence[Path], channels: Mapping[str, Any], *, known: Mapping[str, Any] | None = None
+) -> Definitions:
+    """All definitions of these files, and everything that is wrong with them.
+
+    `channels`: those that are installed; `known`: templates that are there beside the files, by name.
+    """
+    found = load(paths)
+    for template in found.templates.values():
+        found.problems += _template(template, channels)
+    for canvas in found.canvases.values():
+        found.problems += _canvas(canvas, found, channels, known or {})
+    found.problems = sorted(set(found.problems), key=lambda problem: (problem.where, problem.code))
+    return found
+
+
+def _template(template: Definition, channels: Mapping[str, Any]) -> Iterator[Problem]:
+    value, places = template.value, template.places
+    if value.channel not in channels:
+        message = f"the channel “{value.channel}” is not installed"
+        yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
+    for path, source in value.sources().items():
+        for error in liquid_problems(source):
+            where = places.within(path, error.line, error.column)
+            yield Problem("J302", where, error.message, error.hint)
+    if isinstance(value, EmailTemplate) and not any(name in value.html for name in UNSUBSCRIBE):
+        message = "the mail has no unsubscribe link"
+        yield Problem("J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}")
+
+
+def _canvas(
+    canvas: Definition, found: Definitions, channels: Mapping[str, Any], known: Mapping[str, Any]
+) -> Iterator[Problem]:
+    places = canvas.places
+    templates = {**known, **{name: one.value for name, one in found.templates.items()}}
+    for path, step in messages(canvas.value, places):
+        if step.channel not in channels:
+            message = f"the channel “{step.channel}” is not installed"
+            yield Problem("J303", places.where((*path, "channel")), message, meant(step.channel, channels))
+        template = templates.get(step.template)
+        if template is None:
+            message = f"there is no template “{step.template}”"
+            yield Problem("J301", places.where((*path, "template")), message, meant(step.template, templates))
+        elif template.channel != step.channel:
+            message = f"the template “{step.template}” is for {template.channel}, the step for {step.channel}"
+            yield Problem("J303", places.where((*path, "template")), message)
+    for path, step in site(canvas.value, places).steps:
+        for below, source in _liquid(step):
+            for error in liquid_problems(source):
+                yield Problem("J302", places.where((*path, *below)), error.message, error.hint)
+
+
+def _liquid(step: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
+    """The Liquid within a step."""
+    if isinstance(step, Context):
+        for place, variable in enumerate(step.set):
+            yield ("set", place, "value"), variable.value
+    if isinstance(step, UserUpdate):
+        for name, value in step.attributes.items():
+            if isinstance(value, str):
+                yield ("attributes", name), value
+        for place, event in enumerate(step.events):
+            for name, value in event.properties.items():
+                if isinstance(value, str):
+                    yield ("events", place, "properties", name), value
