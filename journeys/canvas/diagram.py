@@ -1,0 +1,51 @@
+"""A canvas as a Mermaid diagram: for pull requests, docs and terminals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import Step
+from journeys.canvas.times import spell
+
+SHAPES = {"message": ("[/", "/]"), "delay": ("([", "])"), "action_paths": ("{{", "}}")}
+"""Brackets by step type; branching types are diamonds, all others boxes."""
+
+
+def mermaid(plan: Plan, counts: Mapping[str, int] | None = None) -> str:
+    """The plan as Mermaid text; `counts`: how many entries reached each step."""
+    lines = ["flowchart TD", f'    start(("{_text(plan.canvas.name)}"))', '    finish(("end"))']
+    for step in plan.steps.values():
+        left, right = SHAPES.get(step.type, ("{", "}") if step.branches() else ("[", "]"))
+        count = f"<br>{counts.get(step.id, 0)}" if counts is not None else ""
+        lines.append(f'    {_node(step.id)}{left}"{_text(label(step))}{count}"{right}')
+    several = len(plan.starts) > 1
+    for variant in plan.canvas.arms:
+        target = plan.starts[variant.name]
+        said = f'|"{_text(variant.name)} {variant.weight:g} %"|' if several else ""
+        lines.append(f"    start -->{said} {_node(target) if target else 'finish'}")
+    for step in plan.steps.values():
+        for way, target in plan.exits[step.id].items():
+            if way == "next" and step.branches():
+                continue
+            said = "" if way == "next" else f'|"{_text(way)}"|'
+            lines.append(f"    {_node(step.id)} -->{said} {_node(target) if target else 'finish'}")
+    return "\n".join(lines) + "\n"
+
+
+def label(step: Step) -> str:
+    """A step in a few words."""
+    said = {
+        "message": lambda: f"{getattr(step, 'channel', '')} {getattr(step, 'template', '')}",
+        "delay": lambda: spell(getattr(step, "duration", None)) if getattr(step, "duration", None) else "until",
+        "action_paths": lambda: f"within {spell(getattr(step, 'within'))}",  # noqa: B009 - only this type has it
+    }.get(step.type)
+    return f"{step.id}: {said()}" if said else f"{step.id}"
+
+
+def _node(step: str) -> str:
+    return "s_" + step.replace("-", "_d_")
+
+
+def _text(text: str) -> str:
+    return text.replace('"', "'")
