@@ -36,12 +36,14 @@ class JourneysPlugin(SimplePlugin):
         channels: Sequence[Channel] | None = None,
         sandboxed: bool = False,
         drain_lanes: int = 1,
+        public_url: str | None = None,
     ) -> None:
         self._database_url = database_url
         self._clock = clock or Clock()
         self._connections = connections
         self._channels = channels
         self._lanes = drain_lanes
+        self._public_url = public_url
         self.engine: Engine | None = None
         """The parts of this process, while the worker runs."""
         activities = Activities(lambda: self._up().bursts, self._clock, self._drain, WATCH)
@@ -68,6 +70,7 @@ class JourneysPlugin(SimplePlugin):
             clock=self._clock,
             connections=self._connections,
             channels=self._channels,
+            public_url=self._public_url,
         ) as parts:
             self.engine = parts
             await keep_delivering(client, list(parts.channels), self._queue, self._lanes)

@@ -88,6 +88,7 @@ async def engine(
     connections: int = 12,
     channels: Sequence[Channel] | None = None,
     keep_house: bool = True,
+    public_url: str | None = None,
 ) -> AsyncIterator[Engine]:
     """Everything but the worker and the API. `channels`: those that are installed, unless others are given."""
     clock = clock or Clock()
@@ -101,7 +102,7 @@ async def engine(
         bursts = Bursts(db, published, clock, bell)
         stack.push_async_callback(bursts.drain)
         ways = {channel.name: channel for channel in channels} if channels is not None else dict(installed())
-        courier = Courier(db, published, clock, teller, bell, ways)
+        courier = Courier(db, published, clock, teller, bell, ways, public_url=public_url)
         await stack.enter_async_context(courier)
 
         async def closed(workflow_id: str) -> bool:
@@ -168,42 +169,8 @@ async def connect(settings: Settings) -> Client:
         ) from error
 
 
-async def run_worker(settings: Settings, stop: asyncio.Event, *, ready: Callable[[], None] | None = None) -> None:
-    """Run one worker process until `stop` is set, then finish what it has begun."""
-    client = await connect(settings)
-    await register_search_attributes(client)
-    clock = Clock(scale=settings.time_scale)
-    async with engine(
-        settings.database_url,
-        client,
-        task_queue=settings.task_queue,
-        clock=clock,
-        connections=settings.connections,
-    ) as parts:
-        activities = Activities(lambda: parts.bursts, clock, parts.courier.drain, WATCH)
-        async with Worker(client, task_queue=settings.task_queue, **worker_options(activities)):
-            await keep_delivering(client, list(parts.channels), settings.task_queue, settings.drain_lanes)
-            if ready:
-                ready()
-            await stop.wait()
-
-
-def stop_on_signals(stop: asyncio.Event) -> None:
-    """Set the event on SIGTERM and SIGINT."""
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-
-
 def leave(code: int = 0) -> None:
     """End the process without running finalisers: Temporal's core may crash in them otherwise."""
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-async def main() -> None:
-    """What `journeys worker` runs: settings from the environment, until a signal comes."""
-    stop = asyncio.Event()
-    stop_on_signals(stop)
-    await run_worker(Settings(), stop)

@@ -1,0 +1,77 @@
+"""What commands print with: colours only on a terminal, progress bars, and one way to stop with a message."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from journeys.canvas.problems import Problem
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+
+T = TypeVar("T")
+
+
+class Stop(Exception):  # noqa: N818 - the end of a command
+    """The command cannot go on: a message for a person, and the exit code."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        self.message, self.code = message, code
+        super().__init__(message)
+
+    def show(self) -> None:
+        """Print the message."""
+        err.print(self.message, style="red", markup=False, soft_wrap=True)
+
+
+def show_problems(problems: list[Problem]) -> None:
+    """Print problems, one a line."""
+    for problem in problems:
+        err.print(str(problem), style="yellow" if problem.warning else "red", markup=False, soft_wrap=True)
+
+
+def print_json(value: Any) -> None:
+    """Print a value for a program to read."""
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(value), indent=1).decode() + "\n")
+
+
+@contextmanager
+def bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with a count and the time that is left; silent where nobody watches."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
+        task = progress.add_task(text, total=total)
+        yield lambda done: progress.update(task, completed=done)
+
+
+def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
+    """Run a command's work. Ctrl-C sets the event that it is given; a second one ends it at once."""
+
+    async def begin() -> T:
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+
+        def asked() -> None:
+            if stop.is_set() and task is not None:
+                task.cancel()
+            stop.set()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(NotImplementedError, ValueError):
+                loop.add_signal_handler(number, asked)
+        return await work(stop)
+
+    try:
+        return asyncio.run(begin())  # type: ignore[arg-type]
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None

@@ -1,0 +1,205 @@
+"""`validate`, `draw`, `simulate`, `render`, `schema`: what one does with definitions, without any server."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from pydantic import ValidationError
+from rich.table import Table
+
+from journeys.canvas.diagram import mermaid
+from journeys.canvas.plan import Plan, compile
+from journeys.canvas.schema import text as schema_text
+from journeys.canvas.text import Definitions
+from journeys.channels.base import kinds
+from journeys.cli.console import Stop, bar, out, print_json, show_problems
+from journeys.engine.content import Aborted, RenderError, TemplateError
+from journeys.engine.content import compile as compile_template
+from journeys.engine.content.files import context_of
+from journeys.engine.simulate import Report
+from journeys.engine.simulate import simulate as run_simulation
+from journeys.engine.validate import validate as run_checks
+
+
+def _checked(paths: list[Path]) -> Definitions:
+    found = run_checks(paths, kinds())
+    wrong = [problem for problem in found.problems if not problem.warning]
+    if wrong:
+        show_problems(wrong)
+        raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
+    return found
+
+
+def _plan(path: Path, canvas: str | None) -> tuple[Plan, Definitions]:
+    """The plan of a canvas in a file. Only the file itself is looked at: its templates may lie elsewhere."""
+    from journeys.canvas.loading import load
+
+    found = load([path])
+    wrong = [problem for problem in found.problems if not problem.warning and problem.code != "J304"]
+    if wrong:
+        show_problems(wrong)
+        raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
+    if not found.canvases:
+        raise Stop(f"{path} holds no canvas", 2)
+    if canvas is None and len(found.canvases) > 1:
+        raise Stop(f"{path} holds several canvases: say which with --canvas: {', '.join(found.canvases)}", 2)
+    name = canvas or next(iter(found.canvases))
+    if name not in found.canvases:
+        raise Stop(f"{path} holds no canvas “{name}”: there is {', '.join(found.canvases)}", 2)
+    return compile(found.canvases[name].value), found
+
+
+def validate(*paths: Path, as_json: Annotated[bool, Parameter("--json")] = False) -> int:
+    """Check definitions: shapes, graphs, names, templates. All problems are shown, each with its place.
+
+    Parameters
+    ----------
+    paths
+        Files and folders; `definitions` where none is given.
+    as_json
+        Print the problems as JSON.
+    """
+    found = run_checks(list(paths) or [Path("definitions")], kinds())
+    wrong = [problem for problem in found.problems if not problem.warning]
+    if as_json:
+        print_json({"problems": [problem.as_json() for problem in found.problems], "valid": not wrong})
+        return 1 if wrong else 0
+    show_problems(found.problems)
+    if wrong:
+        raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
+    counts = f"{len(found.canvases)} canvases, {len(found.segments)} segments, {len(found.templates)} templates"
+    out.print(f"all right: {counts}", style="green")
+    return 0
+
+
+def draw(path: Path, *, canvas: str | None = None) -> int:
+    """Print a canvas as a Mermaid diagram.
+
+    Parameters
+    ----------
+    path
+        The file of the canvas.
+    canvas
+        Its name, where the file holds several.
+    """
+    print(mermaid(_plan(path, canvas)[0]), end="")
+    return 0
+
+
+def simulate(
+    path: Path,
+    *,
+    canvas: str | None = None,
+    people: int = 1000,
+    seed: int = 0,
+    starts: datetime | None = None,
+    as_json: Annotated[bool, Parameter("--json")] = False,
+) -> int:
+    """Take made-up people through a canvas in virtual time, and show who went where and what was sent when.
+
+    The same seed gives the same answer. Filters hold for one in two; an awaited thing happens to three in ten, at any
+    instant of its window.
+
+    Parameters
+    ----------
+    path
+        The file of the canvas.
+    canvas
+        Its name, where the file holds several.
+    people
+        How many people.
+    seed
+        What the lots are drawn from.
+    starts
+        When they enter, UTC; Monday 7 December 2026, 09:00, where nothing is said.
+    as_json
+        Print the report as JSON.
+    """
+    plan, found = _plan(path, canvas)
+    begins = (starts or datetime(2026, 12, 7, 9)).replace(tzinfo=UTC)  # noqa: DTZ001 - read as UTC
+    segments = {name: one.value.when for name, one in found.segments.items()}
+    with bar("simulating", people) as progress:
+        report = run_simulation(plan, people, starts=begins, seed=seed, segments=segments, progress=progress)
+    if as_json:
+        print_json(_as_json(report))
+    else:
+        _show(plan, report)
+    return 0
+
+
+def _days(report: Report) -> dict[str, dict[int, int]]:
+    found: dict[str, dict[int, int]] = defaultdict(dict)
+    for (step, day), count in sorted(report.days.items()):
+        found[step][day] = count
+    return found
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    took: dict[str, dict[str, int]] = defaultdict(dict)
+    for (step, way), count in report.took.items():
+        took[step][way] = count
+    return {
+        "people": report.people,
+        "entered": report.entered,
+        "reached": report.reached,
+        "took": took,
+        "sent": report.sent,
+        "sent_by_day": {step: {str(day): count for day, count in days.items()} for step, days in _days(report).items()},
+        "ended": report.ended,
+        "longest_seconds": report.longest.total_seconds(),
+    }
+
+
+def _show(plan: Plan, report: Report) -> None:
+    table = Table(title=f"{plan.canvas.name}: {report.people:,} people", title_justify="left")
+    for column in ("step", "reached", "went", "sent", "on day"):
+        table.add_column(column, justify="left" if column in ("step", "went", "on day") else "right")
+    days = _days(report)
+    for step in plan.steps:
+        went = ", ".join(f"{way} {count:,}" for (at, way), count in sorted(report.took.items()) if at == step)
+        when = ", ".join(f"{day}: {count:,}" for day, count in days.get(step, {}).items())
+        sent = f"{report.sent[step]:,}" if step in report.sent else ""
+        table.add_row(step, f"{report.reached[step]:,}", went, sent, when)
+    out.print(table)
+    out.print("ended: " + ", ".join(f"{reason} {count:,}" for reason, count in report.ended.most_common()))
+    out.print(f"the longest took {report.longest}; {report.commands:,} commands")
+
+
+def render(template: Path, context: Path | None = None) -> int:
+    """Render a Liquid template with the values of a context file, and print the result.
+
+    Parameters
+    ----------
+    template
+        A file with Liquid.
+    context
+        A JSON file: now, profile, custom_attributes, event_properties, context, campaign, canvas …
+    """
+    try:
+        source = template.read_text(encoding="utf-8")
+        given = json.loads(context.read_text(encoding="utf-8")) if context else {}
+        values = context_of(given)
+    except OSError as error:
+        raise Stop(f"{error.filename} cannot be read: {error.strerror}", 2) from error
+    except (ValueError, ValidationError) as error:
+        raise Stop(f"{context}: {error}", 2) from error
+    try:
+        print(compile_template(source).render(values), end="")
+    except TemplateError as error:
+        raise Stop(f"{template}:{error.line}:{error.column}: {error.message}" + (f" ({error.hint})" if error.hint else "")) from error
+    except RenderError as error:
+        raise Stop(f"{template}: {error}") from error
+    except Aborted as aborted:
+        raise Stop(f"the message is aborted: {aborted.reason}", 3) from aborted
+    return 0
+
+
+def schema() -> int:
+    """Print the JSON schema by which editors check definitions while one types."""
+    print(schema_text(), end="")
+    return 0
