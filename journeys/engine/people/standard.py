@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from journeys.engine.intake.times import instant
+from journeys.engine.people import codes
 from journeys.engine.people.attributes import REMOVED, Refused
 from journeys.engine.people.attributes import changed as combined
 
@@ -24,14 +26,22 @@ COLUMNS = {
 STANDARD = frozenset({
     "home_city", "image_url", "gender", "dob", "current_location", "date_of_first_session", "date_of_last_session",
     "marked_email_as_spam_at", "email_open_tracking_disabled", "email_click_tracking_disabled", "facebook", "twitter",
+    "push_tokens", "subscription_groups",
 })  # fmt: skip
+TIMES = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
+TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabled"})
+ARRAYS = frozenset({"push_tokens", "subscription_groups"})
+OBJECTS = frozenset({"facebook", "twitter"})
 CONSENTS = {"email_subscribe": "email", "push_subscribe": "push"}
 STATES = ("opted_in", "subscribed", "unsubscribed")
 CONTROL = frozenset({
     "external_id", "user_alias", "braze_id", "anonymous_id", "_update_existing_only", "_merge_objects",
-    "push_token_import", "app_id", "bio", "push_tokens", "subscription_groups", "alias_name", "alias_label",
+    "push_token_import", "app_id", "bio", "alias_name", "alias_label",
 })  # fmt: skip
+"""Keys that are never stored."""
 GENDERS = ("M", "F", "O", "N", "P")
+UNFORMATTED = "unformatted_phone"
+"""Where a phone number is kept that has no international form; nothing can be sent to it (IDN-8)."""
 
 
 @dataclass(slots=True)
@@ -50,10 +60,10 @@ class Changed:
 def fatal(given: Mapping[str, Any]) -> str | None:
     """What refuses the whole object (TRK-8), if anything does."""
     for name in CONSENTS:
-        if name in given and given[name] is not None and given[name] not in STATES:
+        if given.get(name) is not None and given[name] not in STATES:
             return f"'{name}' must be 'opted_in', 'subscribed' or 'unsubscribed'"
     email = given.get("email")
-    if email is not None and _email(email) is None:
+    if email is not None and address(email) is None:
         return "The value provided for the 'email' field is not a valid email."
     return None
 
@@ -65,112 +75,136 @@ def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
     for name, value in given.items():
         if name in CONTROL:
             continue
-        if name in COLUMNS:
-            _column(profile, changed, name, value)
-        elif name in CONSENTS:
-            if value is not None:
-                changed.consents[CONSENTS[name]] = value
-        elif name in STANDARD:
-            _standard(changed, name, value)
-        else:
-            _custom(changed, name, value, merge=merge)
+        try:
+            if name in COLUMNS:
+                _column(profile, changed, name, value)
+            elif name in CONSENTS:
+                if value is not None:
+                    changed.consents[CONSENTS[name]] = value
+            elif name in STANDARD:
+                _keep(changed, changed.standard, name, REMOVED if value is None else _standard(name, value))
+            else:
+                _keep(changed, changed.custom, name, combined(name, changed.custom.get(name), value, merge=merge))
+        except Refused as refused:
+            changed.errors.append(str(refused))
     return changed
 
 
-def _email(value: Any) -> str | None:
-    if not isinstance(value, str):
+def address(written: Any) -> str | None:
+    """An e-mail address as it is kept, in lower case; None for what is none.
+
+    Example:
+        >>> address(" Mel@Example.com "), address("mel@")
+        ('mel@example.com', None)
+    """
+    if not isinstance(written, str):
         return None
     try:
-        return validate_email(value, check_deliverability=False, test_environment=True).normalized
+        found = validate_email(written.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return None
+    return found.normalized.lower()
 
 
-def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
-    column = COLUMNS[name]
-    if value is not None:
-        value = _cleaned(name, value)
-        if value is None:
-            return  # what cannot be used is ignored, as the API says of these fields
-    if getattr(profile, column) != value:
-        changed.columns[column] = value
-        changed.names.add(name)
+def e164(written: str) -> str | None:
+    """A phone number in its international form, None where it has none (IDN-8).
 
-
-def _cleaned(name: str, value: Any) -> str | None:
-    """A standard attribute as it is kept; None where the value cannot be used."""
-    if not isinstance(value, str) or "\0" in value:
-        return None
-    match name:
-        case "email":
-            return _email(value)
-        case "phone":
-            return e164(value) or value[:LONGEST_TEXT]
-        case "time_zone":
-            return value if is_zone(value) else None
-        case "language":
-            return value.lower()[:2] if len(value) >= 2 and value[:2].isalpha() else None
-        case "country":
-            return value.upper() if len(value) == 2 and value.isalpha() else COUNTRIES.get(value.strip().lower())
-    return value[:LONGEST_TEXT]
-
-
-COUNTRIES = {
-    "france": "FR", "germany": "DE", "deutschland": "DE", "united states": "US", "united states of america": "US",
-    "usa": "US", "united kingdom": "GB", "great britain": "GB", "spain": "ES", "italy": "IT", "netherlands": "NL",
-    "belgium": "BE", "austria": "AT", "switzerland": "CH", "poland": "PL", "portugal": "PT", "ireland": "IE",
-    "canada": "CA", "australia": "AU", "japan": "JP", "china": "CN", "india": "IN", "brazil": "BR", "mexico": "MX",
-    "sweden": "SE", "norway": "NO", "denmark": "DK", "finland": "FI",
-}  # fmt: skip
-"""Names of countries that are understood; another name is no country, and the value stays unset."""
-
-
-def e164(text: str) -> str | None:
-    """A phone number in its international form, None where it has none (IDN-8)."""
+    Example:
+        >>> e164("+49 30 901820"), e164("030 901820")
+        ('+4930901820', None)
+    """
     try:
-        number = phonenumbers.parse(text, None)
+        number = phonenumbers.parse(written, None)
     except phonenumbers.NumberParseException:
         return None
     form = phonenumbers.PhoneNumberFormat.E164
     return phonenumbers.format_number(number, form) if phonenumbers.is_possible_number(number) else None
 
 
-def is_zone(name: str) -> bool:
-    """Whether there is an IANA zone of this name."""
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError):
-        return False
-    return True
-
-
-def _standard(changed: Changed, name: str, value: Any) -> None:
-    if name == "gender" and value is not None and value not in GENDERS:
-        return
-    if value is None:
-        if changed.standard.pop(name, None) is not None:
+def _keep(changed: Changed, place: dict[str, Any], name: str, value: Any) -> None:
+    if value is REMOVED:
+        if place.pop(name, None) is not None:
             changed.names.add(name)
-        return
-    try:
-        value = combined(name, None, value)
-    except Refused as refused:
-        changed.errors.append(str(refused))
-        return
-    if changed.standard.get(name) != value:
-        changed.standard[name] = value
+    elif name not in place or place[name] != value or type(place[name]) is not type(value):
+        place[name] = value
         changed.names.add(name)
 
 
-def _custom(changed: Changed, name: str, value: Any, *, merge: bool) -> None:
-    before = changed.custom.get(name)
-    try:
-        after = combined(name, before, value, merge=merge)
-    except Refused as refused:
-        changed.errors.append(str(refused))
-        return
-    if after is REMOVED:
-        if changed.custom.pop(name, None) is not None:
-            changed.names.add(name)
-    elif after != before or name not in changed.custom:
-        changed.custom[name] = after
+def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
+    """What cannot be a country, a language or a zone is ignored, as clients expect of these (1.4)."""
+    column = COLUMNS[name]
+    if value is not None and not isinstance(value, str):
+        raise Refused(f"'{name}' must be a string")
+    if name == "phone":
+        value = _phone(changed, value)
+    elif value is not None:
+        value = _cleaned(name, value)
+        if value is None and name != "country":
+            return
+    if getattr(profile, column) != value:
+        changed.columns[column] = value
         changed.names.add(name)
+
+
+def _phone(changed: Changed, value: str | None) -> str | None:
+    number = None if value is None else e164(value)
+    raw = None if value is None or number is not None else _text("phone", value)
+    _keep(changed, changed.standard, UNFORMATTED, REMOVED if raw is None else raw)
+    return number
+
+
+def _cleaned(name: str, value: str) -> str | None:
+    """A standard attribute as it is kept; None where the value cannot be used."""
+    match name:
+        case "email":
+            return address(value)
+        case "time_zone":
+            return codes.zone(value)
+        case "language":
+            return codes.language(value)
+        case "country":
+            return codes.country(value)
+    return _text(name, value)
+
+
+def _text(name: str, value: str) -> str:
+    return str(combined(name, None, value))
+
+
+def _standard(name: str, value: Any) -> Any:
+    if name == "gender":
+        return _gender(value)
+    if name == "dob":
+        return _birthday(value)
+    if name == "current_location":
+        return _location(value)
+    if name in TIMES:
+        if instant(value) is None:
+            raise Refused(f"'{name}' must be an ISO 8601 datetime")
+    elif name in TRUTHS:
+        if not isinstance(value, bool):
+            raise Refused(f"'{name}' must be true or false")
+    elif not isinstance(value, list if name in ARRAYS else dict if name in OBJECTS else str):
+        raise Refused(f"'{name}' must be {'an array' if name in ARRAYS else 'an object' if name in OBJECTS else 'a string'}")
+    return combined(name, None, value)
+
+
+def _gender(value: Any) -> str:
+    if value not in GENDERS:
+        raise Refused(f"'gender' must be one of {', '.join(GENDERS)}")
+    return str(value)
+
+
+def _birthday(value: Any) -> str:
+    try:
+        return date.fromisoformat(value[:10]).isoformat()
+    except (TypeError, ValueError):
+        raise Refused("'dob' must be a date such as 1990-12-31") from None
+
+
+def _location(value: Any) -> dict[str, float]:
+    match value:
+        case {"longitude": int() | float() as longitude, "latitude": int() | float() as latitude}:
+            if -180 <= longitude <= 180 and -90 <= latitude <= 90:
+                return {"longitude": float(longitude), "latitude": float(latitude)}
+    raise Refused("'current_location' must be an object with 'longitude' and 'latitude'")
