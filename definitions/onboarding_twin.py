@@ -33,7 +33,9 @@ onboarding_twin = Canvas(
         ActionPaths(
             id="reaction",
             within=days(3),
-            paths=[ActionPath(name="liked", triggers=[event("article_liked"), message.clicked(step="welcome")])],
+            paths=[
+                ActionPath(name="liked", triggers=[event("article_liked"), message.clicked(step="welcome")])
+            ],
             otherwise=[UserUpdate(id="quiet", attributes={"quiet_start": True})],
         ),
         DecisionSplit(

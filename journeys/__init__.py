@@ -35,23 +35,22 @@ _WORDS = {
     "Variable": "canvas.steps",
     "Variant": "canvas.canvas",
     "WebhookTemplate": "canvas.kinds",
-    "attribute": "canvas.filters",
-    "bucket": "canvas.filters",
-    "context": "canvas.filters",
+    "attribute": "canvas.words",
+    "bucket": "canvas.words",
+    "context": "canvas.words",
     "days": "canvas.times",
-    "event": "canvas.filters",
+    "event": "canvas.words",
     "hours": "canvas.times",
-    "message": "canvas.filters",
+    "message": "canvas.words",
     "minutes": "canvas.times",
-    "purchase": "canvas.filters",
+    "purchase": "canvas.words",
     "seconds": "canvas.times",
-    "segment": "canvas.filters",
+    "segment": "canvas.words",
     "weeks": "canvas.times",
 }
 
 if TYPE_CHECKING:
     from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
-    from journeys.canvas.filters import attribute, bucket, context, event, message, purchase, segment
     from journeys.canvas.kinds import EmailTemplate, Segment, Sender, WebhookTemplate
     from journeys.canvas.steps import (
         ActionPath,
@@ -71,6 +70,7 @@ if TYPE_CHECKING:
         Variable,
     )
     from journeys.canvas.times import days, hours, minutes, seconds, weeks
+    from journeys.canvas.words import attribute, bucket, context, event, message, purchase, segment
 
 __all__ = [
     "ActionPath",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from temporalio.plugin import SimplePlugin
@@ -76,8 +77,8 @@ class JourneysPlugin(SimplePlugin):
             await keep_delivering(client, list(parts.channels), self._queue, self._lanes)
             await next(worker)
 
-    async def _drain(self, channel: str, stop: object) -> None:
-        await self._up().courier.drain(channel, stop)  # type: ignore[arg-type]
+    async def _drain(self, channel: str, stop: asyncio.Event) -> None:
+        await self._up().courier.drain(channel, stop)
 
     def _up(self) -> Engine:
         if self.engine is None:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -19,7 +17,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, Worker, WorkerTuner
+from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, WorkerTuner
 
 from journeys.channels.base import Channel, installed
 from journeys.engine.burst import Bursts
@@ -28,8 +26,7 @@ from journeys.engine.delivery import Courier, NotifyBell
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 from journeys.workflows.activities import Activities
-from journeys.workflows.attributes import register_search_attributes
-from journeys.workflows.deliver import WATCH, Deliver
+from journeys.workflows.deliver import Deliver
 from journeys.workflows.entry import EntryAlarm
 from journeys.workflows.house import House
 from journeys.workflows.tell import TemporalTeller
@@ -132,7 +129,9 @@ def worker_options(activities: Activities, *, sandboxed: bool = False) -> dict[s
         "workflows": [EntryAlarm, Deliver],
         "activities": [activities.burst, activities.drain],
         "max_cached_workflows": CACHED_WORKFLOWS,
-        "tuner": WorkerTuner.create_fixed(workflow_slots=WORKFLOW_SLOTS, activity_slots=50, local_activity_slots=100),
+        "tuner": WorkerTuner.create_fixed(
+            workflow_slots=WORKFLOW_SLOTS, activity_slots=50, local_activity_slots=100
+        ),
         "workflow_task_poller_behavior": PollerBehaviorSimpleMaximum(maximum=4),
         "activity_task_poller_behavior": PollerBehaviorSimpleMaximum(maximum=2),
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),

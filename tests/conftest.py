@@ -58,8 +58,10 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
     """The address of a Temporal server."""
     log = tmp_path_factory.mktemp("temporal") / "log"
-    settings = ["history.timerProcessorMaxTimeShift=\"10ms\""]
-    async with temporal_server(os.environ.get("TEMPORAL_ADDRESS"), log=log, dynamic_config=settings) as server:
+    settings = ['history.timerProcessorMaxTimeShift="10ms"']
+    async with temporal_server(
+        os.environ.get("TEMPORAL_ADDRESS"), log=log, dynamic_config=settings
+    ) as server:
         yield server.address
 
 
@@ -75,5 +77,3 @@ async def receiver() -> AsyncIterator[Receiver]:
     """A real HTTP server that records what it is sent."""
     async with Receiver() as one:
         yield one
-
-

@@ -26,8 +26,12 @@ class Receiver:
     port: int = 0
 
     async def __aenter__(self) -> Receiver:
-        app = Starlette(routes=[Route("/{path:path}", self._take, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])])
-        self._server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off"))
+        app = Starlette(
+            routes=[Route("/{path:path}", self._take, methods=["GET", "POST", "PUT", "PATCH", "DELETE"])]
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
+        )
         self._task = asyncio.create_task(self._server.serve())
         while not self._server.started:
             await asyncio.sleep(0.01)
@@ -51,12 +55,16 @@ class Receiver:
             return PlainTextResponse("again", self.keys[key])
         status = self.statuses.pop(0) if self.statuses else 200
         self.keys[key] = status
-        said = json.loads(body) if body and "json" in request.headers.get("content-type", "") else body.decode()
-        self.calls.append({
-            "method": request.method,
-            "path": request.url.path,
-            "headers": dict(request.headers),
-            "body": said,
-            "status": status,
-        })
+        said = (
+            json.loads(body) if body and "json" in request.headers.get("content-type", "") else body.decode()
+        )
+        self.calls.append(
+            {
+                "method": request.method,
+                "path": request.url.path,
+                "headers": dict(request.headers),
+                "body": said,
+                "status": status,
+            }
+        )
         return PlainTextResponse("ok", status, headers=self.headers)

@@ -105,14 +105,17 @@ class Stage:
         )
         return (await load(self.db.pool, self.workspace, [identity]))[identity]
 
-    async def enter(self, *people: Profile, name: str = "story", key: str | None = None, **context: Any) -> list[UUID]:
+    async def enter(
+        self, *people: Profile, name: str = "story", key: str | None = None, **context: Any
+    ) -> list[UUID]:
         """Let people into a canvas, as an API call would; returns their entries."""
         publication = await self.published.of(self.workspace)
         running = publication.running[name]
         async with self.db.transaction() as connection:
             await lock(connection, self.workspace, [person.id for person in people])
             entrants = [
-                Entrant(profile=person, key=key or uuid4().hex, at=self.clock.now(), context=context) for person in people
+                Entrant(profile=person, key=key or uuid4().hex, at=self.clock.now(), context=context)
+                for person in people
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)
         self.told += admission.untold
@@ -120,14 +123,22 @@ class Stage:
         return [admission.entries[person.id] for person in people if person.id in admission.entries]
 
     async def happens(
-        self, person: Profile, name: str, properties: dict[str, Any] | None = None, *, at: datetime | None = None, kind: Any = "event"
+        self,
+        person: Profile,
+        name: str,
+        properties: dict[str, Any] | None = None,
+        *,
+        at: datetime | None = None,
+        kind: Any = "event",
     ) -> list[Untold]:
         """Something that a person does, ingested."""
         publication = await self.published.of(self.workspace)
         async with self.db.transaction() as connection:
             await lock(connection, self.workspace, [person.id])
             profile = (await load(connection, self.workspace, [person.id]))[person.id]
-            new = New(profile=profile, kind=kind, name=name, at=at or self.clock.now(), properties=properties or {})
+            new = New(
+                profile=profile, kind=kind, name=name, at=at or self.clock.now(), properties=properties or {}
+            )
             hearing = await record(connection, publication, self.published, self.clock, [new])
         self.told += hearing.untold
         self.teller.tell(hearing.untold)
@@ -183,7 +194,9 @@ def definitions_of(text: str) -> Definitions:
     return definitions
 
 
-async def stage_on(db: Database, text: str, *, clock: Clock | None = None, workspace: str = "default") -> Stage:
+async def stage_on(
+    db: Database, text: str, *, clock: Clock | None = None, workspace: str = "default"
+) -> Stage:
     """A stage with these definitions published."""
     changes = await publish(db, workspace, definitions_of(text))
     published = Published(db)
@@ -193,7 +206,13 @@ async def stage_on(db: Database, text: str, *, clock: Clock | None = None, works
 
 @asynccontextmanager
 async def live_stage(
-    db: Database, text: str, temporal: str, channels: Sequence[Any] = (), clock: Clock | None = None, client: Client | None = None, **options: Any
+    db: Database,
+    text: str,
+    temporal: str,
+    channels: Sequence[Any] = (),
+    clock: Clock | None = None,
+    client: Client | None = None,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
     """A stage on which a real worker with our plugin runs."""
     stage = await stage_on(db, text, clock=clock or Clock())

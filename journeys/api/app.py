@@ -34,12 +34,14 @@ def app(services: Services) -> FastAPI:
     """The API over these services."""
     made = FastAPI(title="Journeys", version=journeys.__version__, redirect_slashes=False)
     made.state.services = services
-    made.router.routes.extend([
-        *_post("/users/track", guarded("users.track", users_track)),
-        *_post("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send)),
-        Route("/health", health),
-        *link_routes(),
-    ])
+    made.router.routes.extend(
+        [
+            *_post("/users/track", guarded("users.track", users_track)),
+            *_post("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send)),
+            Route("/health", health),
+            *link_routes(),
+        ]
+    )
 
     @made.exception_handler(HTTPException)
     async def refused(request: Request, error: HTTPException) -> Response:

@@ -35,10 +35,19 @@ async def _mark(request: Request, kind: Kind, url: str = "") -> Mark | None:
         return None
 
 
-async def _engaged(request: Request, mark: Mark, name: str, properties: Mapping[str, Any] | None = None) -> None:
+async def _engaged(
+    request: Request, mark: Mark, name: str, properties: Mapping[str, Any] | None = None
+) -> None:
     services: Services = request.app.state.services
     await engaged(
-        services.db, services.published, services.clock, services.teller, services.bell, mark, name, properties
+        services.db,
+        services.published,
+        services.clock,
+        services.teller,
+        services.bell,
+        mark,
+        name,
+        properties,
     )
 
 

@@ -40,7 +40,7 @@ class Services:
     counts: dict[tuple[int, int], int] = field(default_factory=dict)
 
 
-class Refusal(Exception):  # noqa: N818 - an answer
+class Refusal(Exception):
     """An answer that ends a request: status and message."""
 
     def __init__(self, status: int, message: str) -> None:
@@ -50,7 +50,7 @@ class Refusal(Exception):  # noqa: N818 - an answer
 
 def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    return Response(msgspec.json.encode(body, order="sorted"), status, headers, media_type="application/json")
 
 
 Work = Callable[[Services, Key, Any, Request], Awaitable[Response]]

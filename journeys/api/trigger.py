@@ -102,7 +102,11 @@ def _read(publication: Publication, body: Mapping[str, Any]) -> dict[str, Any]:
         return {"recipients": None, "audience": audience, "context": context}
     if not isinstance(recipients, list) or len(recipients) > MOST:
         raise Refusal(400, "The max number of ids per request was exceeded")
-    return {"recipients": [_recipient(each, context) for each in recipients], "audience": audience, "context": context}
+    return {
+        "recipients": [_recipient(each, context) for each in recipients],
+        "audience": audience,
+        "context": context,
+    }
 
 
 def _recipient(given: Any, context: Mapping[str, Any]) -> Wanted:

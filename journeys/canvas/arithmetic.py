@@ -66,7 +66,9 @@ def at_time(arrival: datetime, days: int, at: time | None, zone: str) -> datetim
     return on_day(wall_of(arrival, zone).date() + timedelta(days=days), at or time(0), zone)
 
 
-def next_weekday(arrival: datetime, weekdays: Sequence[Weekday], at: time, zone: str, *, skip_today: bool) -> datetime:
+def next_weekday(
+    arrival: datetime, weekdays: Sequence[Weekday], at: time, zone: str, *, skip_today: bool
+) -> datetime:
     """The next of these weekdays at this time (DLY-9).
 
     On the day itself before the time: that day. After it: next week's where `skip_today`, else the arrival (DLY-10).

@@ -8,11 +8,18 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
-from journeys.canvas.filters import EventTrigger, Filter, MessageTrigger, PropertyFilter, PurchaseTrigger, Trigger
+from journeys.canvas.filters import (
+    EventTrigger,
+    Filter,
+    MessageTrigger,
+    PropertyFilter,
+    PurchaseTrigger,
+    Trigger,
+)
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
-from journeys.canvas.times import Instant, LongSpan, Span, Zone
+from journeys.canvas.times import Instant, LongSpan, Span
 from journeys.canvas.values import Frozen
 
 MOST_CONVERSIONS = 4
@@ -63,7 +70,9 @@ class Schedule(Awaited):
     @model_validator(mode="before")
     @classmethod
     def _not_yet(cls, data: Any) -> Any:
-        return _later(data, {"once": None, "every": None, "weekdays": None, "days": None, "at": None, "zone": None})
+        return _later(
+            data, {"once": None, "every": None, "weekdays": None, "days": None, "at": None, "zone": None}
+        )
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -91,16 +100,25 @@ def _reentry(value: Any) -> Any:
     if value in ("never", "after_maximum_duration"):
         return value
     if isinstance(value, str):
-        raise wrong("J103", f"“{value}” says nothing of re-entry", "never, after_maximum_duration, or {after: 30 days}")
+        raise wrong(
+            "J103",
+            f"“{value}” says nothing of re-entry",
+            "never, after_maximum_duration, or {after: 30 days}",
+        )
     return value if isinstance(value, Reentry) else Reentry.model_validate(value)
 
 
 Again = Annotated[
     Literal["never", "after_maximum_duration"] | Reentry,
     BeforeValidator(_reentry),
-    WithJsonSchema({
-        "anyOf": [{"enum": ["never", "after_maximum_duration"]}, {"type": "object", "properties": {"after": {"type": "string"}}}]
-    }),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"enum": ["never", "after_maximum_duration"]},
+                {"type": "object", "properties": {"after": {"type": "string"}}},
+            ]
+        }
+    ),
 ]
 
 
@@ -115,12 +133,18 @@ class Exit(Awaited):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        ways = [name for name in ("event", "purchase", "message", "audience") if getattr(self, name) is not None]
+        ways = [
+            name for name in ("event", "purchase", "message", "audience") if getattr(self, name) is not None
+        ]
         if len(ways) != 1:
             said = " and ".join(ways) if ways else "none"
-            raise wrong("J104", f"an exit has exactly one of event, purchase, message, audience; it has {said}")
+            raise wrong(
+                "J104", f"an exit has exactly one of event, purchase, message, audience; it has {said}"
+            )
         if self.audience is not None and self.release == "immediate":
-            raise wrong("J108", "`release: immediate` of an audience comes with a later version", "leave it out")
+            raise wrong(
+                "J108", "`release: immediate` of an audience comes with a later version", "leave it out"
+            )
         return self
 
     @property
@@ -225,7 +249,10 @@ class Canvas(Frozen):
         if self.variants and self.steps:
             raise wrong("J104", "a canvas has either `variants` or `steps`")
         if len(self.conversions) > MOST_CONVERSIONS:
-            raise wrong("J402", f"a canvas has at most {MOST_CONVERSIONS} conversions; this has {len(self.conversions)}")
+            raise wrong(
+                "J402",
+                f"a canvas has at most {MOST_CONVERSIONS} conversions; this has {len(self.conversions)}",
+            )
         if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:
             total = sum(variant.weight for variant in self.variants)
             raise wrong("J205", f"the weights of the variants make {total:g}, not 100")

@@ -9,7 +9,17 @@ from typing import Any
 import networkx as nx
 
 from journeys.canvas.canvas import Canvas
-from journeys.canvas.filters import AllOf, AnyOf, ContextFilter, Filter, FromContext, MessageFilter, MessageTrigger, NoneOf, SegmentFilter
+from journeys.canvas.filters import (
+    AllOf,
+    AnyOf,
+    ContextFilter,
+    Filter,
+    FromContext,
+    MessageFilter,
+    MessageTrigger,
+    NoneOf,
+    SegmentFilter,
+)
 from journeys.canvas.places import Path, Places
 from journeys.canvas.plan import END, links
 from journeys.canvas.problems import Problem, meant, nearest
@@ -69,7 +79,9 @@ def too_many_steps(here: Site) -> Iterator[Problem]:
     """J401"""
     if len(here.steps) > MOST_STEPS:
         path = here.steps[MOST_STEPS][0]
-        yield here.problem("J401", path, f"a canvas has at most {MOST_STEPS} steps; this has {len(here.steps)}")
+        yield here.problem(
+            "J401", path, f"a canvas has at most {MOST_STEPS} steps; this has {len(here.steps)}"
+        )
 
 
 def same_names(here: Site) -> Iterator[Problem]:
@@ -92,12 +104,16 @@ def _path_names(step: Step) -> list[str]:
     return [path.name for path in getattr(step, "paths", ())]
 
 
-def _twice(here: Site, path: Path, names: Sequence[str], what: str, reserved: Sequence[str] = ()) -> Iterator[Problem]:
+def _twice(
+    here: Site, path: Path, names: Sequence[str], what: str, reserved: Sequence[str] = ()
+) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
             yield here.problem("J206", (*path, place, "name"), f"there is another {what} “{name}”")
         if name in reserved:
-            yield here.problem("J110", (*path, place, "name"), f"“{name}” is a word of ours, so no {what} can be called so")
+            yield here.problem(
+                "J110", (*path, place, "name"), f"“{name}” is a word of ours, so no {what} can be called so"
+            )
 
 
 def thens(here: Site) -> Iterator[Problem]:
@@ -111,9 +127,19 @@ def thens(here: Site) -> Iterator[Problem]:
             if then is None or then == END:
                 continue
             if then not in order:
-                yield here.problem("J201", where, f"`then` names the step “{then}”, which is not there", meant(then, [*ids, END]))
+                yield here.problem(
+                    "J201",
+                    where,
+                    f"`then` names the step “{then}”, which is not there",
+                    meant(then, [*ids, END]),
+                )
             elif order[then] <= number:
-                yield here.problem("J203", where, f"`then: {then}` goes back: people would walk in a circle", "steps go forwards only (GEN-1)")
+                yield here.problem(
+                    "J203",
+                    where,
+                    f"`then: {then}` goes back: people would walk in a circle",
+                    "steps go forwards only (GEN-1)",
+                )
 
 
 def reachable(here: Site) -> Iterator[Problem]:
@@ -129,15 +155,20 @@ def reachable(here: Site) -> Iterator[Problem]:
             graph.add_edge("@", variant.steps[0].id)
         for step, exits in links(variant.steps, None):
             ways = [target for name, target in exits.items() if name != "next" or step not in branching]
-            graph.add_edges_from((step, target) for target in ways if target in graph)
+            graph.add_edges_from((step, target) for target in ways if target is not None and target in graph)
     if not nx.is_directed_acyclic_graph(graph):
         circle = [step for step, _ in nx.find_cycle(graph)]
         path = next(path for path, step in here.steps if step.id == circle[0])
         yield here.problem("J203", path, f"people would walk in a circle: {' → '.join([*circle, circle[0]])}")
     reached = {"@", *nx.descendants(graph, "@")}
-    for path, step in here.steps:
-        if step.id not in reached:
-            yield here.problem("J202", (*path, "id"), f"nobody can reach the step “{step.id}”", "does every path before it go elsewhere?")
+    for path, each in here.steps:
+        if each.id not in reached:
+            yield here.problem(
+                "J202",
+                (*path, "id"),
+                f"nobody can reach the step “{each.id}”",
+                "does every path before it go elsewhere?",
+            )
 
 
 def message_steps(here: Site) -> Iterator[Problem]:
@@ -150,10 +181,17 @@ def message_steps(here: Site) -> Iterator[Problem]:
                 kind = "sends no message" if name in order else "is not there"
                 yield here.problem("J207", (*path, *where), f"the step “{name}” {kind}", meant(name, sends))
             elif order[name] >= number:
-                yield here.problem("J207", (*path, *where), f"the step “{name}” comes later: nobody can have its message yet")
+                yield here.problem(
+                    "J207", (*path, *where), f"the step “{name}” comes later: nobody can have its message yet"
+                )
     for place, leaving in enumerate(here.canvas.exits):
         if leaving.message and leaving.step and not leaving.canvas and leaving.step not in sends:
-            yield here.problem("J207", ("exits", place, "step"), f"no step “{leaving.step}” sends a message", meant(leaving.step, sends))
+            yield here.problem(
+                "J207",
+                ("exits", place, "step"),
+                f"no step “{leaving.step}” sends a message",
+                meant(leaving.step, sends),
+            )
 
 
 def _message_references(step: Step) -> Iterator[tuple[Path, str]]:
@@ -181,16 +219,22 @@ def experiments(here: Site) -> Iterator[Problem]:
     """J208: an experiment compares by the canvas' conversions (EXP-1)."""
     for path, step in here.steps:
         if isinstance(step, ExperimentPaths) and not here.canvas.conversions:
-            yield here.problem("J208", path, "an experiment needs a conversion event on the canvas", "add conversions:")
+            yield here.problem(
+                "J208", path, "an experiment needs a conversion event on the canvas", "add conversions:"
+            )
 
 
 def context_too_early(here: Site) -> Iterator[Problem]:
     """J209: where there is no entry yet, there is no context (CTX-14)."""
     if here.canvas.audience is not None:
-        yield from _without_context(here, ("audience",), here.canvas.audience, "the audience is judged before the entry")
+        yield from _without_context(
+            here, ("audience",), here.canvas.audience, "the audience is judged before the entry"
+        )
     for place, condition in enumerate(here.canvas.schedule.where):
         if isinstance(condition.operand, FromContext):
-            yield here.problem("J209", ("schedule", "where", place), "the schedule is judged before there is an entry")
+            yield here.problem(
+                "J209", ("schedule", "where", place), "the schedule is judged before there is an entry"
+            )
 
 
 def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Problem]:
@@ -218,7 +262,9 @@ def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
     places: list[tuple[Path, Any]] = []
     if here.canvas.audience is not None:
         places.append((("audience",), here.canvas.audience))
-    places += [(("exits", n, "audience"), one.audience) for n, one in enumerate(here.canvas.exits) if one.audience]
+    places += [
+        (("exits", n, "audience"), one.audience) for n, one in enumerate(here.canvas.exits) if one.audience
+    ]
     places += [((*path, *where), each) for path, step in here.steps for where, each in step.filters()]
     problems = []
     for path, each in places:
@@ -235,12 +281,21 @@ def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str
     problems = []
     for where, found in _inside(when, ("when",)):
         if isinstance(found, ContextFilter):
-            problems.append(Problem("J209", places.where(where), "a segment knows no entry, so it has no context"))
+            problems.append(
+                Problem("J209", places.where(where), "a segment knows no entry, so it has no context")
+            )
         if isinstance(found, SegmentFilter):
             if found.segment not in segments:
                 near = nearest(found.segment, segments)
                 hint = f"did you mean “{near}”?" if near else ""
-                problems.append(Problem("J304", places.where((*where, "segment")), f"there is no segment “{found.segment}”", hint))
+                problems.append(
+                    Problem(
+                        "J304",
+                        places.where((*where, "segment")),
+                        f"there is no segment “{found.segment}”",
+                        hint,
+                    )
+                )
             elif _leads_to(found.segment, name, segments, frozenset()):
                 message = f"the segment “{name}” contains itself, by “{found.segment}”"
                 problems.append(Problem("J304", places.where((*where, "segment")), message))

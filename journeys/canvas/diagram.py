@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from journeys.canvas.plan import Plan
-from journeys.canvas.steps import Step
+from journeys.canvas.steps import ActionPaths, Delay, Message, Step
 from journeys.canvas.times import spell
 
 SHAPES = {"message": ("[/", "/]"), "delay": ("([", "])"), "action_paths": ("{{", "}}")}
@@ -35,12 +36,14 @@ def mermaid(plan: Plan, counts: Mapping[str, int] | None = None) -> str:
 
 def label(step: Step) -> str:
     """A step in a few words."""
-    said = {
-        "message": lambda: f"{getattr(step, 'channel', '')} {getattr(step, 'template', '')}",
-        "delay": lambda: spell(getattr(step, "duration", None)) if getattr(step, "duration", None) else "until",
-        "action_paths": lambda: f"within {spell(getattr(step, 'within'))}",  # noqa: B009 - only this type has it
-    }.get(step.type)
-    return f"{step.id}: {said()}" if said else f"{step.id}"
+    match step:
+        case Message(channel=channel, template=template):
+            return f"{step.id}: {channel} {template}"
+        case Delay(duration=timedelta() as duration):
+            return f"{step.id}: {spell(duration)}"
+        case ActionPaths(within=within):
+            return f"{step.id}: within {spell(within)}"
+    return step.id
 
 
 def _node(step: str) -> str:

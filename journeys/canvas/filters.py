@@ -8,13 +8,21 @@ YAML spells out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, Self, get_args
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema, model_serializer, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from journeys.canvas.problems import meant, wrong
-from journeys.canvas.times import Instant, LongSpan
+from journeys.canvas.times import LongSpan
 from journeys.canvas.values import Frozen
 
 Scalar = bool | int | float | str | None
@@ -53,7 +61,11 @@ def _text(value: Any) -> str:
     return value
 
 
-Operand = Annotated[Any, BeforeValidator(_operand), WithJsonSchema({"description": "a literal, {context: x} or {attribute: x}"})]
+Operand = Annotated[
+    Any,
+    BeforeValidator(_operand),
+    WithJsonSchema({"description": "a literal, {context: x} or {attribute: x}"}),
+]
 Many = Annotated[tuple[Operand, ...], Field(min_length=1, max_length=256)]
 Number = Annotated[float | int, Field(strict=True)]
 
@@ -85,7 +97,9 @@ class Condition(Frozen):
         used = [name for name in OPERATORS if name in self.model_fields_set]
         if len(used) != 1:
             said = f"it has {' and '.join(used)}" if used else "it has none"
-            raise wrong("J104", f"a condition has exactly one operator; {said}", "one of " + ", ".join(OPERATORS))
+            raise wrong(
+                "J104", f"a condition has exactly one operator; {said}", "one of " + ", ".join(OPERATORS)
+            )
         if self.matches is not None:
             _check_pattern(self.matches)
         return self
@@ -164,7 +178,9 @@ class Times(Frozen):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if len([value for value in self.model_dump().values() if value is not None]) != 1:
-            raise wrong("J104", "`times` has exactly one comparison", "one of " + ", ".join(type(self).model_fields))
+            raise wrong(
+                "J104", "`times` has exactly one comparison", "one of " + ", ".join(type(self).model_fields)
+            )
         return self
 
 
@@ -269,7 +285,11 @@ class MessageTrigger(Frozen):
     campaign: str | None = None
 
 
-_TRIGGERS: dict[str, type[Any]] = {"event": EventTrigger, "purchase": PurchaseTrigger, "message": MessageTrigger}
+_TRIGGERS: dict[str, type[Any]] = {
+    "event": EventTrigger,
+    "purchase": PurchaseTrigger,
+    "message": MessageTrigger,
+}
 
 
 def _name_of(kinds: Mapping[str, type[Any]]) -> Discriminator:
@@ -319,154 +339,20 @@ Filter = Annotated[
     _name_of(_FILTERS),
     _known(_FILTERS, "a filter"),
 ]
+
+
 def _as_trigger(value: Any) -> Any:
     """In Python a trigger may be written with the functions that make filters."""
     return value.model_dump(exclude_unset=True) if isinstance(value, Past | MessageFilter) else value
 
 
 Trigger = Annotated[
-    Annotated[EventTrigger, Tag("event")] | Annotated[PurchaseTrigger, Tag("purchase")] | Annotated[MessageTrigger, Tag("message")],
+    Annotated[EventTrigger, Tag("event")]
+    | Annotated[PurchaseTrigger, Tag("purchase")]
+    | Annotated[MessageTrigger, Tag("message")],
     _name_of(_TRIGGERS),
     _known(_TRIGGERS, "a trigger"),
     BeforeValidator(_as_trigger),
 ]
 for _kind in (AllOf, AnyOf, NoneOf):
     _kind.model_rebuild()
-
-
-# In Python ------------------------------------------------------------------------------------------------------
-
-
-class Subject:
-    """`attribute("country")` and the like: compare it, and a filter comes out."""
-
-    def __init__(self, kind: type[Any], **subject: str) -> None:
-        self._kind = kind
-        self._subject = subject
-
-    def _make(self, **operator: Any) -> Any:
-        return self._kind(**self._subject, **operator)
-
-    def __eq__(self, other: object) -> Any:  # type: ignore[override]
-        return self._make(equals=other)
-
-    def __ne__(self, other: object) -> Any:  # type: ignore[override]
-        return self._make(not_equals=other)
-
-    def __gt__(self, other: Any) -> Any:
-        return self._make(more_than=other)
-
-    def __lt__(self, other: Any) -> Any:
-        return self._make(less_than=other)
-
-    def __ge__(self, other: Any) -> Any:
-        return self._make(at_least=other)
-
-    def __le__(self, other: Any) -> Any:
-        return self._make(at_most=other)
-
-    __hash__ = object.__hash__
-
-    def one_of(self, *values: Any) -> Any:
-        """It equals one of these."""
-        return self._make(one_of=values)
-
-    def none_of(self, *values: Any) -> Any:
-        """It equals none of these."""
-        return self._make(none_of=values)
-
-    def between(self, low: Any, high: Any) -> Any:
-        """It lies between these two, both included."""
-        return self._make(between=(low, high))
-
-    def contains(self, part: Any) -> Any:
-        """A text contains this text, a list this element."""
-        return self._make(contains=part)
-
-    def starts_with(self, part: Any) -> Any:
-        """A text begins so."""
-        return self._make(starts_with=part)
-
-    def ends_with(self, part: Any) -> Any:
-        """A text ends so."""
-        return self._make(ends_with=part)
-
-    def matches(self, pattern: str) -> Any:
-        """A text contains a match of this regular expression."""
-        return self._make(matches=pattern)
-
-    def exists(self, there: bool = True) -> Any:  # noqa: FBT001, FBT002 - reads as a sentence
-        """It has a value (or has none)."""
-        return self._make(exists=there)
-
-    def before(self, instant: Any) -> Any:
-        """A time lies before this one."""
-        return self._make(before=instant)
-
-    def after(self, instant: Any) -> Any:
-        """A time lies after this one."""
-        return self._make(after=instant)
-
-    def within_last(self, span: timedelta | str) -> Any:
-        """A time lies in the past, at most so far back."""
-        return self._make(within_last=span)
-
-    def within_next(self, span: timedelta | str) -> Any:
-        """A time lies in the future, at most so far ahead."""
-        return self._make(within_next=span)
-
-
-def attribute(name: str) -> Subject:
-    """A profile's attribute: `attribute("country").one_of("FR", "DE")`."""
-    return Subject(AttributeFilter, attribute=name)
-
-
-def context(name: str) -> Subject:
-    """What the entry carries: `context("visits") >= 3`."""
-    return Subject(ContextFilter, context=name)
-
-
-def segment(name: str) -> SegmentFilter:
-    """She is in a segment."""
-    return SegmentFilter(segment=name)
-
-
-def bucket(low: int, high: int) -> BucketFilter:
-    """Her random bucket lies between these two, both included."""
-    return BucketFilter(bucket=(low, high))
-
-
-class Events:
-    """`event("order_completed", times={"at_least": 5})`, and `event.property("category") == "running"`."""
-
-    def __call__(self, name: str, **more: Any) -> EventFilter:
-        """She did it."""
-        return EventFilter(event=name, **more)
-
-    def property(self, name: str) -> Subject:
-        """A property of an event, for `where`."""
-        return Subject(PropertyFilter, property=name)
-
-
-event = Events()
-
-
-def purchase(product: str, **more: Any) -> PurchaseFilter:
-    """She bought it."""
-    return PurchaseFilter(purchase=product, **more)
-
-
-class Messages:
-    """`message.opened(step="hello")` and the like: as a filter; where a trigger is wanted it is read as one."""
-
-    def __getattr__(self, name: str) -> Any:
-        if name not in get_args(Engagement):
-            raise AttributeError(f"a message cannot be “{name}”: {meant(name, get_args(Engagement))}")
-
-        def made(**more: Any) -> MessageFilter:
-            return MessageFilter(message=name, **more)
-
-        return made
-
-
-message = Messages()

@@ -12,7 +12,14 @@ from typing import Any
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.check import check, check_segment
-from journeys.canvas.kinds import ChannelTemplate, EmailTemplate, Segment, WebhookTemplate, WorkspaceSettings, kind_of
+from journeys.canvas.kinds import (
+    ChannelTemplate,
+    EmailTemplate,
+    Segment,
+    WebhookTemplate,
+    WorkspaceSettings,
+    kind_of,
+)
 from journeys.canvas.places import Places
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.text import Definition, Definitions, read_file
@@ -44,7 +51,9 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
         if path.is_dir():
             inner = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
-            yield from (each for each in inner if not any(part.startswith((".", "__")) for part in each.parts))
+            yield from (
+                each for each in inner if not any(part.startswith((".", "__")) for part in each.parts)
+            )
         else:
             yield path
 
@@ -60,7 +69,9 @@ def read_python(path: Path) -> tuple[list[Definition], list[Problem]]:
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # noqa: BLE001 - it is somebody else's program
-        return [], [Problem("J006", _line_of(error, path), f"the file failed: {type(error).__name__}: {_said(error)}")]
+        return [], [
+            Problem("J006", _line_of(error, path), f"the file failed: {type(error).__name__}: {_said(error)}")
+        ]
     finally:
         sys.modules.pop(name, None)
     values = _top_level(module)

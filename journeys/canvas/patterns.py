@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-import re._constants as _constants
-import re._parser as _parser
+import re._constants as _constants  # type: ignore[import-not-found]
+import re._parser as _parser  # type: ignore[import-not-found]
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any

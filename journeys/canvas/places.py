@@ -76,8 +76,18 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
     except MarkedYAMLError as error:
         message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
         raise Refused([Problem("J002", _mark(error, file, lines), _first_line(message))]) from error
-    except (YAMLError, ValueError, TypeError, AttributeError, KeyError, NotImplementedError, AssertionError) as error:
-        raise Refused([Problem("J002", Where(file), f"this is not YAML: {_first_line(str(error))}")]) from error
+    except (
+        YAMLError,
+        ValueError,
+        TypeError,
+        AttributeError,
+        KeyError,
+        NotImplementedError,
+        AssertionError,
+    ) as error:
+        raise Refused(
+            [Problem("J002", Where(file), f"this is not YAML: {_first_line(str(error))}")]
+        ) from error
     except RecursionError as error:
         raise Refused([Problem("J007", Where(file), "the document is nested too deeply")]) from error
 
@@ -104,7 +114,9 @@ class _Plain:
     def convert(self, value: Any, path: Path) -> Any:
         self.count += 1
         if len(path) > DEEPEST or self.count > MOST_VALUES:
-            raise Refused([Problem("J007", self.places.where(path), "the document is nested too deeply, or too large")])
+            raise Refused(
+                [Problem("J007", self.places.where(path), "the document is nested too deeply, or too large")]
+            )
         if isinstance(value, CommentedMap):
             return self._mapping(value, path)
         if isinstance(value, CommentedSeq):

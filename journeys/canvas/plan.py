@@ -98,7 +98,9 @@ def _then(then: str | None, following: str | None) -> str | None:
 
 def canonical(canvas: Canvas) -> str:
     """The canvas as canonical JSON, every default written out."""
-    return json.dumps(canvas.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(
+        canvas.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), ensure_ascii=False
+    )
 
 
 def compile(canvas: Canvas) -> Plan:  # noqa: A001 - the verb of the design

@@ -117,7 +117,7 @@ def meant(word: str, words: Iterable[str]) -> str:
 
 def wrong(code: str, message: str, hint: str = "") -> PydanticCustomError:
     """What a validator raises: carries code, message and hint to the place that knows the file."""
-    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint})  # type: ignore[arg-type]
+    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint})
 
 
 class Refused(Exception):

@@ -28,7 +28,9 @@ def _with_kind(kind: str, one: dict[str, Any], definitions: dict[str, Any]) -> d
     """The schema of one kind, with `kind` and `format` that stand in its file."""
     if "oneOf" in one or "anyOf" in one:
         members = one.get("oneOf") or one["anyOf"]
-        return {"oneOf": [_with_kind(kind, _resolved(member, definitions), definitions) for member in members]}
+        return {
+            "oneOf": [_with_kind(kind, _resolved(member, definitions), definitions) for member in members]
+        }
     properties = {"kind": {"const": kind}, "format": {"const": FORMAT}, **one.get("properties", {})}
     required = ["kind", "format", *one.get("required", [])]
     if "channel" in one.get("properties", {}):

@@ -14,10 +14,27 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
-from journeys.canvas.kinds import FORMAT, KINDS, LATER_KINDS, TEMPLATES, Segment, Sender, WorkspaceSettings, kind_of
+from journeys.canvas.kinds import (
+    FORMAT,
+    KINDS,
+    LATER_KINDS,
+    TEMPLATES,
+    Segment,
+    Sender,
+    WorkspaceSettings,
+    kind_of,
+)
 from journeys.canvas.places import LARGEST, Path, Places, parse_documents
 from journeys.canvas.problems import Problem, Refused, Where, meant
-from journeys.canvas.steps import STEP_TYPES, ActionPath, AudiencePath, ExperimentControl, ExperimentPath, LoggedEvent, Variable
+from journeys.canvas.steps import (
+    STEP_TYPES,
+    ActionPath,
+    AudiencePath,
+    ExperimentControl,
+    ExperimentPath,
+    LoggedEvent,
+    Variable,
+)
 
 HEADER = "# yaml-language-server: $schema={}\n"
 
@@ -112,7 +129,9 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
     kind = data.get("kind")
     problems = []
     if "format" not in data:
-        problems.append(Problem("J005", places.where(()), "the definition says no format", f"write format: {FORMAT}"))
+        problems.append(
+            Problem("J005", places.where(()), "the definition says no format", f"write format: {FORMAT}")
+        )
     elif data["format"] != FORMAT or isinstance(data["format"], bool):
         message = f"the format “{data['format']}” cannot be read by this version"
         problems.append(Problem("J005", places.where(("format",)), message, f"write format: {FORMAT}"))
@@ -121,8 +140,13 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
         return None, [*problems, Problem("J004", places.where(()), "the definition says no kind", hint)]
     if not isinstance(kind, str) or kind not in KINDS:
         if kind in LATER_KINDS:
-            return None, [*problems, Problem("J108", places.where(("kind",)), f"`kind: {kind}` comes with a later version")]
-        problem = Problem("J004", places.where(("kind",)), f"there is no kind “{kind}”", meant(str(kind), KINDS))
+            return None, [
+                *problems,
+                Problem("J108", places.where(("kind",)), f"`kind: {kind}` comes with a later version"),
+            ]
+        problem = Problem(
+            "J004", places.where(("kind",)), f"there is no kind “{kind}”", meant(str(kind), KINDS)
+        )
         return None, [*problems, problem]
     try:
         value = KINDS[kind].validate_python(body)
@@ -153,10 +177,11 @@ def _path(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int,
         onward = loc[place + 1] if place + 1 < len(loc) else None
         if isinstance(node, Mapping) and part in node and _leads(node[part], onward):
             node, path, rest = node[part], (*path, part), ()
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+            continue
+        if isinstance(node, list) and isinstance(part, int) and part < len(node):
             node, path, rest = node[part], (*path, part), ()
-        else:
-            rest = (*rest, part)
+            continue
+        rest = (*rest, part)
     return path, rest
 
 
@@ -177,20 +202,31 @@ def _problem(
         return Problem(sort, where, context.get("message", detail["msg"]), context.get("hint", ""))
     if sort == "extra_forbidden":
         known = _known_keys(kind, data, path[:-1])
-        return Problem("J101", places.where(path, key=True), f"there is no key “{last}” here", meant(last, known))
+        return Problem(
+            "J101", places.where(path, key=True), f"there is no key “{last}” here", meant(last, known)
+        )
     if sort == "missing":
         name = str(rest[-1]) if rest else last
         return Problem("J102", where, f"the key “{name}” is missing")
     if sort in ("literal_error", "enum"):
-        words = [word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ", ").split(",")]
-        return Problem("J103", where, f"“{_shown(detail['input'])}” is not allowed for “{last}”", meant(str(detail["input"]), words))
+        words = [
+            word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ", ").split(",")
+        ]
+        return Problem(
+            "J103",
+            where,
+            f"“{_shown(detail['input'])}” is not allowed for “{last}”",
+            meant(str(detail["input"]), words),
+        )
     if sort == "string_pattern_mismatch":
         message = f"“{_shown(detail['input'])}” is not written as a {last} is"
         return Problem("J110", where, message, "letters, digits, - and _, a letter first")
     if sort in ("too_long", "too_short"):
         bound = context.get("max_length", context.get("min_length"))
         most = "at most" if sort == "too_long" else "at least"
-        return Problem("J404", where, f"“{last}” has {context.get('actual_length')} elements; {most} {bound} are allowed")
+        return Problem(
+            "J404", where, f"“{last}” has {context.get('actual_length')} elements; {most} {bound} are allowed"
+        )
     return Problem("J100", where, f"“{last}”: {_plain(sort, context, detail)}")
 
 
@@ -217,7 +253,11 @@ WANTED = {
 def _plain(sort: str, context: Mapping[str, Any], detail: Any) -> str:
     if sort in WANTED:
         said = _shown(detail["input"])
-        return f"{WANTED[sort]}, not “{said}”" if sort not in ("string_too_short", "string_too_long") else WANTED[sort]
+        return (
+            f"{WANTED[sort]}, not “{said}”"
+            if sort not in ("string_too_short", "string_too_long")
+            else WANTED[sort]
+        )
     bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt", "less_than": "lt"}
     if sort in bounds:
         word = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}[bounds[sort]]
@@ -234,7 +274,11 @@ OWNERS: Mapping[str, Any] = {
     "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
     "control": ExperimentControl, "sender": Sender,
 }  # fmt: skip
-PATHS = {"action_paths": ActionPath, "audience_paths": AudiencePath, "experiment_paths": ExperimentPath}
+PATHS: Mapping[str, Any] = {
+    "action_paths": ActionPath,
+    "audience_paths": AudiencePath,
+    "experiment_paths": ExperimentPath,
+}
 ROOTS: Mapping[str, Any] = {"canvas": Canvas, "segment": Segment, "workspace": WorkspaceSettings}
 
 
@@ -247,17 +291,24 @@ def _known_keys(kind: str, data: Any, path: Path) -> Iterable[str]:
     name = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
     if not path:
         if kind == "template":
-            return [*TEMPLATES[data["channel"]].model_fields, "kind", "format"] if data.get("channel") in TEMPLATES else []
+            return (
+                [*TEMPLATES[data["channel"]].model_fields, "kind", "format"]
+                if data.get("channel") in TEMPLATES
+                else []
+            )
         return [*ROOTS[kind].model_fields, "kind", "format"]
     if isinstance(node, Mapping):
         if node.get("type") in STEP_TYPES and name != "set":
             return list(STEP_TYPES[node["type"]].model_fields)
         if name == "paths":
-            owner = next((one for one in reversed(parents) if isinstance(one, Mapping) and one.get("type") in PATHS), None)
-            return list(PATHS[owner["type"]].model_fields) if owner else []
+            owner = next(
+                (one for one in reversed(parents) if isinstance(one, Mapping) and one.get("type") in PATHS),
+                None,
+            )
+            return list(PATHS[str(owner["type"])].model_fields) if owner else []
         if name in OWNERS:
             return list(OWNERS[name].model_fields)
-        subjects = _TRIGGERS if name == "triggers" else _FILTERS
+        subjects: Mapping[str, type[Any]] = _TRIGGERS if name == "triggers" else _FILTERS
         for subject, model in subjects.items():
             if subject in node:
                 return list(model.model_fields)
@@ -288,7 +339,15 @@ def _quoted(value: Any) -> Any:
         return [_quoted(part) for part in value]
     if isinstance(value, str):
         if "\n" in value and value == value.strip(" ") and not any(ord(c) < 32 and c != "\n" for c in value):
-            return LiteralScalarString(value) if "\r" not in value and "\x85" not in value and not value.startswith(("\n", " ")) else DoubleQuotedScalarString(value)
-        if not value.replace("_", "").replace("-", "").replace("/", "").isalnum() or not value[0].isalpha() or value.lower() in ("yes", "no", "on", "off", "true", "false", "null", "y", "n"):
+            return (
+                LiteralScalarString(value)
+                if "\r" not in value and "\x85" not in value and not value.startswith(("\n", " "))
+                else DoubleQuotedScalarString(value)
+            )
+        if (
+            not value.replace("_", "").replace("-", "").replace("/", "").isalnum()
+            or not value[0].isalpha()
+            or value.lower() in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+        ):
             return DoubleQuotedScalarString(value)
     return value

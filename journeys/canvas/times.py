@@ -31,7 +31,9 @@ def span(text: Any) -> timedelta:
     if isinstance(text, timedelta):
         return text
     if not isinstance(text, str):
-        raise wrong("J107", f"a span was expected, not {_said(text)}", "write “2 days”, “90 minutes” or “PT90M”")
+        raise wrong(
+            "J107", f"a span was expected, not {_said(text)}", "write “2 days”, “90 minutes” or “PT90M”"
+        )
     match = _WORDS.match(text)
     if match:
         unit = match[2].lower()
@@ -39,7 +41,11 @@ def span(text: Any) -> timedelta:
         if singular in UNITS:
             return timedelta(seconds=float(match[1]) * UNITS[singular])
         near = nearest(singular, UNITS)
-        raise wrong("J107", f"“{text}” has the unknown unit “{match[2]}”", f"did you mean “{near}s”?" if near else "use " + ", ".join(f"{u}s" for u in UNITS))
+        raise wrong(
+            "J107",
+            f"“{text}” has the unknown unit “{match[2]}”",
+            f"did you mean “{near}s”?" if near else "use " + ", ".join(f"{u}s" for u in UNITS),
+        )
     iso = _ISO.match(text.strip())
     if iso and any(iso.groups()[1:]):
         weeks, days_, hours_, minutes_, seconds_ = (float(each or 0) for each in iso.groups()[1:])
@@ -59,7 +65,13 @@ def spell(value: timedelta) -> str:
 
 
 def _said(value: Any) -> str:
-    return f"“{value}”" if not isinstance(value, dict | list | tuple) else "a list" if not isinstance(value, dict) else "a mapping"
+    return (
+        f"“{value}”"
+        if not isinstance(value, dict | list | tuple)
+        else "a list"
+        if not isinstance(value, dict)
+        else "a mapping"
+    )
 
 
 Span = Annotated[
@@ -85,11 +97,17 @@ def clock(value: Any) -> time:
     if isinstance(value, time):
         return value
     if isinstance(value, int) and not isinstance(value, bool):
-        hint = f"write it in quotes: \"{value // 60:02d}:{value % 60:02d}\"" if 0 <= value < 1440 else 'write it in quotes: "09:00"'
+        hint = (
+            f'write it in quotes: "{value // 60:02d}:{value % 60:02d}"'
+            if 0 <= value < 1440
+            else 'write it in quotes: "09:00"'
+        )
         raise wrong("J107", f"“{value}” is a number, not a time of day", hint)
     match = _CLOCK.match(value.strip()) if isinstance(value, str) else None
     if not match:
-        raise wrong("J107", f"{_said(value)} is not a time of day", 'write hours and minutes in quotes: "09:00"')
+        raise wrong(
+            "J107", f"{_said(value)} is not a time of day", 'write hours and minutes in quotes: "09:00"'
+        )
     return time(int(match[1]), int(match[2]))
 
 
@@ -103,17 +121,19 @@ TimeOfDay = Annotated[
 
 def instant(value: Any) -> datetime:
     """An instant in ISO 8601; without an offset it is read in the zone beside it, and kept without one."""
+    found: datetime | None = None
     if isinstance(value, datetime):
         found = value
     elif isinstance(value, date):
         found = datetime(value.year, value.month, value.day)  # noqa: DTZ001 - local to the zone beside it
-    else:
+    elif isinstance(value, str):
         try:
-            found = datetime.fromisoformat(value) if isinstance(value, str) else None  # type: ignore[assignment]
+            found = datetime.fromisoformat(value)
         except ValueError:
-            found = None  # type: ignore[assignment]
-        if found is None:
-            raise wrong("J107", f"{_said(value)} is not an instant", "write 2027-03-01T09:00, with an offset or a zone beside it")
+            found = None
+    if found is None:
+        hint = "write 2027-03-01T09:00, with an offset or a zone beside it"
+        raise wrong("J107", f"{_said(value)} is not an instant", hint)
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=None)
 
 
@@ -142,10 +162,16 @@ def _is_zone(name: str) -> bool:
 
 def zone(value: Any) -> str:
     """`company`, `local` (the person's own) or an IANA name."""
-    if value in ("company", "local") or (isinstance(value, str) and value in zone_names() and _is_zone(value)):
+    if value in ("company", "local") or (
+        isinstance(value, str) and value in zone_names() and _is_zone(value)
+    ):
         return str(value)
     hint = meant(str(value), ["company", "local", *(name for name in zone_names() if "/" in name)])
-    raise wrong("J106", f"{_said(value)} is not a time zone", hint if hint.startswith("did") else "company, local, or a name such as Europe/Paris")
+    raise wrong(
+        "J106",
+        f"{_said(value)} is not a time zone",
+        hint if hint.startswith("did") else "company, local, or a name such as Europe/Paris",
+    )
 
 
 def _iana(value: Any) -> str:
@@ -155,8 +181,14 @@ def _iana(value: Any) -> str:
     return found
 
 
-Zone = Annotated[str, BeforeValidator(zone), WithJsonSchema({"type": "string", "examples": ["company", "local", "Europe/Paris"]})]
-ZoneName = Annotated[str, BeforeValidator(_iana), WithJsonSchema({"type": "string", "examples": ["Europe/Paris"]})]
+Zone = Annotated[
+    str,
+    BeforeValidator(zone),
+    WithJsonSchema({"type": "string", "examples": ["company", "local", "Europe/Paris"]}),
+]
+ZoneName = Annotated[
+    str, BeforeValidator(_iana), WithJsonSchema({"type": "string", "examples": ["Europe/Paris"]})
+]
 
 Weekday = Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
 WEEKDAYS: tuple[Weekday, ...] = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")

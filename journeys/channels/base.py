@@ -9,6 +9,7 @@ from typing import Any
 
 from journeys.engine.delivery.port import Channel, Content, Doubtful, Outcome, Receipt, Recipient
 
+
 @lru_cache(maxsize=1)
 def kinds() -> Mapping[str, type[Any]]:
     """The channels that are installed, by name: entry points of the group `journeys.channels`."""

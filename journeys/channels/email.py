@@ -94,12 +94,16 @@ class Email:
                 return connection
             return await self._hand_over(connection, mail, content.sender, to.address)
 
-    async def _hand_over(self, connection: aiosmtplib.SMTP, mail: EmailMessage, sender: str, to: str) -> Receipt:
+    async def _hand_over(
+        self, connection: aiosmtplib.SMTP, mail: EmailMessage, sender: str, to: str
+    ) -> Receipt:
         try:
             await connection.mail(sender)
             await connection.rcpt(to)
         except aiosmtplib.SMTPResponseException as refusal:
-            return _refused(refusal, "unreachable" if isinstance(refusal, aiosmtplib.SMTPRecipientRefused) else "failed")
+            return _refused(
+                refusal, "unreachable" if isinstance(refusal, aiosmtplib.SMTPRecipientRefused) else "failed"
+            )
         except (aiosmtplib.SMTPException, OSError) as error:
             return Receipt("retry", f"the connection was lost: {type(error).__name__}")
         try:

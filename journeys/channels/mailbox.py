@@ -84,8 +84,10 @@ class Mailbox:
         if self.busy > 0:
             self.busy -= 1
             return "451 4.3.0 try again later"
-        raw = cast(bytes, envelope.content)
-        message = cast(EmailMessage, email.message_from_bytes(raw, policy=cast(Any, email.policy.default)))
+        raw = cast("bytes", envelope.content)
+        message = cast(
+            "EmailMessage", email.message_from_bytes(raw, policy=cast("Any", email.policy.default))
+        )
         mail = Mail(envelope.mail_from or "", list(envelope.rcpt_tos), message)
         self.mails.append(mail)
         if self.folder is not None:
@@ -96,7 +98,7 @@ class Mailbox:
             self._came.notify_all()
         if self.hang_up > 0:
             self.hang_up -= 1
-            if server.transport is not None:
+            if isinstance(server.transport, asyncio.Transport):
                 server.transport.abort()
         return "250 OK"
 

@@ -57,7 +57,9 @@ class Webhook:
         transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=self.lanes))
         pool: Any = transport._pool  # noqa: SLF001 - the transport takes no backend; a test watches this
         pool._network_backend = Guarded(pool._network_backend, networks(self.settings.allowed_networks))  # noqa: SLF001
-        self._client = httpx2.AsyncClient(transport=transport, trust_env=False, follow_redirects=False, timeout=TIMEOUT)
+        self._client = httpx2.AsyncClient(
+            transport=transport, trust_env=False, follow_redirects=False, timeout=TIMEOUT
+        )
 
     async def close(self) -> None:
         """Close all connections."""

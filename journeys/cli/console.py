@@ -21,7 +21,7 @@ err = Console(stderr=True, highlight=False)
 T = TypeVar("T")
 
 
-class Stop(Exception):  # noqa: N818 - the end of a command
+class Stop(Exception):
     """The command cannot go on: a message for a person, and the exit code."""
 
     def __init__(self, message: str, code: int = 1) -> None:
@@ -72,6 +72,6 @@ def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
         return await work(stop)
 
     try:
-        return asyncio.run(begin())  # type: ignore[arg-type]
+        return asyncio.run(begin())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

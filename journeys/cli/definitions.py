@@ -72,7 +72,9 @@ def validate(*paths: Path, as_json: Annotated[bool, Parameter("--json")] = False
     show_problems(found.problems)
     if wrong:
         raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
-    counts = f"{len(found.canvases)} canvases, {len(found.segments)} segments, {len(found.templates)} templates"
+    counts = (
+        f"{len(found.canvases)} canvases, {len(found.segments)} segments, {len(found.templates)} templates"
+    )
     out.print(f"all right: {counts}", style="green")
     return 0
 
@@ -149,7 +151,9 @@ def _as_json(report: Report) -> dict[str, Any]:
         "reached": report.reached,
         "took": took,
         "sent": report.sent,
-        "sent_by_day": {step: {str(day): count for day, count in days.items()} for step, days in _days(report).items()},
+        "sent_by_day": {
+            step: {str(day): count for day, count in days.items()} for step, days in _days(report).items()
+        },
         "ended": report.ended,
         "longest_seconds": report.longest.total_seconds(),
     }
@@ -191,7 +195,10 @@ def render(template: Path, context: Path | None = None) -> int:
     try:
         print(compile_template(source).render(values), end="")
     except TemplateError as error:
-        raise Stop(f"{template}:{error.line}:{error.column}: {error.message}" + (f" ({error.hint})" if error.hint else "")) from error
+        raise Stop(
+            f"{template}:{error.line}:{error.column}: {error.message}"
+            + (f" ({error.hint})" if error.hint else "")
+        ) from error
     except RenderError as error:
         raise Stop(f"{template}: {error}") from error
     except Aborted as aborted:

@@ -75,11 +75,17 @@ async def _tell(folder: Path) -> None:
     begun = time.monotonic()
     err.print("starting a database, a Temporal server, a mailbox, the API and a worker …")
     async with everything(folder, scale=SCALE, port=free_port()) as (parts, mailbox, port):
-        err.print(f"all are up after {time.monotonic() - begun:.1f} s; from here on a day passes in {86400 / SCALE:.0f} s")
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as http:
+        err.print(
+            f"all are up after {time.monotonic() - begun:.1f} s; from here on a day passes in {86400 / SCALE:.0f} s"
+        )
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
+        ) as http:
             await Story(parts, mailbox, http).tell()
         out.print(f"\nThe story took {time.monotonic() - begun:.0f} s.")
-        out.print("Look further: `journeys dev definitions`, `journeys simulate definitions/onboarding.yaml`, docs/tutorial.md")
+        out.print(
+            "Look further: `journeys dev definitions`, `journeys simulate definitions/onboarding.yaml`, docs/tutorial.md"
+        )
 
 
 class Story:
@@ -114,7 +120,10 @@ class Story:
         self.http.headers["Authorization"] = f"Bearer {key}"
         parts = (self.parts.db, self.parts.published, self.parts.clock, self.parts.teller, self.parts.bell)
         result = await import_file(parts, self.workspace, folder / "mel" / "people.csv")
-        _say(1, f"{len(found.canvases)} canvases are published, and {result.taken} people imported by CSV from the old tool.")
+        _say(
+            1,
+            f"{len(found.canvases)} canvases are published, and {result.taken} people imported by CSV from the old tool.",
+        )
 
     async def like(self) -> dict[str, Any]:
         """Her app reports when she uses it, and that she liked an article about running."""
@@ -124,7 +133,7 @@ class Story:
         wall = wall_of(now, zone)
         target = (wall + timedelta(hours=9)).replace(minute=0, second=0, microsecond=0)
         shift = target - wall
-        events = [
+        events: list[dict[str, Any]] = [
             {
                 "external_id": "mel",
                 "name": "session_start",
@@ -132,17 +141,29 @@ class Story:
             }
             for day in range(1, 8)
         ]
-        for who, category in (("mel", "running"), ("noor", "running"), ("tomas", "running"), ("ada", "swimming")):
-            events.append({
-                "external_id": who,
-                "name": "article_liked",
-                "time": evening.isoformat(),
-                "properties": {"category": category, "article_id": "five-k"},
-            })
+        for who, category in (
+            ("mel", "running"),
+            ("noor", "running"),
+            ("tomas", "running"),
+            ("ada", "swimming"),
+        ):
+            events.append(
+                {
+                    "external_id": who,
+                    "name": "article_liked",
+                    "time": evening.isoformat(),
+                    "properties": {"category": category, "article_id": "five-k"},
+                }
+            )
         await self.post("/users/track", {"events": events})
         before = await self.profile()
-        _say(2, f"Mel's app reports seven sessions, at about {target:%H:%M} her time, and that she liked an article about running.")
-        out.print("   The segment “liked an article about running in the last 90 days” takes her in, and two others.")
+        _say(
+            2,
+            f"Mel's app reports seven sessions, at about {target:%H:%M} her time, and that she liked an article about running.",
+        )
+        out.print(
+            "   The segment “liked an article about running in the last 90 days” takes her in, and two others."
+        )
         return before
 
     async def announce(self) -> None:
@@ -162,7 +183,9 @@ class Story:
         mel = await self.until(lambda: self.entry("mel", "wake_at is not null"), "Mel's entry")
         left = self.parts.clock.real(mel["wake_at"]) - self.parts.clock.real(self.parts.clock.now())
         local = wall_of(mel["wake_at"], "Europe/Paris")
-        out.print(f"   Mel's best hour is learnt: {local:%A %H:%M} her time. That is in {left.total_seconds():.0f} s of ours; waiting …")
+        out.print(
+            f"   Mel's best hour is learnt: {local:%A %H:%M} her time. That is in {left.total_seconds():.0f} s of ours; waiting …"
+        )
 
     async def receive(self) -> Mail:
         """The mail arrives, by real SMTP, with the name that she prefers."""
@@ -187,13 +210,18 @@ class Story:
     async def wish(self) -> None:
         """She adds the shoes to her wishlist; the conversion is credited."""
         now = self.parts.clock.now().isoformat()
-        await self.post("/users/track", {"events": [{"external_id": "mel", "name": "added_to_wishlist", "time": now}]})
+        await self.post(
+            "/users/track", {"events": [{"external_id": "mel", "name": "added_to_wishlist", "time": now}]}
+        )
         converted = await self.parts.db.pool.fetchrow(
             "select f.* from facts f join people p on p.id = f.person where f.fact = 'converted' and p.external_id = 'mel'"
         )
         if converted is None:
             raise Stop("the conversion was not credited")
-        _say(6, f"She adds shoes to her wishlist. The conversion “{converted['data']['name']}” is credited to the step “{converted['step']}”.")
+        _say(
+            6,
+            f"She adds shoes to her wishlist. The conversion “{converted['data']['name']}” is credited to the step “{converted['step']}”.",
+        )
 
     async def show(self, before: dict[str, Any]) -> None:
         """Her profile before and after, the canvas with its counts, her way."""
@@ -209,7 +237,8 @@ class Story:
             counts.add_column(column, justify="left" if column == "step" else "right")
         publication = await self.parts.published.of(self.workspace)
         rows = await self.parts.db.pool.fetch(
-            "select step, fact, count(*) from facts where canvas = $1 and step is not null group by 1, 2", CANVAS
+            "select step, fact, count(*) from facts where canvas = $1 and step is not null group by 1, 2",
+            CANVAS,
         )
         numbers = {(row["step"], row["fact"]): row["count"] for row in rows}
         for step in publication.running[CANVAS].plan.steps:
@@ -251,4 +280,3 @@ class Story:
                 return found
             await asyncio.sleep(0.05)
         raise Stop(f"waited {PATIENCE:.0f} s for {what}")
-

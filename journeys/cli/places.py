@@ -29,7 +29,10 @@ async def database() -> AsyncIterator[Database]:
         async with _connected(url) as db:
             yield db
         return
-    async with embedded_postgres(home() / "postgres") as server, _connected(await create_database(server, "journeys")) as db:
+    async with (
+        embedded_postgres(home() / "postgres") as server,
+        _connected(await create_database(server, "journeys")) as db,
+    ):
         yield db
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,11 @@ from journeys.workflows.server import NoServer, temporal_server
 @asynccontextmanager
 async def served(services: Services, host: str, port: int) -> AsyncIterator[int]:
     """The API on a port (0: any that is free), which it yields."""
-    config = uvicorn.Config(app(services), host=host, port=port, log_level="warning", lifespan="off", access_log=False)
+    config = uvicorn.Config(
+        app(services), host=host, port=port, log_level="warning", lifespan="off", access_log=False
+    )
     server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[method-assign]  # ours are enough
-    server.capture_signals = _nothing  # type: ignore[method-assign,assignment]
+    server.capture_signals = nullcontext  # type: ignore[assignment]  # ours are enough
     task = asyncio.create_task(server.serve())
     while not server.started and not task.done():
         await asyncio.sleep(0.02)
@@ -52,12 +53,6 @@ async def served(services: Services, host: str, port: int) -> AsyncIterator[int]
         server.should_exit = True
         with suppress(TimeoutError):
             await asyncio.wait_for(task, 10)
-
-
-def _nothing() -> Any:
-    from contextlib import nullcontext
-
-    return nullcontext()
 
 
 def services_of(parts: Engine) -> Services:
@@ -89,7 +84,9 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000) -> int:
         client = await _connected(settings)
         clock = Clock(scale=settings.time_scale)
         async with (
-            engine(settings.database_url, client, task_queue=settings.task_queue, clock=clock, keep_house=False) as parts,
+            engine(
+                settings.database_url, client, task_queue=settings.task_queue, clock=clock, keep_house=False
+            ) as parts,
             served(services_of(parts), host, port) as at,
         ):
             err.print(f"the API listens on http://{host}:{at}")
@@ -143,7 +140,11 @@ def scale_of(text: str) -> float:
 def _spelled(text: str) -> str:
     units = {"s": " seconds", "m": " minutes", "h": " hours", "d": " days"}
     text = text.strip()
-    return text[:-1] + units[text[-1]] if text and text[-1] in units and text[:-1].replace(".", "").isdigit() else text
+    return (
+        text[:-1] + units[text[-1]]
+        if text and text[-1] in units and text[:-1].replace(".", "").isdigit()
+        else text
+    )
 
 
 @asynccontextmanager
@@ -171,7 +172,7 @@ async def everything(
         mailbox = await stack.enter_async_context(Mailbox(folder=folder / "mails"))
         client = await Client.connect(temporal_.address)
         clock = Clock(scale=scale)
-        channels = [
+        channels: list[Any] = [
             Email(SmtpSettings(host="127.0.0.1", port=mailbox.port)),
             Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")),
         ]
@@ -219,7 +220,9 @@ def dev(
             identity = await workspace_of(parts.db, workspace)
             key = await _key(parts.db, identity)
             mailbox.arrived = _arrived
-            out.print(f"API      http://127.0.0.1:{at}   key: {key or 'as before (`journeys keys create` makes another)'}")
+            out.print(
+                f"API      http://127.0.0.1:{at}   key: {key or 'as before (`journeys keys create` makes another)'}"
+            )
             out.print(f"mailbox  127.0.0.1:{mailbox.port}, mails are kept in {mailbox.folder}")
             out.print("Ctrl-C stops everything")
             await stop.wait()

@@ -25,6 +25,7 @@ from journeys.engine.store.database import Database
 from journeys.engine.triggering import Trigger, Wanted
 from journeys.engine.validate import validate as run_checks
 
+
 def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])] = "default") -> int:
     """Put definitions into a workspace, which is made if new: all of them, or none where something is wrong.
 
@@ -47,7 +48,9 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
         for word, names in (("new", changes.new), ("changed", changes.changed)):
             for kind, one in names:
                 out.print(f"{word:<8} {kind:<10} {one}")
-        out.print(f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} as they were")
+        out.print(
+            f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} as they were"
+        )
         return 0
 
     return run(work)
@@ -178,7 +181,9 @@ def trigger(
             running = publication.canvas(canvas)
             if running is None or running.plan.canvas.schedule.api is None:
                 known = [one.name for one in publication.running.values() if one.plan.canvas.schedule.api]
-                raise Stop(f"there is no canvas “{canvas}” for the API: there is {', '.join(known) or 'none'}", 2)
+                raise Stop(
+                    f"there is no canvas “{canvas}” for the API: there is {', '.join(known) or 'none'}", 2
+                )
             parts = Trigger(db, Published(db), Clock(), Silent(), Silent())
             wanted = [Wanted(Identifier("external_id", person), carried) for person in people]
             done = await parts.named(publication, running, str(uuid4()), wanted, None)
@@ -265,7 +270,11 @@ def _fact(row: Any) -> dict[str, Any]:
 def show_story(found: dict[str, Any]) -> None:
     """Print what happened to a person."""
     for entry in found["entries"]:
-        state = f"ended: {entry['ended']}" if entry["ended"] else f"in {entry['step']} since {entry['begun']:%Y-%m-%d %H:%M}"
+        state = (
+            f"ended: {entry['ended']}"
+            if entry["ended"]
+            else f"in {entry['step']} since {entry['begun']:%Y-%m-%d %H:%M}"
+        )
         if entry["wake_at"]:
             state += f", until {entry['wake_at']:%Y-%m-%d %H:%M}"
         table = Table(title=f"{entry['canvas']} ({entry['variant'] or '…'}): {state}", title_justify="left")
@@ -276,7 +285,8 @@ def show_story(found: dict[str, Any]) -> None:
             table.add_row(f"{fact['at']:%Y-%m-%d %H:%M:%S}", fact["fact"], fact["step"] or "", details)
         out.print(table)
     for fact in found["refused"]:
-        out.print(f"{fact['at']:%Y-%m-%d %H:%M:%S}  not let into {fact['canvas']}: {fact['data'].get('reason')}")
+        out.print(
+            f"{fact['at']:%Y-%m-%d %H:%M:%S}  not let into {fact['canvas']}: {fact['data'].get('reason')}"
+        )
     if not found["entries"] and not found["refused"]:
         out.print("no canvas has met this person yet")
-

@@ -73,7 +73,11 @@ async def admit(
     world = World(connection, clock.now())
     lives: list[Live] = []
     earlier = await connection.fetch(
-        EARLIER, publication.workspace, running.name, [e.profile.id for e in entrants], [e.key for e in entrants]
+        EARLIER,
+        publication.workspace,
+        running.name,
+        [e.profile.id for e in entrants],
+        [e.key for e in entrants],
     )
     past = {row["person"]: row for row in earlier}
     histories = await _histories(connection, publication, running, clock, entrants)
@@ -103,7 +107,9 @@ async def admit(
     return admission
 
 
-def _barred(running: Running, entrant: Entrant, last: datetime | None, publication: Publication) -> str | None:
+def _barred(
+    running: Running, entrant: Entrant, last: datetime | None, publication: Publication
+) -> str | None:
     """Why the schedule or the re-entry rule keeps her out, if they do."""
     canvas = running.plan.canvas
     if running.status != "active":

@@ -32,7 +32,12 @@ update broadcasts set after = $3, entered = entered + $4, lease = clock_timestam
 
 
 async def begin(
-    connection: Any, publication: Publication, running: Running, identity: UUID, audience: Any, context: Mapping[str, Any]
+    connection: Any,
+    publication: Publication,
+    running: Running,
+    identity: UUID,
+    audience: Any,
+    context: Mapping[str, Any],
 ) -> None:
     """Record a broadcast; some process carries it on from here."""
     await connection.execute(BEGIN, publication.workspace, identity, running.name, audience, dict(context))
@@ -48,7 +53,9 @@ async def carry_on(trigger: Trigger, db: Database) -> int:
     audience = None if row["audience"] is None else FILTER.validate_python(row["audience"])
     after, entered = row["after"], 0
     while True:
-        page, after = await trigger.page(publication, running, str(row["id"]), audience, row["context"], after)
+        page, after = await trigger.page(
+            publication, running, str(row["id"]), audience, row["context"], after
+        )
         entered += page.entered
         await db.pool.execute(MOVE, row["workspace"], row["id"], after, page.entered, after is None)
         if after is None:

@@ -143,8 +143,12 @@ class Bursts:
             batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
             alone = {alarm: (call, [future]) for alarm, call, future in batch}
             if len(alone) < len(batch):  # two calls for one alarm: the later one reads what the former wrote
-                self._waiting = [each for each in batch if each[2] is not alone[each[0]][1][0]] + self._waiting
-            await self._share({alarm: call for alarm, (call, _) in alone.items()}, {a: f[0] for a, (_, f) in alone.items()})
+                self._waiting = [
+                    each for each in batch if each[2] is not alone[each[0]][1][0]
+                ] + self._waiting
+            await self._share(
+                {alarm: call for alarm, (call, _) in alone.items()}, {a: f[0] for a, (_, f) in alone.items()}
+            )
 
     async def _share(self, calls: Mapping[UUID, Call], futures: Mapping[UUID, asyncio.Future[Reply]]) -> None:
         try:
@@ -167,13 +171,16 @@ class Bursts:
         alarms = list(calls)
         async with self._db.transaction() as connection:
             await connection.fetch(LOCK, alarms)
-            rows = await connection.fetch(READ, alarms)  # a second statement: the first one's snapshot is older than its locks
+            rows = await connection.fetch(
+                READ, alarms
+            )  # a second statement: the first one's snapshot is older than its locks
             if not rows:
                 return {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
             world = World(connection, max(call.now for call in calls.values()))
             profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
             lives = [
-                await self._live(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]]) for row in rows
+                await self._live(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
+                for row in rows
             ]
             await world.drive(lives)
             world.settle(lives)
@@ -205,4 +212,6 @@ class Bursts:
             grace=self._clock.span(GRACE),
             patience=self._clock.span(PATIENCE),
         )
-        return Live(case, publication, profile, row["entry"], row["priority"], row["hops"], told_too=not stale)
+        return Live(
+            case, publication, profile, row["entry"], row["priority"], row["hops"], told_too=not stale
+        )

@@ -57,9 +57,10 @@ class Case:
         """When this entry must be woken at the latest: its deadline, and the grace where its step listens."""
         if self.entry.wake_at is None:
             return None
-        return self.entry.wake_at + (self.grace if self._listens() else timedelta(0))
+        return self.entry.wake_at + (self.grace if self.listens() else timedelta(0))
 
-    def _listens(self) -> bool:
+    def listens(self) -> bool:
+        """Whether the step at which the entry stands listens to anything."""
         step = self.entry.step
         return step is not None and bool(self.plan.steps[step].triggers())
 
@@ -78,7 +79,7 @@ def drive(cases: Iterable[Case]) -> Generator[Round, Answers, None]:
     queues: dict[str, deque[Case]] = {}
     for case in cases:
         queues.setdefault(case.entry.person, deque()).append(case)
-    running = {}
+    running: dict[str, tuple[Case, Course]] = {}
     for person in queues:
         _next_of(person, queues, running)
     answers: Answers = {}
@@ -131,7 +132,7 @@ def _course(case: Case) -> Course:
             unheard = [
                 each for each in unheard if not isinstance(each, Happened)
             ]  # judged for the step it left
-            if not case.entry.ended and case._listens():
+            if not case.entry.ended and case.listens():
                 unheard = [*unheard, *(yield from _look_back(case))]
 
 

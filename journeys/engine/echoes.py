@@ -46,7 +46,9 @@ async def hear_echoes(
     async with db.transaction() as connection:
         people = [row["person"] for row in await connection.fetch(WAITING, workspace, most)]
         await lock(connection, workspace, people)
-        rows = sorted(await connection.fetch(TAKE, workspace, people), key=lambda row: (row["at"], row["key"]))
+        rows = sorted(
+            await connection.fetch(TAKE, workspace, people), key=lambda row: (row["at"], row["key"])
+        )
         profiles = await load(connection, workspace, people)
         live = [row for row in rows if row["person"] in profiles and row["hops"] < MOST_HOPS]
         cut = [row for row in rows if row["person"] in profiles and row["hops"] >= MOST_HOPS]

@@ -127,15 +127,16 @@ def _leave(
     plan: Plan, entry: Entry, going: Go, now: datetime, said: list[Command]
 ) -> tuple[Entry, str | None]:
     """The entry on its way out of a step, and the step that it goes to (None: nothing follows)."""
-    if entry.step is None:
+    step = entry.step
+    if step is None:
         return entry, plan.starts[going.exit]
     if going.context:
         entry = replace(entry, context={**entry.context, **going.context})
     if going.properties is not None:
         entry = replace(entry, properties=going.properties)
     if going.exit != "next":
-        said.append(Note(fact="took", at=now, step=entry.step, data={"path": going.exit}))
-    return entry, plan.exits[entry.step][going.exit]
+        said.append(Note(fact="took", at=now, step=step, data={"path": going.exit}))
+    return entry, plan.exits[step][going.exit]
 
 
 def _cross(plan: Plan, entry: Entry, answer: int | None, now: datetime) -> tuple[Entry, tuple[Command, ...]]:

@@ -165,7 +165,9 @@ class Published:
         workspace = row["id"]
         running = {}
         for canvas in await self._db.pool.fetch(CANVASES, workspace):
-            plan = self._plans.get((workspace, canvas["plan"])) or compile(Canvas.model_validate(canvas["body"]))
+            plan = self._plans.get((workspace, canvas["plan"])) or compile(
+                Canvas.model_validate(canvas["body"])
+            )
             self._plans[workspace, canvas["plan"]] = plan
             running[canvas["name"]] = Running(
                 canvas["id"], canvas["name"], canvas["status"], plan, canvas["published"]
@@ -183,5 +185,13 @@ class Published:
                 case template:
                     templates[template.name] = template
         return Publication(
-            workspace, row["name"], row["zone"], row["secret"], row["revision"], settings, running, segments, templates
+            workspace,
+            row["name"],
+            row["zone"],
+            row["secret"],
+            row["revision"],
+            settings,
+            running,
+            segments,
+            templates,
         )

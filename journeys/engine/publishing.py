@@ -70,7 +70,9 @@ async def publish(db: Database, workspace: str, definitions: Definitions) -> Cha
                 await connection.execute(PLAN, identity, plan.id, name, body)
                 await connection.execute(CANVAS, identity, uuid7(), name, plan.id)
             if kind == "workspace":
-                await connection.execute("update workspaces set zone = $2 where id = $1", identity, definition.value.zone)
+                await connection.execute(
+                    "update workspaces set zone = $2 where id = $1", identity, definition.value.zone
+                )
         if changes.new or changes.changed:
             await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
     return changes

@@ -35,7 +35,7 @@ from journeys.canvas.vocabulary import (
     Zones,
     ZonesAnswer,
 )
-from journeys.engine.audience.match import Person, heard, judge, matches
+from journeys.engine.audience.match import Person, heard, judge, matches, named
 from journeys.engine.drive import Answers, Case, drive
 
 REPORT_EVERY = 500
@@ -78,7 +78,9 @@ class World:
                 minute = int(self.draw(entry.person, "best_time") * 288) * 5
                 return BestTimeAnswer(person.zone if person else self.company, minute)
             case Render(variables=variables):
-                return {name: source for name, kind, source in variables if kind == "text" and "{" not in source}
+                return {
+                    name: source for name, kind, source in variables if kind == "text" and "{" not in source
+                }
             case Matches(filters=filters):
                 return self._match(plan, entry, filters, person)
             case LookBack():
@@ -95,7 +97,12 @@ class World:
         for place, each in enumerate(filters):
             if person is not None:
                 found = matches(
-                    each, person, now=entry.moved, context=entry.context, segments=self.segments, canvas=entry.canvas
+                    each,
+                    person,
+                    now=entry.moved,
+                    context=entry.context,
+                    segments=self.segments,
+                    canvas=entry.canvas,
                 )
             else:
                 found = self.draw(entry.person, step, str(place)) < self.likely.matches
@@ -118,9 +125,10 @@ class World:
                 best = at, (label, trigger)
         if best is None:
             return None
-        kind, name = next((kind, getattr(best[1][1], kind)) for kind in ("event", "purchase", "message") if hasattr(best[1][1], kind))
-        instant = entry.begun + (entry.wake_at - entry.begun) * best[0]
-        return Occurrence(no=entry.heard + 1, kind=kind, name=name, at=instant, properties={"@": best[1][0]})
+        share, (label, trigger) = best
+        kind, name = named(trigger)
+        instant = entry.begun + (entry.wake_at - entry.begun) * share
+        return Occurrence(no=entry.heard + 1, kind=kind, name=name, at=instant, properties={"@": label})
 
 
 @dataclass(slots=True)
@@ -161,7 +169,14 @@ def run(
     context: Mapping[str, Any] | None = None,
 ) -> Iterator[Line]:
     """One person's way through a canvas: every command, with its instant and the entry after it."""
-    entry = Entry(id=f"e-{person}", canvas=plan.canvas.name, person=person, moved=starts, entered=starts, context=context or {})
+    entry = Entry(
+        id=f"e-{person}",
+        canvas=plan.canvas.name,
+        person=person,
+        moved=starts,
+        entered=starts,
+        context=context or {},
+    )
     pending = sorted(
         (
             Occurrence(no=number + 1, kind="event", name=name, at=starts + after, properties=properties)
@@ -220,7 +235,9 @@ def _next(
     while pending and pending[0].at < entry.wake_at:
         what = pending.pop(0)
         for leaving in plan.canvas.event_exits:
-            if leaving.trigger is not None and judge(leaving.trigger, what, person, entry.context, canvas=entry.canvas):
+            if leaving.trigger is not None and judge(
+                leaving.trigger, what, person, entry.context, canvas=entry.canvas
+            ):
                 return what.at, [Left(reason="exit_event", at=what.at, at_once=leaving.at_once)]
         label = heard(plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
         if label is not None and (entry.begun is None or what.at >= entry.begun):

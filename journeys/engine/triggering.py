@@ -51,14 +51,19 @@ class Trigger:
     bell: Bell
 
     async def named(
-        self, publication: Publication, running: Running, dispatch_id: str, recipients: Sequence[Wanted], audience: Filter | None
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        recipients: Sequence[Wanted],
+        audience: Filter | None,
     ) -> Triggered:
         """Let named people in. Their attributes are written first (ENT-23); who is named twice counts once (ENT-24)."""
         once = {wanted.who: wanted for wanted in recipients}
         await self._write_attributes(publication.workspace, list(once.values()))
         result = Triggered()
         async with self.db.transaction() as connection:
-            found = await resolve(connection, publication.workspace, {who: False for who in once})
+            found = await resolve(connection, publication.workspace, dict.fromkeys(once, False))
             profiles = await load(connection, publication.workspace, set(found.values()))
             people: dict[UUID, Wanted] = {found[who]: wanted for who, wanted in once.items() if who in found}
             if audience is not None:
@@ -66,7 +71,10 @@ class Trigger:
                 people = {person: wanted for person, wanted in people.items() if person in welcome}
             entrants = [
                 Entrant(
-                    profile=profiles[person], key=f"api:{dispatch_id}", at=self.clock.now(), context=dict(wanted.context)
+                    profile=profiles[person],
+                    key=f"api:{dispatch_id}",
+                    at=self.clock.now(),
+                    context=dict(wanted.context),
                 )
                 for person, wanted in people.items()
             ]
@@ -133,7 +141,13 @@ class Trigger:
                 profiles = [profile for profile in profiles if profile.id in welcome]
             await lock(connection, publication.workspace, [profile.id for profile in profiles])
             entrants = [
-                Entrant(profile=profile, key=f"api:{dispatch_id}", at=self.clock.now(), context=dict(context), priority=3)
+                Entrant(
+                    profile=profile,
+                    key=f"api:{dispatch_id}",
+                    at=self.clock.now(),
+                    context=dict(context),
+                    priority=3,
+                )
                 for profile in profiles
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)

@@ -44,7 +44,9 @@ def _template(template: Definition, channels: Mapping[str, Any]) -> Iterator[Pro
             yield Problem("J302", where, error.message, error.hint)
     if isinstance(value, EmailTemplate) and not any(name in value.html for name in UNSUBSCRIBE):
         message = "the mail has no unsubscribe link"
-        yield Problem("J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}")
+        yield Problem(
+            "J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}"
+        )
 
 
 def _canvas(
@@ -63,8 +65,8 @@ def _canvas(
         elif template.channel != step.channel:
             message = f"the template “{step.template}” is for {template.channel}, the step for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
-    for path, step in site(canvas.value, places).steps:
-        for below, source in _liquid(step):
+    for path, each in site(canvas.value, places).steps:
+        for below, source in _liquid(each):
             for error in liquid_problems(source):
                 yield Problem("J302", places.where((*path, *below)), error.message, error.hint)
 

@@ -179,7 +179,9 @@ class World:
     def _heard(self, live: Live, person: Person, since: datetime) -> tuple[Happened, ...]:
         step = live.case.plan.steps[live.entry.step or ""]
         found = []
-        for occurrence in sorted((each for many in person.history.values() for each in many), key=lambda each: each.no):
+        for occurrence in sorted(
+            (each for many in person.history.values() for each in many), key=lambda each: each.no
+        ):
             if occurrence.at < since:
                 continue
             label = heard(step, occurrence, person, live.entry.context, canvas=live.entry.canvas)
@@ -191,7 +193,7 @@ class World:
         """What the people of these questions did, in one query a workspace, and none where nobody must know it."""
         wanted: dict[int, tuple[list[Any], set[UUID]]] = {}
         for live, question in asked:
-            filters: Sequence[Any]
+            looks: Sequence[Any]
             match question:
                 case Matches(filters=filters):
                     looks = filters
@@ -206,10 +208,14 @@ class World:
                 workspace[0].extend(looks)
                 workspace[1].add(live.profile.id)
         found: dict[tuple[int, UUID], History] = {}
-        for workspace_id, (looks, people) in wanted.items():
-            publication = next(live.publication for live, _ in asked if live.profile.workspace == workspace_id)
-            wide = needs(looks, publication.segments)
-            for person, past in (await history(self.connection, workspace_id, people, wide, self.clock)).items():
+        for workspace_id, (all_looks, people) in wanted.items():
+            publication = next(
+                live.publication for live, _ in asked if live.profile.workspace == workspace_id
+            )
+            wide = needs(all_looks, publication.segments)
+            for person, past in (
+                await history(self.connection, workspace_id, people, wide, self.clock)
+            ).items():
                 found[workspace_id, person] = past
         return found
 
@@ -219,12 +225,20 @@ class World:
     def _rendered(self, live: Live, variables: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
         found, missing = rendered(variables, self._values(live, live.entry.moved))
         for name, reason in missing.items():
-            self.fact(live, "not_updated", live.entry.moved, live.entry.step, {"name": name, "reason": reason})
+            self.fact(
+                live, "not_updated", live.entry.moved, live.entry.step, {"name": name, "reason": reason}
+            )
         return found
 
     def _values(self, live: Live, now: datetime) -> Any:
         return live.publication.values(
-            live.profile, live.case.plan, live.entry.step, live.entry.variant, live.entry.context, NOTHING, now
+            live.profile,
+            live.case.plan,
+            live.entry.step,
+            live.entry.variant,
+            live.entry.context,
+            NOTHING,
+            now,
         )
 
     # The end of the transaction --------------------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from temporalio import activity
@@ -16,7 +17,7 @@ from journeys.engine.clock import Clock
 BEAT = 1.0
 """Seconds between two heartbeats of a drain."""
 
-Drain = Callable[[str, asyncio.Event], Awaitable[None]]
+Drain = Callable[[str, asyncio.Event], Coroutine[Any, Any, None]]
 """Drains a channel until the event is set."""
 
 

@@ -6,7 +6,7 @@ lines, so a new step type, a mended bug or a faster driver never break a sleepin
 
 from __future__ import annotations
 
-import asyncio
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -35,7 +35,9 @@ class EntryAlarm:
         while True:
             if wake_at is not None:
                 await self.sleep_until(wake_at)
-            self.nudged = False  # before the burst: a nudge during it costs one more burst, never a lost event
+            self.nudged = (
+                False  # before the burst: a nudge during it costs one more burst, never a lost event
+            )
             turn, wake_at = await burst(alarm, turn)
             if wake_at is None:
                 return
@@ -45,10 +47,8 @@ class EntryAlarm:
     async def sleep_until(self, wake_at: float) -> None:
         """Sleep to the instant, or to a nudge."""
         left = max(0.001, wake_at - workflow.now().timestamp())
-        try:
+        with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self.nudged, timeout=left)
-        except asyncio.TimeoutError:
-            pass
 
 
 async def burst(alarm: str, turn: int) -> tuple[int, float | None]:
@@ -69,6 +69,8 @@ async def burst(alarm: str, turn: int) -> tuple[int, float | None]:
             "journeys_burst",
             args=call,
             start_to_close_timeout=timedelta(seconds=60),
-            retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=10)),
+            retry_policy=RetryPolicy(
+                initial_interval=timedelta(seconds=1), maximum_interval=timedelta(minutes=10)
+            ),
         )
     return turn, wake_at

@@ -88,7 +88,9 @@ class House:
             self._scheduler.shutdown(wait=False)
 
     def _every(self, seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-        self._scheduler.add_job(job, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None)
+        self._scheduler.add_job(
+            job, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None
+        )
 
     async def sweep(self) -> int:
         """Carry over what was moved and not told."""
@@ -115,7 +117,9 @@ class House:
         rows = [Untold(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
         for one in rows:
             self.overdue += 1
-            log.warning("overdue", entry=str(one.entry), alarm_at=str(one.alarm_at), generation=one.generation)
+            log.warning(
+                "overdue", entry=str(one.entry), alarm_at=str(one.alarm_at), generation=one.generation
+            )
             if await self._closed(f"{one.alarm}:{one.generation}"):
                 place = (one.workspace, one.person, one.entry, one.generation)
                 await self._db.pool.execute(RAISE, *place, self._clock.now())
@@ -130,4 +134,6 @@ class House:
     async def forget(self) -> None:
         """Delete digests and replies that are past their time."""
         await self._db.pool.execute("delete from seen where stored < clock_timestamp() - $1::interval", KEPT)
-        await self._db.pool.execute("delete from replies where stored < clock_timestamp() - interval '24 hours'")
+        await self._db.pool.execute(
+            "delete from replies where stored < clock_timestamp() - interval '24 hours'"
+        )

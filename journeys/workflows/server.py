@@ -28,7 +28,7 @@ SOURCES = Path(__file__).parent / "devserver"
 Say = Callable[[str], None]
 
 
-class NoServer(RuntimeError):  # noqa: N818 - said to a person
+class NoServer(RuntimeError):
     """No Temporal server could be had; the message says what to do."""
 
 
@@ -81,7 +81,9 @@ async def _compile(go: str, place: Path, say: Say) -> None:
         raise NoServer(f"Go could not fetch what the Temporal server is made of: {wrong.decode()[-500:]}")
     total = names.count(b"\n")
     building = await asyncio.create_subprocess_exec(
-        *(go, "build", "-v", "-ldflags", "-s -w", "-o", "devserver", "."), cwd=place, stderr=asyncio.subprocess.PIPE
+        *(go, "build", "-v", "-ldflags", "-s -w", "-o", "devserver", "."),
+        cwd=place,
+        stderr=asyncio.subprocess.PIPE,
     )
     assert building.stderr is not None, "it was asked for"
     tail: list[str] = []
@@ -188,7 +190,17 @@ async def temporal_server(
         yield server
         return
     port = free_port()
-    flags = ["server", "start-dev", "--ip", "127.0.0.1", "--port", str(port), "--headless", "--log-level", "error"]
+    flags = [
+        "server",
+        "start-dev",
+        "--ip",
+        "127.0.0.1",
+        "--port",
+        str(port),
+        "--headless",
+        "--log-level",
+        "error",
+    ]
     if db is not None:
         db.parent.mkdir(parents=True, exist_ok=True)
         flags += ["--db-filename", str(db)]

@@ -46,7 +46,9 @@ log = structlog.get_logger(__name__)
 class TemporalTeller:
     """Tells in the background, at most `most` calls at a time. `sweep` repeats what was lost."""
 
-    def __init__(self, db: Database, client: Client, clock: Clock, task_queue: str, *, most: int = 64) -> None:
+    def __init__(
+        self, db: Database, client: Client, clock: Clock, task_queue: str, *, most: int = 64
+    ) -> None:
         self._db = db
         self._client = client
         self._clock = clock
@@ -104,7 +106,9 @@ class TemporalTeller:
         if one.ended:
             await self._client.get_workflow_handle(identity).cancel()
         elif one.told == 0 and one.turn == 1:
-            await self._start(one, identity)  # never told, never nudged: a bare start, with what is left of the delay
+            await self._start(
+                one, identity
+            )  # never told, never nudged: a bare start, with what is left of the delay
         else:
             await self._start(one, identity, start_signal="nudge")
 
@@ -122,12 +126,14 @@ class TemporalTeller:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
             priority=Priority(priority_key=one.priority),
-            search_attributes=TypedSearchAttributes([
-                SearchAttributePair(WORKSPACE, str(one.workspace)),
-                SearchAttributePair(CANVAS, one.canvas),
-                SearchAttributePair(PLAN, one.plan),
-                SearchAttributePair(PERSON, str(one.person)),
-            ]),
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(WORKSPACE, str(one.workspace)),
+                    SearchAttributePair(CANVAS, one.canvas),
+                    SearchAttributePair(PLAN, one.plan),
+                    SearchAttributePair(PERSON, str(one.person)),
+                ]
+            ),
             **nudge,
         )
 

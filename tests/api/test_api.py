@@ -18,13 +18,20 @@ from journeys.engine.store import Database
 from journeys.engine.triggering import Trigger
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
-STORY = canvas("  - {type: delay, id: wait, duration: 1 day}\n  - {type: message, id: m, channel: email, template: hello}", more="reentry: {after: 0 days}") + EMAIL + """
+STORY = (
+    canvas(
+        "  - {type: delay, id: wait, duration: 1 day}\n  - {type: message, id: m, channel: email, template: hello}",
+        more="reentry: {after: 0 days}",
+    )
+    + EMAIL
+    + """
 ---
 kind: segment
 format: 1
 name: runners
 when: {attribute: sport, equals: running}
 """
+)
 
 
 class Door:
@@ -32,7 +39,9 @@ class Door:
         self.stage = stage
         self.key = key
         self.services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
-        self.client = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app(self.services)), base_url="http://api")
+        self.client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app(self.services)), base_url="http://api"
+        )
 
     async def post(self, path: str, body: Any, key: str | None = "", **headers: str) -> httpx2.Response:
         if key is not None:
@@ -53,14 +62,39 @@ async def door(db: Database) -> AsyncIterator[Door]:
 
 async def test_attributes_events_and_purchases_are_taken_and_counted(door: Door) -> None:
     """TRK-4, TRK-3: attributes come first, whatever the order in the body."""
-    answer = await door.post("/users/track", {
-        "events": [{"external_id": "mel", "name": "liked", "time": "2026-12-07T08:00:00Z", "properties": {"n": 1}}],
-        "attributes": [{"external_id": "mel", "first_name": "Mel", "email": "mel@example.com", "shoe": {"size": 38}}],
-        "purchases": [{"external_id": "mel", "product_id": "shoe", "currency": "EUR", "price": 99.5, "time": "2026-12-07T08:00:00Z"}],
-    })
+    answer = await door.post(
+        "/users/track",
+        {
+            "events": [
+                {
+                    "external_id": "mel",
+                    "name": "liked",
+                    "time": "2026-12-07T08:00:00Z",
+                    "properties": {"n": 1},
+                }
+            ],
+            "attributes": [
+                {"external_id": "mel", "first_name": "Mel", "email": "mel@example.com", "shoe": {"size": 38}}
+            ],
+            "purchases": [
+                {
+                    "external_id": "mel",
+                    "product_id": "shoe",
+                    "currency": "EUR",
+                    "price": 99.5,
+                    "time": "2026-12-07T08:00:00Z",
+                }
+            ],
+        },
+    )
 
     assert answer.status_code == 201
-    assert answer.json() == {"message": "success", "attributes_processed": 1, "events_processed": 1, "purchases_processed": 1}
+    assert answer.json() == {
+        "message": "success",
+        "attributes_processed": 1,
+        "events_processed": 1,
+        "purchases_processed": 1,
+    }
     mel = await door.profile("mel")
     assert (mel["first_name"], mel["attributes"]) == ("Mel", {"shoe": {"size": 38}})
     assert await door.stage.db.pool.fetchval("select count(*) from events") == 2
@@ -68,7 +102,13 @@ async def test_attributes_events_and_purchases_are_taken_and_counted(door: Door)
 
 async def test_what_is_wrong_with_one_object_sinks_no_other(door: Door) -> None:
     """TRK-5, TRK-8: index within the named array."""
-    answer = await door.post("/users/track", {"attributes": [{"first_name": "X"}, {"external_id": "a", "n": 1}], "events": [{"external_id": "a", "name": "e", "time": "soon"}]})
+    answer = await door.post(
+        "/users/track",
+        {
+            "attributes": [{"first_name": "X"}, {"external_id": "a", "n": 1}],
+            "events": [{"external_id": "a", "name": "e", "time": "soon"}],
+        },
+    )
 
     assert answer.status_code == 201
     assert answer.json() == {
@@ -76,19 +116,28 @@ async def test_what_is_wrong_with_one_object_sinks_no_other(door: Door) -> None:
         "attributes_processed": 1,
         "events_processed": 0,
         "errors": [
-            {"type": "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required", "input_array": "attributes", "index": 0},
+            {
+                "type": "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required",
+                "input_array": "attributes",
+                "index": 0,
+            },
             {"type": "'time' must be an ISO 8601 datetime", "input_array": "events", "index": 0},
         ],
     }
 
 
-@pytest.mark.parametrize("body", [{}, {"attributes": []}, {"attributes": [{"x": 1}]}, {"events": "x"}, {"attributes": None}])
+@pytest.mark.parametrize(
+    "body", [{}, {"attributes": []}, {"attributes": [{"x": 1}]}, {"events": "x"}, {"attributes": None}]
+)
 async def test_nothing_valid_is_a_400(door: Door, body: Any) -> None:
     """TRK-1, TRK-6"""
     answer = await door.post("/users/track", body)
 
     assert answer.status_code == 400
-    assert answer.json()["message"] == "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
+    assert (
+        answer.json()["message"]
+        == "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
+    )
 
 
 async def test_76_objects_of_one_kind_are_refused_whole(door: Door) -> None:
@@ -104,14 +153,20 @@ async def test_a_double_of_an_event_is_stored_once(door: Door) -> None:
     one = {"external_id": "a", "name": "e", "time": "2026-12-07T08:00:00Z", "properties": {"n": 1}}
     for _ in range(2):
         await door.post("/users/track", {"events": [one, {**one, "properties": {"n": 2}}]})
-        await door.post("/users/track", {"events": [{**one, "name": "f", "properties": {"$insert_id": "7", "k": _}}]})
+        await door.post(
+            "/users/track", {"events": [{**one, "name": "f", "properties": {"$insert_id": "7", "k": _}}]}
+        )
 
     assert await door.stage.db.pool.fetchval("select count(*) from events") == 3
 
 
 async def test_without_the_right_key_nothing_is_said_of_anything_else(door: Door) -> None:
     """API-2, API-3: 401 before all else, and the key is not echoed."""
-    for answer in (await door.post("/users/track", {}, key=None), await door.post("/users/track", {}, key="secret-thing"), await door.client.post("/users/track", content=b"{nonsense")):
+    for answer in (
+        await door.post("/users/track", {}, key=None),
+        await door.post("/users/track", {}, key="secret-thing"),
+        await door.client.post("/users/track", content=b"{nonsense"),
+    ):
         assert answer.status_code == 401
         assert answer.json() == {"message": "Invalid API Key"}
 
@@ -120,7 +175,9 @@ async def test_a_key_without_the_permission_is_refused(door: Door) -> None:
     """403"""
     key = await create_key(door.stage.db, door.stage.workspace, "reader", ["canvas.trigger.send"])
 
-    assert (await door.post("/users/track", {"attributes": [{"external_id": "a"}]}, key=key)).status_code == 403
+    assert (
+        await door.post("/users/track", {"attributes": [{"external_id": "a"}]}, key=key)
+    ).status_code == 403
 
 
 async def test_a_key_of_one_workspace_touches_no_other(door: Door, db: Database) -> None:
@@ -130,7 +187,9 @@ async def test_a_key_of_one_workspace_touches_no_other(door: Door, db: Database)
     for one in (key, door.key):
         await door.post("/users/track", {"attributes": [{"external_id": "mel", "who": one}]}, key=one)
 
-    rows = await db.pool.fetch("select workspace, attributes from people where external_id = 'mel' order by workspace")
+    rows = await db.pool.fetch(
+        "select workspace, attributes from people where external_id = 'mel' order by workspace"
+    )
     assert [row["attributes"]["who"] for row in rows] == [door.key, key]
 
 
@@ -149,7 +208,14 @@ async def test_writers_of_the_same_new_person_neither_fail_nor_make_two(door: Do
 
     async def write(n: int) -> int:
         order = people if n % 2 else people[::-1]
-        answer = await door.post("/users/track", {"attributes": [{"external_id": one, f"w{n}": n, "email": f"{one}@example.com"} for one in order]})
+        answer = await door.post(
+            "/users/track",
+            {
+                "attributes": [
+                    {"external_id": one, f"w{n}": n, "email": f"{one}@example.com"} for one in order
+                ]
+            },
+        )
         return answer.status_code
 
     assert set(await asyncio.gather(*(write(n) for n in range(8)))) == {201}
@@ -161,11 +227,19 @@ async def test_writers_of_the_same_new_person_neither_fail_nor_make_two(door: Do
 async def test_a_trigger_lets_people_in_with_their_own_context(door: Door) -> None:
     """CTX-5, ENT-24: a recipient's keys override the shared ones; named twice counts once."""
     await door.post("/users/track", {"attributes": [{"external_id": "mel"}, {"external_id": "zoe"}]})
-    answer = await door.post("/canvas/trigger/send", {
-        "canvas_id": "story",
-        "context": {"a": 1, "b": 1},
-        "recipients": [{"external_user_id": "mel", "context": {"b": 2}}, {"external_user_id": "zoe"}, {"external_user_id": "mel", "context": {"b": 2}}, {"external_user_id": "nobody"}],
-    })
+    answer = await door.post(
+        "/canvas/trigger/send",
+        {
+            "canvas_id": "story",
+            "context": {"a": 1, "b": 1},
+            "recipients": [
+                {"external_user_id": "mel", "context": {"b": 2}},
+                {"external_user_id": "zoe"},
+                {"external_user_id": "mel", "context": {"b": 2}},
+                {"external_user_id": "nobody"},
+            ],
+        },
+    )
 
     assert answer.status_code == 201
     assert answer.json()["message"] == "success"
@@ -178,24 +252,31 @@ async def test_a_repeated_call_with_its_key_gets_the_same_answer_and_enters_nobo
     """`Idempotency-Key`, also when the calls race."""
     await door.post("/users/track", {"attributes": [{"external_id": "mel"}]})
     body = {"canvas_id": "story", "recipients": [{"external_user_id": "mel"}]}
-    answers = await asyncio.gather(*(door.post("/canvas/trigger/send", body, **{"Idempotency-Key": "k1"}) for _ in range(5)))
+    answers = await asyncio.gather(
+        *(door.post("/canvas/trigger/send", body, **{"Idempotency-Key": "k1"}) for _ in range(5))
+    )
 
     assert {answer.text for answer in answers} == {answers[0].text}
     assert await door.stage.db.pool.fetchval("select count(*) from entries") == 1
-    other = await door.post("/canvas/trigger/send", {**body, "context": {"x": 1}}, **{"Idempotency-Key": "k1"})
+    other = await door.post(
+        "/canvas/trigger/send", {**body, "context": {"x": 1}}, **{"Idempotency-Key": "k1"}
+    )
     assert other.status_code == 422
 
 
-@pytest.mark.parametrize(("body", "status"), [
-    ({"canvas_id": "nope", "broadcast": True}, 400),
-    ({"canvas_id": "story"}, 400),
-    ({"canvas_id": "story", "broadcast": True, "recipients": [{"external_user_id": "a"}]}, 400),
-    ({"canvas_id": "story", "recipients": [{"external_user_id": f"p{n}"} for n in range(51)]}, 400),
-    ({"canvas_id": "story", "recipients": [{}]}, 400),
-    ({"canvas_id": "story", "recipients": "mel"}, 400),
-    ({"canvas_id": "story", "broadcast": True, "audience": {"segmnt": "x"}}, 400),
-    ({"canvas_id": "story", "broadcast": True, "context": "x"}, 400),
-])
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"canvas_id": "nope", "broadcast": True}, 400),
+        ({"canvas_id": "story"}, 400),
+        ({"canvas_id": "story", "broadcast": True, "recipients": [{"external_user_id": "a"}]}, 400),
+        ({"canvas_id": "story", "recipients": [{"external_user_id": f"p{n}"} for n in range(51)]}, 400),
+        ({"canvas_id": "story", "recipients": [{}]}, 400),
+        ({"canvas_id": "story", "recipients": "mel"}, 400),
+        ({"canvas_id": "story", "broadcast": True, "audience": {"segmnt": "x"}}, 400),
+        ({"canvas_id": "story", "broadcast": True, "context": "x"}, 400),
+    ],
+)
 async def test_what_cannot_be_meant_is_refused(door: Door, body: Any, status: int) -> None:
     """Acceptance test 130 of canvas.md, and its neighbours."""
     answer = await door.post("/canvas/trigger/send", body)
@@ -206,8 +287,17 @@ async def test_what_cannot_be_meant_is_refused(door: Door, body: Any, status: in
 
 async def test_a_broadcast_takes_each_person_of_its_audience_the_single_way(door: Door) -> None:
     """Recorded before the answer, carried on in the background; run again it enters nobody twice."""
-    await door.post("/users/track", {"attributes": [{"external_id": f"p{n}", "sport": "running" if n % 3 == 0 else "none"} for n in range(30)]})
-    answer = await door.post("/canvas/trigger/send", {"canvas_id": "story", "broadcast": True, "audience": {"segment": "runners"}})
+    await door.post(
+        "/users/track",
+        {
+            "attributes": [
+                {"external_id": f"p{n}", "sport": "running" if n % 3 == 0 else "none"} for n in range(30)
+            ]
+        },
+    )
+    answer = await door.post(
+        "/canvas/trigger/send", {"canvas_id": "story", "broadcast": True, "audience": {"segment": "runners"}}
+    )
     assert answer.status_code == 201
     stage = door.stage
     trigger = Trigger(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
@@ -223,6 +313,8 @@ async def test_unknown_routes_and_broken_bodies_are_json_too(door: Door) -> None
     """Every answer is a JSON object with a message."""
     assert (await door.client.get("/nope")).json() == {"message": "Not Found"}
     assert (await door.client.get("/users/track")).json() == {"message": "Method Not Allowed"}
-    broken = await door.client.post("/users/track/", content=b"{x", headers={"Authorization": f"Bearer {door.key}"})
+    broken = await door.client.post(
+        "/users/track/", content=b"{x", headers={"Authorization": f"Bearer {door.key}"}
+    )
     assert broken.status_code == 400
     assert "not JSON" in broken.json()["message"]

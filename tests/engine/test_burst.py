@@ -5,13 +5,17 @@ from datetime import timedelta
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, canvas, stage_on
 
-TWO = canvas("""
+TWO = (
+    canvas("""
   - {type: message, id: first, channel: email, template: hello}
   - {type: delay, id: settle, duration: 1 day}
   - {type: message, id: second, channel: email, template: hello}
-""") + EMAIL
+""")
+    + EMAIL
+)
 
-WATCH = canvas("""
+WATCH = (
+    canvas("""
   - type: action_paths
     id: watch
     within: 3 days
@@ -21,7 +25,9 @@ WATCH = canvas("""
         steps: [{type: user_update, id: mark, attributes: {buyer: true, orders: {increment: 1}}}]
     otherwise: [{type: user_update, id: none, attributes: {buyer: false}}]
   - {type: message, id: last, channel: email, template: hello}
-""") + EMAIL
+""")
+    + EMAIL
+)
 
 
 async def test_a_burst_takes_an_entry_through_every_step_up_to_the_next_wait(db: Database) -> None:
@@ -109,7 +115,9 @@ async def test_an_event_between_admission_and_the_first_burst_is_heard_by_lookin
     assert await stage.path(entry) == ["watch", "mark", "last"]
 
 
-async def test_an_event_before_the_deadline_beats_the_timer_if_it_is_committed_before_the_burst(db: Database) -> None:
+async def test_an_event_before_the_deadline_beats_the_timer_if_it_is_committed_before_the_burst(
+    db: Database,
+) -> None:
     """Order is by the instants of what happened, not by when a late worker looks."""
     stage = await stage_on(db, WATCH)
     mel = await stage.person()

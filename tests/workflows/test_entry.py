@@ -38,7 +38,9 @@ async def test_an_entry_sends_a_real_mail_and_ends(db: Database, temporal: str, 
         await handle.result()
         history = await handle.fetch_history()
         assert len(history.events) <= 6
-        await stage.until(lambda: db.pool.fetchval("select 1 from facts where fact = 'sent'"), "the settlement")
+        await stage.until(
+            lambda: db.pool.fetchval("select 1 from facts where fact = 'sent'"), "the settlement"
+        )
         assert await stage.dispatches() == []
 
 
@@ -63,18 +65,28 @@ async def test_a_delay_an_event_and_a_webhook(db: Database, temporal: str, recei
         await stage.until(watching)
         await stage.happens(mel, "liked")
         await stage.all_ended()
-        await stage.until(lambda: db.pool.fetchval("select 1 from facts where fact = 'sent'"), "the settlement")
+        await stage.until(
+            lambda: db.pool.fetchval("select 1 from facts where fact = 'sent'"), "the settlement"
+        )
 
     assert [call["headers"]["idempotency-key"] for call in receiver.calls] == [f"{entry}/tell"]
     assert receiver.calls[0]["body"] == {"person": mel.external_id, "step": "tell"}
 
 
-async def test_an_exit_ends_the_entry_in_the_store_first_and_cancels_its_workflow(db: Database, temporal: str) -> None:
+async def test_an_exit_ends_the_entry_in_the_store_first_and_cancels_its_workflow(
+    db: Database, temporal: str
+) -> None:
     """EXT-5: marked at once, no later step is reached."""
-    story = canvas("""
+    story = (
+        canvas(
+            """
   - {type: delay, id: wait, duration: 30 days}
   - {type: message, id: late, channel: email, template: hello}
-""", more="exits: [{event: stop}]") + EMAIL
+""",
+            more="exits: [{event: stop}]",
+        )
+        + EMAIL
+    )
     async with live_stage(db, story, temporal) as stage:
         mel = await stage.person()
         [entry] = await stage.enter(mel)
@@ -83,22 +95,29 @@ async def test_an_exit_ends_the_entry_in_the_store_first_and_cancels_its_workflo
         client = await Client.connect(temporal)
 
         async def closed() -> bool:
-            return (await client.get_workflow_handle(f"{entry}:0").describe()).status == WorkflowExecutionStatus.CANCELED
+            return (
+                await client.get_workflow_handle(f"{entry}:0").describe()
+            ).status == WorkflowExecutionStatus.CANCELED
 
         await stage.until(closed, "the cancel")
         assert await stage.dispatches() == []
 
 
-async def test_thirty_days_pass_in_a_moment_under_skipped_time(db: Database, temporal: str, mailbox: Mailbox) -> None:
+async def test_thirty_days_pass_in_a_moment_under_skipped_time(
+    db: Database, temporal: str, mailbox: Mailbox
+) -> None:
     """A 30-day canvas by timers and `start_delay`, on the real server's semantics."""
     from temporalio.testing import TimeSkipper
 
-    story = canvas("""
+    story = (
+        canvas("""
   - {type: delay, id: first, duration: 10 days}
   - {type: message, id: one, channel: email, template: hello}
   - {type: delay, id: second, duration: 20 days}
   - {type: message, id: two, channel: email, template: hello}
-""") + EMAIL
+""")
+        + EMAIL
+    )
     skipper = TimeSkipper(await Client.connect(temporal))
     async with live_stage(db, story, temporal, [email(mailbox)], client=skipper.client) as stage:
         mel = await stage.person(email="mel@example.com")

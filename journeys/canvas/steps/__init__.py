@@ -60,7 +60,11 @@ def _known(value: Any) -> Any:
     if isinstance(value, Step):
         return value
     if not isinstance(value, Mapping):
-        raise wrong("J100", f"a step is a mapping with a type and an id, not “{value}”", "write - {type: delay, id: …}")
+        raise wrong(
+            "J100",
+            f"a step is a mapping with a type and an id, not “{value}”",
+            "write - {type: delay, id: …}",
+        )
     name = value.get("type")
     if isinstance(name, str) and name in STEP_TYPES:
         return value

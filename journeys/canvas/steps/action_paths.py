@@ -67,9 +67,13 @@ class ActionPaths(Step):
     def _later(cls, data: Any) -> Any:
         if isinstance(data, dict):
             if data.get("ranked") is True:
-                raise wrong("J108", "`ranked: true` comes with a later version", "leave it out, or write false")
+                raise wrong(
+                    "J108", "`ranked: true` comes with a later version", "leave it out, or write false"
+                )
             if data.get("since") == "entry":
-                raise wrong("J108", "`since: entry` comes with a later version", "leave it out, or write step")
+                raise wrong(
+                    "J108", "`since: entry` comes with a later version", "leave it out, or write step"
+                )
         return data
 
     @model_validator(mode="after")

@@ -56,9 +56,9 @@ class Step(Frozen):
 
     type: str
     id: Annotated[Id, Field(description="Unique within the canvas; histories and reports speak of it")]
-    then: Annotated[str | None, Field(description="Go to this step instead of falling through; `end` ends the entry")] = (
-        None
-    )
+    then: Annotated[
+        str | None, Field(description="Go to this step instead of falling through; `end` ends the entry")
+    ] = None
 
     @model_serializer(mode="wrap")
     def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -44,7 +44,10 @@ class DecisionSplit(Step):
 
     def branches(self) -> Mapping[str, Branch]:
         """`yes` and `otherwise`."""
-        return {"yes": Branch(self.steps, where=("steps",)), "otherwise": Branch(self.otherwise, where=("otherwise",))}
+        return {
+            "yes": Branch(self.steps, where=("steps",)),
+            "otherwise": Branch(self.otherwise, where=("otherwise",)),
+        }
 
     def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:
         """See base class."""

@@ -11,7 +11,18 @@ from journeys.canvas.arithmetic import at_time, localized, next_weekday, on_or_a
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.times import Instant, LongSpan, TimeOfDay, Weekday, Zone
-from journeys.canvas.vocabulary import Answered, End, Event, Go, Outcome, Wait, Woke, Wonder, Zones, ZonesAnswer
+from journeys.canvas.vocabulary import (
+    Answered,
+    End,
+    Event,
+    Go,
+    Outcome,
+    Wait,
+    Woke,
+    Wonder,
+    Zones,
+    ZonesAnswer,
+)
 
 LONGEST = timedelta(days=730)
 """The longest delay (X6)."""

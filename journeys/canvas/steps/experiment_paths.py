@@ -64,7 +64,9 @@ class ExperimentPaths(Step):
     @classmethod
     def _later(cls, data: Any) -> Any:
         if isinstance(data, dict) and data.get("randomized") is True:
-            raise wrong("J108", "`randomized: true` comes with a later version", "leave it out, or write false")
+            raise wrong(
+                "J108", "`randomized: true` comes with a later version", "leave it out, or write false"
+            )
         return data
 
     @model_validator(mode="after")

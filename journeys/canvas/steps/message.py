@@ -43,7 +43,9 @@ def _moment(value: Any) -> Any:
 Moment = Annotated[
     Literal["now", "best_time"] | time,
     BeforeValidator(_moment),
-    PlainSerializer(lambda value: value if isinstance(value, str) else value.strftime("%H:%M"), return_type=str),
+    PlainSerializer(
+        lambda value: value if isinstance(value, str) else value.strftime("%H:%M"), return_type=str
+    ),
     WithJsonSchema({"type": "string", "examples": ["now", "best_time", "18:00"]}),
 ]
 
@@ -131,7 +133,9 @@ class Message(Step):
 
     def _send(self, here: Here) -> Outcome:
         entry = here.entry
-        send = Send(step=self.id, key=here.key, at=here.now, context=entry.context, properties=entry.properties)
+        send = Send(
+            step=self.id, key=here.key, at=here.now, context=entry.context, properties=entry.properties
+        )
         if self.held:
             return Wait(here.now + HELD, phase="held", doing=(send,))
         return Go(doing=(send,))

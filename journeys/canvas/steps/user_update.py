@@ -25,7 +25,9 @@ def _change(value: Any) -> Any:
     return value
 
 
-Change = Annotated[Any, BeforeValidator(_change), WithJsonSchema({"description": "a value, or {increment: n}"})]
+Change = Annotated[
+    Any, BeforeValidator(_change), WithJsonSchema({"description": "a value, or {increment: n}"})
+]
 
 
 class LoggedEvent(Frozen):

@@ -28,7 +28,7 @@ from journeys.canvas.filters import (
     Trigger,
 )
 from journeys.canvas.steps import Step
-from journeys.canvas.vocabulary import NOTHING, Occurrence
+from journeys.canvas.vocabulary import NOTHING, Kind, Occurrence
 from journeys.engine.audience.operators import holds, lookup
 
 Did = Mapping[tuple[str, str], Sequence[Occurrence]]
@@ -106,7 +106,10 @@ def _matches(what: Filter, look: _Look) -> bool:
             return _did(what, look.person.history.get(("purchase", product), ()), look)
         case MessageFilter():
             past = look.person.history.get(("message", what.message), ())
-            return any(_of_message(what, each, look.canvas) and _lately(each, what.within_last, look) for each in past)
+            return any(
+                _of_message(what, each, look.canvas) and _lately(each, what.within_last, look)
+                for each in past
+            )
         case SegmentFilter(segment=name):
             return name in look.segments and _matches(look.segments[name], look)
         case BucketFilter(bucket=(low, high)):
@@ -146,7 +149,9 @@ def _lately(occurrence: Occurrence, within: timedelta | None, look: _Look) -> bo
 
 
 def _did(what: EventFilter | PurchaseFilter, past: Sequence[Occurrence], look: _Look) -> bool:
-    fitting = (each for each in past if _lately(each, what.within_last, look) and _where(what.where, each, look))
+    fitting = (
+        each for each in past if _lately(each, what.within_last, look) and _where(what.where, each, look)
+    )
     if what.times is None:
         return any(True for _ in fitting)
     return _counts(what.times, sum(1 for _ in fitting))
@@ -183,16 +188,25 @@ def judge(
 ) -> bool:
     """Whether this occurrence is what the trigger awaits, given her attributes and her entry at this moment (ACT-7)."""
     if isinstance(trigger, MessageTrigger):
-        return occurrence.kind == "message" and occurrence.name == trigger.message and _of_message(trigger, occurrence, canvas)
-    kind, name = _named(trigger)
+        return (
+            occurrence.kind == "message"
+            and occurrence.name == trigger.message
+            and _of_message(trigger, occurrence, canvas)
+        )
+    kind, name = named(trigger)
     if (occurrence.kind, occurrence.name) != (kind, name):
         return False
-    return not trigger.where or _where(trigger.where, occurrence, _Look(person, occurrence.at, context, NOTHING, canvas))
+    return not trigger.where or _where(
+        trigger.where, occurrence, _Look(person, occurrence.at, context, NOTHING, canvas)
+    )
 
 
-def _named(what: Any) -> tuple[str, str]:
+KINDS: tuple[Kind, ...] = ("event", "purchase", "message")
+
+
+def named(what: Any) -> tuple[Kind, str]:
     """The kind and name of what a filter or trigger on the past looks at."""
-    for kind in ("event", "purchase", "message"):
+    for kind in KINDS:
         name = getattr(what, kind, None)
         if name is not None:
             return kind, str(name)
@@ -200,7 +214,12 @@ def _named(what: Any) -> tuple[str, str]:
 
 
 def heard(
-    step: Step, occurrence: Occurrence, person: Person, context: Mapping[str, Any] = NOTHING, *, canvas: str | None = None
+    step: Step,
+    occurrence: Occurrence,
+    person: Person,
+    context: Mapping[str, Any] = NOTHING,
+    *,
+    canvas: str | None = None,
 ) -> str | None:
     """The label of the first trigger of the step that this occurrence meets (ACT-11), or None."""
     for label, trigger in step.triggers():
@@ -237,5 +256,5 @@ def _gather(
         case AttributeFilter() | ContextFilter() | BucketFilter():
             return
         case _:
-            found.add(_named(what))
+            found.add(named(what))
             spans.append(getattr(what, "within_last", None))

@@ -8,7 +8,6 @@ from decimal import Decimal
 from typing import Any
 
 from liquid import RenderContext
-from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.builtin.expressions.logical import (
     BooleanExpression,
     ContainsExpression,
@@ -22,6 +21,7 @@ from liquid.builtin.expressions.logical import (
     LtExpression,
     NeExpression,
 )
+from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.exceptions import LiquidTypeError
 from liquid.expression import Expression
 from liquid.undefined import is_undefined
@@ -71,7 +71,12 @@ def equal(left: Any, right: Any) -> bool:
 def less(left: Any, right: Any, test: Callable[[Any, Any], bool], token: Any) -> bool:
     """An order holds between numbers, texts and times; with nil or a boolean it does not; else it is an error (E3)."""
     left, right = plain(left), plain(right)
-    if left is None or right is None or isinstance(left, bool | Blank | Empty) or isinstance(right, bool | Blank | Empty):
+    if (
+        left is None
+        or right is None
+        or isinstance(left, bool | Blank | Empty)
+        or isinstance(right, bool | Blank | Empty)
+    ):
         return False
     if is_number(left) and is_number(right):
         return test(left, right)

@@ -24,7 +24,7 @@ from journeys.engine.content.stringify import stringify
 DEFAULT_REASON = "{% abort_message %} called"
 
 
-class Aborted(Exception):  # noqa: N818 - nothing went wrong: the template says so
+class Aborted(Exception):
     """The template says that this message is not to leave (A1). Not a Liquid error: those may be swallowed."""
 
     def __init__(self, reason: str = DEFAULT_REASON) -> None:
@@ -60,7 +60,9 @@ class OurOutput(Output):
 class OurIf(IfNode):
     """`if` with Ruby's comparisons."""
 
-    def __init__(self, token: Token, condition: Any, consequence: BlockNode, alternatives: Any, default: Any) -> None:
+    def __init__(
+        self, token: Token, condition: Any, consequence: BlockNode, alternatives: Any, default: Any
+    ) -> None:
         for alternative in alternatives:
             alternative.expression = ruby(alternative.expression)
         super().__init__(token, ruby(condition), consequence, alternatives, default)
@@ -69,7 +71,9 @@ class OurIf(IfNode):
 class OurUnless(UnlessNode):
     """`unless` with Ruby's comparisons."""
 
-    def __init__(self, token: Token, condition: Any, consequence: BlockNode, alternatives: Any, default: Any) -> None:
+    def __init__(
+        self, token: Token, condition: Any, consequence: BlockNode, alternatives: Any, default: Any
+    ) -> None:
         for alternative in alternatives:
             alternative.expression = ruby(alternative.expression)
         super().__init__(token, ruby(condition), consequence, alternatives, default)
@@ -84,7 +88,7 @@ class OurIfTag(IfTag):
 class OurUnlessTag(UnlessTag):
     """`unless`."""
 
-    node_class = OurUnless
+    node_class = OurUnless  # type: ignore[assignment]  # the library narrows it to its own class
 
 
 class AbortNode(Node):
@@ -123,7 +127,9 @@ class AbortTag(Tag):
         if not inner:
             return AbortNode(token, DEFAULT_REASON)
         if len(inner) < 2 or inner[0] not in "\"'" or inner[-1] != inner[0]:
-            raise LiquidSyntaxError("abort_message takes a reason in quotes: abort_message('reason')", token=token)
+            raise LiquidSyntaxError(
+                "abort_message takes a reason in quotes: abort_message('reason')", token=token
+            )
         return AbortNode(token, inner[1:-1])
 
 

@@ -101,7 +101,9 @@ def _name(match: re.Match[str], start: int, source: str) -> Iterator[Token]:
     """`ns.${x}` is a key of what stands before it, bare `${x}` a standard attribute; an index may stand inside (L6)."""
     called = match["called"]
     if not called:
-        raise LiquidSyntaxError("“${}” has no name", token=Token(TOKEN_ILLEGAL, match.group(), start_index=start, source=source))
+        raise LiquidSyntaxError(
+            "“${}” has no name", token=Token(TOKEN_ILLEGAL, match.group(), start_index=start, source=source)
+        )
     if match["dot"] is None:
         yield Token(TOKEN_WORD, ROOT, start_index=start, source=source)
     inside = _INDEX.match(called)

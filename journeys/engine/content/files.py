@@ -13,7 +13,17 @@ NAMESPACES = (
     "api_trigger_properties", "most_recently_used_device", "targeted_device", "card", "app", "sms", "whats_app",
     "subscribed_state", "product_recommendation", "preference_center",
 )  # fmt: skip
-KEYS = ("now", "profile", "custom_attributes", "event_properties", "context", "campaign", "canvas", "vars", *NAMESPACES)
+KEYS = (
+    "now",
+    "profile",
+    "custom_attributes",
+    "event_properties",
+    "context",
+    "campaign",
+    "canvas",
+    "vars",
+    *NAMESPACES,
+)
 
 
 def context_of(given: Any) -> Values:

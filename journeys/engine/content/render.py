@@ -110,7 +110,9 @@ def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
     if unknown:
         span = bound.analyze().filters[unknown[0]][0]
         line, column = _position(source, span.index)
-        raise TemplateError(f"there is no filter “{unknown[0]}”", line, column, meant(unknown[0], DIALECT.filters))
+        raise TemplateError(
+            f"there is no filter “{unknown[0]}”", line, column, meant(unknown[0], DIALECT.filters)
+        )
     return Template(source, bound)
 
 

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 
 from liquid import Token
 from liquid.exceptions import LiquidSyntaxError
-from liquid.token import TOKEN_COMMENT, TOKEN_CONTENT, TOKEN_DOC, TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
+from liquid.token import (
+    TOKEN_COMMENT,
+    TOKEN_CONTENT,
+    TOKEN_DOC,
+    TOKEN_EOF,
+    TOKEN_EXPRESSION,
+    TOKEN_OUTPUT,
+    TOKEN_TAG,
+)
 
 _OPEN = re.compile(r"\{[{%]")
 _INSIDE = re.compile(r"\$\{|\{\{|\}\}|\}")
@@ -49,7 +57,9 @@ def scan(source: str) -> Iterator[Token]:
                 raise _unclosed(source, end, "%}")
             name = _NAME.match(source, end + 2)
             if name is None:
-                raise LiquidSyntaxError("a tag has a name", token=Token(TOKEN_TAG, "", start_index=end, source=source))
+                raise LiquidSyntaxError(
+                    "a tag has a name", token=Token(TOKEN_TAG, "", start_index=end, source=source)
+                )
             yield from _tag(source, name, at)
             if name[1] in _BODIES:
                 body, at = _body(source, name[1], at, end)

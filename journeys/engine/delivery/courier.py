@@ -174,7 +174,9 @@ class Courier:
         if receipt.outcome != "retry":
             if receipt.outcome != "sent":
                 data["reason"] = receipt.detail
-            return Settlement(one, receipt.outcome, self._clock.now(), data, doubted=one.doubtful and not channel.idempotent)
+            return Settlement(
+                one, receipt.outcome, self._clock.now(), data, doubted=one.doubtful and not channel.idempotent
+            )
         data["reason"] = receipt.detail
         after = pause(one.attempts, receipt.retry_after)
         return Settlement(one, "failed", self._clock.now(), data, after=after)
@@ -193,7 +195,9 @@ class Courier:
         if settlements:
             self._teller.tell(await settle(self._db, settlements))
 
-    async def _prepare(self, channel: Channel, batch: Sequence[Claimed]) -> list[tuple[Claimed, Ready | Refused]]:
+    async def _prepare(
+        self, channel: Channel, batch: Sequence[Claimed]
+    ) -> list[tuple[Claimed, Ready | Refused]]:
         made: list[tuple[Claimed, Ready | Refused]] = []
         now = self._clock.now()
         for workspace in sorted({one.workspace for one in batch}):
@@ -211,7 +215,14 @@ class Courier:
                     made.append((one, Refused("failed", "in_doubt")))
                     continue
                 what = prepare(
-                    one, channel, publication, plans[one.plan], profile, pasts.get(one.person, {}), now, self._base
+                    one,
+                    channel,
+                    publication,
+                    plans[one.plan],
+                    profile,
+                    pasts.get(one.person, {}),
+                    now,
+                    self._base,
                 )
                 made.append((one, what))
         return made

@@ -22,7 +22,7 @@ PATHS = {"open": "o", "click": "c", "unsubscribe": "u"}
 SIZE = 16
 
 
-class Forged(ValueError):  # noqa: N818 - it was
+class Forged(ValueError):
     """A link that we did not make."""
 
 
@@ -124,5 +124,6 @@ class Links:
         return f"{match['before']}{match['quote']}{escape(self.click(url))}{match['quote']}"
 
 
-_HREF = re.compile(r"(?P<before><a\s(?:[^<>]*?\s)?href\s*=\s*)(?P<quote>[\"'])(?P<url>[^\"'<>]*)(?P=quote)", re.IGNORECASE)
-
+_HREF = re.compile(
+    r"(?P<before><a\s(?:[^<>]*?\s)?href\s*=\s*)(?P<quote>[\"'])(?P<url>[^\"'<>]*)(?P=quote)", re.IGNORECASE
+)

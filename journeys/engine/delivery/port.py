@@ -33,7 +33,7 @@ class Receipt:
     retry_after: float | None = None
 
 
-class Doubtful(Exception):  # noqa: N818 - nobody knows whether it left
+class Doubtful(Exception):
     """The provider took the message and did not answer: it may have left."""
 
 

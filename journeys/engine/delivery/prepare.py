@@ -93,7 +93,9 @@ def prepare(
     except (RenderError, TemplateError) as error:
         return Refused("aborted", f"{error.code}: {error}")
     except ValidationError as error:
-        return Refused("aborted", f"the content is not what the channel takes: {error.error_count()} problems")
+        return Refused(
+            "aborted", f"the content is not what the channel takes: {error.error_count()} problems"
+        )
     return Ready(made, Recipient(address), claimed.key)
 
 
@@ -107,11 +109,21 @@ def _agreed(plan: Plan, profile: Profile, channel: str) -> bool:
 
 
 def _valid(
-    only_when: Filter, claimed: Claimed, publication: Publication, profile: Profile, past: History, now: datetime
+    only_when: Filter,
+    claimed: Claimed,
+    publication: Publication,
+    profile: Profile,
+    past: History,
+    now: datetime,
 ) -> bool:
     person = profile.as_person(publication.zone, past)
     return matches(
-        only_when, person, now=now, context=claimed.context, segments=publication.segments, canvas=claimed.canvas
+        only_when,
+        person,
+        now=now,
+        context=claimed.context,
+        segments=publication.segments,
+        canvas=claimed.canvas,
     )
 
 

@@ -88,7 +88,9 @@ async def settle(db: Database, settlements: Sequence[Settlement]) -> list[Untold
             rows = await connection.fetch(SETTLE, *map(list, zip(*map(_row, final), strict=True)))
             untold = [Untold(*row) for row in rows]
     if again:
-        rows_ = [(o.claimed.workspace, o.claimed.person, o.claimed.key, o.claimed.claim, o.after) for o in again]
+        rows_ = [
+            (o.claimed.workspace, o.claimed.person, o.claimed.key, o.claimed.claim, o.after) for o in again
+        ]
         await db.pool.execute(AGAIN, *map(list, zip(*rows_, strict=True)))
     return untold
 
@@ -99,5 +101,3 @@ def _row(one: Settlement) -> tuple[Any, ...]:
         claimed.workspace, claimed.person, claimed.key, claimed.claim, one.outcome, one.at, one.data,
         shard_of(claimed.person), one.doubted,
     )  # fmt: skip
-
-

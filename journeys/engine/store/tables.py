@@ -1,9 +1,8 @@
-"""Every table, typed. What the hot statements write as SQL is checked against these by the tests.
+"""Every table, typed. The tests hold the migrations to these.
 
-Primary keys begin with (workspace, person, …), so that the schema spreads over any PostgreSQL that distributes by
-key; what belongs to a person carries `shard`. Facts and events are partitioned by the month in which they were
-stored. Columns named `at`, `until`, `begun` … are instants of the canvas' time; `stored` and `moved` are the
-database's own.
+Primary keys begin with (workspace, person, …), so that the schema spreads over any PostgreSQL that distributes by key;
+what belongs to a person carries `shard`. Facts and events are partitioned by the month in which they were stored.
+`at`, `until`, `begun` … are instants of the canvas' time; `stored` and `moved` are the database's own.
 """
 
 from __future__ import annotations
@@ -13,12 +12,12 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from sqlalchemy import BigInteger, Index, LargeBinary, MetaData, SmallInteger, Text, UniqueConstraint, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
-from sqlalchemy.dialects.postgresql import UUID as UuidType
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 SHARDS = 1024
-"""How many shards people are dealt to: `shard = hash(person) % 1024`; drainers, pages and partitions go by it."""
+"""How many shards people are dealt to: `shard = hash(person) % 1024`."""
 
 NAMES = {
     "ix": "%(table_name)s_%(column_0_N_name)s",
@@ -36,7 +35,7 @@ class Table(DeclarativeBase):
     """What all tables share: types and the way that keys are named."""
 
     metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = {str: Text, UUID: UuidType(as_uuid=True)}  # noqa: RUF012 - SQLAlchemy reads it so
+    type_annotation_map = {str: Text, UUID: postgresql.UUID(as_uuid=True)}
 
 
 class Workspace(Table):
@@ -231,7 +230,8 @@ class EntryRow(Table):
 
     `turn` goes up with every change, `answered` is the turn of the last burst's reply to its workflow, `told` the
     last that the workflow knows of. `alarm` names the workflow that wakes it: `<alarm>:<generation>`. `key` makes
-    admission repeatable: the same key enters nobody twice.
+    admission repeatable: the same key enters nobody twice. `alarm_at` is `wake_at`, and the grace for events on their
+    way where the step listens.
     """
 
     __tablename__ = "entries"
@@ -248,7 +248,7 @@ class EntryRow(Table):
     answered: Mapped[int] = mapped_column(server_default=text("0"))
     told: Mapped[int] = mapped_column(server_default=text("0"))
     moved: Mapped[Now]
-    """When the row last changed, on the database's clock: the sweep leaves rows younger than a second alone."""
+    """On the database's clock: the sweep leaves rows younger than a second alone."""
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
     entered: Mapped[Instant]
     at: Mapped[Instant]
@@ -258,7 +258,6 @@ class EntryRow(Table):
     begun: Mapped[Instant | None]
     wake_at: Mapped[Instant | None]
     alarm_at: Mapped[Instant | None]
-    """`wake_at`, and the grace for events on their way where the step listens: what watchdog and alarm go by."""
     phase: Mapped[str] = mapped_column(server_default="")
     leaving: Mapped[str | None]
     ended: Mapped[str | None]
@@ -387,7 +386,7 @@ class Reply(Table):
 
 
 class Broadcast(Table):
-    """An entry by API for an audience, on its way: people are taken in the order of their ids, `after` the last one."""
+    """An entry by API for an audience, on its way: people are taken by their ids, `after` the last one."""
 
     __tablename__ = "broadcasts"
     workspace: Mapped[int] = mapped_column(primary_key=True)

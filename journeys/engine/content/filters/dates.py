@@ -20,7 +20,20 @@ _ISO = re.compile(
 _NAMED = re.compile(r"^([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})$")
 _DAY_FIRST = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})$")
 _CLOCK = re.compile(r"^(\d{1,2}):(\d{2})$")
-_MONTHS = ("january february march april may june july august september october november december").split()
+_MONTHS = [
+    "january",
+    "february",
+    "march",
+    "april",
+    "may",
+    "june",
+    "july",
+    "august",
+    "september",
+    "october",
+    "november",
+    "december",
+]
 _DIRECTIVE = re.compile(r"%([-_0^#]?)(:?)(\d?)([a-zA-Z%])")
 
 
@@ -50,7 +63,9 @@ def _parse(text: str, now: datetime) -> datetime | None:
         return base + timedelta(hours=int(hour or 0), minutes=int(minute or 0), seconds=int(second or 0))
     if found := _NAMED.match(text):
         names = [name for name in _MONTHS if name.startswith(found[1].lower())]
-        return datetime(int(found[3]), _MONTHS.index(names[0]) + 1, int(found[2]), tzinfo=UTC) if names else None
+        return (
+            datetime(int(found[3]), _MONTHS.index(names[0]) + 1, int(found[2]), tzinfo=UTC) if names else None
+        )
     if found := _DAY_FIRST.match(text):
         return datetime(int(found[3]), int(found[2]), int(found[1]), tzinfo=UTC)
     if found := _CLOCK.match(text):

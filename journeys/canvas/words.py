@@ -1,0 +1,154 @@
+"""The small functions that make in Python the filters that YAML spells out: `attribute`, `event`, `message` …"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, get_args
+
+from journeys.canvas.filters import (
+    AttributeFilter,
+    BucketFilter,
+    ContextFilter,
+    Engagement,
+    EventFilter,
+    MessageFilter,
+    PropertyFilter,
+    PurchaseFilter,
+    SegmentFilter,
+)
+from journeys.canvas.problems import meant
+
+
+class Subject:
+    """`attribute("country")` and the like: compare it, and a filter comes out."""
+
+    def __init__(self, kind: type[Any], **subject: str) -> None:
+        self._kind = kind
+        self._subject = subject
+
+    def _make(self, **operator: Any) -> Any:
+        return self._kind(**self._subject, **operator)
+
+    def __eq__(self, other: object) -> Any:
+        return self._make(equals=other)
+
+    def __ne__(self, other: object) -> Any:
+        return self._make(not_equals=other)
+
+    def __gt__(self, other: Any) -> Any:
+        return self._make(more_than=other)
+
+    def __lt__(self, other: Any) -> Any:
+        return self._make(less_than=other)
+
+    def __ge__(self, other: Any) -> Any:
+        return self._make(at_least=other)
+
+    def __le__(self, other: Any) -> Any:
+        return self._make(at_most=other)
+
+    __hash__ = object.__hash__
+
+    def one_of(self, *values: Any) -> Any:
+        """It equals one of these."""
+        return self._make(one_of=values)
+
+    def none_of(self, *values: Any) -> Any:
+        """It equals none of these."""
+        return self._make(none_of=values)
+
+    def between(self, low: Any, high: Any) -> Any:
+        """It lies between these two, both included."""
+        return self._make(between=(low, high))
+
+    def contains(self, part: Any) -> Any:
+        """A text contains this text, a list this element."""
+        return self._make(contains=part)
+
+    def starts_with(self, part: Any) -> Any:
+        """A text begins so."""
+        return self._make(starts_with=part)
+
+    def ends_with(self, part: Any) -> Any:
+        """A text ends so."""
+        return self._make(ends_with=part)
+
+    def matches(self, pattern: str) -> Any:
+        """A text contains a match of this regular expression."""
+        return self._make(matches=pattern)
+
+    def exists(self, there: bool = True) -> Any:  # noqa: FBT001, FBT002 - reads as a sentence
+        """It has a value (or has none)."""
+        return self._make(exists=there)
+
+    def before(self, instant: Any) -> Any:
+        """A time lies before this one."""
+        return self._make(before=instant)
+
+    def after(self, instant: Any) -> Any:
+        """A time lies after this one."""
+        return self._make(after=instant)
+
+    def within_last(self, span: timedelta | str) -> Any:
+        """A time lies in the past, at most so far back."""
+        return self._make(within_last=span)
+
+    def within_next(self, span: timedelta | str) -> Any:
+        """A time lies in the future, at most so far ahead."""
+        return self._make(within_next=span)
+
+
+def attribute(name: str) -> Subject:
+    """A profile's attribute: `attribute("country").one_of("FR", "DE")`."""
+    return Subject(AttributeFilter, attribute=name)
+
+
+def context(name: str) -> Subject:
+    """What the entry carries: `context("visits") >= 3`."""
+    return Subject(ContextFilter, context=name)
+
+
+def segment(name: str) -> SegmentFilter:
+    """She is in a segment."""
+    return SegmentFilter(segment=name)
+
+
+def bucket(low: int, high: int) -> BucketFilter:
+    """Her random bucket lies between these two, both included."""
+    return BucketFilter(bucket=(low, high))
+
+
+class Events:
+    """`event("order_completed", times={"at_least": 5})`, and `event.property("category") == "running"`."""
+
+    def __call__(self, name: str, **more: Any) -> EventFilter:
+        """She did it."""
+        return EventFilter(event=name, **more)
+
+    def property(self, name: str) -> Subject:
+        """A property of an event, for `where`."""
+        return Subject(PropertyFilter, property=name)
+
+
+event = Events()
+
+
+def purchase(product: str, **more: Any) -> PurchaseFilter:
+    """She bought it."""
+    return PurchaseFilter(purchase=product, **more)
+
+
+class Messages:
+    """`message.opened(step="hello")` and the like: as a filter; where a trigger is wanted it is read as one."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in get_args(Engagement):
+            raise AttributeError(f"a message cannot be “{name}”: {meant(name, get_args(Engagement))}")
+
+        def made(**more: Any) -> MessageFilter:
+            return MessageFilter(message=name, **more)
+
+        return made
+
+
+message = Messages()
