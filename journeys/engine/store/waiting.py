@@ -1,0 +1,54 @@
+"""The tables of what waits to be carried on: events to be heard, answers to be repeated, broadcasts on their way."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from sqlalchemy import Index, LargeBinary, SmallInteger, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from journeys.engine.store.tables import Instant, Json, Now, Table
+
+
+class Echo(Table):
+    """An event that a burst made: stored in the burst's transaction, heard in a later one."""
+
+    __tablename__ = "echoes"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    at: Mapped[Instant]
+    properties: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    hops: Mapped[int] = mapped_column(SmallInteger)
+    stored: Mapped[Now]
+
+
+class Reply(Table):
+    """The answer to a call that carried an `Idempotency-Key`: given again for 24 hours, the work done once."""
+
+    __tablename__ = "replies"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    route: Mapped[str] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(primary_key=True)
+    digest: Mapped[bytes] = mapped_column(LargeBinary)
+    status: Mapped[int]
+    body: Mapped[Json]
+    stored: Mapped[Now]
+
+
+class Broadcast(Table):
+    """An entry by API for an audience, on its way: people are taken by their ids, `after` the last one."""
+
+    __tablename__ = "broadcasts"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    canvas: Mapped[str]
+    audience: Mapped[Json | None]
+    context: Mapped[Json]
+    after: Mapped[UUID | None]
+    entered: Mapped[int] = mapped_column(server_default=text("0"))
+    lease: Mapped[Instant | None]
+    ended: Mapped[Instant | None]
+    stored: Mapped[Now]
+    __table_args__ = (Index("broadcasts_open", "stored", postgresql_where=text("ended is null")),)
