@@ -2,56 +2,102 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import asyncpg
 import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import journeys
+from journeys.api.door import answer, guarded
+from journeys.api.limits import GENERAL, TRACK
 from journeys.api.links import routes as link_routes
-from journeys.api.services import Services, answer, guarded
+from journeys.api.openapi import document
+from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
+
+NAMES = {404: "Not Found", 405: "Method Not Allowed"}
 
 log = structlog.get_logger(__name__)
 
 
+def routes() -> list[BaseRoute]:
+    """Every route that there is."""
+    track = guarded("users.track", users_track, TRACK)
+    return [
+        Route("/users/track", track, methods=["POST"]),
+        Route("/users/track/bulk", track, methods=["POST"]),  # TRK-15
+        Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
+        Route("/health", health),
+        *link_routes(),
+    ]
+
+
 async def health(request: Request) -> Response:
-    """Whether the database answers."""
+    """Whether the database answers: 200, else 503."""
     services: Services = request.app.state.services
-    await services.db.pool.fetchval("select 1")
+    try:
+        await services.db.pool.fetchval("select 1", timeout=2)
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        log.warning("unhealthy", error=type(error).__name__)
+        return answer(503, {"message": "the database does not answer"})
     return answer(200, {"message": "success", "version": journeys.__version__})
 
 
-def _post(path: str, work: object) -> list[Route]:
-    """A POST route, with and without a slash at its end: a redirect would lose the body."""
-    return [Route(path, work, methods=["POST"]), Route(path + "/", work, methods=["POST"])]  # type: ignore[arg-type]
+class WithoutLastSlash:
+    """Reads the path `/users/track/` as `/users/track`: a redirect would lose the body of a POST."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        path: str = scope.get("path", "")
+        if scope["type"] == "http" and len(path) > 1 and path.endswith("/"):
+            scope = {**scope, "path": path.rstrip("/") or "/"}
+        await self.app(scope, receive, send)
 
 
 def app(services: Services) -> FastAPI:
-    """The API over these services."""
-    made = FastAPI(title="Journeys", version=journeys.__version__, redirect_slashes=False)
-    made.state.services = services
-    made.router.routes.extend(
-        [
-            *_post("/users/track", guarded("users.track", users_track)),
-            *_post("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send)),
-            Route("/health", health),
-            *link_routes(),
-        ]
+    """The API over these services. No route answers browsers of other sites: there are no CORS headers (API-6)."""
+    made = FastAPI(
+        title="Journeys",
+        version=journeys.__version__,
+        redirect_slashes=False,
+        redoc_url=None,
+        exception_handlers={HTTPException: _refused, Exception: _failed},
     )
-
-    @made.exception_handler(HTTPException)
-    async def refused(request: Request, error: HTTPException) -> Response:
-        del request
-        names = {404: "Not Found", 405: "Method Not Allowed"}
-        return answer(error.status_code, {"message": names.get(error.status_code, str(error.detail))})
-
-    @made.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> Response:
-        log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
-        return answer(500, {"message": "Internal Server Error"})
-
+    made.state.services = services
+    made.router.routes.extend(routes())
+    made.add_middleware(WithoutLastSlash)
+    _describe(made)
     return made
+
+
+def _describe(made: FastAPI) -> None:
+    described: Mapping[str, Any] = document()
+
+    def openapi() -> dict[str, Any]:
+        return dict(described)
+
+    made.openapi = openapi  # type: ignore[method-assign]  # FastAPI's own way to replace the description
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    services: Services = request.app.state.services
+    headers = {**services.limits.idle(GENERAL), **(error.headers or {})}
+    return answer(error.status_code, {"message": NAMES.get(error.status_code, str(error.detail))}, headers)
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    services: Services = request.app.state.services
+    log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
+    return answer(500, {"message": "Internal Server Error"}, services.limits.idle(GENERAL))

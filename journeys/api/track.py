@@ -7,12 +7,16 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeys.api.services import Refusal, Services, answer
+from journeys.api.door import Refusal, answer
+from journeys.api.services import Services
+from journeys.engine.intake.objects import ARRAYS
 from journeys.engine.keys import Key
-from journeys.engine.people.track import ARRAYS, MOST, NOTHING_VALID, track
+from journeys.engine.people.track import MOST, track
+
+NOTHING_VALID = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
 
 
-async def users_track(services: Services, key: Key, body: Any, request: Request) -> Response:
+async def users_track(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Take the arrays; 201 with counts, errors beside them; 400 where nothing could be taken."""
     del request
     arrays = {name: body[name] for name in ARRAYS if body.get(name) is not None}
@@ -27,5 +31,8 @@ async def users_track(services: Services, key: Key, body: Any, request: Request)
         return answer(400, {"message": NOTHING_VALID, "errors": tracked.errors})
     counts = {f"{name}_processed": count for name, count in tracked.taken.items()}
     said: dict[str, Any] = {"message": "success", **counts}
-    errors = tracked.errors + tracked.warnings
+    errors = sorted(
+        [*tracked.errors, *tracked.warnings],
+        key=lambda each: (ARRAYS.index(each["input_array"]), each["index"]),
+    )
     return answer(201, {**said, "errors": errors} if errors else said)

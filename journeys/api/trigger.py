@@ -2,136 +2,183 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Mapping
-from hashlib import blake2b
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import msgspec
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from journeys.api.services import Refusal, Services, answer
-from journeys.engine.broadcasts import FILTER, begin
+from journeys.api.door import Refusal, answer
+from journeys.api.limits import BROADCAST
+from journeys.api.services import Services
+from journeys.canvas.filters import Filter
+from journeys.engine.broadcasts import begin
+from journeys.engine.intake.audience import UnusableAudience, audience_of
+from journeys.engine.intake.objects import identifier_of
 from journeys.engine.keys import Key
+from journeys.engine.people.attributes import fits
 from journeys.engine.people.identify import Identifier
-from journeys.engine.people.track import identifier_of
 from journeys.engine.published import Publication, Running
-from journeys.engine.triggering import Trigger, Wanted
+from journeys.engine.replies import Reply, claim, digest_of
+from journeys.engine.triggering import Wanted, WrongRecipient
 
 ROUTE = "/canvas/trigger/send"
 MOST = 50
+"""So many recipients in one call."""
+
 CONTEXT_LIMIT = 50 * 1024
+"""Bytes that a context may have (CTX-1)."""
 
-REMEMBER = """
-insert into replies (workspace, route, key, digest, status, body) values ($1, $2, $3, $4, 0, $5)
-on conflict (workspace, route, key) do update set route = excluded.route
-returning digest, status, body, (xmax = 0) as fresh
-"""
-ANSWERED = "update replies set status = $4, body = $5 where workspace = $1 and route = $2 and key = $3"
+LONGEST_KEY = 255
 
 
-async def trigger_send(services: Services, key: Key, body: Any, request: Request) -> Response:
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a call asks for. Without recipients it is a broadcast."""
+
+    running: Running
+    audience: Filter | None
+    context: Mapping[str, Any]
+    recipients: list[Wanted]
+
+
+async def trigger_send(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Let people in. With an `Idempotency-Key`, repeated within 24 hours, the same answer and nobody twice.
 
-    The dispatch id is fixed by the first call with the key, and the entries' keys come from it: a call that died
-    half-way is finished by its repetition.
+    The answer is stored in the transaction that does the work, so it is there exactly if the work is done; a
+    broadcast is recorded in it, and carried on in the background, after a crash too.
     """
     publication = await services.published.of(key.workspace)
-    running = publication.canvas(str(body.get("canvas_id") or ""))
-    if running is None:
-        raise Refusal(400, "there is no canvas with this 'canvas_id'")
-    if running.plan.canvas.schedule.api is None:
-        raise Refusal(400, "this canvas is not triggered by API")
-    call = _read(publication, body)
-    repeat = request.headers.get("idempotency-key")
+    call = _read(services, publication, body)
+    if not call.recipients:
+        counted = services.limits.count(BROADCAST, key.workspace)
+        if not counted.passed:
+            raise Refusal(429, "Rate Limited")
     dispatch_id = uuid7()
-    if repeat is not None:
-        if not repeat or len(repeat) > 255:
-            raise Refusal(400, "'Idempotency-Key' has 1 to 255 characters")
-        digest = blake2b(msgspec.json.encode(body, order="sorted"), digest_size=16).digest()
-        row = await services.db.pool.fetchrow(
-            REMEMBER, key.workspace, ROUTE, repeat, digest, {"dispatch_id": str(dispatch_id)}
-        )
-        if bytes(row["digest"]) != digest:
-            raise Refusal(422, "this 'Idempotency-Key' was used for another body")
-        if row["status"]:
-            return answer(row["status"], row["body"])
-        dispatch_id = UUID(row["body"]["dispatch_id"])
-    said = await _send(services, publication, running, dispatch_id, call)
-    if repeat is not None:
-        await services.db.pool.execute(ANSWERED, key.workspace, ROUTE, repeat, 201, said)
-    return answer(201, said)
+    said = {"dispatch_id": str(dispatch_id), "message": "success"}
+    if call.running.status != "active":
+        said["notice"] = f"the canvas is {call.running.status}: nobody enters"  # STA-5
+    reply = _reply(key, body, request, said)
+    earlier = await _send(services, publication, call, dispatch_id, reply)
+    if earlier is None:
+        return answer(201, said)
+    if reply is None or earlier.digest != reply.digest:
+        raise Refusal(422, "this 'Idempotency-Key' was used with another body in the last 24 hours")
+    return answer(earlier.status, earlier.body)
+
+
+def _reply(key: Key, body: Any, request: Request, said: Mapping[str, Any]) -> Reply | None:
+    repeat = request.headers.get("idempotency-key")
+    if repeat is None:
+        return None
+    if not 0 < len(repeat) <= LONGEST_KEY:
+        raise Refusal(400, f"'Idempotency-Key' has 1 to {LONGEST_KEY} characters")
+    return Reply(key.workspace, ROUTE, repeat, digest_of(body), 201, said)
 
 
 async def _send(
-    services: Services, publication: Publication, running: Running, dispatch_id: UUID, call: Mapping[str, Any]
-) -> dict[str, Any]:
-    said = {"dispatch_id": str(dispatch_id), "message": "success"}
-    if running.status != "active":
-        return {**said, "notice": f"the canvas is {running.status}: nobody enters"}  # STA-5
-    if call["recipients"] is None:
-        async with services.db.transaction() as connection:
-            await begin(connection, publication, running, dispatch_id, call["audience"], call["context"])
-        return said
-    trigger = Trigger(services.db, services.published, services.clock, services.teller, services.bell)
-    audience = None if call["audience"] is None else FILTER.validate_python(call["audience"])
-    await trigger.named(publication, running, str(dispatch_id), call["recipients"], audience)
-    return said
+    services: Services, publication: Publication, call: Call, dispatch_id: UUID, reply: Reply | None
+) -> Reply | None:
+    """Do it, unless it was done: then the answer of that time."""
+    running = call.running
+    if call.recipients:
+        try:
+            triggered = await services.trigger.named(
+                publication, running, str(dispatch_id), call.recipients, call.audience, reply
+            )
+        except WrongRecipient as error:
+            raise Refusal(400, str(error)) from error
+        return triggered.earlier
+    async with services.db.transaction() as connection:
+        earlier = await claim(connection, reply)
+        if earlier is None and running.status == "active":
+            audience = None if call.audience is None else call.audience.model_dump(mode="json")
+            await begin(connection, publication, running, dispatch_id, audience, call.context)
+    return earlier
 
 
-def _read(publication: Publication, body: Mapping[str, Any]) -> dict[str, Any]:
+def _read(services: Services, publication: Publication, body: Mapping[str, Any]) -> Call:
     """What a call asks for. Raises Refusal for what cannot be meant."""
-    del publication
-    recipients, broadcast = body.get("recipients"), body.get("broadcast", False)
+    running = _canvas(publication, body.get("canvas_id"))
     context = _context(body)
+    recipients, broadcast = body.get("recipients"), body.get("broadcast")
+    if not isinstance(broadcast, bool | None):
+        raise Refusal(400, "'broadcast' must be true or false")
+    if not isinstance(recipients, list | None):
+        raise Refusal(400, "'recipients' must be an array of objects")
     if recipients and broadcast:
         raise Refusal(400, "'broadcast' and 'recipients' exclude each other")
-    if not recipients and broadcast is not True:
+    if not recipients and not broadcast:
         raise Refusal(400, "No Recipients")
-    audience = body.get("audience")
-    if audience is not None:
-        try:
-            audience = FILTER.validate_python(audience).model_dump(mode="json")
-        except ValidationError as error:
-            first = error.errors()[0]
-            raise Refusal(400, f"'audience' is no filter: {first['msg']}") from error
-    if not recipients:
-        return {"recipients": None, "audience": audience, "context": context}
-    if not isinstance(recipients, list) or len(recipients) > MOST:
-        raise Refusal(400, "The max number of ids per request was exceeded")
-    return {
-        "recipients": [_recipient(each, context) for each in recipients],
-        "audience": audience,
-        "context": context,
-    }
+    if recipients and len(recipients) > MOST:
+        raise Refusal(
+            400, f"The max number of ids per request was exceeded: a call has at most {MOST} recipients"
+        )
+    try:
+        audience = audience_of(body.get("audience"), now=services.clock.now(), segments=publication.segments)
+    except UnusableAudience as error:
+        raise Refusal(400, f"'audience' cannot be used: {error}") from error
+    wanted = [_recipient(index, each, context) for index, each in enumerate(recipients or ())]
+    return Call(running, audience, context, wanted)
 
 
-def _recipient(given: Any, context: Mapping[str, Any]) -> Wanted:
+def _canvas(publication: Publication, given: Any) -> Running:
+    if not isinstance(given, str) or not given:
+        raise Refusal(400, "Invalid Canvas ID: 'canvas_id' is the name or the id of a canvas")
+    running = publication.canvas(given)
+    if running is None:
+        near = difflib.get_close_matches(given, publication.running, 1)
+        hint = f"; was “{near[0]}” meant?" if near else ""
+        raise Refusal(400, f"Invalid Canvas ID: there is no canvas “{given[:100]}”{hint}")
+    if running.plan.canvas.schedule.api is None:
+        raise Refusal(400, f"Invalid Canvas ID: the canvas “{running.name}” is not triggered by API")
+    return running
+
+
+def _recipient(index: int, given: Any, shared: Mapping[str, Any]) -> Wanted:
     """One recipient; her own context overrides the shared one key by key (CTX-5)."""
+    place = f"recipients[{index}]"
     if not isinstance(given, Mapping):
-        raise Refusal(400, "a recipient is an object")
-    named = {**given, "external_id": given.get("external_user_id", given.get("external_id"))}
-    who = identifier_of({name: value for name, value in named.items() if value is not None})
+        raise Refusal(400, f"{place} must be an object")
+    named = {
+        "external_id": given.get("external_user_id", given.get("external_id")),
+        **{name: given.get(name) for name in ("user_alias", "braze_id", "email")},
+    }
+    who = identifier_of(named)
     if not isinstance(who, Identifier):
-        raise Refusal(400, "a recipient has one of 'external_user_id', 'user_alias', 'email'")
-    attributes = given.get("attributes")
-    existing = given.get("send_to_existing_only", True) is not False
-    if not existing and not isinstance(attributes, Mapping):
-        raise Refusal(400, "'send_to_existing_only': false needs 'attributes'")
+        said = who if any(value is not None for value in named.values()) else "it names nobody"
+        raise Refusal(
+            400, f"{place}: {said}; 'external_user_id', 'user_alias', 'braze_id' or 'email' is needed"
+        )
+    attributes, existing = given.get("attributes"), given.get("send_to_existing_only")
     if attributes is not None and not isinstance(attributes, Mapping):
-        raise Refusal(400, "'attributes' must be an object")
-    return Wanted(who, {**context, **_context(given)}, attributes, existing)
+        raise Refusal(400, f"{place}: 'attributes' must be an object")
+    if not isinstance(existing, bool | None):
+        raise Refusal(400, f"{place}: 'send_to_existing_only' must be true or false")
+    if existing is False and attributes is None:
+        raise Refusal(400, f"{place}: 'send_to_existing_only': false needs 'attributes'")
+    if existing is False and who.sort == "user_alias":
+        raise Refusal(400, f"{place}: 'send_to_existing_only' is not for aliases")
+    context = {**shared, **_context(given, place)}
+    return Wanted(who, context, attributes, existing is not False)
 
 
-def _context(given: Mapping[str, Any]) -> dict[str, Any]:
-    context = given.get("context", given.get("canvas_entry_properties"))
+def _context(given: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+    """`context`, or `canvas_entry_properties` as older clients call it."""
+    name = "context" if given.get("context") is not None else "canvas_entry_properties"
+    context = given.get(name)
+    said = f"{place}: '{name}'" if place else f"'{name}'"
     if context is None:
         return {}
     if not isinstance(context, Mapping):
-        raise Refusal(400, "'context' must be an object")
+        raise Refusal(400, f"{said} must be an object")
     if len(msgspec.json.encode(context)) > CONTEXT_LIMIT:
-        raise Refusal(400, "'context' is larger than 50 KB")
+        raise Refusal(400, f"{said} is larger than {CONTEXT_LIMIT // 1024} KB")
+    if not fits(context):
+        raise Refusal(400, f"{said} contains the character U+0000 or lies too deep")
     return dict(context)

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
+import structlog
 
-from journeys.canvas.filters import Filter
+from journeys.engine.intake.audience import FILTER
 from journeys.engine.published import Publication, Running
 from journeys.engine.store.database import Database
 from journeys.engine.triggering import Trigger
-
-FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
 
 BEGIN = """
 insert into broadcasts (workspace, id, canvas, audience, context) values ($1, $2, $3, $4, $5)
@@ -29,6 +27,10 @@ MOVE = """
 update broadcasts set after = $3, entered = entered + $4, lease = clock_timestamp() + interval '30 seconds',
     ended = case when $5 then clock_timestamp() end where workspace = $1 and id = $2
 """
+
+GONE = "update broadcasts set ended = clock_timestamp() where workspace = $1 and id = $2"
+
+log = structlog.get_logger(__name__)
 
 
 async def begin(
@@ -49,7 +51,11 @@ async def carry_on(trigger: Trigger, db: Database) -> int:
     if row is None:
         return 0
     publication = await trigger.published.of(row["workspace"])
-    running = publication.running[row["canvas"]]
+    running = publication.running.get(row["canvas"])
+    if running is None:
+        log.warning("broadcast_without_canvas", canvas=row["canvas"], dispatch=str(row["id"]))
+        await db.pool.execute(GONE, row["workspace"], row["id"])
+        return 1
     audience = None if row["audience"] is None else FILTER.validate_python(row["audience"])
     after, entered = row["after"], 0
     while True:

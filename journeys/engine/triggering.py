@@ -7,19 +7,46 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import asyncpg
+import structlog
+
 from journeys.canvas.filters import AllOf, Filter
-from journeys.engine.admission import Entrant, admit
+from journeys.engine.admission import Admission, Entrant, admit
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.clock import Clock
-from journeys.engine.people.identify import Identifier, resolve
-from journeys.engine.people.profiles import SELECT, history, load, lock, profile_of
-from journeys.engine.people.track import track
+from journeys.engine.intake.objects import Objects, read
+from journeys.engine.people.identify import Identifier
+from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of
+from journeys.engine.people.subscriptions import sharing
+from journeys.engine.people.track import write
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.published import Publication, Published, Running
+from journeys.engine.replies import Reply, claim
 from journeys.engine.store.database import Database
 
 PAGE = 500
 """So many people of a broadcast are taken in one transaction."""
+
+BATCH_PRIORITY = 3
+"""Temporal's priority of entries that came by a broadcast: after those that came alone."""
+
+NEXT = f"""
+select {SELECT} from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2) order by p.id limit $3
+"""  # noqa: S608 - constants
+FAILED = """
+insert into facts (workspace, person, shard, fact, at, canvas, data) values ($1, $2, $3, 'refused', $4, $5, $6)
+"""
+
+PASSING = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""Faults of the database or the way to it, not of a person: the page is run again later."""
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +65,18 @@ class Triggered:
 
     entered: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
+    unknown: int = 0
+    """Recipients whom nobody knows."""
+    earlier: Reply | None = None
+    """The answer that was given earlier to a call with this key: then nothing was done now."""
+
+
+class WrongRecipient(ValueError):
+    """The attributes of a recipient cannot be written. `index` counts the recipients from 0."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        self.index, self.reason = index, reason
+        super().__init__(f"recipients[{index}]: {reason}")
 
 
 @dataclass(slots=True)
@@ -57,56 +96,47 @@ class Trigger:
         dispatch_id: str,
         recipients: Sequence[Wanted],
         audience: Filter | None,
+        reply: Reply | None = None,
     ) -> Triggered:
-        """Let named people in. Their attributes are written first (ENT-23); who is named twice counts once (ENT-24)."""
+        """Let named people in. Their attributes are written first (ENT-23); who is named twice counts once (ENT-24).
+
+        Of several recipients that are the same person, the last one's context counts. With a `reply` that was given
+        earlier nothing is done, and it is in the result. Raises `WrongRecipient`.
+        """
         once = {wanted.who: wanted for wanted in recipients}
-        await self._write_attributes(publication.workspace, list(once.values()))
-        result = Triggered()
+        objects = _attributes(recipients)
+        others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
         async with self.db.transaction() as connection:
-            found = await resolve(connection, publication.workspace, dict.fromkeys(once, False))
-            profiles = await load(connection, publication.workspace, set(found.values()))
-            people: dict[UUID, Wanted] = {found[who]: wanted for who, wanted in once.items() if who in found}
-            if audience is not None:
-                welcome = await self._matching(connection, publication, audience, list(profiles.values()))
-                people = {person: wanted for person, wanted in people.items() if person in welcome}
+            earlier = await claim(connection, reply)
+            if earlier is not None:
+                return Triggered(earlier=earlier)
+            written = await write(connection, publication, self.published, self.clock, objects, others)
+            people = {written.people[who]: wanted for who, wanted in once.items() if who in written.people}
+            known = [written.profiles[person] for person in people]
+            welcome = await self._matching(connection, publication, audience, known)
+            at = self.clock.now()
             entrants = [
-                Entrant(
-                    profile=profiles[person],
-                    key=f"api:{dispatch_id}",
-                    at=self.clock.now(),
-                    context=dict(wanted.context),
-                )
-                for person, wanted in people.items()
+                Entrant(profile=one, key=f"api:{dispatch_id}", at=at, context=dict(people[one.id].context))
+                for one in welcome
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)
-        self._after(admission)
-        result.entered, result.refused = len(admission.entries), admission.refused
+        self.teller.tell(written.hearing.untold)
+        result = self._after(admission)
+        result.unknown = len(once) - len([who for who in once if who in written.people])
         return result
 
-    async def _write_attributes(self, workspace: int, recipients: Sequence[Wanted]) -> None:
-        objects = []
-        for wanted in recipients:
-            if wanted.attributes is None:
-                continue
-            sort, value = wanted.who.sort, wanted.who.value
-            name: dict[str, Any] = {sort: value}
-            if sort == "user_alias":
-                label, alias = wanted.who.alias
-                name = {"user_alias": {"alias_label": label, "alias_name": alias}}
-            objects.append({**wanted.attributes, **name, "_update_existing_only": wanted.existing_only})
-        if objects:
-            body = {"attributes": objects}
-            await track(self.db, self.published, self.clock, self.teller, self.bell, workspace, body)
-
     async def _matching(
-        self, connection: Any, publication: Publication, audience: Filter, profiles: Sequence[Any]
-    ) -> set[UUID]:
+        self, connection: Any, publication: Publication, audience: Filter | None, profiles: Sequence[Profile]
+    ) -> list[Profile]:
+        """Those of them who match; all, where nothing is asked for."""
+        if audience is None or not profiles:
+            return list(profiles)
         wanted = needs([audience], publication.segments)
         now = self.clock.now()
         people = [profile.id for profile in profiles]
         pasts = await history(connection, publication.workspace, people, wanted, now)
-        return {
-            profile.id
+        return [
+            profile
             for profile in profiles
             if matches(
                 audience,
@@ -114,7 +144,7 @@ class Trigger:
                 now=now,
                 segments=publication.segments,
             )
-        }
+        ]
 
     async def page(
         self,
@@ -127,35 +157,107 @@ class Trigger:
     ) -> tuple[Triggered, UUID | None]:
         """One page of a broadcast, in one transaction; and the person after whom the next begins (None: it was the last).
 
-        The entries' keys come from the dispatch, so that a page that is run again enters nobody twice.
+        The entries' keys come from the dispatch, so that a page that is run again enters nobody twice. A page that
+        fails is run person by person; one who cannot be let in is noted with the reason, and the others go on.
         """
-        query = f"select {SELECT} from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2) order by p.id limit $3"  # noqa: S608
-        rows = await self.db.pool.fetch(query, publication.workspace, after, PAGE)
+        rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE)
         profiles = [profile_of(publication.workspace, row) for row in rows]
         both = [each for each in (audience, running.plan.canvas.audience) if each is not None]
         wanted = AllOf(all=tuple(both)) if both else None
-        result = Triggered()
+        welcome = [each.id for each in await self._matching(self.db.pool, publication, wanted, profiles)]
+        last = rows[-1]["id"] if len(rows) == PAGE else None
+        try:
+            return await self._admit(publication, running, dispatch_id, context, welcome), last
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is run again, person by person
+            log.warning("page_failed", canvas=running.name, dispatch=dispatch_id, error=type(error).__name__)
+            return await self._one_by_one(publication, running, dispatch_id, context, welcome), last
+
+    async def _admit(
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        context: Mapping[str, Any],
+        people: Sequence[UUID],
+    ) -> Triggered:
+        """Let these people in, as they are once they are locked."""
+        if not people:
+            return Triggered()
         async with self.db.transaction() as connection:
-            if wanted is not None and profiles:
-                welcome = await self._matching(connection, publication, wanted, profiles)
-                profiles = [profile for profile in profiles if profile.id in welcome]
-            await lock(connection, publication.workspace, [profile.id for profile in profiles])
+            await lock(connection, publication.workspace, people)
+            profiles = await load(connection, publication.workspace, people)
+            at = self.clock.now()
             entrants = [
                 Entrant(
                     profile=profile,
                     key=f"api:{dispatch_id}",
-                    at=self.clock.now(),
+                    at=at,
                     context=dict(context),
-                    priority=3,
+                    priority=BATCH_PRIORITY,
                 )
-                for profile in profiles
+                for profile in profiles.values()
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)
-        self._after(admission)
-        result.entered, result.refused = len(admission.entries), admission.refused
-        return result, rows[-1]["id"] if len(rows) == PAGE else None
+        return self._after(admission)
 
-    def _after(self, admission: Any) -> None:
+    async def _one_by_one(
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        context: Mapping[str, Any],
+        people: Sequence[UUID],
+    ) -> Triggered:
+        result = Triggered()
+        for person in people:
+            try:
+                one = await self._admit(publication, running, dispatch_id, context, [person])
+            except PASSING:
+                raise
+            except Exception as error:
+                log.exception("person_failed", canvas=running.name, dispatch=dispatch_id, person=str(person))
+                await self._note_failure(publication, running, person, error)
+                result.refused.append((person, "failed"))
+                continue
+            result.entered += one.entered
+            result.refused += one.refused
+        return result
+
+    async def _note_failure(
+        self, publication: Publication, running: Running, person: UUID, error: Exception
+    ) -> None:
+        profile = (await load(self.db.pool, publication.workspace, [person])).get(person)
+        if profile is not None:
+            said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
+            now = self.clock.now()
+            await self.db.pool.execute(
+                FAILED, publication.workspace, person, profile.shard, now, running.name, said
+            )
+
+    def _after(self, admission: Admission) -> Triggered:
         self.teller.tell(admission.untold)
         for channel in admission.channels:
             self.bell.ring(channel)
+        return Triggered(len(admission.entries), admission.refused)
+
+
+def _attributes(recipients: Sequence[Wanted]) -> Objects:
+    """The attributes of the recipients as objects of `/users/track`. Raises `WrongRecipient`."""
+    saying = [(index, one) for index, one in enumerate(recipients) if one.attributes is not None]
+    objects = read({"attributes": [_object(one) for _, one in saying]})
+    for error in objects.errors:
+        raise WrongRecipient(saying[error["index"]][0], error["type"])
+    return objects
+
+
+def _object(wanted: Wanted) -> dict[str, Any]:
+    sort, value = wanted.who.sort, wanted.who.value
+    name: dict[str, Any] = {sort: value}
+    if sort == "user_alias":
+        label, alias = wanted.who.alias
+        name = {"user_alias": {"alias_label": label, "alias_name": alias}}
+    identifiers = ("external_id", "user_alias", "braze_id", "anonymous_id")
+    attributes = {key: each for key, each in (wanted.attributes or {}).items() if key not in identifiers}
+    return {**attributes, **name, "_update_existing_only": wanted.existing_only}

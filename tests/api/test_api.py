@@ -195,7 +195,7 @@ async def test_a_key_of_one_workspace_touches_no_other(door: Door, db: Database)
 
 async def test_the_rate_limit_headers_are_on_every_answer(door: Door) -> None:
     """LIM-1, LIM-2"""
-    door.services.limit = 2
+    door.services.limits.changed = {"users.track": 2}
     answers = [await door.post("/users/track", {"attributes": [{"external_id": "a"}]}) for _ in range(3)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 429]

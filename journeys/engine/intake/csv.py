@@ -21,7 +21,7 @@ IDENTIFIERS = ("external_id", "braze_id", "email", "phone")
 ALIAS = ("user_alias_name", "user_alias_label")
 
 
-class Unusable(ValueError):  # noqa: N818 - said to a person
+class Unusable(ValueError):
     """A file that cannot be imported at all; the message says why."""
 
 
@@ -119,7 +119,9 @@ def _header(reader: Any, path: Path, kind: str) -> Sequence[str]:
     header = [name.strip() for name in next(reader, [])]
     known = [name for name in IDENTIFIERS if name in header]
     if not known and not all(name in header for name in ALIAS):
-        raise Unusable(f"{path} has no column that says who: one of {', '.join(IDENTIFIERS)}, {' + '.join(ALIAS)}")
+        raise Unusable(
+            f"{path} has no column that says who: one of {', '.join(IDENTIFIERS)}, {' + '.join(ALIAS)}"
+        )
     if "external_id" in header and ALIAS[0] in header:
         raise Unusable(f"{path} has both external_id and an alias; a file has one of them")
     twice = next((name for name in header if header.count(name) > 1), None)
@@ -149,7 +151,9 @@ def _event(given: Mapping[str, str]) -> dict[str, Any]:
     name = given.get("name", "")
     prefix = f"{name}.properties."
     properties = {
-        column.removeprefix(prefix): typed(cell) for column, cell in given.items() if column.startswith(prefix)
+        column.removeprefix(prefix): typed(cell)
+        for column, cell in given.items()
+        if column.startswith(prefix)
     }
     return {"name": name, "time": given.get("time"), "properties": properties}
 
@@ -163,6 +167,13 @@ def typed(cell: str) -> Any:
     if digits.isascii() and digits.isdigit() and len(digits) < 16:
         return cell if len(digits) > 1 and digits.startswith("0") else int(text)
     whole, dot, fraction = digits.partition(".")
-    if dot and whole.isascii() and whole.isdigit() and fraction.isascii() and fraction.isdigit() and len(digits) < 18:
+    if (
+        dot
+        and whole.isascii()
+        and whole.isdigit()
+        and fraction.isascii()
+        and fraction.isdigit()
+        and len(digits) < 18
+    ):
         return cell if len(whole) > 1 and whole.startswith("0") else float(text)
     return cell if instant(cell) is None else cell.strip()

@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from journeys.engine.intake.times import instant
+
 LONGEST_TEXT = 255
 LONGEST_NAME = 255
 MOST_ELEMENTS = 500
@@ -44,7 +46,9 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
         {'name': 'Rex', 'age': 4}
     """
     if len(name) > LONGEST_NAME or not name or "\0" in name:
-        raise Refused(f"attribute names must have 1 to {LONGEST_NAME} characters; '{name[:40]}…' was not written")
+        raise Refused(
+            f"attribute names must have 1 to {LONGEST_NAME} characters; '{name[:40]}…' was not written"
+        )
     match change:
         case None:
             return REMOVED
@@ -60,7 +64,9 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
             return _fitting(name, _operate(name, before, change, merge=merge))
         case dict():
             value = _nested(name, change)
-            return _fitting(name, merged(before, value) if merge and isinstance(before, Mapping) else stripped(value))
+            return _fitting(
+                name, merged(before, value) if merge and isinstance(before, Mapping) else stripped(value)
+            )
     raise Refused(f"'{name}' has a value of an unknown type")
 
 
@@ -141,7 +147,8 @@ def _operate_on_objects(
             raise Refused(f"'$update' needs an object '$new_object'; '{name}' was not changed")
         new = _nested(name, new)
         items = [
-            (merged(item, new) if merge else stripped(new)) if _selected(item, key, value) else item for item in items
+            (merged(item, new) if merge else stripped(new)) if _selected(item, key, value) else item
+            for item in items
         ]
     gone = {_encode(item) for item in _listed(change.get("remove"))}
     return [item for item in items if _encode(item) not in gone] if gone else items
@@ -205,8 +212,6 @@ def _is_key(key: str) -> bool:
 
 
 def _time(name: str, written: Any) -> str:
-    from journeys.engine.intake.times import instant
-
     if instant(written) is None:
         raise Refused(_nested_refusal(name))
     return str(written)
@@ -216,3 +221,61 @@ def _fitting(name: str, value: Any) -> Any:
     if len(_encode(value)) > MOST_BYTES:
         raise Refused(f"'{name}' must not be larger than {MOST_BYTES // 1024} KB")
     return value
+
+
+RESERVED = ("time", "event_name")
+MOST_PROPERTIES = 256
+
+
+def kept_properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The properties of an event that are kept, and what is said of those that are not (EVT-2).
+
+    The structure of objects is kept (D3). Null means absent (EVT-6). `$insert_id` is the event's id, not a property.
+    Raises `Refused` where the event as a whole is refused.
+    """
+    kept: dict[str, Any] = {}
+    remarks: list[str] = []
+    for name, value in given.items():
+        if name == "$insert_id" or value is None:
+            continue
+        if name in RESERVED:
+            raise Refused(f"'properties' must not contain reserved key '{name}'")
+        if name.startswith("$"):
+            raise Refused("property names must not start with '$'")
+        if not 0 < len(name) <= LONGEST_NAME or "\0" in name:
+            raise Refused(f"property names must have 1 to {LONGEST_NAME} characters")
+        if len(kept) == MOST_PROPERTIES:
+            remarks.append(f"only the first {MOST_PROPERTIES} properties were kept")
+            break
+        if _is_property(value, 0):
+            kept[name] = value
+        else:
+            remarks.append(f"property '{name}' has an invalid value and was dropped")
+    _fitting("properties", kept)
+    return kept, remarks
+
+
+def _is_property(value: Any, depth: int) -> bool:
+    match value:
+        case None | bool() | int() | float():
+            return True
+        case str():
+            return len(value) <= LONGEST_TEXT and "\0" not in value
+        case list() if depth < DEEPEST:
+            return all(_is_property(each, depth + 1) for each in value)
+        case dict() if depth < DEEPEST:
+            keys = all(len(key) <= LONGEST_NAME and "\0" not in key for key in value)
+            return keys and all(_is_property(each, depth + 1) for each in value.values())
+    return False
+
+
+def fits(value: Any, depth: int = 0) -> bool:
+    """Whether a JSON value can be stored at all: not too deep, and without the one character that cannot be kept."""
+    match value:
+        case str():
+            return "\0" not in value
+        case list():
+            return depth < DEEPEST and all(fits(each, depth + 1) for each in value)
+        case dict():
+            return depth < DEEPEST and all(fits(key) and fits(each, depth + 1) for key, each in value.items())
+    return True

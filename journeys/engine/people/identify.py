@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -62,24 +62,93 @@ on conflict do nothing returning person
 """
 
 
+FORGET = "delete from people where workspace = $1 and id = any($2::uuid[])"
+NAMED = "select id, external_id, anonymous_id from people where workspace = $1 and id = any($2::uuid[])"
+NAME = """
+update people p set external_id = coalesce(s.external_id, p.external_id),
+    anonymous_id = coalesce(s.anonymous_id, p.anonymous_id)
+from unnest($2::uuid[], $3::text[], $4::text[]) as s(id, external_id, anonymous_id)
+where p.workspace = $1 and p.id = s.id
+"""
+
+
+class Resolved(NamedTuple):
+    """Who is who: the people by identifier, and those of them who were made just now."""
+
+    people: dict[Identifier, UUID]
+    created: frozenset[UUID]
+
+
 async def resolve(
-    connection: Any, workspace: int, wanted: Mapping[Identifier, bool]
-) -> dict[Identifier, UUID]:
+    connection: Any,
+    workspace: int,
+    wanted: Mapping[Identifier, bool],
+    links: Mapping[Identifier, Identifier] | None = None,
+) -> Resolved:
     """The people that these identifiers name; those that nobody has are made where the flag says so.
 
     Afterwards all of them are locked, ascending by id. Several writers that make the same person at once neither
-    fail nor make two: rows are made in one order, before any lock is taken.
+    fail nor make two: rows are made in one order, before any lock is taken. `links` says of external ids which
+    anonymous person is the same: she becomes identified where the external id is new (IDN-12).
     """
-    loose = sorted(one for one, make in wanted.items() if make and one.sort in ("email", "phone", "user_alias"))
+    links = {one: other for one, other in (links or {}).items() if wanted.get(one)}
+    wanted = {**dict.fromkeys(links.values(), True), **wanted}
+    loose = sorted(
+        one for one, make in wanted.items() if make and one.sort in ("email", "phone", "user_alias")
+    )
     if loose:
         await connection.execute(GUARD, [_guard(workspace, one) for one in loose])
-    found = await _find(connection, workspace, wanted)
-    missing = sorted(one for one, make in wanted.items() if make and one not in found and one.sort != "braze_id")
+    found = await find(connection, workspace, wanted)
+    missing = sorted(
+        one for one, make in wanted.items() if make and one not in found and one.sort != "braze_id"
+    )
+    made: set[UUID] = set()
     if missing:
-        await _make(connection, workspace, missing)
-        found |= await _find(connection, workspace, missing)
+        made = await _make(connection, workspace, missing)
+        found |= await find(connection, workspace, missing)
     await lock(connection, workspace, set(found.values()))
-    return found
+    if links and made:
+        made = await _link(connection, workspace, links, found, made)
+    return Resolved(found, frozenset(made))
+
+
+async def _link(
+    connection: Any,
+    workspace: int,
+    links: Mapping[Identifier, Identifier],
+    found: dict[Identifier, UUID],
+    made: set[UUID],
+) -> set[UUID]:
+    """Give the external id to the anonymous person, or the anonymous id to the identified one; who remains made.
+
+    Either id was reserved, in the order of all writers, by a row that is taken back here; so nobody waits for an id
+    while holding a person. Two people who both exist already stay two: joining them is a merge.
+    """
+    rows = await connection.fetch(NAMED, workspace, [found[one] for link in links.items() for one in link])
+    known = {row["id"]: row for row in rows}
+    names: dict[UUID, tuple[str | None, str | None]] = {}
+    gone: set[UUID] = set()
+    for external, anonymous in links.items():
+        one, other = found[external], found[anonymous]
+        if one == other or {one, other} & {*gone, *names}:
+            continue
+        if one in made and other not in made and known[other]["external_id"] is None:
+            names[other] = external.value, None
+            gone.add(one)
+            found[external] = other
+        elif other in made:
+            gone.add(other)
+            if known[one]["anonymous_id"] is None:
+                names[one] = None, anonymous.value
+                found[anonymous] = one
+            else:
+                del found[anonymous]
+    if gone:
+        await connection.execute(FORGET, workspace, list(gone))
+    if names:
+        said = [(person, *both) for person, both in names.items()]
+        await connection.execute(NAME, workspace, *map(list, zip(*said, strict=True)))
+    return made - gone
 
 
 def _guard(workspace: int, one: Identifier) -> int:
@@ -87,7 +156,8 @@ def _guard(workspace: int, one: Identifier) -> int:
     return int.from_bytes(digest, "big", signed=True)
 
 
-async def _find(connection: Any, workspace: int, wanted: Iterable[Identifier]) -> dict[Identifier, UUID]:
+async def find(connection: Any, workspace: int, wanted: Collection[Identifier]) -> dict[Identifier, UUID]:
+    """Look these people up, in one statement that locks and makes nothing."""
     values: dict[str, list[str]] = {}
     for one in wanted:
         values.setdefault(one.sort, []).append(one.value)
@@ -124,13 +194,13 @@ def _uuid(text: str) -> UUID | None:
         return None
 
 
-async def _make(connection: Any, workspace: int, missing: Sequence[Identifier]) -> None:
+async def _make(connection: Any, workspace: int, missing: Sequence[Identifier]) -> set[UUID]:
     identities = {one: uuid7() for one in missing}
 
     def column(sort: Sort) -> list[str | None]:
         return [one.value if one.sort == sort else None for one in missing]
 
-    await connection.fetch(
+    made = await connection.fetch(
         MAKE,
         workspace,
         list(identities.values()),
@@ -144,6 +214,7 @@ async def _make(connection: Any, workspace: int, missing: Sequence[Identifier]) 
     aliases = [(identities[one], *one.alias) for one in missing if one.sort == "user_alias"]
     if aliases:
         await connection.fetch(ALIAS, workspace, *map(list, zip(*aliases, strict=True)))
+    return {row["id"] for row in made}
 
 
 def bucket_of(person: UUID) -> int:

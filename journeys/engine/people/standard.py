@@ -84,7 +84,12 @@ def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
             elif name in STANDARD:
                 _keep(changed, changed.standard, name, REMOVED if value is None else _standard(name, value))
             else:
-                _keep(changed, changed.custom, name, combined(name, changed.custom.get(name), value, merge=merge))
+                _keep(
+                    changed,
+                    changed.custom,
+                    name,
+                    combined(name, changed.custom.get(name), value, merge=merge),
+                )
         except Refused as refused:
             changed.errors.append(str(refused))
     return changed
@@ -185,7 +190,9 @@ def _standard(name: str, value: Any) -> Any:
         if not isinstance(value, bool):
             raise Refused(f"'{name}' must be true or false")
     elif not isinstance(value, list if name in ARRAYS else dict if name in OBJECTS else str):
-        raise Refused(f"'{name}' must be {'an array' if name in ARRAYS else 'an object' if name in OBJECTS else 'a string'}")
+        raise Refused(
+            f"'{name}' must be {'an array' if name in ARRAYS else 'an object' if name in OBJECTS else 'a string'}"
+        )
     return combined(name, None, value)
 
 

@@ -1,0 +1,69 @@
+"""How many calls a workspace may make: fixed windows, counted on the clock, in each process by itself (LIM-1).
+
+With several API processes each counts for itself, so that together they let through as many times the limit.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+HOUR, MINUTE = 3600, 60
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """So many calls in a window of so many seconds. Routes that name the same bucket share it."""
+
+    bucket: str
+    calls: int
+    seconds: int
+
+
+GENERAL = Limit("general", 250_000, HOUR)
+TRACK = Limit("users.track", 3_000, 3)
+BROADCAST = Limit("broadcast", 250, MINUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What a call finds: whether it may pass, and what its answer says of the window."""
+
+    passed: bool
+    headers: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Limits:
+    """The counters of one process. `changed` gives buckets another number of calls (LIM-3)."""
+
+    changed: Mapping[str, int] = field(default_factory=dict)
+    clock: Callable[[], float] = time.time
+    _counts: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
+
+    def count(self, limit: Limit, workspace: int) -> Counted:
+        """Count a call of the workspace."""
+        window = int(self.clock()) // limit.seconds
+        known, used = self._counts.get((limit.bucket, workspace), (window, 0))
+        used = used + 1 if known == window else 1
+        calls = self.changed.get(limit.bucket, limit.calls)
+        if used <= calls:
+            self._counts[limit.bucket, workspace] = window, used
+        return self._counted(limit, calls, used, window)
+
+    def idle(self, limit: Limit) -> Mapping[str, str]:
+        """What an answer says that belongs to no workspace."""
+        calls = self.changed.get(limit.bucket, limit.calls)
+        return self._counted(limit, calls, 0, int(self.clock()) // limit.seconds).headers
+
+    def _counted(self, limit: Limit, calls: int, used: int, window: int) -> Counted:
+        reset = (window + 1) * limit.seconds
+        headers = {
+            "x-ratelimit-limit": str(calls),
+            "x-ratelimit-remaining": str(max(0, calls - used)),
+            "x-ratelimit-reset": str(reset),
+        }
+        if used > calls:
+            headers["retry-after"] = str(max(1, reset - int(self.clock())))
+        return Counted(used <= calls, headers)

@@ -1,0 +1,186 @@
+"""The description of the REST routes for programs that read OpenAPI."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import journeys
+
+TEXT = {"type": "string"}
+FLAG = {"type": "boolean"}
+OBJECT = {"type": "object"}
+INSTANT = {
+    "type": "string",
+    "description": "ISO 8601; without a zone it is UTC; a time in the future becomes now.",
+}
+
+ALIAS = {
+    "type": "object",
+    "required": ["alias_name", "alias_label"],
+    "properties": {"alias_name": TEXT, "alias_label": TEXT},
+}
+WHO = {
+    "external_id": TEXT,
+    "user_alias": ALIAS,
+    "braze_id": {"type": "string", "description": "The id that we gave; never creates anybody."},
+    "anonymous_id": {"type": "string", "description": "Beside a new external_id: the same person."},
+    "email": TEXT,
+    "phone": {"type": "string", "description": "E.164."},
+    "_update_existing_only": FLAG,
+}
+ATTRIBUTES = {
+    "type": "object",
+    "description": "One identifier, standard attributes, and any other key as a custom attribute; null removes.",
+    "properties": {
+        **WHO,
+        "_merge_objects": FLAG,
+        **dict.fromkeys(
+            ("first_name", "last_name", "home_city", "country", "language", "time_zone", "dob"), TEXT
+        ),
+        "gender": {"enum": ["M", "F", "O", "N", "P", None]},
+        "email_subscribe": {"enum": ["opted_in", "subscribed", "unsubscribed"]},
+        "push_subscribe": {"enum": ["opted_in", "subscribed", "unsubscribed"]},
+    },
+    "additionalProperties": True,
+}
+EVENT_ID = {"type": "string", "description": "Yours; a second event with it is not stored again."}
+EVENT = {
+    "type": "object",
+    "required": ["name", "time"],
+    "properties": {**WHO, "name": TEXT, "time": INSTANT, "properties": OBJECT, "event_id": EVENT_ID},
+}
+PURCHASE = {
+    "type": "object",
+    "required": ["product_id", "currency", "price", "time"],
+    "properties": {
+        **WHO,
+        "product_id": TEXT,
+        "currency": {"type": "string", "description": "ISO 4217."},
+        "price": {"type": "number"},
+        "quantity": {"type": "integer", "minimum": 1, "maximum": 100, "default": 1},
+        "time": INSTANT,
+        "properties": OBJECT,
+        "event_id": EVENT_ID,
+    },
+}
+TRACK = {
+    "type": "object",
+    "properties": {
+        name: {"type": "array", "maxItems": 75, "items": items}
+        for name, items in (("attributes", ATTRIBUTES), ("events", EVENT), ("purchases", PURCHASE))
+    },
+}
+TRACKED = {
+    "type": "object",
+    "required": ["message"],
+    "properties": {
+        "message": {"const": "success"},
+        "attributes_processed": {"type": "integer"},
+        "events_processed": {"type": "integer"},
+        "purchases_processed": {"type": "integer"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"type": TEXT, "input_array": TEXT, "index": {"type": "integer"}},
+            },
+        },
+    },
+}
+RECIPIENT = {
+    "type": "object",
+    "properties": {
+        "external_user_id": TEXT,
+        "user_alias": ALIAS,
+        "braze_id": TEXT,
+        "email": TEXT,
+        "context": OBJECT,
+        "attributes": ATTRIBUTES,
+        "send_to_existing_only": {"type": "boolean", "default": True},
+    },
+}
+TRIGGER = {
+    "type": "object",
+    "required": ["canvas_id"],
+    "properties": {
+        "canvas_id": {"type": "string", "description": "The canvas by its name or its id."},
+        "context": {"type": "object", "description": "Entry properties for everybody; at most 50 KB."},
+        "broadcast": {"type": "boolean", "default": False},
+        "audience": {"type": "object", "description": "A filter, or a connected audience with AND and OR."},
+        "recipients": {"type": "array", "maxItems": 50, "items": RECIPIENT},
+    },
+}
+TRIGGERED = {
+    "type": "object",
+    "required": ["dispatch_id", "message"],
+    "properties": {"dispatch_id": TEXT, "message": {"const": "success"}, "notice": TEXT},
+}
+MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": TEXT}}
+
+ERRORS = {
+    "400": "The request cannot be meant.",
+    "401": "No key, or a wrong one.",
+    "403": "The key lacks the permission.",
+    "413": "The body is larger than 4 MB.",
+    "429": "Too many calls; see x-ratelimit-reset.",
+}
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "maxLength": 255},
+    "description": "The same key and body within 24 hours: the same answer, and nobody enters twice.",
+}
+
+
+def _answers(good: str, schema: dict[str, Any], also: dict[str, str]) -> dict[str, Any]:
+    def said(text: str, body: dict[str, Any]) -> dict[str, Any]:
+        return {"description": text, "content": {"application/json": {"schema": body}}}
+
+    refusals = {status: said(text, MESSAGE) for status, text in {**ERRORS, **also}.items()}
+    return {good: said("Done.", schema), **refusals}
+
+
+def _post(
+    summary: str, permission: str, body: dict[str, Any], answer: dict[str, Any], **more: Any
+) -> dict[str, Any]:
+    also = {"422": "The Idempotency-Key was used with another body."} if more else {}
+    return {
+        "post": {
+            "summary": summary,
+            "description": f"Needs the permission `{permission}`.",
+            "security": [{"key": []}],
+            "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
+            "responses": _answers("201", answer, also),
+            **more,
+        }
+    }
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI document."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Journeys", "version": journeys.__version__},
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "paths": {
+            "/users/track": _post(
+                "Attributes, events and purchases of people", "users.track", TRACK, TRACKED
+            ),
+            "/canvas/trigger/send": _post(
+                "Let people into a canvas",
+                "canvas.trigger.send",
+                TRIGGER,
+                TRIGGERED,
+                parameters=[IDEMPOTENCY_KEY],
+            ),
+            "/health": {
+                "get": {
+                    "summary": "Whether the API and its database are up",
+                    "responses": {
+                        "200": {"description": "They are."},
+                        "503": {"description": "They are not."},
+                    },
+                }
+            },
+        },
+    }

@@ -1,0 +1,129 @@
+"""The audience of an API call: a filter of our language, or a connected audience as other clients write it (SND-11)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from journeys.canvas.filters import ContextFilter, Filter, SegmentFilter
+
+FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
+
+DEEPEST = 20
+
+SIMPLE: Mapping[str, str] = {
+    "equals": "equals",
+    "not_equal": "not_equals",
+    "does_not_equal": "not_equals",
+    "matches_regex": "matches",
+    "includes_value": "contains",
+    "greater_than": "more_than",
+    "greater_than_or_equal_to": "at_least",
+    "less_than": "less_than",
+    "less_than_or_equal_to": "at_most",
+    "before": "before",
+    "after": "after",
+}
+"""Comparisons that have an operator of ours."""
+
+
+class UnusableAudience(ValueError):
+    """An audience that says nothing that we understand; the text says where."""
+
+
+def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Filter | None:
+    """The filter that an `audience` means; None where there is none.
+
+    `now` is what "days ago" count from, `segments` are those of the workspace. Raises `UnusableAudience`.
+    """
+    if given is None or given == {}:
+        return None
+    try:
+        found: Filter = FILTER.validate_python(_ours(given, now, 0))
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise UnusableAudience(str(first["msg"]).removeprefix("Value error, ")) from error
+    for each in _within(found):
+        if isinstance(each, SegmentFilter) and each.segment not in segments:
+            known = ", ".join(sorted(segments)) or "none"
+            raise UnusableAudience(f"there is no segment “{each.segment}”; there is {known}")
+        if isinstance(each, ContextFilter):
+            raise UnusableAudience("an audience cannot look at the context of an entry (CTX-14)")
+    return found
+
+
+def _within(what: Any) -> Iterator[Any]:
+    yield what
+    for name in ("all", "any", "none"):
+        for each in getattr(what, name, None) or ():
+            yield from _within(each)
+
+
+def _ours(given: Any, now: datetime, depth: int) -> Any:
+    """The same in our language; what is in it already stays as it is."""
+    if depth > DEEPEST:
+        raise UnusableAudience(f"filters may lie at most {DEEPEST} deep")
+    match given:
+        case {"AND": list() as several, **rest} if not rest and several:
+            return {"all": [_ours(each, now, depth + 1) for each in several]}
+        case {"OR": list() as several, **rest} if not rest and several:
+            return {"any": [_ours(each, now, depth + 1) for each in several]}
+        case {"custom_attribute": Mapping() as said, **rest} if not rest:
+            return _attribute(said, now)
+        case {"push_subscription_status": _} | {"email_subscription_status": _} | {"last_used_app": _}:
+            raise UnusableAudience(f"the filter {next(iter(given))} comes with a later version")
+        case {"AND": _} | {"OR": _}:
+            raise UnusableAudience("AND and OR stand alone, with a list of filters")
+    return given
+
+
+def _attribute(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    name, comparison, value = said.get("custom_attribute_name"), said.get("comparison"), said.get("value")
+    if not isinstance(name, str) or not name:
+        raise UnusableAudience("a custom_attribute filter needs 'custom_attribute_name'")
+    path = f'"{name}"' if "." in name or "[" in name else name
+    comparison = str(comparison)
+    if comparison in SIMPLE:
+        return {"attribute": path, SIMPLE[comparison]: value}
+    make = OTHERS.get(comparison)
+    if make is None:
+        known = ", ".join(sorted({*SIMPLE, *OTHERS}))
+        raise UnusableAudience(f"“{comparison}” is no comparison of {name}; there is {known}")
+    return make(path, value, now)
+
+
+def _days(path: str, value: Any) -> str:
+    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+        raise UnusableAudience(f"{path}: a number of days was expected, not “{value}”")
+    return f"{value:g} days"
+
+
+OTHERS: Mapping[str, Callable[[str, Any, datetime], dict[str, Any]]] = {
+    "exists": lambda path, _value, _now: {"attribute": path, "exists": True},
+    "does_not_exist": lambda path, _value, _now: {"attribute": path, "exists": False},
+    "does_not_include_value": lambda path, value, _now: {"none": [{"attribute": path, "contains": value}]},
+    "does_not_match_regex": lambda path, value, _now: {
+        "all": [{"attribute": path, "exists": True}, {"none": [{"attribute": path, "matches": value}]}]
+    },
+    "less_than_x_days_ago": lambda path, value, _now: {"attribute": path, "within_last": _days(path, value)},
+    "greater_than_x_days_ago": lambda path, value, now: {
+        "all": [
+            {"attribute": path, "before": now.isoformat()},
+            {"none": [{"attribute": path, "within_last": _days(path, value)}]},
+        ]
+    },
+    "less_than_x_days_in_the_future": lambda path, value, _now: {
+        "attribute": path,
+        "within_next": _days(path, value),
+    },
+    "greater_than_x_days_in_the_future": lambda path, value, now: {
+        "all": [
+            {"attribute": path, "after": now.isoformat()},
+            {"none": [{"attribute": path, "within_next": _days(path, value)}]},
+        ]
+    },
+}
+"""Comparisons that are several filters of ours."""

@@ -1,0 +1,84 @@
+"""Rows of a CSV file after RFC 4180, one at a time: with their lines, and with the cells that stood in quotes marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+LONGEST_ROW = 1024 * 1024
+"""Characters that one row may have; an unclosed quote must not swallow the file."""
+
+_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|$)')
+_OPEN = re.compile(r'(?:(?:"(?:[^"]|"")*"|[^",]*),)*"(?:[^"]|"")*')
+
+
+class Quoted(str):
+    """A cell that stood in quotes: it is text, whatever it looks like (CSV-4)."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: the line on which it begins (from 1), its raw text, and its cells, or why it cannot be read."""
+
+    line: int
+    raw: str
+    cells: tuple[str, ...] = ()
+    wrong: str | None = None
+
+
+def rows(lines: Iterable[str]) -> Iterator[Row]:
+    """The rows of these lines; blank ones are left out. Line ends may be mixed. Never raises, whatever the text.
+
+    Example:
+        >>> [row.cells for row in rows(["a,b\\n", '1,"x, ""y"" z"\\n'])]
+        [('a', 'b'), ('1', 'x, "y" z')]
+    """
+    held: list[str] = []
+    first, size, open_quote = 0, 0, False
+    for number, line in enumerate(lines, start=1):
+        if not held:
+            if not line.strip():
+                continue
+            first = number
+        held.append(line)
+        size += len(line)
+        open_quote ^= line.count('"') % 2 == 1
+        if open_quote and len(held) == 1 and not _OPEN.fullmatch(line):
+            open_quote = False  # a stray quote spoils its own row only
+        if open_quote and size <= LONGEST_ROW:
+            continue
+        raw = "".join(held)
+        if open_quote:
+            yield Row(first, raw[:200], wrong=f"a quote is not closed within {LONGEST_ROW} characters")
+        else:
+            yield _row(first, raw.rstrip("\r\n"))
+        held, size, open_quote = [], 0, False
+    if held:
+        yield Row(first, "".join(held)[:200], wrong="a quote is not closed at the end of the file")
+
+
+def _row(line: int, raw: str) -> Row:
+    if any("\udc80" <= sign <= "\udcff" for sign in raw):
+        return Row(line, raw.encode("utf-8", "replace").decode(), wrong="the row is not UTF-8")
+    if "\0" in raw:
+        return Row(line, raw.replace("\0", ""), wrong="the row contains the character U+0000")
+    if '"' not in raw:
+        return Row(line, raw, tuple(raw.split(",")))
+    cells: list[str] = []
+    at = 0
+    while True:
+        found = _CELL.match(raw, at)
+        if found is None:
+            return Row(
+                line,
+                raw,
+                wrong=f"a quote stands within cell {len(cells) + 1}; write it twice, and the cell in quotes",
+            )
+        quoted, plain, comma = found.groups()
+        cells.append(plain if quoted is None else Quoted(quoted.replace('""', '"')))
+        at = found.end()
+        if not comma:
+            return Row(line, raw, tuple(cells))
