@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import csv
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import uuid4
@@ -98,8 +97,11 @@ def import_(
     name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
     kind: Literal["attributes", "events"] = "attributes",
     report: Path | None = None,
+    after_line: int = 0,
 ) -> int:
     """Import people (or what they did) from a CSV file. Wrong rows are reported and stop no other.
+
+    The report has the refused rows with line and reason; mend it and import it.
 
     Parameters
     ----------
@@ -111,6 +113,8 @@ def import_(
         What its rows are.
     report
         Where to write the refused rows; beside the file where nothing is said.
+    after_line
+        Go on after this line, where an import was stopped.
     """
 
     async def work(stop: asyncio.Event) -> int:
@@ -118,31 +122,43 @@ def import_(
             publication = await workspace(db, name)
             parts = (db, Published(db), Clock(), Silent(), Silent())
             size = path.stat().st_size if path.exists() else 0
+            refused = report or path.with_suffix(".refused.csv")
             try:
                 with bar(path.name, size) as progress:
                     result = await import_file(
-                        parts, publication.workspace, path, kind=kind, progress=progress, stop=stop
+                        parts,
+                        publication.workspace,
+                        path,
+                        kind=kind,
+                        report=refused,
+                        progress=progress,
+                        stop=stop,
+                        after_line=after_line,
                     )
             except Unusable as error:
                 raise Stop(str(error), 2) from error
-        _told(result, path, report or path.with_suffix(".refused.csv"))
-        return 130 if result.stopped else 1 if result.refused else 0
+        _told(result, path, refused)
+        return 130 if result.stopped else 1 if result.refusals else 0
 
     return run(work)
 
 
 def _told(result: Imported, path: Path, report: Path) -> None:
-    out.print(f"{path.name}: {result.rows:,} rows, {result.taken:,} taken, {len(result.refused):,} refused")
-    for line, reason in result.refused[:5]:
-        err.print(f"  line {line}: {reason}", markup=False)
-    if result.refused:
-        with report.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(["line", "reason"])
-            writer.writerows(result.refused)
+    out.print(
+        f"{path.name}: {result.rows:,} rows, {result.taken:,} taken ({result.created:,} people created, "
+        f"{result.updated:,} updated), {result.refusals:,} refused"
+    )
+    for line, text in result.warnings[:10]:
+        err.print(f"  line {line}: {text}", markup=False)
+    if result.refusals:
+        err.print("refused:")
+        for line, reason in result.refused[:5]:
+            err.print(f"  line {line}: {reason}", markup=False)
         err.print(f"all refused rows: {report}", markup=False)
     if result.stopped:
-        err.print("stopped; importing the file again goes on, and does no harm")
+        err.print(
+            f"stopped after line {result.line}: go on with --after-line {result.line}, or import it again"
+        )
 
 
 def trigger(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
 from journeys.engine.intake.rows import Quoted, Row
-from journeys.engine.people.standard import COLUMNS, CONSENTS, STANDARD
+from journeys.engine.people.standard import COLUMNS, CONSENTS, STANDARD, TRUTHS
 
 Kind = Literal["attributes", "events"]
 
@@ -23,11 +23,6 @@ IDENTIFIERS = (
     "phone",
 )
 STANDARDS = frozenset({*COLUMNS, *CONSENTS, *STANDARD})
-TRUTHS = frozenset({
-    "email_open_tracking_disabled", "email_click_tracking_disabled",
-})  # fmt: skip
-"""Standard attributes that are true or false; all others are text, whatever they look like."""
-
 IGNORED = frozenset({"import_line", "import_reason"})
 LATER = frozenset({"subscription_group_id", "subscription_state"})
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")
@@ -36,8 +31,8 @@ PROPERTY = re.compile(r"(?:(.*)\.)?properties\.(.+)")
 MARKUP = re.compile(r"<\s*(script|iframe|html|body|img|a|div|p)\b", re.IGNORECASE)
 
 
-class UnreadableFile(ValueError):
-    """A file that cannot be an import; the text says why, and what would help."""
+class Unusable(ValueError):
+    """A file that cannot be imported at all; the text says why, and what would help."""
 
 
 @dataclass(slots=True)
@@ -52,11 +47,11 @@ class Header:
 
     @classmethod
     def read(cls, row: Row | None, kind: Kind, file: str) -> Self:
-        """Understand a header. Raises `UnreadableFile`."""
+        """Understand a header. Raises `Unusable`."""
         if row is None:
-            raise UnreadableFile(f"{file} is empty: a header row was expected")
+            raise Unusable(f"{file} is empty: a header row was expected")
         if row.wrong is not None:
-            raise UnreadableFile(f"{file}:1: the header cannot be read: {row.wrong}")
+            raise Unusable(f"{file}:1: the header cannot be read: {row.wrong}")
         names = tuple(str(name).strip() for name in row.cells)
         header = cls(kind, names)
         header._check(file)
@@ -68,22 +63,22 @@ class Header:
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if "" in self.names or twice:
             said = f"the column “{twice[0]}” is there twice" if twice and twice[0] else "a column has no name"
-            raise UnreadableFile(place + said)
+            raise Unusable(place + said)
         if not set(self.names) & set(IDENTIFIERS):
             hint = ""
             if len(self.names) == 1 and (";" in self.names[0] or "\t" in self.names[0]):
                 hint = "; it seems to be separated by something else than commas"
-            raise UnreadableFile(
+            raise Unusable(
                 f"{place}no column names a person: one of {', '.join(IDENTIFIERS)} is needed{hint}"
             )
         alias = {"user_alias_name", "user_alias_label"} & set(self.names)
         if len(alias) == 1:
-            raise UnreadableFile(place + "an alias needs both user_alias_name and user_alias_label")
+            raise Unusable(place + "an alias needs both user_alias_name and user_alias_label")
         if alias and "external_id" in self.names:
-            raise UnreadableFile(place + "external_id and an alias may not share a file")
+            raise Unusable(place + "external_id and an alias may not share a file")
         missing = [name for name in ("name", "time") if name not in self.names]
         if self.kind == "events" and missing:
-            raise UnreadableFile(f"{place}a file of events needs the column “{missing[0]}”")
+            raise Unusable(f"{place}a file of events needs the column “{missing[0]}”")
 
     def _remark(self) -> None:
         for name in self.names:

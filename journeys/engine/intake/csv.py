@@ -1,42 +1,61 @@
-"""People and events from CSV files, through the same door as the API (CSV-1 to CSV-7)."""
+"""CSV import: people, or what they did, from a file of any size; what was refused goes into a report.
+
+The file streams, in batches of one transaction each, through the code behind `/users/track`. Importing it again does
+nothing twice: attributes come to the same, and an event that is known is refused as a double.
+"""
 
 from __future__ import annotations
 
 import asyncio
-import csv
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any
 
 from journeys.engine.clock import Clock
-from journeys.engine.intake.times import instant
-from journeys.engine.people.standard import COLUMNS, CONSENTS, STANDARD
-from journeys.engine.people.track import MOST, track
+from journeys.engine.intake.columns import Header, Kind, Unusable, typed
+from journeys.engine.intake.rows import Quoted, Row, rows
+from journeys.engine.people.track import track
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 
-IDENTIFIERS = ("external_id", "braze_id", "email", "phone")
-ALIAS = ("user_alias_name", "user_alias_label")
+BATCH = 500
+"""Rows of one transaction."""
 
+SHOWN = 1000
+"""So many refusals and warnings are kept in memory; the report has all refusals."""
 
-class Unusable(ValueError):
-    """A file that cannot be imported at all; the message says why."""
+REPORT_COLUMNS = ("import_line", "import_reason")
+"""What the report of refused rows adds to the file's own columns; an import does not read them."""
+
+Parts = tuple[Database, Published, Clock, Teller, Bell]
 
 
 @dataclass(slots=True)
 class Imported:
-    """What became of the rows: lines count from 1, the header being the first."""
+    """What became of the rows. Lines count from 1, the header being the first.
+
+    `created` and `updated` count people, batch by batch. `refused` and `warnings` hold the first thousand, as line
+    and reason; `refusals` counts all. `line` is the last that was dealt with: an import that was `stopped` goes on
+    with `after_line=line`, or from the top, which does nothing twice.
+    """
 
     rows: int = 0
     taken: int = 0
+    created: int = 0
+    updated: int = 0
+    refusals: int = 0
     refused: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
+    line: int = 0
     stopped: bool = False
 
-
-Parts = tuple[Database, Published, Clock, Teller, Bell]
+    def warn(self, line: int, text: str) -> None:
+        """Say something of a row that is taken all the same."""
+        if len(self.warnings) < SHOWN:
+            self.warnings.append((line, text))
 
 
 async def import_file(
@@ -44,136 +63,183 @@ async def import_file(
     workspace: int,
     path: Path,
     *,
-    kind: Literal["attributes", "events"] = "attributes",
+    kind: Kind = "attributes",
+    report: Path | None = None,
     progress: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
+    after_line: int = 0,
 ) -> Imported:
-    """Take a file's rows, 75 at a time; wrong rows are reported and sink no other.
+    """Import a CSV file (CSV-1 to CSV-9), and say what became of its rows. Wrong rows sink no other.
 
-    `progress` is told how many bytes were read. Where `stop` is set it ends after the batch at hand; importing the
-    file again does no harm: attributes are set to the same values, doubles of events are refused. Raises Unusable.
+    `report` is a file for the refused rows, with line and reason, that can be mended and imported itself; it is made
+    only where a row is refused. `progress` is told after each batch how many bytes were read. When `stop` is set,
+    the import ends after the batch at hand. Rows up to `after_line` are passed over. Raises `Unusable`.
     """
-    result = Imported()
-    rows = _rows(path, kind, result, progress)
-    while batch := await asyncio.to_thread(_take, rows):
-        tracked = await track(*parts, workspace, {kind: [given for _, given in batch]})
-        result.taken += tracked.taken.get(kind, 0)
-        result.refused += [(batch[error["index"]][0], error["type"]) for error in tracked.errors]
-        result.warnings += [(batch[error["index"]][0], error["type"]) for error in tracked.warnings]
-        if stop is not None and stop.is_set():
-            result.stopped = True
-            break
-    result.refused.sort()
+    result = Imported(line=after_line)
+    with ExitStack() as stack:
+        file = stack.enter_context(_opened(path))
+        lines = rows(file)
+        header = Header.read(next(lines, None), kind, path.name)
+        for text in header.remarks:
+            result.warn(1, text)
+        refusing = stack.enter_context(Report(report, header))
+        for batch in _batches(lines, after_line):
+            await _import(parts, workspace, header, batch, result, refusing)
+            result.line = batch[-1].line
+            if progress is not None:
+                progress(file.buffer.tell())
+            if stop is not None and stop.is_set():
+                result.stopped = True
+                break
     return result
 
 
-def _take(rows: Iterator[tuple[int, dict[str, Any]]]) -> list[tuple[int, dict[str, Any]]]:
-    return [row for _, row in zip(range(MOST), rows, strict=False)]
-
-
-def _rows(
-    path: Path, kind: str, result: Imported, progress: Callable[[int], None] | None
-) -> Iterator[tuple[int, dict[str, Any]]]:
-    """The objects of the rows, each with its line; rows of a wrong shape go to the refused."""
-    try:
-        raw = path.open("rb")
-    except OSError as error:
-        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
-    with raw:
-        reader = csv.reader(_lines(raw, path, progress), strict=True)
-        header = _header(reader, path, kind)
-        while True:
-            try:
-                cells = next(reader, None)
-            except csv.Error as error:
-                result.rows += 1
-                result.refused.append((reader.line_num, f"a quote is out of place: {error}"))
-                continue
-            if cells is None:
-                return
-            if not any(cells):
-                continue
-            result.rows += 1
-            if len(cells) != len(header):
-                result.refused.append((reader.line_num, f"{len(cells)} cells instead of {len(header)}"))
-                continue
-            yield reader.line_num, _object(header, cells, kind)
-
-
-def _lines(raw: Any, path: Path, progress: Callable[[int], None] | None) -> Iterator[str]:
-    first = True
-    for number, line in enumerate(raw, 1):
-        try:
-            text = line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            raise Unusable(f"{path} is not UTF-8, in line {number}") from error
-        yield text.removeprefix("\ufeff") if first else text
-        first = False
-        if progress and number % 100 == 0:
-            progress(raw.tell() if raw.seekable() else 0)
-    if progress:
-        progress(raw.tell())
-
-
-def _header(reader: Any, path: Path, kind: str) -> Sequence[str]:
-    header = [name.strip() for name in next(reader, [])]
-    known = [name for name in IDENTIFIERS if name in header]
-    if not known and not all(name in header for name in ALIAS):
-        raise Unusable(
-            f"{path} has no column that says who: one of {', '.join(IDENTIFIERS)}, {' + '.join(ALIAS)}"
-        )
-    if "external_id" in header and ALIAS[0] in header:
-        raise Unusable(f"{path} has both external_id and an alias; a file has one of them")
-    twice = next((name for name in header if header.count(name) > 1), None)
-    if twice is not None:
-        raise Unusable(f"{path} has the column “{twice}” twice")
-    if kind == "events" and not {"name", "time"} <= set(header):
-        raise Unusable(f"{path} has no columns `name` and `time`")
-    return header
-
-
-def _object(header: Sequence[str], cells: Sequence[str], kind: str) -> dict[str, Any]:
-    """A row as an object of the API; an empty cell changes nothing (CSV-4)."""
-    given = {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""}
-    found: dict[str, Any] = {name: given.pop(name) for name in IDENTIFIERS if name in given}
-    if ALIAS[0] in given:
-        found["user_alias"] = {"alias_name": given.pop(ALIAS[0]), "alias_label": given.pop(ALIAS[1], "")}
-        found["_update_existing_only"] = False
-    if kind == "events":
-        return {**found, **_event(given)}
-    for name, cell in given.items():
-        plain = name in COLUMNS or name in CONSENTS or name in STANDARD
-        found[name] = cell if plain else typed(cell)
+def preview(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Mapping[str, Any]]:
+    """The first rows as the objects that would be written, without writing them (CSV-7). Raises `Unusable`."""
+    found: list[Mapping[str, Any]] = []
+    with _opened(path) as file:
+        lines = rows(file)
+        header = Header.read(next(lines, None), kind, path.name)
+        for row, _ in zip(lines, range(count), strict=False):
+            said, _ = header.object_of(row)
+            found.append({"line": row.line, "refused": said} if isinstance(said, str) else said)
     return found
 
 
-def _event(given: Mapping[str, str]) -> dict[str, Any]:
-    name = given.get("name", "")
-    prefix = f"{name}.properties."
-    properties = {
-        column.removeprefix(prefix): typed(cell)
-        for column, cell in given.items()
-        if column.startswith(prefix)
-    }
-    return {"name": name, "time": given.get("time"), "properties": properties}
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file as text; bytes that are not UTF-8 are marked, and spoil their own row only."""
+    try:
+        file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None)
+    except OSError as error:
+        raise Unusable(f"{path} cannot be read: {error.strerror}") from error
+    with file:
+        yield file
 
 
-def typed(cell: str) -> Any:
-    """A cell's value: true and false, numbers, all else as text; a number with a leading zero stays text (D11)."""
-    if cell in ("true", "false"):
-        return cell == "true"
-    text = cell.strip()
-    digits = text.removeprefix("-")
-    if digits.isascii() and digits.isdigit() and len(digits) < 16:
-        return cell if len(digits) > 1 and digits.startswith("0") else int(text)
-    whole, dot, fraction = digits.partition(".")
-    if (
-        dot
-        and whole.isascii()
-        and whole.isdigit()
-        and fraction.isascii()
-        and fraction.isdigit()
-        and len(digits) < 18
-    ):
-        return cell if len(whole) > 1 and whole.startswith("0") else float(text)
-    return cell if instant(cell) is None else cell.strip()
+def _batches(lines: Iterator[Row], after_line: int) -> Iterator[list[Row]]:
+    batch: list[Row] = []
+    for row in lines:
+        if row.line <= after_line:
+            continue
+        batch.append(row)
+        if len(batch) == BATCH:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+async def _import(
+    parts: Parts, workspace: int, header: Header, batch: list[Row], result: Imported, report: Report
+) -> None:
+    objects: list[dict[str, Any]] = []
+    of: list[Row] = []
+    for row in batch:
+        result.rows += 1
+        said, remarks = header.object_of(row)
+        for text in remarks:
+            result.warn(row.line, text)
+        if isinstance(said, str):
+            _refuse(result, report, row, said)
+        else:
+            objects.append(said)
+            of.append(row)
+    objects, of = await _allowed(parts[0], workspace, objects, of, result, report)
+    if not objects:
+        return
+    tracked = await track(*parts, workspace, {header.kind: objects})
+    for error in tracked.errors:
+        _refuse(result, report, of[error["index"]], error["type"])
+    for warning in tracked.warnings:
+        result.warn(of[warning["index"]].line, warning["type"])
+    result.taken += tracked.taken[header.kind]
+    result.created += len(tracked.created)
+    result.updated += len(tracked.people - tracked.created)
+
+
+IDENTIFIED = """
+select a.label, a.name from aliases a join people p on (p.workspace, p.id) = (a.workspace, a.person)
+where a.workspace = $1 and p.external_id is not null
+    and (a.label, a.name) in (select * from unnest($2::text[], $3::text[]))
+"""
+EXISTING = "select id::text from people where workspace = $1 and id::text = any($2::text[])"
+
+
+async def _allowed(
+    db: Database,
+    workspace: int,
+    objects: list[dict[str, Any]],
+    of: list[Row],
+    result: Imported,
+    report: Report,
+) -> tuple[list[dict[str, Any]], list[Row]]:
+    """An import by alias leaves identified people alone, and one by `braze_id` makes nobody (CSV-2)."""
+    aliases = [said["user_alias"] for said in objects if "user_alias" in said]
+    ids = [said["braze_id"].lower() for said in objects if "braze_id" in said]
+    barred: set[tuple[str, str]] = set()
+    known: set[str] = set()
+    if aliases:
+        labels, names = [one["alias_label"] for one in aliases], [one["alias_name"] for one in aliases]
+        barred = {(row[0], row[1]) for row in await db.pool.fetch(IDENTIFIED, workspace, labels, names)}
+    if ids:
+        known = {row[0] for row in await db.pool.fetch(EXISTING, workspace, ids)}
+    kept: list[tuple[dict[str, Any], Row]] = []
+    for said, row in zip(objects, of, strict=True):
+        alias = said.get("user_alias")
+        if alias and (alias["alias_label"], alias["alias_name"]) in barred:
+            _refuse(result, report, row, "the alias belongs to somebody who has an external id")
+        elif "braze_id" in said and said["braze_id"].lower() not in known:
+            _refuse(result, report, row, "nobody has this braze_id")
+        else:
+            kept.append((said, row))
+    return [said for said, _ in kept], [row for _, row in kept]
+
+
+def _refuse(result: Imported, report: Report, row: Row, reason: str) -> None:
+    result.refusals += 1
+    if len(result.refused) < SHOWN:
+        result.refused.append((row.line, reason))
+    report.write(row, reason)
+
+
+class Report:
+    """The file of refused rows, made with the first of them."""
+
+    def __init__(self, path: Path | None, header: Header) -> None:
+        self._path = path
+        self._header = header
+        self._file: IO[str] | None = None
+
+    def __enter__(self) -> Report:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def write(self, row: Row, reason: str) -> None:
+        """Add a row; one that could not be split into cells stands in the first of them as it was."""
+        if self._path is None:
+            return
+        names = [name for name in self._header.names if name not in REPORT_COLUMNS]
+        if self._file is None:
+            self._file = self._path.open("w", encoding="utf-8", newline="")
+            self._file.write(_line([*names, *REPORT_COLUMNS]))
+        by_name = dict(zip(self._header.names, row.cells, strict=False))
+        whole = len(row.cells) == len(self._header.names)
+        cells = [by_name[name] for name in names] if whole else [row.raw.strip(), *[""] * (len(names) - 1)]
+        self._file.write(_line([*cells, str(row.line), reason]))
+
+
+def _line(cells: Sequence[str]) -> str:
+    """A row of the report: what stood in quotes stands in quotes again, since it is text."""
+    return ",".join(_cell(cell) for cell in cells) + "\r\n"
+
+
+def _cell(cell: str) -> str:
+    needed = isinstance(cell, Quoted) or any(sign in cell for sign in ',"\r\n')
+    return '"' + cell.replace('"', '""') + '"' if needed else cell
+
+
+__all__ = ["Imported", "Kind", "Parts", "Unusable", "import_file", "preview", "typed"]

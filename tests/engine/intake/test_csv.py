@@ -1,0 +1,310 @@
+"""CSV import on a real database: wrong rows are named and sink no other, and doing it again does nothing twice."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from journeys.engine.intake.csv import Imported, Unusable, import_file, preview
+from journeys.engine.intake.rows import Quoted, rows
+from journeys.engine.store import Database
+from tests.stage import MONDAY, Stage, canvas, stage_on
+
+STORY = canvas("  - {type: delay, id: wait, duration: 1 day}")
+
+
+class Sheet:
+    """A stage, and a folder with a file to import."""
+
+    def __init__(self, stage: Stage, folder: Path) -> None:
+        self.stage = stage
+        self.path = folder / "people.csv"
+        self.report = folder / "refused.csv"
+
+    async def takes(self, content: str | bytes, **more: Any) -> Imported:
+        raw = content.encode() if isinstance(content, str) else content
+        self.path.write_bytes(raw)
+        parts = (self.stage.db, self.stage.published, self.stage.clock, self.stage.teller, self.stage.teller)
+        return await import_file(parts, self.stage.workspace, self.path, report=self.report, **more)
+
+    async def attributes(self, external_id: str = "mel") -> Any:
+        return await self.stage.db.pool.fetchval(
+            "select attributes from people where external_id = $1", external_id
+        )
+
+    async def person(self, external_id: str = "mel") -> Any:
+        return await self.stage.db.pool.fetchrow("select * from people where external_id = $1", external_id)
+
+
+@pytest.fixture
+async def sheet(db: Database, tmp_path: Path) -> Sheet:
+    return Sheet(await stage_on(db, STORY), tmp_path)
+
+
+async def test_columns_become_standard_and_custom_attributes(sheet: Sheet) -> None:
+    """CSV-3, CSV-4: exact names are fields, all else custom attributes, by the look of the cell."""
+    result = await sheet.takes(
+        "external_id,first_name,time_zone,country,size,vip,score,note\n"
+        'mel,Mel,Europe/Paris,France,38,true,1.5,"runs, a lot"\n'
+    )
+
+    assert (result.rows, result.taken, result.created, result.updated, result.refusals) == (1, 1, 1, 0, 0)
+    mel = await sheet.person()
+    assert (mel["first_name"], mel["zone"], mel["country"]) == ("Mel", "Europe/Paris", "FR")
+    assert mel["attributes"] == {"size": 38, "vip": True, "score": 1.5, "note": "runs, a lot"}
+
+
+async def test_an_empty_cell_changes_nothing(sheet: Sheet) -> None:
+    """CSV-4"""
+    await sheet.takes("external_id,size,colour\nmel,38,red\n")
+    result = await sheet.takes("external_id,size,colour\nmel,,blue\n")
+
+    assert await sheet.attributes() == {"size": 38, "colour": "blue"}
+    assert (result.created, result.updated) == (0, 1)
+
+
+async def test_a_number_with_a_leading_zero_stays_text(sheet: Sheet) -> None:
+    """D11: it is no octal number; and it is said."""
+    result = await sheet.takes("external_id,postcode\nmel,0130\n")
+
+    assert await sheet.attributes() == {"postcode": "0130"}
+    assert result.warnings == [(2, "postcode: “0130” begins with a zero and is kept as text")]
+
+
+async def test_what_stands_in_quotes_is_text(sheet: Sheet) -> None:
+    """CSV-4"""
+    await sheet.takes('external_id,a,b\nmel,"38",38\n')
+
+    assert await sheet.attributes() == {"a": "38", "b": 38}
+
+
+async def test_wrong_rows_are_reported_with_line_and_reason_and_sink_no_other(sheet: Sheet) -> None:
+    """CSV-1, CSV-7, D10: cells missing, a stray quote, a wrong address, bytes that are no text, nobody named."""
+    result = await sheet.takes(
+        b"external_id,email,size\n"
+        b"a,a@example.com,1\n"
+        b"b,b@example.com\n"
+        b'c,c@exam"ple.com,1\n'
+        b"\n"
+        b"d,not an address,1\n"
+        b"e,e@example.com,\xff\n"
+        b",,1\n"
+        b"f,f@example.com,2"
+    )
+
+    assert (result.rows, result.taken, result.refusals) == (7, 2, 5)
+    assert sorted(result.refused) == [
+        (3, "the row has 2 cells, the header 3"),
+        (4, "a quote stands within cell 2; write it twice, and the cell in quotes"),
+        (6, "The value provided for the 'email' field is not a valid email."),
+        (7, "the row is not UTF-8"),
+        (
+            8,
+            "the row names nobody: external_id, user_alias_name, user_alias_label, braze_id, email or phone is needed",
+        ),
+    ]
+    assert len(sheet.report.read_text().splitlines()) == 6
+
+
+async def test_the_report_can_be_mended_and_imported(sheet: Sheet) -> None:
+    """CSV-7: it has the columns of the file, and two more that an import does not read."""
+    await sheet.takes('external_id,email,note\nmel,not an address,"007"\n')
+    mended = sheet.report.read_text().replace("not an address", "mel@example.com")
+    result = await sheet.takes(mended)
+
+    assert (result.taken, result.refusals) == (1, 0)
+    assert (await sheet.person())["email"] == "mel@example.com"
+    assert await sheet.attributes() == {"note": "007"}
+
+
+async def test_without_a_refused_row_there_is_no_report(sheet: Sheet) -> None:
+    """CSV-7"""
+    await sheet.takes("external_id\nmel\n")
+
+    assert not sheet.report.exists()
+
+
+async def test_of_two_rows_of_one_person_the_last_wins(sheet: Sheet) -> None:
+    """CSV-2"""
+    await sheet.takes("external_id,size\nmel,37\nmel,38\n")
+
+    assert await sheet.attributes() == {"size": 38}
+
+
+async def test_people_are_found_by_alias_address_or_phone(sheet: Sheet) -> None:
+    """CSV-2, in the order of strength; an unknown one is made."""
+    await sheet.takes("user_alias_name,user_alias_label,size\nm,crm,1\n")
+    await sheet.takes("user_alias_name,user_alias_label,size\nm,crm,2\n")
+    await sheet.takes("email,size\nMel@Example.com,3\n")
+    await sheet.takes("email,size\nmel@example.com,4\n")
+    await sheet.takes("phone,size\n+49 30 901820,5\n")
+
+    found = await sheet.stage.db.pool.fetch("select attributes->'size' as size from people order by id")
+    assert [row["size"] for row in found] == [2, 4, 5]
+
+
+async def test_an_import_by_alias_leaves_identified_people_alone(sheet: Sheet) -> None:
+    """CSV-2"""
+    await sheet.takes("user_alias_name,user_alias_label,size\nm,crm,1\n")
+    await sheet.stage.db.pool.execute("update people set external_id = 'mel'")
+    result = await sheet.takes("user_alias_name,user_alias_label,size\nm,crm,2\n")
+
+    assert result.refused == [(2, "the alias belongs to somebody who has an external id")]
+    assert await sheet.attributes() == {"size": 1}
+
+
+async def test_nobody_is_made_for_a_braze_id(sheet: Sheet) -> None:
+    """CSV-2, IDN-7"""
+    await sheet.takes("external_id\nmel\n")
+    mel = await sheet.person()
+    result = await sheet.takes(f"braze_id,size\n{mel['id']},38\nnobody,39\n")
+
+    assert result.refused == [(3, "nobody has this braze_id")]
+    assert await sheet.attributes() == {"size": 38}
+    assert await sheet.stage.db.pool.fetchval("select count(*) from people") == 1
+
+
+EVENTS = (
+    "external_id,name,time,liked.properties.article,bought.properties.price\n"
+    "mel,liked,2026-12-07T08:00:00Z,running,\n"
+    "mel,bought,2026-12-07T08:05:00Z,,99.5\n"
+)
+
+
+async def test_events_come_with_the_properties_of_their_columns(sheet: Sheet) -> None:
+    """CSV-6"""
+    result = await sheet.takes(EVENTS, kind="events")
+
+    assert (result.taken, result.refusals) == (2, 0)
+    found = await sheet.stage.db.pool.fetch("select name, properties from events order by no")
+    assert [tuple(row) for row in found] == [("liked", {"article": "running"}), ("bought", {"price": 99.5})]
+
+
+async def test_importing_events_again_stores_nothing_twice(sheet: Sheet) -> None:
+    """Doubles are refused by their content and time."""
+    await sheet.takes(EVENTS, kind="events")
+    await sheet.takes(EVENTS, kind="events")
+
+    assert await sheet.stage.db.pool.fetchval("select count(*) from events") == 2
+
+
+async def test_a_stopped_import_says_how_far_it_came_and_goes_on_there(sheet: Sheet) -> None:
+    """It stops after the batch at hand, never within it."""
+    content = "external_id,size\n" + "".join(f"p{n},{n}\n" for n in range(1200))
+    stop = asyncio.Event()
+    told: list[int] = []
+
+    def progress(read: int) -> None:
+        told.append(read)
+        stop.set()
+
+    first = await sheet.takes(content, progress=progress, stop=stop)
+    assert (first.stopped, first.taken, first.line) == (True, 500, 501)
+    second = await sheet.takes(content, after_line=first.line)
+
+    assert (second.stopped, second.taken, second.created) == (False, 700, 700)
+    assert await sheet.stage.db.pool.fetchval("select count(*) from people") == 1200
+    assert told
+    assert told[0] <= len(content)
+
+
+async def test_look_alikes_mixed_types_and_html_are_warned_of_once(sheet: Sheet) -> None:
+    """CSV-3, CSV-4, CSV-9: stored as they are, and said."""
+    result = await sheet.takes(
+        "external_id,First_name,size,bio_text\nmel,Mel,38,<script>x</script>\nzoe,Zoe,large,<b>\nann,Ann,small,<script>\n"
+    )
+
+    assert [text for _, text in result.warnings] == [
+        "the column First_name becomes a custom attribute; was first_name meant?",
+        "bio_text contains HTML; it is stored as it is",
+        "size was number so far and is text here: “large”",
+    ]
+    assert (await sheet.attributes())["bio_text"] == "<script>x</script>"
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "reason"),
+    [
+        ("", "attributes", "is empty"),
+        ("first_name\nMel\n", "attributes", "no column names a person"),
+        ("external_id;email\nmel;x\n", "attributes", "something else than commas"),
+        ("external_id,size,size\n", "attributes", "“size” is there twice"),
+        ("external_id,,size\n", "attributes", "a column has no name"),
+        ("user_alias_name,size\n", "attributes", "needs both"),
+        ("external_id,user_alias_name,user_alias_label\n", "attributes", "may not share"),
+        ("external_id,name\n", "events", "needs the column “time”"),
+        (b"\xff\xfee\x00x\x00", "attributes", "not UTF-8"),
+    ],
+)
+async def test_what_can_be_no_import_is_refused_with_its_reason(
+    sheet: Sheet, content: str | bytes, kind: Any, reason: str
+) -> None:
+    """CSV-1, CSV-2"""
+    with pytest.raises(Unusable, match=reason):
+        await sheet.takes(content, kind=kind)
+
+
+async def test_a_file_that_is_not_there_is_refused_with_its_name(sheet: Sheet) -> None:
+    parts = (sheet.stage.db, sheet.stage.published, sheet.stage.clock, sheet.stage.teller, sheet.stage.teller)
+    with pytest.raises(Unusable, match=r"nowhere\.csv cannot be read"):
+        await import_file(parts, sheet.stage.workspace, Path("nowhere.csv"))
+
+
+def test_a_preview_shows_the_first_rows_as_they_would_be_written(tmp_path: Path) -> None:
+    """CSV-7"""
+    path = tmp_path / "a.csv"
+    path.write_text("\ufeffexternal_id,size\r\nmel,38\r\nzoe\r\nann,1\r\n", encoding="utf-8")
+
+    assert preview(path, count=2) == [
+        {"external_id": "mel", "size": 38},
+        {"line": 3, "refused": "the row has 1 cells, the header 2"},
+    ]
+
+
+async def test_the_instant_of_an_event_may_not_lie_ahead(sheet: Sheet) -> None:
+    """EVT-1"""
+    await sheet.takes("external_id,name,time\nmel,liked,2030-01-01\n", kind="events")
+
+    assert await sheet.stage.db.pool.fetchval("select at from events") == MONDAY
+
+
+def test_an_unclosed_quote_does_not_swallow_the_memory() -> None:
+    """A20: memory stays flat; the row is given up after a megabyte."""
+    tracemalloc.start()
+    count = sum(1 for _ in rows(['"never closed\n', *("x" * 99 + "\n" for _ in range(200_000))]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert count > 100_000
+    assert peak < 60_000_000
+
+
+CELLS = st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r")), min_size=2, max_size=4), max_size=5)  # fmt: skip
+
+
+@given(CELLS)
+def test_rows_written_in_quotes_are_read_as_they_were(table: list[list[str]]) -> None:
+    """RFC 4180"""
+    text = "".join(",".join('"' + cell.replace('"', '""') + '"' for cell in row) + "\n" for row in table)
+
+    found = list(rows(_lines(text)))
+    assert [list(row.cells) for row in found] == table
+    assert all(isinstance(cell, Quoted) for row in found for cell in row.cells)
+
+
+def _lines(text: str) -> list[str]:
+    return [line + "\n" for line in text.split("\n")[:-1]]
+
+
+@given(st.text(max_size=300))
+def test_no_text_whatever_makes_the_reader_fail(text: str) -> None:
+    """Each row is read, or refused with its line."""
+    for row in rows(text.splitlines(keepends=True)):
+        assert row.line >= 1
+        assert row.cells or row.wrong
