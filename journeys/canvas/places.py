@@ -23,6 +23,9 @@ LARGEST = 4 * 1024 * 1024
 
 Path = tuple[str | int, ...]
 
+_STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uffff\ud800-\udfff]|\r(?!\n)")
+"""Control characters, and line breaks that editors do not agree on."""
+
 _SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
 
 
@@ -62,6 +65,17 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
 
     Raises Refused with one problem where the text is not YAML, has a key twice, or is beyond the limits.
     """
+    strange = _STRANGE.search(text)
+    if strange:
+        raise Refused(
+            [
+                Problem(
+                    "J002",
+                    _place(text, strange.start(), file),
+                    f"the character U+{ord(strange[0]):04X} cannot stand in a definition",
+                )
+            ]
+        )
     lines = text.count("\n") + 1
     reader = YAML(typ="rt", pure=True)
     reader.preserve_quotes = True
@@ -74,8 +88,13 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
     except DuplicateKeyError as error:
         raise Refused([Problem("J003", _mark(error, file, lines), _first_line(error.problem))]) from error
     except MarkedYAMLError as error:
+        where = _mark(error, file, lines)
+        line = text.split("\n")[where.line - 1]
+        if "\t" in line[: len(line) - len(line.lstrip())]:
+            problem = Problem("J002", where, "the line is indented with a tab", "YAML wants spaces")
+            raise Refused([problem]) from error
         message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
-        raise Refused([Problem("J002", _mark(error, file, lines), _first_line(message))]) from error
+        raise Refused([Problem("J002", where, _first_line(message))]) from error
     except (
         YAMLError,
         ValueError,
@@ -90,6 +109,10 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
         ) from error
     except RecursionError as error:
         raise Refused([Problem("J007", Where(file), "the document is nested too deeply")]) from error
+
+
+def _place(text: str, index: int, file: str) -> Where:
+    return Where(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
 
 
 def _first_line(text: Any) -> str:

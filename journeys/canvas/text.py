@@ -161,11 +161,18 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
 def shape_problems(error: ValidationError, kind: str, data: Any, places: Places) -> list[Problem]:
     """What pydantic found, in our words, each at its place."""
     problems = []
-    for detail in error.errors(include_url=False):
+    details = error.errors(include_url=False)
+    for detail in details:
+        if detail["type"] == "too_short" and any(_within(other["loc"], detail["loc"]) for other in details):
+            continue  # its elements are there, and wrong
         path, rest = _path(data, detail["loc"])
         problems.append(_problem(detail, kind, data, path, rest, places))
     unique = {(problem.code, problem.where, problem.message): problem for problem in problems}
     return sorted(unique.values(), key=lambda problem: problem.where)
+
+
+def _within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
 
 
 def _path(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int, ...]]:
@@ -175,7 +182,7 @@ def _path(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int,
     rest: tuple[str | int, ...] = ()
     for place, part in enumerate(loc):
         onward = loc[place + 1] if place + 1 < len(loc) else None
-        if isinstance(node, Mapping) and part in node and _leads(node[part], onward):
+        if isinstance(node, Mapping) and part in node and _leads(node[part], onward) and not _is_tag(path, part, onward):
             node, path, rest = node[part], (*path, part), ()
             continue
         if isinstance(node, list) and isinstance(part, int) and part < len(node):
@@ -183,6 +190,15 @@ def _path(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int,
             continue
         rest = (*rest, part)
     return path, rest
+
+
+FILTERED = ("when", "audience", "only_when", "all", "any", "none", "triggers")
+"""Under these keys stand filters and triggers: what is wrong with one as a whole names its subject last."""
+
+
+def _is_tag(path: Path, part: str | int, onward: str | int | None) -> bool:
+    name = next((each for each in reversed(path) if isinstance(each, str)), "")
+    return onward is None and name in FILTERED and part in _FILTERS
 
 
 def _leads(value: Any, onward: str | int | None) -> bool:

@@ -71,8 +71,8 @@ Answers = Mapping[str, object]
 """The answers of a round, by the id of the entry that asked."""
 
 
-def drive(cases: Iterable[Case]) -> Generator[Round, Answers, None]:
-    """Take these cases as far as they get. Yields rounds; send back the answers to the round's `Ask`s.
+def drive(cases: Iterable[Case]) -> Generator[Round, Answers | None, None]:
+    """Take these cases as far as they get. Yields rounds; send back the answers to the round's `Ask`s, if it has any.
 
     Afterwards each case's `entry` is its latest state.
     """
@@ -92,7 +92,7 @@ def drive(cases: Iterable[Case]) -> Generator[Round, Answers, None]:
             else:
                 del running[person]
                 _next_of(person, queues, running)
-        answers = (yield said) if said else {}
+        answers = ((yield said) or {}) if said else {}
 
 
 Course = Generator[Sequence[Command], object, None]

@@ -205,7 +205,7 @@ def _play(case: Case, world: World, person: Person | None) -> Iterator[tuple[dat
     answers: Answers | None = None
     while True:
         try:
-            said = course.send(answers)  # type: ignore[arg-type]  # the first send of a generator is None
+            said = course.send(answers)
         except StopIteration:
             return
         answers = {}

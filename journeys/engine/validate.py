@@ -62,7 +62,7 @@ def _canvas(
         if template is None:
             message = f"there is no template “{step.template}”"
             yield Problem("J301", places.where((*path, "template")), message, meant(step.template, templates))
-        elif template.channel != step.channel:
+        elif template.channel != step.channel and step.channel in channels:
             message = f"the template “{step.template}” is for {template.channel}, the step for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
     for path, each in site(canvas.value, places).steps:

@@ -88,7 +88,7 @@ class World:
         answers: Answers | None = None
         while True:
             try:
-                said = course.send(answers)  # type: ignore[arg-type]  # the first send of a generator is None
+                said = course.send(answers)
             except StopIteration:
                 return
             answers = await self._carry_out(said)

@@ -1,0 +1,359 @@
+"""The machine's promises, for any canvas, person and order of events."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from journeys.canvas.canvas import Canvas, Exit, Schedule, Variant
+from journeys.canvas.filters import EventTrigger, SegmentFilter
+from journeys.canvas.plan import compile
+from journeys.canvas.steps import ActionPath, ActionPaths, Delay, Message, UserUpdate
+from journeys.canvas.vocabulary import (
+    Answered,
+    Ask,
+    Delivered,
+    Entered,
+    Entry,
+    Happened,
+    Left,
+    Matches,
+    Note,
+    Occurrence,
+    Send,
+    Update,
+    Woke,
+)
+from journeys.engine.drive import Case, drive
+from journeys.engine.machine import BOUNDARY, advance
+from journeys.engine.simulate import World, run, simulate
+from tests.strategies import canvases
+
+NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
+DAY = timedelta(days=1)
+
+scripts = st.lists(
+    st.tuples(
+        st.integers(0, 40 * 24 * 3600).map(lambda n: timedelta(seconds=n)),
+        st.sampled_from(["order_completed", "stop", "later", "article_liked"]),
+        st.just({"category": "running"}),
+    ),
+    max_size=6,
+)
+
+
+def entry(plan: object, **more: object) -> Entry:
+    return Entry(id="e", canvas="c", person="mel", moved=NOW, entered=NOW, **more)  # type: ignore[arg-type]
+
+
+def canvas(*steps: object, **more: object) -> Canvas:
+    return Canvas(name="c", schedule=Schedule(api=True), steps=steps, **more)  # type: ignore[arg-type]
+
+
+@given(canvases(), st.integers(0, 9), scripts)
+@settings(max_examples=120)
+def test_every_entry_ends_and_nothing_is_sent_after_it(made: Canvas, seed: int, script: list) -> None:
+    """Time never runs backwards, each message is said once, and after the end nothing is said at all."""
+    plan = compile(made)
+    lines = list(run(plan, "mel", NOW, World(seed), script=script))
+
+    instants = [at for at, _, _ in lines]
+    assert instants == sorted(instants)
+    ends = [
+        place for place, (_, _, said) in enumerate(lines) if isinstance(said, Note) and said.fact == "ended"
+    ]
+    assert ends == [len(lines) - 1]
+    keys = [said.key for _, _, said in lines if isinstance(said, Send | Update)]
+    assert len(keys) == len(set(keys))
+    reached = [said.step for _, _, said in lines if isinstance(said, Note) and said.fact == "reached"]
+    order = {step: place for place, step in enumerate(plan.steps)}
+    assert reached == sorted(set(reached), key=lambda step: order[step or ""])
+
+
+@given(canvases(), st.integers(0, 9), scripts)
+@settings(max_examples=60)
+def test_the_same_inputs_give_the_same_path(made: Canvas, seed: int, script: list) -> None:
+    plan = compile(made)
+    once = [(at, said) for at, _, said in run(plan, "mel", NOW, World(seed), script=script)]
+
+    assert once == [(at, said) for at, _, said in run(compile(made), "mel", NOW, World(seed), script=script)]
+
+
+@given(canvases(), st.integers(0, 5))
+@settings(max_examples=40)
+def test_many_are_driven_as_one_by_one(made: Canvas, seed: int) -> None:
+    """The driver asks in groups; nobody's path depends on who goes along."""
+    plan = compile(made)
+    world = World(seed)
+
+    def cases(names: list[str]) -> list[Case]:
+        return [
+            Case(
+                plan,
+                Entry(id=f"e-{name}", canvas=made.name, person=name, moved=NOW, entered=NOW),
+                [Entered()],
+                clock=NOW + 30 * DAY,
+            )
+            for name in names
+        ]
+
+    def play(several: list[Case]) -> list[Entry]:
+        course, answers = drive(several), None
+        while True:
+            try:
+                said = course.send(answers)  # type: ignore[arg-type]
+            except StopIteration:
+                return [case.entry for case in several]
+            answers = {}
+            for case, commands in said:
+                for command in commands:
+                    if isinstance(command, Ask):
+                        answers[case.entry.id] = world.answer(plan, case.entry, command.question, None)
+
+    names = ["a", "b", "c", "d"]
+    assert play(cases(names)) == [play(cases([name]))[0] for name in names]
+
+
+def test_two_entries_of_one_person_move_one_after_the_other() -> None:
+    """One entry of a person per round, so that the second sees what the first did."""
+    plan = compile(
+        canvas(
+            UserUpdate(id="u", attributes={"a": 1}),
+            Delay(id="d", duration=DAY),
+            Message(id="m", channel="email", template="t"),
+        )
+    )
+    cases = [
+        Case(
+            plan, Entry(id=f"e{n}", canvas="c", person="mel", moved=NOW, entered=NOW), [Entered()], clock=NOW
+        )
+        for n in range(2)
+    ]
+    rounds = [[case.entry.id for case, _ in said] for said in drive(cases)]
+
+    assert all(len(set(names)) == 1 for names in rounds)
+
+
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2 * 86400), st.sampled_from(["woke", "happened", "delivered"])), max_size=8
+    )
+)
+def test_nothing_but_time_ends_a_delay(events: list[tuple[int, str]]) -> None:
+    """DLY-1, DLY-16: the release is fixed on arrival."""
+    plan = compile(canvas(Delay(id="d", duration=2 * DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    for after, kind in sorted(events):
+        at = NOW + timedelta(seconds=after)
+        event = {
+            "woke": Woke(),
+            "happened": Happened(label="x", occurrence=Occurrence(no=1, kind="event", name="x", at=at)),
+            "delivered": Delivered(step="d", outcome="sent", at=at),
+        }[kind]
+        state, _ = advance(plan, state, event, at)
+        assert (state.step == "m" or state.ended is not None) == (
+            after >= 2 * 86400 and kind == "woke"
+        ) or state.ended == "completed"
+
+    assert state.ended or state.wake_at == NOW + 2 * DAY
+
+
+def test_an_entry_that_has_ended_hears_nothing_more() -> None:
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    ended = entry(plan, ended="completed", step="m")
+
+    for event in (Entered(), Woke(), Left(reason="x", at=NOW), Answered(1)):
+        assert advance(plan, ended, event, NOW) == (ended, ())
+
+
+def test_an_exit_at_once_ends_the_entry_and_erases_what_it_carried() -> None:
+    """EXT-5, CTX-3"""
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan, context={"a": 1}), Entered(), NOW)
+    state, said = advance(plan, state, Left(reason="exit_event", at=NOW + DAY / 2), NOW + DAY / 2)
+
+    assert (state.ended, state.wake_at, dict(state.context), state.moved) == (
+        "exit_event",
+        None,
+        {},
+        NOW + DAY / 2,
+    )
+    assert said == (Note(fact="ended", at=NOW + DAY / 2, step="d", data={"reason": "exit_event"}),)
+
+
+def test_an_exit_at_the_end_of_the_step_lets_the_delay_end_first() -> None:
+    """X1: `release: end_of_step`; the first reason counts."""
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    state, said = advance(plan, state, Left(reason="first", at=NOW, at_once=False), NOW)
+    assert (state.leaving, state.ended, said) == ("first", None, ())
+    state, _ = advance(plan, state, Left(reason="second", at=NOW, at_once=False), NOW)
+    state, said = advance(plan, state, Woke(), NOW + DAY)
+
+    assert state.ended == "first"
+    assert not any(isinstance(command, Send) for command in said)
+
+
+def test_an_audience_exit_is_judged_at_each_boundary_between_steps() -> None:
+    """EXT-6: at the end of the delay, not within it."""
+    made = canvas(
+        Delay(id="d", duration=DAY),
+        Message(id="m", channel="email", template="t"),
+        exits=(Exit(audience=SegmentFilter(segment="s")),),
+    )
+    plan = compile(made)
+    state, said = advance(plan, entry(plan), Entered(), NOW)
+    assert state.phase == BOUNDARY
+    assert said[-1] == Ask(Matches((SegmentFilter(segment="s"),)))
+    state, said = advance(plan, state, Answered(None), NOW)
+    assert (state.step, state.phase, state.wake_at) == ("d", "", NOW + DAY)
+    state, said = advance(plan, state, Woke(), NOW + DAY)
+    assert (state.step, state.phase) == ("m", BOUNDARY)
+    left, said = advance(plan, state, Answered(0), NOW + DAY)
+    assert left.ended == "exit_audience"
+    assert [type(command) for command in said] == [Note]
+    stayed, said = advance(plan, state, Answered(None), NOW + DAY)
+    assert stayed.ended == "completed"
+    assert any(isinstance(command, Send) for command in said)
+
+
+def test_control_goes_no_step_and_keeps_its_variant() -> None:
+    """VAR-4, CNV-9"""
+    made = Canvas(
+        name="c",
+        schedule=Schedule(api=True),
+        variants=(
+            Variant(name="nobody", weight=0, steps=(Message(id="m", channel="email", template="t"),)),
+            Variant(name="control", weight=100, control=True),
+        ),
+    )
+    state, said = advance(compile(made), entry(made), Entered(), NOW)
+
+    assert (state.variant, state.ended, state.step) == ("control", "control", None)
+    assert [command.fact for command in said if isinstance(command, Note)] == ["entered", "ended"]
+
+
+def test_entering_twice_changes_nothing() -> None:
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+
+    assert advance(plan, state, Entered(), NOW + DAY) == (state, ())
+
+
+def test_now_is_never_earlier_than_the_last_event() -> None:
+    """A late event does not turn the entry's clock back."""
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan), Entered(), NOW - DAY)
+
+    assert (state.moved, state.begun, state.wake_at) == (NOW, NOW, NOW + DAY)
+
+
+def test_a_settled_message_of_another_step_is_not_for_this_one() -> None:
+    plan = compile(
+        canvas(
+            Message(id="m", channel="email", template="t", on_fail="exit"),
+            Delay(id="d", duration=DAY),
+            Message(id="n", channel="email", template="t"),
+        )
+    )
+    state, said = advance(plan, entry(plan), Entered(), NOW)
+    assert (state.phase, state.wake_at) == ("held", NOW + timedelta(hours=72))
+    assert advance(plan, state, Delivered(step="n", outcome="failed", at=NOW), NOW) == (state, ())
+    state, _ = advance(plan, state, Delivered(step="m", outcome="sent", at=NOW), NOW + timedelta(hours=1))
+
+    assert (state.step, state.begun) == ("d", NOW + timedelta(hours=1))
+
+
+def test_a_message_that_cannot_leave_ends_the_entry_where_the_author_says_so() -> None:
+    """VAL-2"""
+    plan = compile(
+        canvas(
+            Message(id="m", channel="email", template="t", on_fail="exit"),
+            Delay(id="d", duration=DAY),
+            Message(id="n", channel="email", template="t"),
+        )
+    )
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+
+    assert (
+        advance(plan, state, Delivered(step="m", outcome="invalid", at=NOW), NOW)[0].ended
+        == "delivery_invalid"
+    )
+    assert advance(plan, state, Woke(), NOW + timedelta(hours=72))[0].ended == "delivery_unknown"
+
+
+def test_the_matched_events_properties_serve_the_first_message_after_it_and_no_other() -> None:
+    """CTX-20, CTX-21"""
+    path = ActionPath(
+        name="p",
+        triggers=(EventTrigger(event="x"),),
+        steps=(
+            Message(id="m", channel="email", template="t"),
+            Message(id="n", channel="email", template="t"),
+        ),
+    )
+    plan = compile(canvas(ActionPaths(id="a", within=DAY, paths=(path,))))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    happened = Happened(
+        label="p", occurrence=Occurrence(no=7, kind="event", name="x", at=NOW, properties={"k": 1})
+    )
+    state, said = advance(plan, state, happened, NOW)
+
+    sends = [command for command in said if isinstance(command, Send)]
+    assert [dict(send.properties) for send in sends] == [{"k": 1}, {}]
+    assert (state.heard, state.ended) == (7, "completed")
+    assert Note(fact="took", at=NOW, step="a", data={"path": "p"}) in said
+
+
+def test_an_alarm_more_than_five_minutes_late_takes_the_clock_and_says_so() -> None:
+    plan = compile(
+        canvas(
+            Delay(id="d", duration=DAY),
+            Delay(id="e", duration=DAY),
+            Message(id="m", channel="email", template="t"),
+        )
+    )
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    for late, expected in (
+        (timedelta(minutes=4), NOW + DAY),
+        (timedelta(minutes=6), NOW + DAY + timedelta(minutes=6)),
+    ):
+        case = Case(plan, state, [], clock=NOW + DAY + late)
+        said = [command for round_ in drive([case]) for _, commands in round_ for command in commands]
+        assert case.entry.begun == expected
+        assert any(isinstance(command, Note) and command.fact == "late" for command in said) == (
+            late > timedelta(minutes=5)
+        )
+
+
+def test_a_listening_step_waits_a_grace_longer_for_events_on_their_way() -> None:
+    plan = compile(
+        canvas(
+            ActionPaths(
+                id="a", within=DAY, paths=(ActionPath(name="p", triggers=(EventTrigger(event="x"),)),)
+            ),
+            Message(id="m", channel="email", template="t"),
+        )
+    )
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    case = Case(plan, state, [], clock=NOW + DAY, grace=timedelta(seconds=1))
+
+    assert case.alarm() == NOW + DAY + timedelta(seconds=1)
+    assert list(drive([case])) == []
+    assert case.entry == state
+
+
+def test_a_simulation_of_many_adds_up() -> None:
+    plan = compile(
+        canvas(
+            Message(id="m", channel="email", template="t"),
+            Delay(id="d", duration=DAY),
+            Message(id="n", channel="email", template="t"),
+        )
+    )
+    report = simulate(plan, 50, starts=NOW, seed=3)
+
+    assert (report.people, report.sent["m"], report.sent["n"], report.ended["completed"]) == (50, 50, 50, 50)
+    assert report.days["n", 1] == 50
