@@ -258,7 +258,7 @@ def test_a_settled_message_of_another_step_is_not_for_this_one() -> None:
             Message(id="n", channel="email", template="t"),
         )
     )
-    state, said = advance(plan, entry(plan), Entered(), NOW)
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
     assert (state.phase, state.wake_at) == ("held", NOW + timedelta(hours=72))
     assert advance(plan, state, Delivered(step="n", outcome="failed", at=NOW), NOW) == (state, ())
     state, _ = advance(plan, state, Delivered(step="m", outcome="sent", at=NOW), NOW + timedelta(hours=1))

@@ -49,7 +49,7 @@ class Open:
     row: Mapping[str, Any]
     plan: Plan
     entry: Entry
-    unsent: list[Mapping[str, Any]] = field(default_factory=list)
+    unsent: Sequence[Mapping[str, Any]] = field(default_factory=list)
     leaves: str | None = None
     marked: bool = False
     letters: list[tuple[Any, ...]] = field(default_factory=list)
@@ -196,7 +196,10 @@ def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
             continue
         for leaving in one.plan.canvas.event_exits:
             contexts = [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
-            if not any(judge(leaving.trigger, what, person, context, canvas=one.entry.canvas) for context in contexts):
+            trigger = leaving.trigger
+            if trigger is None or not any(
+                judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts
+            ):
                 continue
             at_once = leaving.at_once
             if one.row["ended"] is None:

@@ -1,0 +1,235 @@
+"""A crash after every commit and after every outgoing call: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from journeys.channels.email import Email, SmtpSettings
+from journeys.channels.mailbox import Mailbox
+from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.broadcasts import begin, carry_on
+from journeys.engine.burst import Bursts, Call
+from journeys.engine.delivery.courier import Courier
+from journeys.engine.echoes import hear_echoes
+from journeys.engine.people.track import track
+from journeys.engine.ports import Silent
+from journeys.engine.published import Published
+from journeys.engine.publishing import publish
+from journeys.engine.store import Database
+from journeys.engine.triggering import Trigger
+from tests.crashing import Crash, Crashing, CrashingChannel, Fuse
+from tests.receiver import Receiver
+from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, webhook
+
+STEPS = """
+  - {{type: message, id: first, channel: {channel}, template: {template}}}
+  - {{type: delay, id: wait, duration: 1 day}}
+  - type: action_paths
+    id: watch
+    within: 2 days
+    paths:
+      - name: liked
+        triggers: [{{event: liked}}]
+        steps: [{{type: user_update, id: mark, attributes: {{likes: {{increment: 1}}}}, events: [{{name: marked}}]}}]
+    otherwise: [{{type: user_update, id: none, attributes: {{likes: 0}}}}]
+  - {{type: message, id: second, channel: {channel}, template: {template}}}
+"""
+
+
+class Life:
+    """What processes do, one after the other, each as often as it takes: a crash ends one, the next goes on."""
+
+    def __init__(self, db: Database, fuse: Fuse, channel: Any, text: str) -> None:
+        self.db = db
+        self.fuse = fuse
+        self.channel = channel
+        self.text = text
+        self.clock = FakeClock(MONDAY)
+        self.crashes = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """A new process: nothing is kept in memory."""
+        self.mine = Crashing(self.db, self.fuse)
+        self.published = Published(self.mine)
+        self.bursts = Bursts(self.mine, self.published, self.clock, Silent())
+        ways = {self.channel.name: CrashingChannel(self.channel, self.fuse)}
+        self.courier = Courier(self.mine, self.published, self.clock, Silent(), Silent(), ways)
+
+    async def survive(self, work: Any) -> Any:
+        """Do it, and again after a crash, as whoever asked for it would."""
+        while True:
+            try:
+                return await work()
+            except Crash:
+                self.crashes += 1
+                self.begin()
+                await self.db.pool.execute(
+                    "update dispatches set lease = now() - interval '1 second' where lease is not null"
+                )
+                await self.db.pool.execute("update broadcasts set lease = null")
+
+    async def tell(self, body: dict[str, Any]) -> None:
+        parts = (Silent(), Silent())
+        await self.survive(lambda: track(self.mine, self.published, self.clock, *parts, self.workspace, body))
+
+    async def settle(self) -> None:
+        """Alarms ring that are due or told of, messages leave, echoes are heard, until nothing moves."""
+        while True:
+            due = await self.db.pool.fetch(
+                "select id, answered from entries where ended is null and (step is null or told < turn or alarm_at <= $1)",
+                self.clock.now(),
+            )
+            for row in due:
+                await self.survive(
+                    lambda row=row: self.bursts.run({row["id"]: Call(row["answered"], self.clock.now())})
+                )
+            sent = await self.survive(lambda: self.courier.drain_once(self.channel.name))
+            parts = (self.mine, self.published, self.clock, Silent(), Silent())
+            echoes = await self.survive(lambda parts=parts: hear_echoes(*parts))
+            if not due and not sent and not echoes:
+                return
+
+    async def story(self) -> None:
+        """People come in and like things; days go by."""
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.tell(
+            {"attributes": [{"external_id": f"p{n}", "email": f"p{n}@example.com"} for n in range(6)]}
+        )
+        publication = await self.published.of(self.workspace)
+        running = publication.running["story"]
+        from uuid import UUID
+
+        async def announce() -> None:
+            async with self.mine.transaction() as connection:
+                await begin(connection, publication, running, UUID(int=7), None, {})
+
+        await self.survive(announce)
+
+        async def carry() -> None:
+            trigger = Trigger(self.mine, self.published, self.clock, Silent(), Silent())
+            while await carry_on(trigger, self.mine):
+                pass
+
+        await self.survive(carry)
+        await self.settle()
+        self.clock.turn(timedelta(days=1, seconds=2))
+        await self.settle()
+        self.clock.turn(timedelta(hours=1))
+        at = self.clock.now().isoformat()
+        await self.tell({"events": [{"external_id": f"p{n}", "name": "liked", "time": at} for n in range(3)]})
+        await self.settle()
+        self.clock.turn(timedelta(days=3))
+        await self.settle()
+
+    async def outcome(self) -> Any:
+        """What is true in the end."""
+        ended = await self.db.pool.fetch("select ended, count(*) from entries group by 1")
+        facts = await self.db.pool.fetch(
+            "select fact, step, count(*) from facts where fact in ('reached', 'took', 'sent', 'ended') group by 1, 2"
+        )
+        likes = await self.db.pool.fetch("select external_id, attributes from people order by 1")
+        events = await self.db.pool.fetch("select kind, name, count(*) from events group by 1, 2")
+        left = await self.db.pool.fetchval("select count(*) from dispatches")
+        return (
+            {tuple(row) for row in ended},
+            {tuple(row) for row in facts},
+            [(row[0], row[1]) for row in likes],
+            {tuple(row) for row in events},
+            left,
+        )
+
+
+async def _lives(
+    db: Database, template: str, postgres: str, channel: Any, text: str
+) -> tuple[int, list[tuple[int, Any]], Any]:
+    """The story without a crash, and then once for every point at which one could matter."""
+    from uuid import uuid4
+
+    from journeys.engine.store.embedded import create_database
+
+    calm = Life(db, Fuse(), channel, text)
+    await calm.story()
+    wanted = await calm.outcome()
+    lives = []
+    for point in range(len(calm.fuse.points)):
+        url = await create_database(postgres, f"crash_{uuid4().hex[:10]}", template=template)
+        async with Database.at(url, size=3) as fresh:
+            fuse = Fuse()
+            fuse.blows_at = point
+            life = Life(fresh, fuse, channel, text)
+            await life.story()
+            assert life.crashes == 1, fuse.points[point : point + 1]
+            lives.append((point, await life.outcome()))
+    return len(calm.fuse.points), lives, wanted
+
+
+@pytest.mark.slow
+async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """Ingestion, admission, burst, echo, delivery by webhook: once at a receiver that honours the key."""
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(STEPS.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    try:
+        count, lives, wanted = await _lives(db, template, postgres, channel, text)
+    finally:
+        await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 20
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    assert len(receiver.calls) == 12 * (count + 1)
+
+
+@pytest.mark.slow
+async def test_by_mail_at_most_one_message_a_crash_is_in_doubt_and_its_fact_says_so(
+    db: Database, template: str, postgres: str, mailbox: Mailbox
+) -> None:
+    """SMTP knows no key: the mail whose call was under way follows `on_doubt` (send), under the same Message-ID."""
+    channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, lanes=1))
+    text = canvas(STEPS.format(channel="email", template="hello")) + EMAIL
+    count, lives, wanted = await _lives(db, template, postgres, channel, text)
+    await channel.close()
+
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    times = Counter(str(mail.message["Message-ID"]) for mail in mailbox.mails)
+    doubled = sum(1 for often in times.values() if often > 1)
+    assert len(times) == 12 * (count + 1)
+    assert max(times.values()) <= 2
+    assert 0 < doubled <= 2 * 12
+    print(f"{count} points; {doubled} mails were handed over twice, each under its own id")
+
+
+async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:
+    """Bursts of one alarm may overlap, drains too: the lock and the claim decide."""
+    text = canvas("  - {type: message, id: m, channel: webhook, template: hook}") + webhook(receiver.url)
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    lives = [Life(db, Fuse(), channel, text) for _ in range(10)]
+    lives[0].workspace = (await publish(db, "default", definitions_of(text))).workspace
+    await lives[0].tell({"attributes": [{"external_id": "mel"}]})
+    publication = await lives[0].published.of(lives[0].workspace)
+    from journeys.engine.people.identify import Identifier
+    from journeys.engine.triggering import Wanted
+
+    trigger = Trigger(db, lives[0].published, lives[0].clock, Silent(), Silent())
+    await trigger.named(
+        publication, publication.running["story"], "d1", [Wanted(Identifier("external_id", "mel"))], None
+    )
+    entry = await db.pool.fetchval("select id from entries")
+
+    await asyncio.gather(*(life.bursts(entry, Call(1, life.clock.now())) for life in lives))
+    await asyncio.gather(*(life.courier.drain_once("webhook") for life in lives))
+    await channel.close()
+
+    assert len(receiver.calls) == 1
+    assert await db.pool.fetchval("select count(*) from facts where fact = 'sent'") == 1
