@@ -26,6 +26,7 @@ Path = tuple[str | int, ...]
 _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uffff\ud800-\udfff]|\r(?!\n)")
 """Control characters, and line breaks that editors do not agree on."""
 
+_BRACKETS = re.compile(r"[\[\]{}]")
 _SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
 
 
@@ -76,6 +77,9 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
                 )
             ]
         )
+    deep = _too_deep(text)
+    if deep is not None:
+        raise Refused([Problem("J007", _place(text, deep, file), "the document is nested too deeply")])
     lines = text.count("\n") + 1
     reader = YAML(typ="rt", pure=True)
     reader.preserve_quotes = True
@@ -113,6 +117,16 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
 
 def _place(text: str, index: int, file: str) -> Where:
     return Where(file, text.count("\n", 0, index) + 1, index - text.rfind("\n", 0, index))
+
+
+def _too_deep(text: str) -> int | None:
+    """Where brackets are nested so deeply that reading them would take forever; None where they are not."""
+    depth = 0
+    for found in _BRACKETS.finditer(text):
+        depth = depth + 1 if found[0] in "[{" else max(0, depth - 1)
+        if depth > 3 * DEEPEST:
+            return found.start()
+    return None
 
 
 def _first_line(text: Any) -> str:
