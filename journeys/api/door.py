@@ -55,9 +55,9 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
                 raise Refusal(429, "Rate Limited")
             if not key.may(permission):
                 raise Refusal(403, f"Access Denied: the key “{key.name}” lacks the permission {permission}")
-            response = await work(
-                services, key, body if body is not None else await _object(request), request
-            )
+            body = body if body is not None else await _object(request)
+            body.pop("api_key", None)
+            response = await work(services, key, body, request)
         except Refusal as refusal:
             response = answer(refusal.status, {"message": refusal.message})
         response.headers.update(headers)
@@ -82,7 +82,7 @@ async def _enter(services: Services, request: Request) -> tuple[Key, dict[str, A
             body = await _object(request)
         except Refusal:
             raise Refusal(401, "Invalid API Key") from None
-        given = body.pop("api_key", "")
+        given = body.get("api_key", "")
     key = await _recognise(services, given)
     log.warning("deprecated_key_outside_header", path=request.url.path, key=key.name, workspace=key.workspace)
     return key, body
@@ -109,7 +109,6 @@ async def _object(request: Request) -> dict[str, Any]:
         raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None
     if not isinstance(body, dict):
         raise Refusal(400, "Bad Request: the body must be a JSON object")
-    body.pop("api_key", None)
     return body
 
 

@@ -1,0 +1,504 @@
+"""What programs that exist today send, and what they lean on in the answers."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import httpx2
+import msgspec
+import pytest
+import uvicorn
+
+from journeys.api.app import app
+from journeys.api.limits import Limits
+from journeys.engine.keys import PERMISSIONS, UnknownPermission, create_key
+from journeys.engine.store import Database
+from tests.api.test_api import STORY, Door
+from tests.stage import MONDAY, stage_on
+
+EVENT = {"external_id": "mel", "name": "liked", "time": "2026-12-07T08:00:00Z"}
+TRACK = "/users/track"
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    stage = await stage_on(db, STORY)
+    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
+    yield made
+    await made.client.aclose()
+
+
+async def people(door: Door) -> list[Any]:
+    return list(await door.stage.db.pool.fetch("select * from people order by id"))
+
+
+async def test_unknown_keys_nulls_and_empty_arrays_do_no_harm(door: Door) -> None:
+    """`partner`, three arrays always, `properties: null`, identifiers that are null."""
+    answer = await door.post(
+        TRACK,
+        {
+            "partner": "somebody",
+            "attributes": [],
+            "events": [{**EVENT, "properties": None, "user_alias": None, "email": None, "app_id": "x"}],
+            "purchases": [],
+        },
+        **{"X-Braze-Bulk": "true", "X-Braze-Batch": "true"},
+    )
+
+    assert answer.status_code == 201
+    assert answer.json() == {
+        "message": "success",
+        "attributes_processed": 0,
+        "events_processed": 1,
+        "purchases_processed": 0,
+    }
+
+
+@pytest.mark.parametrize("path", ["/users/track/", "/users/track/bulk", "/users/track/bulk/"])
+async def test_a_slash_at_the_end_and_the_bulk_route_lose_no_body(door: Door, path: str) -> None:
+    """TRK-15: no redirect."""
+    answer = await door.post(path, {"events": [EVENT]})
+
+    assert (answer.status_code, answer.json()["events_processed"]) == (201, 1)
+    trigger = await door.post(
+        "/canvas/trigger/send/", {"canvas_id": "story", "recipients": [{"external_user_id": "mel"}]}
+    )
+    assert trigger.status_code == 201
+
+
+async def test_the_old_key_in_the_body_or_the_query_is_accepted_and_not_stored(door: Door) -> None:
+    """API-2"""
+    body = {"api_key": door.key, "attributes": [{"external_id": "mel", "x": 1}]}
+    assert (await door.post(TRACK, body, key=None)).status_code == 201
+    assert (await door.post(f"{TRACK}?api_key={door.key}", {"events": [EVENT]}, key=None)).status_code == 201
+    assert (await door.post(TRACK, {**body, "api_key": "wrong"}, key=None)).status_code == 401
+    assert (await door.post(TRACK, {**body, "api_key": 7}, key=None)).status_code == 401
+
+    assert [row["attributes"] for row in await people(door)] == [{"x": 1}]
+
+
+@pytest.mark.parametrize("header", ['Bearer "{}"', "Basic {}", "{}", "Bearer", "Bearer {} x", "Bearer \x7f"])
+async def test_a_key_in_another_form_is_no_key(door: Door, header: str) -> None:
+    """API-2: quotes around it too; and the key is not said back."""
+    answer = await door.client.post(
+        TRACK, json={"events": [EVENT]}, headers={"Authorization": header.format(door.key)}
+    )
+
+    assert (answer.status_code, answer.json()) == (401, {"message": "Invalid API Key"})
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        "2026-12-07T08:00:00Z",
+        "2026-12-07T09:00:00+01:00",
+        "2026-12-07T09:00:00+0100",
+        "2026-12-07T08:00:00.123Z",
+        "2026-12-07T08:00:00.123456Z",
+        "2026-12-07T08:00:00:123Z",
+        "2026-12-07T08:00:00",
+        "2026-12-07 08:00:00",
+    ],
+)
+async def test_times_come_in_many_forms_and_without_a_zone_they_are_utc(door: Door, time: str) -> None:
+    """ATT-6"""
+    assert (await door.post(TRACK, {"events": [{**EVENT, "time": time}]})).status_code == 201
+
+    at = await door.stage.db.pool.fetchval("select at from events")
+    assert at.replace(microsecond=0).isoformat() == "2026-12-07T08:00:00+00:00"
+
+
+@pytest.mark.parametrize(
+    "time", [None, "", "soon", 1765094400, "2026-13-01", "0000-01-01", "9999-12-31T23:59:59-12:00"]
+)
+async def test_what_is_no_time_is_said(door: Door, time: Any) -> None:
+    """TRK-8, TRK-6"""
+    answer = await door.post(TRACK, {"events": [{**EVENT, "time": time}]})
+
+    assert answer.status_code == 400
+    assert answer.json()["errors"] == [
+        {"type": "'time' must be an ISO 8601 datetime", "input_array": "events", "index": 0}
+    ]
+
+
+async def test_a_time_ahead_becomes_now_and_its_double_is_known_by_what_was_sent(door: Door) -> None:
+    """EVT-1"""
+    for _ in range(2):
+        await door.post(TRACK, {"events": [{**EVENT, "time": "2030-01-01"}]})
+        door.stage.clock.turn(MONDAY - MONDAY.replace(hour=8))  # type: ignore[attr-defined]
+
+    assert await door.stage.db.pool.fetch("select at from events") == [(MONDAY,)]
+
+
+async def test_a_country_by_its_name_does_not_sink_the_object(door: Door) -> None:
+    """1.4: names are mapped as well as may be, what is none becomes null, zones may be named as Rails does."""
+    await door.post(
+        TRACK,
+        {
+            "attributes": [
+                {"external_id": "mel", "country": "Brazil", "language": "pt-BR", "time_zone": "Brasilia"}
+            ]
+        },
+    )
+    [mel] = await people(door)
+    assert (mel["country"], mel["language"], mel["zone"]) == ("BR", "pt", "America/Sao_Paulo")
+    await door.post(
+        TRACK, {"attributes": [{"external_id": "mel", "country": "Atlantis", "time_zone": "Mars/Base"}]}
+    )
+    [mel] = await people(door)
+    assert (mel["country"], mel["zone"]) == (None, "America/Sao_Paulo")
+
+
+async def test_an_alias_that_nobody_has_is_no_error_and_makes_nobody_unless_asked_to(door: Door) -> None:
+    """IDN-7, D2: `_update_existing_only: false` makes; absent or true does not; in all three arrays."""
+    alias = {"user_alias": {"alias_name": "m", "alias_label": "crm"}}
+    event = {"name": "e", "time": "2026-12-07T08:00:00Z"}
+    answer = await door.post(TRACK, {"attributes": [{**alias, "x": 1}], "events": [{**alias, **event}]})
+    assert answer.json() == {"message": "success", "attributes_processed": 1, "events_processed": 1}
+    assert await people(door) == []
+    assert await door.stage.db.pool.fetchval("select count(*) from events") == 0
+
+    await door.post(TRACK, {"events": [{**alias, **event, "_update_existing_only": False}]})
+    await door.post(TRACK, {"attributes": [{**alias, "x": 2}]})
+    assert [row["attributes"] for row in await people(door)] == [{"x": 2}]
+
+
+async def test_existing_only_never_makes_anybody(door: Door) -> None:
+    """IDN-7, TRK-8: it counts as processed."""
+    for name in (
+        {"external_id": "zoe"},
+        {"email": "z@example.com"},
+        {"phone": "+4930901820"},
+        {"braze_id": "x"},
+    ):
+        answer = await door.post(TRACK, {"attributes": [{**name, "_update_existing_only": True, "x": 1}]})
+        assert (answer.status_code, answer.json()["attributes_processed"]) == (201, 1)
+
+    assert await people(door) == []
+
+
+async def test_an_address_or_a_phone_alone_makes_a_person_once(door: Door) -> None:
+    """IDN-4, IDN-5, IDN-7: the address is the stronger; an identified person is preferred."""
+    for _ in range(2):
+        await door.post(
+            TRACK, {"attributes": [{"email": "Mel@Example.com", "phone": "+49 30 901820", "x": 1}]}
+        )
+        await door.post(TRACK, {"attributes": [{"phone": "+44 20 7946 0958", "y": 1}]})
+    first, second = await people(door)
+    assert (first["email"], first["phone"]) == ("mel@example.com", "+4930901820")
+    assert (second["email"], second["phone"], second["attributes"]) == (None, "+442079460958", {"y": 1})
+
+    await door.post(TRACK, {"attributes": [{"external_id": "mel", "email": "mel@example.com"}]})
+    await door.post(TRACK, {"attributes": [{"email": "mel@example.com", "z": 1}]})
+    assert (await door.profile("mel"))["attributes"] == {"z": 1}
+
+
+async def test_objects_of_one_person_apply_in_their_order(door: Door) -> None:
+    """TRK-3"""
+    changes = [{"n": 1}, {"n": {"inc": 2}}, {"l": ["a"]}, {"l": {"add": ["b"]}}, {"n": {"inc": -1}}]
+    await door.post(TRACK, {"attributes": [{"external_id": "mel", **change} for change in changes]})
+
+    assert (await door.profile("mel"))["attributes"] == {"n": 2, "l": ["a", "b"]}
+
+
+async def test_a_wrong_attribute_is_said_and_the_others_of_its_object_are_written(door: Door) -> None:
+    """ATT-1, NST-4"""
+    answer = await door.post(
+        TRACK, {"attributes": [{"external_id": "mel", "a": "x" * 256, "b": {"c d": 1}, "e": 1}]}
+    )
+
+    assert answer.json() == {
+        "message": "success",
+        "attributes_processed": 1,
+        "errors": [
+            {"type": "'a' must not be longer than 255 characters", "input_array": "attributes", "index": 0},
+            {
+                "type": "nested attribute 'b' contains an invalid value; its update was dropped",
+                "input_array": "attributes",
+                "index": 0,
+            },
+        ],
+    }
+    assert (await door.profile("mel"))["attributes"] == {"e": 1}
+
+
+@pytest.mark.parametrize(
+    ("array", "given", "text"),
+    [
+        ("attributes", {"external_id": 7}, "'external_id' must be a string"),
+        ("attributes", {"external_id": "a\0"}, "'external_id' must be a string"),
+        ("attributes", {"user_alias": {"alias_name": "m"}}, "'user_alias' must be an object with"),
+        ("attributes", {"user_alias": "m"}, "'user_alias' must be an object with"),
+        ("attributes", {"email": "mel@"}, "The value provided for the 'email' field is not a valid email."),
+        ("attributes", {"phone": "call me"}, "'phone' must be a phone number"),
+        (
+            "attributes",
+            {"external_id": "m", "email_subscribe": "Subscribed"},
+            "'email_subscribe' must be 'opted_in'",
+        ),
+        ("attributes", {"external_id": "m", "push_subscribe": True}, "'push_subscribe' must be 'opted_in'"),
+        ("attributes", "mel", "must be a JSON object"),
+        ("events", {**EVENT, "name": ""}, "'name' is required"),
+        ("events", {**EVENT, "name": "n" * 256}, "'name' must not be longer than 255 characters"),
+        ("events", {**EVENT, "properties": [1]}, "'properties' must be an object"),
+        ("events", {**EVENT, "properties": {"time": 1}}, "'properties' must not contain reserved key 'time'"),
+        ("events", {**EVENT, "properties": {"$x": 1}}, "property names must not start with '$'"),
+        ("purchases", {**EVENT, "price": 1, "currency": "EUR"}, "'product_id' is required"),
+        (
+            "purchases",
+            {**EVENT, "product_id": "a\0", "price": 1, "currency": "EUR"},
+            "'product_id' is required",
+        ),
+        (
+            "purchases",
+            {**EVENT, "product_id": "p", "price": 1, "currency": "XXZ"},
+            "'currency' must be an ISO 4217",
+        ),
+        (
+            "purchases",
+            {**EVENT, "product_id": "p", "price": "1", "currency": "EUR"},
+            "'price' must be a number",
+        ),
+        (
+            "purchases",
+            {**EVENT, "product_id": "p", "price": 1, "currency": "EUR", "quantity": 101},
+            "'quantity' must be an integer between 1 and 100",
+        ),
+    ],
+)
+async def test_what_refuses_an_object_is_said_in_the_words_that_clients_know(
+    door: Door, array: str, given: Any, text: str
+) -> None:
+    """TRK-5, TRK-6, TRK-8: the index counts within its own array."""
+    answer = await door.post(
+        TRACK, {"attributes": [{"external_id": "ok"}], array: [{**EVENT, **PURCHASE}, given]}
+    )
+
+    body = answer.json()
+    assert answer.status_code == 201
+    assert [(each["input_array"], each["index"]) for each in body["errors"]] == [(array, 1)]
+    assert text in body["errors"][0]["type"]
+    assert body[f"{array}_processed"] == 1
+
+
+PURCHASE = {"product_id": "shoe", "price": 99.5, "currency": "eur"}
+
+
+async def test_a_purchase_is_an_occurrence_with_price_currency_and_quantity(door: Door) -> None:
+    """PUR-1"""
+    await door.post(TRACK, {"purchases": [{**EVENT, **PURCHASE, "properties": {"size": 38}}]})
+
+    [row] = await door.stage.db.pool.fetch("select kind, name, properties from events")
+    said = {"size": 38, "price": 99.5, "currency": "EUR", "quantity": 1}
+    assert tuple(row) == ("purchase", "shoe", said)
+
+
+async def test_a_stronger_identifier_counts_and_the_weaker_is_named(door: Door) -> None:
+    """IDN-6"""
+    alias = {"alias_name": "m", "alias_label": "crm"}
+    answer = await door.post(
+        TRACK, {"attributes": [{"external_id": "mel", "user_alias": alias, "braze_id": "x"}]}
+    )
+
+    assert answer.json()["errors"][0]["type"] == "'user_alias' was ignored because 'external_id' is present"
+    assert len(await people(door)) == 1
+
+
+async def test_consent_is_set_for_all_who_share_the_address(door: Door) -> None:
+    """PRF-5, A25"""
+    await door.post(
+        TRACK, {"attributes": [{"external_id": one, "email": "family@example.com"} for one in ("a", "b")]}
+    )
+    await door.post(
+        TRACK,
+        {
+            "attributes": [
+                {"external_id": "a", "email_subscribe": "unsubscribed", "push_subscribe": "opted_in"}
+            ]
+        },
+    )
+
+    rows = await door.stage.db.pool.fetch(
+        "select external_id, channel, state from consents c join people p on p.id = c.person order by 1, 2"
+    )
+    assert [tuple(row) for row in rows] == [
+        ("a", "email", "unsubscribed"),
+        ("a", "push", "opted_in"),
+        ("b", "email", "unsubscribed"),
+    ]
+
+
+async def test_an_anonymous_person_becomes_the_identified_one(door: Door) -> None:
+    """IDN-12: nothing is lost, and nobody is doubled."""
+    await door.post(
+        TRACK, {"events": [{"anonymous_id": "device", "name": "seen", "time": "2026-12-07T08:00:00Z"}]}
+    )
+    [before] = await people(door)
+    body = {"attributes": [{"external_id": "mel", "anonymous_id": "device", "x": 1}]}
+    await asyncio.gather(*(door.post(TRACK, body) for _ in range(6)))
+    await door.post(TRACK, {"attributes": [{"anonymous_id": "device", "y": 2}]})
+
+    [after] = await people(door)
+    assert (after["id"], after["external_id"], after["bucket"]) == (before["id"], "mel", before["bucket"])
+    assert after["attributes"] == {"x": 1, "y": 2}
+
+
+async def test_two_people_who_exist_stay_two_whatever_is_said(door: Door) -> None:
+    """IDN-19: joining them is a merge."""
+    link = {"external_id": "mel", "anonymous_id": "device"}
+    await door.post(TRACK, {"attributes": [{"external_id": "mel"}, {"anonymous_id": "device"}]})
+    await door.post(TRACK, {"attributes": [{**link, "x": 1}]})
+    await door.post(TRACK, {"attributes": [{"external_id": "zoe", "anonymous_id": "device", "y": 1}]})
+    await door.post(TRACK, {"attributes": [{"external_id": "mel", "anonymous_id": "tablet"}]})
+
+    found = {(row["external_id"], row["anonymous_id"]) for row in await people(door)}
+    assert found == {("mel", "tablet"), ("zoe", "device")}
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"7", b"{", b"\xff", b'{"a":' * 5000, b'"\\ud800x"', b"null"]
+)
+async def test_no_body_whatever_is_answered_by_anything_but_json(door: Door, content: bytes) -> None:
+    """TRK-7: a message, and no stack trace."""
+    for path in (TRACK, "/canvas/trigger/send"):
+        answer = await door.client.post(
+            path, content=content, headers={"Authorization": f"Bearer {door.key}"}
+        )
+        assert answer.status_code == 400
+        assert answer.headers["content-type"] == "application/json"
+        assert answer.json()["message"]
+
+
+async def test_a_body_larger_than_4_mb_is_refused(door: Door) -> None:
+    """TRK-2"""
+    body = {"attributes": [{"external_id": "mel", "x": "y" * 5_000_000}]}
+    assert (await door.post(TRACK, body)).status_code == 413
+
+
+async def test_limits_are_counted_by_workspace_and_route_and_start_again_on_the_clock(door: Door) -> None:
+    """LIM-1, LIM-2"""
+    now = 1_000_000.0
+    door.services.limits = Limits({"users.track": 1, "general": 1}, clock=lambda: now)
+    body = {"events": [EVENT]}
+
+    first, second = await door.post(TRACK, body), await door.post(TRACK, body)
+    assert (first.headers["x-ratelimit-remaining"], second.status_code) == ("0", 429)
+    assert second.json() == {"message": "Rate Limited"}
+    assert second.headers["x-ratelimit-reset"] == "1000002"
+    assert second.headers["retry-after"] == "2"
+    trigger = {"canvas_id": "story", "recipients": [{"external_user_id": "mel"}]}
+    assert (await door.post("/canvas/trigger/send", trigger)).status_code == 201
+    now += 2
+    assert (await door.post(TRACK, body)).status_code == 201
+
+
+async def test_every_answer_has_the_headers_of_the_limit(door: Door) -> None:
+    """LIM-1"""
+    answers = [
+        await door.post(TRACK, {"events": [EVENT]}),
+        await door.post(TRACK, {}, key=None),
+        await door.post(TRACK, {}),
+        await door.client.get("/nope"),
+        await door.client.get(TRACK),
+    ]
+
+    assert [answer.status_code for answer in answers] == [201, 401, 400, 404, 405]
+    for answer in answers:
+        assert {"x-ratelimit-limit", "x-ratelimit-remaining", "x-ratelimit-reset"} <= set(answer.headers)
+        assert "access-control-allow-origin" not in answer.headers
+
+
+async def test_a_permission_that_there_is_not_is_refused_with_the_nearest(door: Door) -> None:
+    """API-3"""
+    with pytest.raises(UnknownPermission, match=r"users\.trak.*was users\.track meant"):
+        await create_key(door.stage.db, door.stage.workspace, "x", ["users.trak"])
+    assert len(PERMISSIONS) > 90
+
+
+async def test_a_key_is_kept_as_a_digest_and_its_last_use_is_noted(door: Door) -> None:
+    """API-3"""
+    await door.post(TRACK, {"events": [EVENT]})
+
+    [row] = await door.stage.db.pool.fetch("select * from api_keys")
+    assert door.key not in str(dict(row))
+    assert row["prefix"] == door.key[:8]
+    assert row["last_seen"] is not None
+
+
+async def test_what_goes_wrong_inside_is_a_500_without_a_stack_trace(door: Door) -> None:
+    """2.4"""
+    await door.stage.db.pool.execute("alter table events rename to gone")
+    door.client = httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=app(door.services), raise_app_exceptions=False),
+        base_url="http://api",
+    )
+    answer = await door.post(TRACK, {"events": [EVENT]})
+
+    assert (answer.status_code, answer.json()) == (500, {"message": "Internal Server Error"})
+    assert await door.profile("mel") is None
+
+
+async def test_the_number_of_statements_does_not_grow_with_the_number_of_objects(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One transaction, and a fixed number of statements."""
+    said: list[str] = []
+    for name in ("fetch", "fetchrow", "fetchval", "execute"):
+        real = getattr(asyncpg.Connection, name)
+
+        def counting(self: Any, query: str, *args: Any, real: Any = real, **more: Any) -> Any:
+            said.append(query)
+            return real(self, query, *args, **more)
+
+        monkeypatch.setattr(asyncpg.Connection, name, counting)
+
+    async def statements(count: int) -> int:
+        body = {
+            "attributes": [
+                {"external_id": f"p{count}-{n}", "x": n, "email_subscribe": "opted_in"} for n in range(count)
+            ],
+            "events": [{**EVENT, "external_id": f"p{count}-{n}"} for n in range(count)],
+            "purchases": [{**EVENT, **PURCHASE, "external_id": f"p{count}-{n}"} for n in range(count)],
+        }
+        said.clear()
+        assert (await door.post(TRACK, body)).status_code == 201
+        return len(said)
+
+    await statements(1)
+    few, many = await statements(2), await statements(75)
+    assert 5 < few == many < 20
+
+
+@asynccontextmanager
+async def served(door: Door) -> AsyncIterator[str]:
+    """A real server on a free port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app(door.services), log_level="warning", access_log=False)
+    server = uvicorn.Server(config)
+    running = asyncio.create_task(server.serve(sockets=[listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
+
+
+async def test_a_real_server_answers_over_http(door: Door) -> None:
+    """What was written can be read when the answer is there (API-5)."""
+    async with served(door) as address, httpx2.AsyncClient(base_url=address) as client:
+        headers = {"Authorization": f"Bearer {door.key}"}
+        for n in range(20):
+            answer = await client.post(
+                TRACK, json={"attributes": [{"external_id": "mel", "n": n}]}, headers=headers
+            )
+            assert answer.status_code == 201
+            assert (await door.profile("mel"))["attributes"] == {"n": n}
+        assert (await client.get("/health")).json()["message"] == "success"
+        described = (await client.get("/openapi.json")).json()
+        assert {"/users/track", "/canvas/trigger/send", "/health"} <= set(described["paths"])
+        assert msgspec.json.encode(described)
