@@ -25,9 +25,9 @@ returning workspace, id, canvas, audience, context, after
 """
 MOVE = """
 update broadcasts set after = $3, entered = entered + $4, lease = clock_timestamp() + interval '30 seconds',
-    ended = case when $5 then clock_timestamp() end where workspace = $1 and id = $2
+    ended = case when $5 then clock_timestamp() end
+where workspace = $1 and id = $2 and ended is null and after is not distinct from $6 returning id
 """
-
 GONE = "update broadcasts set ended = clock_timestamp() where workspace = $1 and id = $2"
 
 log = structlog.get_logger(__name__)
@@ -59,10 +59,12 @@ async def carry_on(trigger: Trigger, db: Database) -> int:
     audience = None if row["audience"] is None else FILTER.validate_python(row["audience"])
     after, entered = row["after"], 0
     while True:
+        before = after
         page, after = await trigger.page(
-            publication, running, str(row["id"]), audience, row["context"], after
+            publication, running, str(row["id"]), audience, row["context"], before
         )
         entered += page.entered
-        await db.pool.execute(MOVE, row["workspace"], row["id"], after, page.entered, after is None)
-        if after is None:
+        place = row["workspace"], row["id"]
+        moved = await db.pool.fetchval(MOVE, *place, after, page.entered, after is None, before)
+        if after is None or moved is None:  # or somebody else carries it, because this process was slow
             return max(entered, 1)

@@ -1,0 +1,382 @@
+"""Entry by API: whom a call means, what it may ask, and that no repetition enters anybody twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from journeys.canvas.filters import AttributeFilter
+from journeys.engine import triggering
+from journeys.engine.admission import admit
+from journeys.engine.broadcasts import carry_on
+from journeys.engine.intake.audience import UnusableAudience, audience_of
+from journeys.engine.keys import create_key
+from journeys.engine.store import Database
+from tests.api.test_api import STORY, Door
+from tests.stage import MONDAY, canvas, stage_on
+
+ROUTE = "/canvas/trigger/send"
+BY_EVENT = "---\n" + canvas("  - {type: delay, id: w, duration: 1 day}", name="other", schedule="{event: joined}")
+FOR_RUNNERS = "---\n" + canvas(
+    "  - {type: delay, id: w, duration: 1 day}", name="runners_only", more="audience: {segment: runners}"
+)
+
+
+@pytest.fixture
+async def door(db: Database) -> AsyncIterator[Door]:
+    stage = await stage_on(db, STORY + BY_EVENT + FOR_RUNNERS)
+    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
+    yield made
+    await made.client.aclose()
+
+
+async def people(door: Door, **attributes: list[Any]) -> None:
+    """One person for each value of the attribute: p0, p1 …"""
+    [(name, values)] = attributes.items()
+    objects = [{"external_id": f"p{n}", name: value} for n, value in enumerate(values)]
+    for start in range(0, len(objects), 75):
+        answer = await door.post("/users/track", {"attributes": objects[start : start + 75]})
+        assert answer.status_code == 201
+
+
+async def entered(door: Door) -> list[str]:
+    rows = await door.stage.db.pool.fetch(
+        "select external_id from entries e join people p on p.id = e.person order by external_id"
+    )
+    return [row[0] for row in rows]
+
+
+async def sends(door: Door, body: Any, **headers: str) -> Any:
+    answer = await door.post(ROUTE, {"canvas_id": "story", **body}, **headers)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def to(*names: str, **more: Any) -> dict[str, Any]:
+    return {"recipients": [{"external_user_id": name, **more} for name in names]}
+
+
+async def test_a_canvas_is_named_by_its_name_or_its_id(door: Door) -> None:
+    """7.1"""
+    await people(door, x=[1, 2])
+    running = (await door.stage.published.of(door.stage.workspace)).running["story"]
+    await sends(door, to("p0"))
+    said = await sends(door, {**to("p1"), "canvas_id": str(running.id)})
+
+    assert await entered(door) == ["p0", "p1"]
+    assert sorted(said) == ["dispatch_id", "message"]
+
+
+async def test_attributes_are_written_before_the_audience_is_judged(door: Door) -> None:
+    """ENT-22, ENT-23: recipients and the call's audience and the canvas' audience must all agree."""
+    await people(door, sport=["none", "none", "running"])
+    becomes = {"external_user_id": "p0", "attributes": {"sport": "running", "n": {"inc": 1}}}
+    others = [{"external_user_id": "p1"}, {"external_user_id": "p2"}]
+    await sends(door, {"canvas_id": "runners_only", "recipients": [becomes, *others]})
+    await sends(door, {"recipients": [becomes, *others], "audience": {"attribute": "n", "at_least": 1}})
+
+    assert await entered(door) == ["p0", "p0", "p2"]
+    reasons = await door.stage.db.pool.fetch("select data->>'reason' from facts where fact = 'refused'")
+    assert [row[0] for row in reasons] == ["audience"]
+
+
+async def test_unknown_people_enter_only_where_they_may_be_made(door: Door) -> None:
+    """7.1: `send_to_existing_only` is true unless it is said otherwise."""
+    await sends(door, to("nobody", attributes={"x": 1}))
+    await sends(door, to("new", attributes={"first_name": "New"}, send_to_existing_only=False))
+    await sends(door, {"recipients": [{"email": "x@example.com", "prioritization": ["identified"]}]})
+
+    assert await entered(door) == ["new"]
+    assert (await door.profile("new"))["first_name"] == "New"
+    assert await door.profile("nobody") is None
+
+
+async def test_one_person_under_two_names_is_one_recipient(door: Door) -> None:
+    """ENT-24"""
+    await door.post("/users/track", {"attributes": [{"external_id": "mel", "email": "mel@example.com"}]})
+    mel = await door.profile("mel")
+    names = [{"external_user_id": "mel"}, {"email": "Mel@example.com"}, {"braze_id": str(mel["id"])}]
+    await sends(door, {"recipients": [{**name, "context": {"n": n}} for n, name in enumerate(names)]})
+
+    assert await entered(door) == ["mel"]
+
+
+async def test_the_older_name_of_the_context_is_understood(door: Door) -> None:
+    """7.1"""
+    await people(door, x=[1])
+    await sends(door, {**to("p0", canvas_entry_properties={"b": 2}), "canvas_entry_properties": {"a": 1, "b": 1}})
+
+    assert await door.stage.db.pool.fetchval("select context from entries") == {"a": 1, "b": 2}
+
+
+async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(door: Door) -> None:
+    """STA-5: 201 with a notice."""
+    await people(door, x=[1])
+    await door.stage.db.pool.execute("update canvases set status = 'paused'")
+    await door.stage.db.pool.execute("update workspaces set revision = revision + 1")
+    door.stage.published.forget(door.stage.workspace)
+
+    assert (await sends(door, to("p0")))["notice"] == "the canvas is paused: nobody enters"
+    assert "notice" in await sends(door, {"broadcast": True})
+    assert await entered(door) == []
+    assert await door.stage.db.pool.fetchval("select count(*) from broadcasts") == 0
+
+
+async def test_calls_with_one_key_that_race_do_their_work_once(door: Door) -> None:
+    """`Idempotency-Key`: attributes too, which is why the answer is stored with the work."""
+    await people(door, x=[1])
+    body = to("p0", attributes={"n": {"inc": 1}})
+    answers = await asyncio.gather(*(sends(door, body, **{"Idempotency-Key": "k"}) for _ in range(8)))
+
+    assert len({answer["dispatch_id"] for answer in answers}) == 1
+    assert (await door.profile("p0"))["attributes"] == {"x": 1, "n": 1}
+    assert await entered(door) == ["p0"]
+
+
+async def test_the_order_of_the_keys_of_a_body_makes_it_no_other_body(door: Door) -> None:
+    """`Idempotency-Key`: another body under it is a 422."""
+    await people(door, x=[1])
+    one = {"canvas_id": "story", "context": {"a": 1, "b": 2}, **to("p0")}
+    other = {**to("p0"), "context": {"b": 2, "a": 1}, "canvas_id": "story"}
+    key = {"Idempotency-Key": "k"}
+    assert await sends(door, one, **key) == await sends(door, other, **key)
+
+    refused = await door.post(ROUTE, {**one, "context": {"a": 2}}, **key)
+    assert (refused.status_code, "another body" in refused.json()["message"]) == (422, True)
+    assert (await door.post(ROUTE, one, **{"Idempotency-Key": "k" * 256})).status_code == 400
+
+
+async def test_a_key_may_be_used_anew_after_24_hours_and_in_another_workspace(door: Door, db: Database) -> None:
+    """`Idempotency-Key`: kept 24 hours, by workspace."""
+    await people(door, x=[1])
+    key = {"Idempotency-Key": "k"}
+    first = await sends(door, to("p0"), **key)
+    stage = await stage_on(db, STORY, workspace="elsewhere")
+    elsewhere = await create_key(db, stage.workspace, "test", ["*"])
+    other = await door.post(ROUTE, {"canvas_id": "story", **to("p0")}, key=elsewhere, **key)
+    assert other.json()["dispatch_id"] != first["dispatch_id"]
+    assert await entered(door) == ["p0"]
+
+    door.stage.clock.turn(timedelta(hours=25))  # type: ignore[attr-defined]
+    await db.pool.execute("update replies set stored = stored - interval '25 hours'")
+    assert (await sends(door, to("p0"), **key))["dispatch_id"] != first["dispatch_id"]
+    assert await entered(door) == ["p0", "p0"]
+
+
+async def test_a_refused_call_keeps_no_answer(door: Door) -> None:
+    """What failed may be sent again, mended, under the same key."""
+    key = {"Idempotency-Key": "k"}
+    wrong = to("p0", attributes={"email": "no"}, send_to_existing_only=False)
+    refused = await door.post(ROUTE, {"canvas_id": "story", **wrong}, **key)
+    assert refused.status_code == 400
+    assert refused.json()["message"].startswith("recipients[0]: The value provided for the 'email' field")
+
+    await sends(door, to("p0", attributes={"x": 1}, send_to_existing_only=False), **key)
+    assert await entered(door) == ["p0"]
+
+
+async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Database) -> None:
+    """The wall between workspaces."""
+    stage = await stage_on(db, canvas("  - {type: delay, id: w, duration: 1 day}", name="theirs"), workspace="b")
+    running = (await stage.published.of(stage.workspace)).running["theirs"]
+
+    for name in ("theirs", str(running.id)):
+        answer = await door.post(ROUTE, {"canvas_id": name, **to("p0")})
+        assert answer.status_code == 400
+        assert answer.json()["message"].startswith("Invalid Canvas ID")
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ({"canvas_id": "stori"}, "was “story” meant?"),
+        ({"canvas_id": None}, "'canvas_id' is the name or the id"),
+        ({"canvas_id": "other", "broadcast": True}, "is not triggered by API"),
+        ({"broadcast": "yes"}, "'broadcast' must be true or false"),
+        ({"recipients": [{"user_alias": {"alias_name": "x"}}]}, "recipients[0]: 'user_alias' must be an object"),
+        ({"recipients": [{"external_user_id": "a", "send_to_existing_only": False}]}, "needs 'attributes'"),
+        (
+            {
+                "recipients": [
+                    {
+                        "user_alias": {"alias_name": "x", "alias_label": "y"},
+                        "attributes": {},
+                        "send_to_existing_only": False,
+                    }
+                ]
+            },
+            "not for aliases",
+        ),
+        ({**to("p0"), "context": {"a": "x" * 60_000}}, "'context' is larger than 50 KB"),
+        ({**to("p0"), "context": {"a": "\0"}}, "U+0000"),
+        ({**to("p0", context=[1])}, "recipients[0]: 'context' must be an object"),
+        ({"broadcast": True, "audience": {"segment": "runers"}}, "there is no segment “runers”; there is runners"),
+        ({"broadcast": True, "audience": {"context": "x", "equals": 1}}, "context of an entry"),
+        ({"broadcast": True, "audience": {"AND": []}}, "AND and OR stand alone"),
+    ],
+)
+async def test_what_cannot_be_meant_is_refused_with_what_would_help(door: Door, body: Any, said: str) -> None:
+    """7.1: 400, and nobody enters."""
+    answer = await door.post(ROUTE, {"canvas_id": "story", **body})
+
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]
+    assert await entered(door) == []
+
+
+async def test_a_broadcast_of_many_pages_goes_on_after_a_crash_where_it_was(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page is one transaction; a page that was committed and not noted is run again and enters nobody twice."""
+    monkeypatch.setattr(triggering, "PAGE", 20)
+    await people(door, sport=["running"] * 90)
+    await sends(door, {"broadcast": True, "audience": {"segment": "runners"}, "context": {"a": 1}})
+    real = type(door.services.trigger).page
+    pages = 0
+
+    async def crashing(self: Any, *args: Any) -> Any:
+        nonlocal pages
+        pages += 1
+        done = await real(self, *args)
+        if pages == 3:
+            raise ConnectionError("the process dies after the commit")
+        return done
+
+    monkeypatch.setattr(type(door.services.trigger), "page", crashing)
+    with pytest.raises(ConnectionError):
+        await carry_on(door.services.trigger, door.stage.db)
+    assert len(await entered(door)) == 60
+    assert await carry_on(door.services.trigger, door.stage.db) == 0  # the lease still holds
+    await door.stage.db.pool.execute("update broadcasts set lease = clock_timestamp()")
+    await carry_on(door.services.trigger, door.stage.db)
+
+    assert len(await entered(door)) == len(set(await entered(door))) == 90
+    assert await door.stage.db.pool.fetchval("select count(*) from broadcasts where ended is not null") == 1
+
+
+async def test_one_person_who_cannot_be_let_in_stops_no_other(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    """She is noted with the reason."""
+    await people(door, x=[1, 2, 3])
+    poison = (await door.profile("p1"))["id"]
+
+    async def failing(connection: Any, publication: Any, running: Any, clock: Any, entrants: Any) -> Any:
+        if any(entrant.profile.id == poison for entrant in entrants):
+            raise ValueError("a template that eats its reader")
+        return await admit(connection, publication, running, clock, entrants)
+
+    monkeypatch.setattr(triggering, "admit", failing)
+    await sends(door, {"broadcast": True})
+    await carry_on(door.services.trigger, door.stage.db)
+
+    assert await entered(door) == ["p0", "p2"]
+    [fact] = await door.stage.db.pool.fetch("select person, data from facts where fact = 'refused'")
+    assert (fact["person"], fact["data"]["reason"]) == (poison, "failed")
+
+
+async def test_a_broadcast_sees_people_as_they_are_when_it_comes_to_them(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An attribute that is written between the look and the lock is not lost."""
+    await people(door, x=[1])
+    seen: list[Any] = []
+
+    async def looking(connection: Any, publication: Any, running: Any, clock: Any, entrants: Any) -> Any:
+        seen.extend(entrant.profile.attributes for entrant in entrants)
+        return await admit(connection, publication, running, clock, entrants)
+
+    real = type(door.services.trigger)._matching
+
+    async def slow(self: Any, *args: Any) -> Any:
+        found = await real(self, *args)
+        await door.post("/users/track", {"attributes": [{"external_id": "p0", "x": 2}]})
+        return found
+
+    monkeypatch.setattr(triggering, "admit", looking)
+    monkeypatch.setattr(type(door.services.trigger), "_matching", slow)
+    await sends(door, {"broadcast": True})
+    await carry_on(door.services.trigger, door.stage.db)
+
+    assert seen == [{"x": 2}]
+
+
+async def test_a_broadcast_whose_canvas_was_taken_away_ends(door: Door) -> None:
+    await sends(door, {"broadcast": True})
+    await door.stage.db.pool.execute("update broadcasts set canvas = 'gone'")
+
+    assert await carry_on(door.services.trigger, door.stage.db) == 1
+    assert await carry_on(door.services.trigger, door.stage.db) == 0
+
+
+def connected(comparison: str, value: Any = None, name: str = "x") -> dict[str, Any]:
+    return {"custom_attribute": {"custom_attribute_name": name, "comparison": comparison, "value": value}}
+
+
+YESTERDAY = (MONDAY - timedelta(hours=30)).isoformat()
+TOMORROW = (MONDAY + timedelta(hours=30)).isoformat()
+
+
+@pytest.mark.parametrize(
+    ("audience", "values", "who"),
+    [
+        (connected("equals", "a"), ["a", "b", None], ["p0"]),
+        (connected("not_equal", "a"), ["a", "b", None], ["p1", "p2"]),
+        (connected("exists"), ["a", None], ["p0"]),
+        (connected("does_not_exist"), ["a", None], ["p1"]),
+        (connected("matches_regex", "^a"), ["ab", "ba"], ["p0"]),
+        (connected("does_not_match_regex", "^a"), ["ab", "ba", None], ["p1"]),
+        (connected("includes_value", "a"), [["a", "b"], ["c"]], ["p0"]),
+        (connected("does_not_include_value", "a"), [["a", "b"], ["c"]], ["p1"]),
+        (connected("greater_than", 1), [1, 2], ["p1"]),
+        (connected("greater_than_or_equal_to", 1), [0, 1, 2], ["p1", "p2"]),
+        (connected("less_than", 1), [0, 1], ["p0"]),
+        (connected("less_than_or_equal_to", 1), [0, 1, 2], ["p0", "p1"]),
+        (connected("less_than_x_days_ago", 2), [YESTERDAY, TOMORROW, "2020-01-01"], ["p0"]),
+        (connected("greater_than_x_days_ago", 2), [YESTERDAY, TOMORROW, "2020-01-01"], ["p2"]),
+        (connected("less_than_x_days_in_the_future", 2), [YESTERDAY, TOMORROW, "2030-01-01"], ["p1"]),
+        (connected("greater_than_x_days_in_the_future", 2), [YESTERDAY, TOMORROW, "2030-01-01"], ["p2"]),
+        (connected("before", MONDAY.isoformat()), [YESTERDAY, TOMORROW], ["p0"]),
+        (connected("after", MONDAY.isoformat()), [YESTERDAY, TOMORROW], ["p1"]),
+        ({"AND": [connected("exists"), {"OR": [connected("equals", 1), connected("equals", 3)]}]}, [1, 2, 3], ["p0", "p2"]),
+        ({"any": [{"attribute": "x", "equals": 1}]}, [1, 2], ["p0"]),
+        ({}, [1, 2], ["p0", "p1"]),
+    ],
+)  # fmt: skip
+async def test_an_audience_may_be_written_in_either_way(
+    door: Door, audience: Any, values: list[Any], who: list[str]
+) -> None:
+    """SND-11, SND-12"""
+    await people(door, x=values)
+    await sends(door, {"broadcast": True, "audience": audience})
+    await carry_on(door.services.trigger, door.stage.db)
+
+    assert await entered(door) == who
+
+
+@pytest.mark.parametrize(
+    ("audience", "said"),
+    [
+        (connected("resembles", 1), "“resembles” is no comparison of x; there is after, before"),
+        (connected("less_than_x_days_ago", "two"), "a number of days was expected"),
+        ({"custom_attribute": {"comparison": "exists"}}, "needs 'custom_attribute_name'"),
+        ({"email_subscription_status": {"comparison": "is", "value": "opted_in"}}, "comes with a later version"),
+        ({"colour": "red"}, "colour"),
+        ("runners", "a filter is a mapping"),
+        (connected("matches_regex", "("), "pattern"),
+    ],
+)
+def test_an_audience_that_means_nothing_is_refused(audience: Any, said: str) -> None:
+    """SND-12"""
+    with pytest.raises(UnusableAudience, match=said.replace("(", r"\(")):
+        audience_of(audience, now=MONDAY, segments={})
+
+
+def test_a_name_with_a_dot_is_one_name() -> None:
+    """A custom attribute may be called so; in our language it stands in quotes."""
+    found = audience_of(connected("equals", 1, name="a.b"), now=MONDAY, segments={})
+
+    assert isinstance(found, AttributeFilter)
+    assert found.attribute == '"a.b"'
