@@ -25,6 +25,13 @@ def driver_url(url: str) -> str:
     return f"{scheme.split('+')[0].replace('postgres', 'postgresql').replace('postgresqlql', 'postgresql')}://{rest}"
 
 
+def engine_of(url: str) -> AsyncEngine:
+    """SQLAlchemy's engine over asyncpg, which reads the URL itself: it knows all of PostgreSQL's parameters."""
+    return create_async_engine(
+        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(driver_url(url)), poolclass=NullPool
+    )
+
+
 async def _prepare(connection: asyncpg.Connection) -> None:
     await connection.set_type_codec(
         "jsonb",

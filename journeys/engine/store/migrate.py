@@ -7,10 +7,8 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, text
-from sqlalchemy.ext.asyncio import create_async_engine
-from sqlalchemy.pool import NullPool
 
-from journeys.engine.store.database import driver_url
+from journeys.engine.store.database import engine_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -34,9 +32,7 @@ def _upgrade(connection: Connection) -> None:
 
 async def migrate(url: str) -> None:
     """Create or upgrade the schema at `url`; safe to call from several processes at once, and to repeat."""
-    engine = create_async_engine(
-        driver_url(url).replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
-    )
+    engine = engine_of(url)
     try:
         async with engine.begin() as connection:
             await connection.run_sync(_upgrade)

@@ -1,0 +1,247 @@
+"""Workers are killed and frozen at random moments: every entry ends where the simulator says, no message is lost or doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import signal
+import sys
+from collections import Counter
+from contextlib import suppress
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+
+from journeys.canvas.lots import lot, pick
+from journeys.channels.mailbox import Mailbox
+from journeys.engine.clock import Clock
+from journeys.engine.store import Database
+from journeys.workflows.attributes import register_search_attributes
+from journeys.workflows.tell import TemporalTeller
+from tests.receiver import Receiver
+from tests.stage import EMAIL, Stage, canvas, stage_on, webhook
+
+ENTRIES = 500
+WORKERS = 3
+
+HOOKS = canvas(
+    """
+  - {type: message, id: first, channel: webhook, template: hook}
+  - {type: delay, id: one, duration: 6 seconds}
+  - type: experiment_paths
+    id: offer
+    paths:
+      - {name: a, weight: 50, steps: [{type: message, id: a_hook, channel: webhook, template: hook}]}
+      - {name: b, weight: 50, steps: [{type: delay, id: b_wait, duration: 8 seconds}]}
+  - {type: delay, id: two, duration: 6 seconds}
+  - {type: user_update, id: count, attributes: {rounds: {increment: 1}}}
+  - {type: message, id: last, channel: webhook, template: hook}
+""",
+    more="conversions: [{name: c, event: bought, within: 7 days}]",
+)
+
+
+class Pack:
+    """Three worker processes; whoever dies is replaced."""
+
+    def __init__(self, db: Database, temporal: str, **environment: str) -> None:
+        self.queue = f"kills-{uuid4().hex[:8]}"
+        self.url = db.url
+        self.environment = {
+            **os.environ,
+            "TEMPORAL_ADDRESS": temporal,
+            "JOURNEYS_TASK_QUEUE": self.queue,
+            "JOURNEYS_CONNECTIONS": "6",
+            "JOURNEYS_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
+            **environment,
+        }
+        self.workers: dict[str, asyncio.subprocess.Process] = {}
+        self.kills = 0
+        self.count = 0
+
+    async def grow(self) -> None:
+        """Until there are enough."""
+        while len(self.workers) < WORKERS:
+            name = f"worker-{self.count}"
+            self.count += 1
+            separator = "&" if "?" in self.url else "?"
+            environment = {
+                **self.environment,
+                "DATABASE_URL": f"{self.url}{separator}application_name={name}",
+            }
+            self.workers[name] = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "journeys", "worker", env=environment, stderr=asyncio.subprocess.DEVNULL
+            )
+
+    async def kill(self, name: str) -> None:
+        process = self.workers.pop(name)
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()
+        self.kills += 1
+        await self.grow()
+
+    async def stop(self) -> None:
+        for process in self.workers.values():
+            with suppress(ProcessLookupError):
+                process.send_signal(signal.SIGCONT)
+                process.terminate()
+        for process in self.workers.values():
+            try:
+                await asyncio.wait_for(process.wait(), 25)
+            except TimeoutError:
+                process.kill()
+                await process.wait()
+
+
+WRITING = """
+select application_name from pg_stat_activity where datname = current_database() and application_name like 'worker-%'
+    and xact_start is not null and wait_event_type = 'Lock'
+"""
+
+
+async def kill_in_a_transaction(db: Database, pack: Pack) -> bool:
+    """Hold up the writes of bursts, and kill a worker whose burst's transaction is open."""
+    async with db.pool.acquire() as connection:
+        held = connection.transaction()
+        await held.start()
+        await connection.execute("lock table facts in share mode")
+        try:
+            for _ in range(600):
+                names = [row["application_name"] for row in await db.pool.fetch(WRITING)]
+                caught = next((name for name in names if name in pack.workers), None)
+                if caught is not None:
+                    await pack.kill(caught)
+                    return True
+                await asyncio.sleep(0.02)
+            return False
+        finally:
+            await held.rollback()
+
+
+async def prepared(
+    db: Database, temporal: str, text: str, queue: str
+) -> tuple[Stage, TemporalTeller, list[Any]]:
+    stage = await stage_on(db, text, clock=Clock())
+    client = await Client.connect(temporal)
+    await register_search_attributes(client)
+    teller = TemporalTeller(db, client, stage.clock, queue)
+    stage.teller = teller
+    people = [await stage.person(email=f"p{n}@example.com", first_name=f"P{n}") for n in range(ENTRIES)]
+    return stage, teller, people
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
+    db: Database, temporal: str, receiver: Receiver
+) -> None:
+    """500 entries on three workers; three of the kills while a burst's transaction is open."""
+    pack = Pack(db, temporal)
+    stage, teller, people = await prepared(db, temporal, HOOKS + webhook(receiver.url), pack.queue)
+    await pack.grow()
+    lots = random.Random(5)
+    entries: dict[Any, Any] = {}
+
+    async def come() -> None:
+        for begin in range(0, ENTRIES, 25):
+            some = people[begin : begin + 25]
+            entries.update(zip(await stage.enter(*some), some, strict=True))
+            await asyncio.sleep(1.2)
+
+    coming = asyncio.create_task(come())
+    caught = 0
+    await asyncio.sleep(3)
+    for number in range(10):
+        if number % 3 == 1:
+            caught += await kill_in_a_transaction(db, pack)
+        elif number == 5:
+            name = lots.choice(list(pack.workers))
+            pack.workers[name].send_signal(signal.SIGSTOP)
+            await asyncio.sleep(7)  # longer than task and sticky time-outs, and than the heartbeat's
+            pack.workers[name].send_signal(signal.SIGCONT)
+            await pack.kill(lots.choice(list(pack.workers)))
+        else:
+            await pack.kill(lots.choice(list(pack.workers)))
+        await asyncio.sleep(lots.uniform(0.5, 2.5))
+    await coming
+    await stage.all_ended(240)
+    await stage.until(lambda: _settled(db), "all messages to be settled", 60)
+    await pack.stop()
+    await teller.drain()
+
+    assert pack.kills >= 10
+    assert caught >= 3, "kills within an open transaction"
+    expected: Counter[str] = Counter()
+    for entry, person in entries.items():
+        way = pick(lot(str(person.id), "story", "offer"), {"a": 50, "b": 50})
+        wanted = [
+            "first",
+            "one",
+            "offer",
+            *(["a_hook"] if way == "a" else ["b_wait"]),
+            "two",
+            "count",
+            "last",
+        ]
+        assert await stage.path(entry) == wanted
+        expected.update(f"{entry}/{step}" for step in ("first", "last", *(["a_hook"] if way == "a" else [])))
+    assert Counter(call["headers"]["idempotency-key"] for call in receiver.calls) == expected
+    settled = await db.pool.fetch("select dispatch, count(*) from facts where fact = 'sent' group by 1")
+    assert {row["dispatch"]: row["count"] for row in settled} == dict(expected)
+    rounds = await db.pool.fetch("select attributes->>'rounds' as rounds, count(*) from people group by 1")
+    assert [(row["rounds"], row["count"]) for row in rounds] == [("1", ENTRIES)]
+    assert await db.pool.fetchval("select count(*) from facts where fact = 'overdue'") == 0
+    print(
+        f"{pack.kills} kills, {caught} of them within an open transaction; {len(receiver.calls)} calls, each once"
+    )
+
+
+async def _settled(db: Database) -> bool:
+    return not await db.pool.fetchval("select count(*) from dispatches")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+async def test_kills_during_a_mails_hand_over_leave_at_most_one_in_doubt_per_connection(
+    db: Database, temporal: str, mailbox: Mailbox
+) -> None:
+    """A row is `calling` when its worker dies: the mail follows `on_doubt` (send), and a fact remembers it."""
+    text = canvas("  - {type: message, id: m, channel: email, template: hello}") + EMAIL
+    lanes = 2
+    pack = Pack(db, temporal, JOURNEYS_SMTP_PORT=str(mailbox.port), JOURNEYS_SMTP_LANES=str(lanes))
+    stage, teller, people = await prepared(db, temporal, text, pack.queue)
+    await pack.grow()
+    caught = 0
+    entered = 0
+    for _ in range(4):
+        await stage.enter(*people[entered : entered + 50])
+        entered += 50
+        for _ in range(4000):
+            if await db.pool.fetchval("select count(*) from dispatches where state = 'calling'"):
+                for process in pack.workers.values():
+                    process.send_signal(signal.SIGSTOP)
+                if await db.pool.fetchval("select count(*) from dispatches where state = 'calling'"):
+                    caught += 1
+                    for name in list(pack.workers):
+                        await pack.kill(name)
+                    break
+                for process in pack.workers.values():
+                    process.send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.003)
+    await stage.all_ended(120)
+    await stage.until(lambda: _settled(db), "all messages to be settled", 90)
+    await pack.stop()
+    await teller.drain()
+
+    times = Counter(str(mail.message["Message-ID"]) for mail in mailbox.mails)
+    doubled = sum(often - 1 for often in times.values())
+    doubts = await db.pool.fetchval("select count(*) from facts where fact = 'in_doubt'")
+    assert caught >= 3, "kills with a row `calling`"
+    assert len(times) == entered
+    assert doubled <= doubts <= caught * lanes
+    assert await db.pool.fetchval("select count(*) from facts where fact = 'sent'") == entered
+    print(f"{caught} kills with a mail under way: {doubts} in doubt, {doubled} handed over twice")
