@@ -20,7 +20,9 @@ from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, canvas, stage_on
 
 ROUTE = "/canvas/trigger/send"
-BY_EVENT = "---\n" + canvas("  - {type: delay, id: w, duration: 1 day}", name="other", schedule="{event: joined}")
+BY_EVENT = "---\n" + canvas(
+    "  - {type: delay, id: w, duration: 1 day}", name="other", schedule="{event: joined}"
+)
 FOR_RUNNERS = "---\n" + canvas(
     "  - {type: delay, id: w, duration: 1 day}", name="runners_only", more="audience: {segment: runners}"
 )
@@ -108,7 +110,9 @@ async def test_one_person_under_two_names_is_one_recipient(door: Door) -> None:
 async def test_the_older_name_of_the_context_is_understood(door: Door) -> None:
     """7.1"""
     await people(door, x=[1])
-    await sends(door, {**to("p0", canvas_entry_properties={"b": 2}), "canvas_entry_properties": {"a": 1, "b": 1}})
+    await sends(
+        door, {**to("p0", canvas_entry_properties={"b": 2}), "canvas_entry_properties": {"a": 1, "b": 1}}
+    )
 
     assert await door.stage.db.pool.fetchval("select context from entries") == {"a": 1, "b": 2}
 
@@ -150,7 +154,9 @@ async def test_the_order_of_the_keys_of_a_body_makes_it_no_other_body(door: Door
     assert (await door.post(ROUTE, one, **{"Idempotency-Key": "k" * 256})).status_code == 400
 
 
-async def test_a_key_may_be_used_anew_after_24_hours_and_in_another_workspace(door: Door, db: Database) -> None:
+async def test_a_key_may_be_used_anew_after_24_hours_and_in_another_workspace(
+    door: Door, db: Database
+) -> None:
     """`Idempotency-Key`: kept 24 hours, by workspace."""
     await people(door, x=[1])
     key = {"Idempotency-Key": "k"}
@@ -181,7 +187,9 @@ async def test_a_refused_call_keeps_no_answer(door: Door) -> None:
 
 async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Database) -> None:
     """The wall between workspaces."""
-    stage = await stage_on(db, canvas("  - {type: delay, id: w, duration: 1 day}", name="theirs"), workspace="b")
+    stage = await stage_on(
+        db, canvas("  - {type: delay, id: w, duration: 1 day}", name="theirs"), workspace="b"
+    )
     running = (await stage.published.of(stage.workspace)).running["theirs"]
 
     for name in ("theirs", str(running.id)):
@@ -197,7 +205,10 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
         ({"canvas_id": None}, "'canvas_id' is the name or the id"),
         ({"canvas_id": "other", "broadcast": True}, "is not triggered by API"),
         ({"broadcast": "yes"}, "'broadcast' must be true or false"),
-        ({"recipients": [{"user_alias": {"alias_name": "x"}}]}, "recipients[0]: 'user_alias' must be an object"),
+        (
+            {"recipients": [{"user_alias": {"alias_name": "x"}}]},
+            "recipients[0]: 'user_alias' must be an object",
+        ),
         ({"recipients": [{"external_user_id": "a", "send_to_existing_only": False}]}, "needs 'attributes'"),
         (
             {
@@ -214,7 +225,10 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
         ({**to("p0"), "context": {"a": "x" * 60_000}}, "'context' is larger than 50 KB"),
         ({**to("p0"), "context": {"a": "\0"}}, "U+0000"),
         ({**to("p0", context=[1])}, "recipients[0]: 'context' must be an object"),
-        ({"broadcast": True, "audience": {"segment": "runers"}}, "there is no segment “runers”; there is runners"),
+        (
+            {"broadcast": True, "audience": {"segment": "runers"}},
+            "there is no segment “runers”; there is runners",
+        ),
         ({"broadcast": True, "audience": {"context": "x", "equals": 1}}, "context of an entry"),
         ({"broadcast": True, "audience": {"AND": []}}, "AND and OR stand alone"),
     ],
@@ -258,7 +272,9 @@ async def test_a_broadcast_of_many_pages_goes_on_after_a_crash_where_it_was(
     assert await door.stage.db.pool.fetchval("select count(*) from broadcasts where ended is not null") == 1
 
 
-async def test_one_person_who_cannot_be_let_in_stops_no_other(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_one_person_who_cannot_be_let_in_stops_no_other(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """She is noted with the reason."""
     await people(door, x=[1, 2, 3])
     poison = (await door.profile("p1"))["id"]
@@ -362,7 +378,10 @@ async def test_an_audience_may_be_written_in_either_way(
         (connected("resembles", 1), "“resembles” is no comparison of x; there is after, before"),
         (connected("less_than_x_days_ago", "two"), "a number of days was expected"),
         ({"custom_attribute": {"comparison": "exists"}}, "needs 'custom_attribute_name'"),
-        ({"email_subscription_status": {"comparison": "is", "value": "opted_in"}}, "comes with a later version"),
+        (
+            {"email_subscription_status": {"comparison": "is", "value": "opted_in"}},
+            "comes with a later version",
+        ),
         ({"colour": "red"}, "colour"),
         ("runners", "a filter is a mapping"),
         (connected("matches_regex", "("), "pattern"),

@@ -1,0 +1,1 @@
+"""Golden traces: what each definition does, branch by branch, as lines that a review can read."""

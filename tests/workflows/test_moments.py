@@ -1,0 +1,176 @@
+"""Events and exits at the awkward moments: heard once, in order; nothing is claimed after an exit."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from journeys.engine.ports import Silent
+from journeys.engine.store import Database
+from tests.stage import EMAIL, Stage, canvas, live_stage
+
+WAITS = """
+  - {{type: delay, id: before, duration: {before}}}
+  - type: action_paths
+    id: watch
+    within: {within}
+    paths:
+      - {{name: yes_, triggers: [{{event: ping}}], steps: [{{type: user_update, id: mark, attributes: {{pings: {{increment: 1}}}}}}]}}
+  - {{type: message, id: tell, channel: email, template: hello}}
+"""
+
+
+def waiting(before: str, within: str) -> str:
+    return canvas(WAITS.format(before=before, within=within), more="exits: [{event: stop}]") + EMAIL
+
+
+async def _ends(stage: Stage, entry: Any) -> list[str]:
+    await stage.all_ended()
+    return await stage.path(entry)
+
+
+async def _pings(stage: Stage, person: Any) -> Any:
+    return (await stage.db.pool.fetchval("select attributes from people where id = $1", person.id)).get(
+        "pings"
+    )
+
+
+async def test_an_event_before_the_workflow_is_started_is_heard_once(db: Database, temporal: str) -> None:
+    """Nobody was told of the entry yet: the sweep starts its workflow, which looks back."""
+    story = (
+        canvas(
+            WAITS.format(before="1 second", within="1 hour").replace(
+                "  - {type: delay, id: before, duration: 1 second}\n", ""
+            )
+        )
+        + EMAIL
+    )
+    async with live_stage(db, story, temporal) as stage:
+        teller, stage.teller = stage.teller, Silent()
+        mel = await stage.person()
+        [entry] = await stage.enter(mel)
+        await asyncio.sleep(0.01)
+        await stage.happens(mel, "ping")
+        stage.teller = teller
+        assert await _ends(stage, entry) == ["watch", "mark", "tell"]
+        assert await _pings(stage, mel) == 1
+
+
+async def test_a_nudge_wakes_an_entry_in_its_start_delay(db: Database, temporal: str) -> None:
+    """A plain signal would wait the delay out; signal-with-start does not (a contract with the server)."""
+    story = (
+        canvas("""
+  - {type: delay, id: before, duration: 30 days}
+  - {type: message, id: m, channel: email, template: hello}
+""")
+        + EMAIL
+    )
+    async with live_stage(db, story, temporal) as stage:
+        mel = await stage.person()
+        [entry] = await stage.enter(mel)
+        await stage.until(lambda: _told(stage, entry), "the start")
+        await db.pool.execute(
+            "update entries set wake_at = now(), alarm_at = now(), turn = turn + 1, moved = now() - interval '2 seconds' where id = $1",
+            entry,
+        )
+        assert await _ends(stage, entry) == ["before", "m"]
+
+
+async def _told(stage: Stage, entry: Any) -> bool:
+    row = await stage.row(entry)
+    return bool(row["told"] >= row["turn"])
+
+
+async def test_an_event_during_start_delay_is_not_for_the_step_after_it_but_one_within_is(
+    db: Database, temporal: str
+) -> None:
+    """ACT-4: only what happens after the arrival counts."""
+    async with live_stage(db, waiting("2 seconds", "3 seconds"), temporal) as stage:
+        mel, zoe = await stage.person(), await stage.person()
+        [early] = await stage.enter(mel)
+        [late] = await stage.enter(zoe)
+        await stage.happens(mel, "ping")
+
+        async def watching() -> bool:
+            return (await stage.row(late))["step"] == "watch"
+
+        await stage.until(watching)
+        await stage.happens(zoe, "ping")
+        assert await _ends(stage, early) == ["before", "watch", "tell"]
+        assert await stage.path(late) == ["before", "watch", "mark", "tell"]
+
+
+async def test_events_while_the_timer_fires_are_heard_once_each_entry(db: Database, temporal: str) -> None:
+    """Stamped before the deadline and committed about when the alarm rings: the grace lets them in."""
+    async with live_stage(db, waiting("1 second", "2 seconds"), temporal) as stage:
+        people = [await stage.person() for _ in range(20)]
+        entries = await stage.enter(*people)
+
+        async def all_watching() -> bool:
+            return not await db.pool.fetchval(
+                "select count(*) from entries where step is distinct from 'watch'"
+            )
+
+        await stage.until(all_watching)
+
+        async def ping(person: Any, entry: Any, number: int) -> None:
+            deadline = (await stage.row(entry))["wake_at"]
+            at = deadline - timedelta(milliseconds=1)
+            left = (deadline - stage.clock.now()).total_seconds() + (number - 10) * 0.04
+            await asyncio.sleep(max(0.0, left))
+            await stage.happens(person, "ping", at=at)
+
+        await asyncio.gather(
+            *(
+                ping(person, entry, number)
+                for number, (person, entry) in enumerate(zip(people, entries, strict=True))
+            )
+        )
+        await stage.all_ended()
+        for person, entry in zip(people, entries, strict=True):
+            assert await stage.path(entry) == ["before", "watch", "mark", "tell"]
+            assert await _pings(stage, person) == 1
+
+
+@pytest.mark.parametrize("moment", ["before the start", "in start_delay", "while it watches"])
+async def test_nothing_is_dispatched_after_an_exit(db: Database, temporal: str, moment: str) -> None:
+    """EXT-5; exits are written in the store first, under the lock."""
+    async with live_stage(db, waiting("2 seconds", "2 seconds"), temporal) as stage:
+        mel = await stage.person(email="mel@example.com")
+        teller = stage.teller
+        if moment == "before the start":
+            stage.teller = Silent()
+        [entry] = await stage.enter(mel)
+
+        async def watching() -> bool:
+            return (await stage.row(entry))["step"] == "watch"
+
+        if moment == "while it watches":
+            await stage.until(watching)
+        await stage.happens(mel, "stop")
+        stage.teller = teller
+        await asyncio.sleep(3)
+        assert (await stage.row(entry))["ended"] == "exit_event"
+        assert await stage.dispatches() == []
+        assert "tell" not in await stage.path(entry)
+        await stage.until(lambda: _told(stage, entry), "the cancel to be told")
+
+
+async def test_an_exit_withdraws_a_message_that_nobody_has_claimed(db: Database, temporal: str) -> None:
+    """The entry has completed; its message is still in the queue, and is taken out."""
+    story = (
+        canvas("  - {type: message, id: m, channel: email, template: hello}", more="exits: [{event: stop}]")
+        + EMAIL
+    )
+    async with live_stage(db, story, temporal) as stage:  # no channel drains here
+        mel = await stage.person(email="mel@example.com")
+        [entry] = await stage.enter(mel)
+        await stage.all_ended()
+        assert len(await stage.dispatches()) == 1
+        await stage.happens(mel, "stop")
+        assert await stage.dispatches() == []
+        assert ("withdrawn", "m") in await stage.facts(entry)
+        assert (await stage.row(entry))["ended"] == "completed"
