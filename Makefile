@@ -34,6 +34,27 @@ format: $(STAMP)  ## format and mend what can be mended
 	@$(RUN)/ruff check --fix --quiet . || true
 	@$(RUN)/ruff format .
 
+fuzz: $(STAMP)  ## ten thousand spoilt definitions, none of which may give a stack trace
+	@$(RUN)/python -m tests.mutation 10000
+
+mutants: $(STAMP)  ## how many small faults in the machine its tests find
+	@$(RUN)/python -m tests.mutants
+
+golden: $(STAMP)  ## write the golden traces anew
+	@$(RUN)/python -m tests.golden
+
+schema: $(STAMP)  ## write the schema for editors anew
+	@$(RUN)/journeys schema > journeys.schema.json
+
+docs: $(STAMP)  ## write the pages that are generated
+	@$(RUN)/python -m tests.pages
+
+bench: $(STAMP)  ## measure, and write bench/results.json
+	@$(RUN)/python -m bench
+
+wheel: $(STAMP)  ## build the wheel
+	@$(RUN)/python -m build --no-isolation
+
 lock: $(STAMP)  ## renew requirements.lock
 	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock
 

@@ -1,0 +1,223 @@
+"""What any channel promises, ours and those of others."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from journeys.channels.base import Channel, Content, Receipt, Recipient, kinds
+from journeys.channels.email import Email, EmailContent, SmtpSettings
+from journeys.channels.mailbox import Mailbox
+from journeys.channels.webhook import Webhook, WebhookContent, WebhookSettings
+from tests.receiver import Receiver
+
+NAMES = sorted(kinds())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_channel_is_what_the_protocol_says(name: str) -> None:
+    channel = kinds()[name]()
+
+    assert isinstance(channel, Channel)
+    assert channel.name == name
+    assert isinstance(channel.idempotent, bool)
+    assert channel.lanes >= 1
+    assert issubclass(channel.content, Content)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_field_of_its_content_is_described(name: str) -> None:
+    schema = kinds()[name].content.model_json_schema()
+
+    assert all(part.get("description") for part in schema["properties"].values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_nothing_private_is_in_its_repr(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("JOURNEYS_SMTP_PASSWORD", "JOURNEYS_SMTP_USERNAME"):
+        monkeypatch.setenv(variable, "hunter2")
+
+    assert "hunter2" not in repr(kinds()[name]())
+    assert "mel@example.com" not in repr(Recipient("mel@example.com"))
+
+
+def mail(**more: str) -> EmailContent:
+    return EmailContent(
+        **{"sender": "desk@example.com", "subject": "Hi", "html": "<p>Hi</p>", "text": "Hi", **more}
+    )  # type: ignore[arg-type]
+
+
+async def delivered(
+    channel: object, content: Content, to: str = "mel@example.com", key: str = "e/s"
+) -> Receipt:
+    await channel.open()  # type: ignore[attr-defined]
+    try:
+        return await channel.deliver(content, Recipient(to), key)  # type: ignore[attr-defined]
+    finally:
+        await channel.close()  # type: ignore[attr-defined]
+
+
+async def test_a_mail_has_both_parts_and_an_id_made_of_its_key(mailbox: Mailbox) -> None:
+    """The same key gives the same Message-ID; one-click unsubscribe after RFC 8058."""
+    email = Email(SmtpSettings(port=mailbox.port))
+    content = mail(sender_name="Die Läufer", subject="Größer ✓", unsubscribe="https://example.com/u/1")
+    receipts = [await delivered(email, content) for _ in range(2)]
+
+    assert [receipt.outcome for receipt in receipts] == ["sent", "sent"]
+    first, second = (each.message for each in mailbox.mails)
+    assert first["Message-ID"] == second["Message-ID"]
+    assert first["Subject"] == "Größer ✓"
+    assert first["List-Unsubscribe"] == "<https://example.com/u/1>"
+    assert first["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert mailbox.mails[0].html.strip() == "<p>Hi</p>"
+    assert mailbox.mails[0].text.strip() == "Hi"
+
+
+async def test_a_header_cannot_be_injected(mailbox: Mailbox) -> None:
+    await delivered(
+        Email(SmtpSettings(port=mailbox.port)), mail(subject="Hi\r\nBcc: eve@example.com", sender_name="A\nB")
+    )
+
+    [one] = mailbox.mails
+    assert one.recipients == ["mel@example.com"]
+    assert one.message["Bcc"] is None
+
+
+async def test_what_the_mail_server_says_becomes_a_receipt(mailbox: Mailbox) -> None:
+    """5xx for a recipient: unreachable; 4xx: later; nobody there: later."""
+    mailbox.refuse = "nobody@"
+    email = Email(SmtpSettings(port=mailbox.port))
+    assert (await delivered(email, mail(), "nobody@example.com")).outcome == "unreachable"
+    mailbox.busy = 1
+    assert (await delivered(email, mail())).outcome == "retry"
+    assert (await delivered(email, mail())).outcome == "sent"
+    assert (await delivered(Email(SmtpSettings(port=1)), mail())).outcome == "retry"
+
+
+async def test_a_mail_server_that_hangs_up_before_it_answers_leaves_a_doubt(mailbox: Mailbox) -> None:
+    from journeys.channels.base import Doubtful
+
+    mailbox.hang_up = 1
+    with pytest.raises(Doubtful):
+        await delivered(Email(SmtpSettings(port=mailbox.port)), mail())
+
+
+def hook(receiver: Receiver, **more: object) -> WebhookContent:
+    return WebhookContent(**{"url": f"{receiver.url}/x", "json_body": {"a": 1}, **more})  # type: ignore[arg-type]
+
+
+OPEN = WebhookSettings(allowed_networks="127.0.0.0/8")
+
+
+async def test_a_webhook_carries_its_key_and_counts_once_at_a_receiver_that_honours_it(
+    receiver: Receiver,
+) -> None:
+    for _ in range(2):
+        assert (await delivered(Webhook(OPEN), hook(receiver, headers={"X-A": "b"}))).outcome == "sent"
+
+    [call] = receiver.calls
+    assert (call["headers"]["idempotency-key"], call["headers"]["x-a"], call["body"]) == (
+        "e/s",
+        "b",
+        {"a": 1},
+    )
+
+
+async def test_get_has_no_body_and_the_others_do(receiver: Receiver) -> None:
+    """WHK-1"""
+    for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+        await delivered(Webhook(OPEN), hook(receiver, method=method), key=method)
+
+    assert [(call["method"], bool(call["body"])) for call in receiver.calls] == [
+        ("GET", False),
+        ("POST", True),
+        ("PUT", True),
+        ("PATCH", True),
+        ("DELETE", True),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [
+        (200, "sent"),
+        (204, "sent"),
+        (301, "failed"),
+        (400, "failed"),
+        (401, "failed"),
+        (408, "retry"),
+        (429, "retry"),
+        (500, "retry"),
+        (503, "retry"),
+    ],
+)
+async def test_which_answer_means_what(receiver: Receiver, status: int, outcome: str) -> None:
+    """WHK-2: 20x received; 30x not received and not followed; 408, 429 and 5xx later; other 4xx never."""
+    receiver.statuses = [status]
+    receiver.headers = {"location": "/elsewhere", "retry-after": "7"}
+    receipt = await delivered(Webhook(OPEN), hook(receiver))
+
+    assert receipt.outcome == outcome
+    assert receipt.retry_after == (7.0 if outcome == "retry" else None)
+    assert len(receiver.calls) == 1
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "localhost", "[::1]", "0x7f000001", "2130706433", "017700000001", "127.1", "0.0.0.0", "169.254.169.254",
+    "[::ffff:127.0.0.1]", "[::ffff:a9fe:a9fe]", "[fe80::1]", "[fd00::1]", "10.0.0.1", "192.168.1.1", "172.16.0.1",
+    "100.64.0.1", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "224.0.0.1", "255.255.255.255",
+])  # fmt: skip
+async def test_private_addresses_are_refused_before_a_socket_opens(receiver: Receiver, host: str) -> None:
+    """Loopback, link-local, metadata, private, shared, multicast; decimal, octal and hexadecimal spellings."""
+    receipt = await delivered(
+        Webhook(WebhookSettings()), hook(receiver, url=f"http://{host}:{receiver.port}/x")
+    )
+
+    assert receipt.outcome in ("failed", "retry")
+    assert receiver.calls == []
+
+
+async def test_a_name_whose_address_changes_between_two_answers_is_pinned(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Resolved once; what was checked is what is connected to."""
+    import asyncio
+
+    answers = [
+        [(2, 1, 6, "", ("93.184.216.34", receiver.port))],
+        [(2, 1, 6, "", ("127.0.0.1", receiver.port))],
+    ]
+    asked = []
+
+    async def resolve(host: str, port: int, **_: object) -> object:
+        asked.append(host)
+        return answers[min(len(asked) - 1, 1)]
+
+    connected = []
+
+    async def connect(self: object, host: str, port: int, *_: object, **__: object) -> object:
+        connected.append(host)
+        raise OSError("not today")
+
+    import httpcore2
+
+    from journeys.channels.guard import Guarded
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    inner = httpcore2.AnyIOBackend()
+    monkeypatch.setattr(type(inner), "connect_tcp", connect)
+    with pytest.raises(OSError, match="not today"):
+        await Guarded(inner).connect_tcp("rebind.example", receiver.port)
+
+    assert (asked, connected) == (["rebind.example"], ["93.184.216.34"])
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/x", "file:///etc/passwd", "http://", "not a url", "http://[::1", "gopher://x"]
+)
+async def test_what_cannot_be_called_is_a_receipt_and_no_exception(url: str) -> None:
+    receipt = await delivered(Webhook(OPEN), WebhookContent(url=url))
+
+    assert receipt.outcome in ("failed", "retry")
+    assert json.dumps(receipt.detail)
