@@ -119,10 +119,11 @@ class AbortTag(Tag):
 
     def parse(self, stream: TokenStream) -> AbortNode:
         """See base class."""
-        token = stream.eat(TOKEN_TAG)
-        if stream.current.kind != TOKEN_EXPRESSION:
+        token = stream.expect(TOKEN_TAG)
+        if stream.peek.kind != TOKEN_EXPRESSION:
             return AbortNode(token, DEFAULT_REASON)
-        written = next(stream).value.strip()
+        next(stream)  # the parser goes on after the tag's last token
+        written = stream.current.value.strip()
         inner = written[1:-1].strip() if written.startswith("(") and written.endswith(")") else written
         if not inner:
             return AbortNode(token, DEFAULT_REASON)

@@ -58,7 +58,7 @@ def tokenize(source: str, parent: Token, *, loop: bool = False) -> Iterator[Toke
 
     Raises LiquidSyntaxError at the exact place of what cannot be read.
     """
-    seen_in = False
+    seen_in = after_in = False
     for match in _TOKENS.finditer(source):
         kind = (match.lastgroup or TOKEN_ILLEGAL)[:-1]
         value = match.group()
@@ -66,9 +66,11 @@ def tokenize(source: str, parent: Token, *, loop: bool = False) -> Iterator[Toke
         if kind in ("skip", "brace"):
             continue
         if kind == "name":
+            after_in = False
             yield from _name(match, start, parent.source)
             continue
-        if kind == TOKEN_WORD and (value in KEYWORDS or (loop and _loop_word(value, seen_in=seen_in))):
+        word = kind == TOKEN_WORD
+        if word and (value in KEYWORDS or (loop and not after_in and _loop_word(value, seen_in=seen_in))):
             seen_in = seen_in or value == "in"
             kind = value
         elif kind == TOKEN_IDENTINDEX:
@@ -82,6 +84,7 @@ def tokenize(source: str, parent: Token, *, loop: bool = False) -> Iterator[Toke
         elif kind in ("op", TOKEN_ILLEGAL):
             token = Token(kind, value, start_index=start, source=parent.source)
             raise LiquidSyntaxError(_why(value), token=token)
+        after_in = kind == "in"
         yield Token(kind, value, start_index=start, source=parent.source)
 
 

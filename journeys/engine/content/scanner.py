@@ -60,7 +60,8 @@ def scan(source: str) -> Iterator[Token]:
                 raise LiquidSyntaxError(
                     "a tag has a name", token=Token(TOKEN_TAG, "", start_index=end, source=source)
                 )
-            yield from _tag(source, name, at)
+            if name[1] not in ("raw", "doc"):
+                yield from _tag(source, name, at)
             if name[1] in _BODIES:
                 body, at = _body(source, name[1], at, end)
                 yield from body
