@@ -182,7 +182,12 @@ def _path(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int,
     rest: tuple[str | int, ...] = ()
     for place, part in enumerate(loc):
         onward = loc[place + 1] if place + 1 < len(loc) else None
-        if isinstance(node, Mapping) and part in node and _leads(node[part], onward) and not _is_tag(path, part, onward):
+        if (
+            isinstance(node, Mapping)
+            and part in node
+            and _leads(node[part], onward)
+            and not _is_tag(path, part, onward)
+        ):
             node, path, rest = node[part], (*path, part), ()
             continue
         if isinstance(node, list) and isinstance(part, int) and part < len(node):

@@ -163,7 +163,11 @@ async def hear(
 
 
 async def _convert(
-    connection: Any, publication: Publication, published: Published, heards: Sequence[Heard], people: Sequence[UUID]
+    connection: Any,
+    publication: Publication,
+    published: Published,
+    heards: Sequence[Heard],
+    people: Sequence[UUID],
 ) -> None:
     """Credit conversions to the most recent entry whose window is open at the instant of the event (X7, X8)."""
     first = min(each.occurrence.at for each in heards)
@@ -185,7 +189,9 @@ async def _convert(
                 revenue = None if amount is None else str(amount)
                 credit[place] = (window["person"], window["entry"], window["name"], at, revenue)
     if credit:
-        await connection.execute(CREDIT, publication.workspace, *map(list, zip(*credit.values(), strict=True)))
+        await connection.execute(
+            CREDIT, publication.workspace, *map(list, zip(*credit.values(), strict=True))
+        )
 
 
 def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None:
@@ -195,7 +201,9 @@ def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
         if one.leaves or what.at < one.entry.entered:
             continue
         for leaving in one.plan.canvas.event_exits:
-            contexts = [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
+            contexts = (
+                [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
+            )
             trigger = leaving.trigger
             if trigger is None or not any(
                 judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts
@@ -226,7 +234,13 @@ def _wait(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
     taken: set[tuple[str, str]] = set()
     for one in hers:
         entry = one.entry
-        if entry.ended or one.row["ended"] or (one.leaves and not one.marked) or entry.step is None or entry.begun is None:
+        if (
+            entry.ended
+            or one.row["ended"]
+            or (one.leaves and not one.marked)
+            or entry.step is None
+            or entry.begun is None
+        ):
             continue
         if not (entry.begun <= what.at and (entry.wake_at is None or what.at < entry.wake_at)):
             continue
@@ -250,7 +264,9 @@ def _wait(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
 
 async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list[Untold]:
     leaving = [
-        (one.row["person"], one.row["entry"], one.leaves, one.entry.moved, not one.marked) for one in opens if one.leaves
+        (one.row["person"], one.row["entry"], one.leaves, one.entry.moved, not one.marked)
+        for one in opens
+        if one.leaves
     ]
     if not leaving:
         return []
@@ -305,4 +321,3 @@ def _entrant(each: Heard) -> Entrant:
         hops=each.hops,
         but=what.no,
     )
-

@@ -87,7 +87,9 @@ LOAD = f"select {SELECT} from people p where p.workspace = $1 and p.id = any($2:
 CONSENTS = "select person, channel, state from consents where workspace = $1 and person = any($2::uuid[])"
 
 
-async def load(connection: Any, workspace: int, ids: Iterable[UUID], *, consents: bool = False) -> dict[UUID, Profile]:
+async def load(
+    connection: Any, workspace: int, ids: Iterable[UUID], *, consents: bool = False
+) -> dict[UUID, Profile]:
     """The profiles of these people, with their consents where asked for. Locks nothing."""
     wanted = list(ids)
     found = {row["id"]: profile_of(workspace, row) for row in await connection.fetch(LOAD, workspace, wanted)}

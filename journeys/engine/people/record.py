@@ -58,7 +58,9 @@ async def record(
         return Hearing()
     digests = {(new.profile.id, new.digest): new for new in news}
     keys = sorted(digests, key=lambda key: (key[0].bytes, key[1]))
-    rows = await connection.fetch(SEEN, publication.workspace, [key[0] for key in keys], [key[1] for key in keys])
+    rows = await connection.fetch(
+        SEEN, publication.workspace, [key[0] for key in keys], [key[1] for key in keys]
+    )
     fresh = {(row["person"], row["digest"]) for row in rows}
     firsts = [new for key, new in digests.items() if key in fresh]
     if not firsts:
