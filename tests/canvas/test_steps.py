@@ -1,0 +1,269 @@
+"""What each step type means, rule by rule."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from journeys.canvas.arithmetic import localized, on_or_after
+from journeys.canvas.steps import (
+    STEP_TYPES,
+    ActionPaths,
+    AudiencePaths,
+    Context,
+    DecisionSplit,
+    Delay,
+    ExperimentPaths,
+    Message,
+)
+from journeys.canvas.steps.base import Here
+from journeys.canvas.text import read_text
+from journeys.canvas.vocabulary import (
+    Answered,
+    BestTimeAnswer,
+    End,
+    Entry,
+    Go,
+    Happened,
+    Occurrence,
+    Send,
+    Wait,
+    Woke,
+    ZonesAnswer,
+)
+
+UTC_ZONES = ZonesAnswer("UTC", "UTC")
+
+
+def at(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def here(
+    step: Any, now: str, *, last: bool = False, phase: str = "", wake_at: datetime | None = None
+) -> Here:
+    entry = Entry(
+        id="e",
+        canvas="c",
+        person="mel",
+        moved=at(now),
+        entered=at(now),
+        step=step.id,
+        begun=at(now),
+        phase=phase,
+        wake_at=wake_at,
+    )
+    return Here(entry, at(now), last)
+
+
+def released(now: str, zones: ZonesAnswer = UTC_ZONES, **form: Any) -> Any:
+    """When a delay lets go of who arrives at this instant: an instant, or what else it says."""
+    step = Delay(id="d", **form)
+    outcome = step.arrive(here(step, now))
+    if not isinstance(outcome, Wait | Go | End):
+        outcome = step.hear(here(step, now, phase="zones"), Answered(zones))
+    return outcome.until if isinstance(outcome, Wait) else outcome
+
+
+@pytest.mark.parametrize(("rule", "now", "form", "wanted"), [
+    ("DLY-1", "2026-10-13T09:35", {"duration": "1 day"}, "2026-10-14T09:35"),
+    ("DLY-1", "2026-10-24T22:35", {"duration": "1 day", "zone": "Europe/Paris"}, "2026-10-25T22:35"),
+    ("DLY-2", "2026-12-04T07:00", {"duration": "7 days", "at": "08:00"}, "2026-12-11T08:00"),
+    ("DLY-2", "2026-12-04T09:00", {"duration": "7 days", "at": "08:00"}, "2026-12-12T08:00"),
+    ("DLY-2", "2026-04-13T14:01", {"duration": "1 day", "at": "14:00"}, "2026-04-15T14:00"),
+    ("DLY-3", "2026-12-07T21:00", {"calendar_days": 1, "at": "09:00"}, "2026-12-08T09:00"),
+    ("DLY-4", "2026-12-07T21:00", {"calendar_days": 1}, "2026-12-08T00:00"),
+    ("DLY-6", "2026-12-07T21:00", {"until": "2026-12-09T10:00"}, "2026-12-09T10:00"),
+    ("DLY-9", "2026-12-07T21:00", {"weekdays": ["saturday"], "at": "10:00"}, "2026-12-12T10:00"),
+    ("DLY-10", "2026-12-10T17:00", {"weekdays": ["thursday"], "at": "16:00"}, "2026-12-17T16:00"),
+    ("DLY-10", "2026-12-10T15:00", {"weekdays": ["thursday"], "at": "16:00"}, "2026-12-10T16:00"),
+])  # fmt: skip
+def test_a_delay_lets_go_at_the_instant_that_its_rule_says(
+    rule: str, now: str, form: dict[str, Any], wanted: str
+) -> None:
+    assert released(now, **form) == at(wanted), rule
+
+
+def test_a_delay_in_local_time_goes_by_the_persons_zone_and_else_by_the_companys() -> None:
+    """DLY-5"""
+    zones = ZonesAnswer("Europe/Paris", "Asia/Tokyo")
+
+    assert released("2026-12-07T21:00", zones, calendar_days=1, at="09:00", zone="local") == at(
+        "2026-12-09T00:00"
+    )
+    assert released("2026-12-07T21:00", zones, calendar_days=1, at="09:00") == at("2026-12-08T08:00")
+    assert released("2026-12-07T21:00", zones, calendar_days=1, at="09:00", zone="America/Lima") == at(
+        "2026-12-08T14:00"
+    )
+
+
+def test_whoever_comes_after_the_day_leaves_the_canvas() -> None:
+    """DLY-7"""
+    assert released("2026-12-13T22:00", until="2026-12-13T19:00") == End("delay_passed")
+
+
+def test_arriving_late_on_the_day_goes_on_at_once_where_the_author_says_so() -> None:
+    """DLY-10"""
+    assert released("2026-12-10T17:00", weekdays=["thursday"], at="16:00", when_passed="advance") == Go()
+
+
+def test_a_delay_as_the_last_step_holds_nobody() -> None:
+    """DLY-15"""
+    step = Delay(id="d", duration=timedelta(days=3))
+
+    assert step.arrive(here(step, "2026-12-07T09:00", last=True)) == Go()
+
+
+def test_a_time_that_the_clock_skips_is_the_first_instant_after_and_one_that_comes_twice_the_first() -> None:
+    """ENT-10"""
+    assert localized(datetime(2026, 3, 29, 2, 30), "Europe/Paris") == at("2026-03-29T01:00")
+    assert localized(datetime(2026, 10, 25, 2, 30), "Europe/Paris") == at("2026-10-25T00:30")
+
+
+def test_a_message_at_her_best_time_leaves_that_day_or_the_next() -> None:
+    """IT-2, IT-3, IT-4"""
+    step = Message(id="m", channel="email", template="t", at="best_time", fallback="18:00")
+    now = "2026-12-07T14:00"
+
+    def said(minute: int | None) -> Any:
+        return step.hear(here(step, now, phase="when"), Answered(BestTimeAnswer("Europe/Paris", minute)))
+
+    assert said(16 * 60) == Wait(at("2026-12-07T15:00"), phase="when")
+    assert said(14 * 60) == Wait(at("2026-12-08T13:00"), phase="when")
+    assert said(None) == Wait(at("2026-12-07T17:00"), phase="when")
+    hook = Message(id="m", channel="webhook", template="t", at="best_time")
+    assert isinstance(hook.arrive(here(hook, now)), Go)
+
+
+def test_a_message_without_anything_learnt_and_without_a_fallback_leaves_at_once() -> None:
+    """IT-3"""
+    step = Message(id="m", channel="email", template="t", at="best_time")
+    outcome = step.hear(here(step, "2026-12-07T14:00", phase="when"), Answered(BestTimeAnswer("UTC", None)))
+
+    assert isinstance(outcome, Go)
+    assert isinstance(outcome.doing[0], Send)
+
+
+def test_a_message_at_a_time_of_day_waits_for_it_in_her_zone() -> None:
+    step = Message(id="m", channel="email", template="t", at="18:00")
+    outcome = step.hear(
+        here(step, "2026-12-07T14:00", phase="when"), Answered(ZonesAnswer("UTC", "Europe/Paris"))
+    )
+
+    assert outcome == Wait(at("2026-12-07T17:00"), phase="when")
+
+
+def action(**more: Any) -> ActionPaths:
+    return ActionPaths.model_validate(
+        {"id": "a", "within": "1 day", "paths": [{"name": "p", "triggers": [{"event": "x"}], **more}]}
+    )
+
+
+def test_an_exiting_group_leaves_at_the_end_of_the_window_or_at_once() -> None:
+    """ACT-8"""
+    happened = Happened(
+        label="p", occurrence=Occurrence(no=1, kind="event", name="x", at=at("2026-12-07T10:00"))
+    )
+    end = at("2026-12-08T09:00")
+    late = action(exit_when="window_end")
+
+    assert action(exit_when="immediately").hear(
+        here(late, "2026-12-07T10:00", phase="watching"), happened
+    ) == End("exit_path")
+    assert late.hear(here(late, "2026-12-07T10:00", phase="watching", wake_at=end), happened) == Wait(
+        end, phase="leaving"
+    )
+    assert late.hear(here(late, "2026-12-08T09:00", phase="leaving"), Woke()) == End("exit_path")
+    assert late.hear(here(late, "2026-12-07T11:00", phase="leaving"), happened) is None
+
+
+def test_a_split_goes_by_the_answer() -> None:
+    """DEC-1, AUP-2"""
+    split = DecisionSplit.model_validate({"id": "s", "when": {"bucket": [0, 1]}})
+    paths = AudiencePaths.model_validate(
+        {
+            "id": "s",
+            "paths": [{"name": "a", "when": {"bucket": [0, 1]}}, {"name": "b", "when": {"bucket": [0, 1]}}],
+        }
+    )
+
+    assert [split.hear(here(split, "2026-12-07T10:00"), Answered(answer)) for answer in (0, None)] == [
+        Go("yes"),
+        Go("otherwise"),
+    ]
+    assert [paths.hear(here(paths, "2026-12-07T10:00"), Answered(answer)) for answer in (0, 1, None)] == [
+        Go("a"),
+        Go("b"),
+        Go("otherwise"),
+    ]
+
+
+def test_the_shares_of_an_experiment_are_kept_and_a_person_always_draws_the_same() -> None:
+    """EXP-3"""
+    step = ExperimentPaths.model_validate(
+        {
+            "id": "e",
+            "paths": [{"name": "a", "weight": 30}, {"name": "b", "weight": 60}],
+            "control": {"weight": 10},
+        }
+    )
+
+    def way(person: str) -> str:
+        entry = Entry(
+            id="e",
+            canvas="c",
+            person=person,
+            moved=at("2026-12-07T10:00"),
+            entered=at("2026-12-07T10:00"),
+            step="e",
+        )
+        outcome = step.arrive(Here(entry, entry.moved, last=False))
+        assert isinstance(outcome, Go)
+        return outcome.exit
+
+    drawn = [way(f"p{n}") for n in range(5000)]
+    assert drawn == [way(f"p{n}") for n in range(5000)]
+    for name, share in (("a", 0.3), ("b", 0.6), ("control", 0.1)):
+        assert abs(drawn.count(name) / 5000 - share) < 0.03
+
+
+def test_context_variables_that_could_not_be_set_are_left_out() -> None:
+    """CXS-4"""
+    step = Context.model_validate({"id": "c", "set": [{"name": "x", "value": "1"}]})
+
+    assert step.hear(here(step, "2026-12-07T10:00"), Answered({"x": "1"})) == Go(context={"x": "1"})
+
+
+@pytest.mark.parametrize("name", STEP_TYPES)
+def test_the_example_in_the_docstring_of_every_step_type_loads(name: str) -> None:
+    text = (STEP_TYPES[name].__doc__ or "").partition("```yaml")[2].partition("```")[0]
+    lines = [line for line in text.split("\n") if line.strip()]
+    indent = len(lines[0]) - len(lines[0].lstrip())
+    body = "\n".join("  " + line[indent:] for line in lines)
+    found, problems = read_text(
+        f"kind: canvas\nformat: 1\nname: c\nschedule: {{api: true}}\nsteps:\n{body}\n"
+    )
+
+    assert problems == []
+    [step] = found[0].value.steps
+    assert step.type == name
+
+
+def test_on_or_after_never_goes_back() -> None:
+    from datetime import time
+
+    for hour in range(24):
+        now = at(f"2026-03-28T{hour:02d}:30")
+        assert now <= on_or_after(now, time(2, 30), "Europe/Paris") <= now + timedelta(hours=26)
+
+
+@pytest.mark.parametrize(
+    "form",
+    [{"duration": "0 days"}, {"calendar_days": -1}, {"duration": "731 days"}, {"weekdays": ["monday"]}],
+)
+def test_a_delay_that_cannot_be_meant_is_refused(form: dict[str, Any]) -> None:
+    with pytest.raises(ValidationError):
+        Delay(id="d", **form)
