@@ -15,7 +15,7 @@ from journeys.cli.console import Stop, bar, err, out, print_json, run, show_prob
 from journeys.cli.places import database, workspace
 from journeys.engine.clock import Clock
 from journeys.engine.intake.csv import Imported, Unusable, import_file
-from journeys.engine.keys import ALL, Taken, create_key
+from journeys.engine.keys import ALL, Taken, UnknownPermission, create_key
 from journeys.engine.ports import Silent
 from journeys.engine.published import Published
 from journeys.engine.publishing import publish as run_publication
@@ -83,7 +83,7 @@ def keys_create(
             identity = await workspace_of(db, workspace_name)
             try:
                 key = await create_key(db, identity, name, [ALL] if every else permission)
-            except Taken as taken:
+            except (Taken, UnknownPermission) as taken:
                 raise Stop(str(taken)) from taken
         print(key)
         return 0

@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -17,10 +18,12 @@ import uvicorn
 from journeys.api.app import app
 from journeys.api.limits import Limits
 from journeys.engine.keys import PERMISSIONS, UnknownPermission, create_key
+from journeys.engine.publishing import publish
 from journeys.engine.store import Database
 from tests.api.test_api import STORY, Door
-from tests.stage import MONDAY, stage_on
+from tests.stage import MONDAY, FakeClock, canvas, definitions_of, stage_on
 
+JOINED = canvas("  - {type: delay, id: w, duration: 1 day}", name="joiners", schedule="{event: joined}")
 EVENT = {"external_id": "mel", "name": "liked", "time": "2026-12-07T08:00:00Z"}
 TRACK = "/users/track"
 
@@ -127,7 +130,7 @@ async def test_what_is_no_time_is_said(door: Door, time: Any) -> None:
 
 
 async def test_a_time_ahead_becomes_now_and_its_double_is_known_by_what_was_sent(door: Door) -> None:
-    """EVT-1"""
+    """EVT-1, EVT-5"""
     for _ in range(2):
         await door.post(TRACK, {"events": [{**EVENT, "time": "2030-01-01"}]})
         door.stage.clock.turn(MONDAY - MONDAY.replace(hour=8))  # type: ignore[attr-defined]
@@ -334,7 +337,7 @@ async def test_consent_is_set_for_all_who_share_the_address(door: Door) -> None:
 
 
 async def test_an_anonymous_person_becomes_the_identified_one(door: Door) -> None:
-    """IDN-12: nothing is lost, and nobody is doubled."""
+    """IDN-12, IDN-10: nothing is lost, nobody is doubled, and the bucket stays."""
     await door.post(
         TRACK, {"events": [{"anonymous_id": "device", "name": "seen", "time": "2026-12-07T08:00:00Z"}]}
     )
@@ -360,6 +363,27 @@ async def test_two_people_who_exist_stay_two_whatever_is_said(door: Door) -> Non
     assert found == {("mel", "tablet"), ("zoe", "device")}
 
 
+async def test_a_number_without_an_international_form_is_kept_aside(door: Door) -> None:
+    """IDN-8"""
+    await door.post(TRACK, {"attributes": [{"external_id": "mel", "phone": "ask at the desk"}]})
+    mel = await door.profile("mel")
+    assert (mel["phone"], mel["standard"]) == (None, {"unformatted_phone": "ask at the desk"})
+    await door.post(TRACK, {"attributes": [{"external_id": "mel", "phone": "+49 30 901820"}]})
+    mel = await door.profile("mel")
+    assert (mel["phone"], mel["standard"]) == ("+4930901820", {})
+
+
+async def test_what_an_event_brings_about_is_there_with_the_answer(door: Door) -> None:
+    """TRK-10, API-5: the entry is written in the transaction that stores the event."""
+    await publish(door.stage.db, "default", definitions_of(STORY + "---\n" + JOINED))
+    assert isinstance(door.stage.clock, FakeClock)
+    door.stage.clock.turn(datetime.now(UTC) - MONDAY + timedelta(days=1))  # after the publication
+    door.stage.published.forget(door.stage.workspace)
+    await door.post(TRACK, {"events": [{**EVENT, "name": "joined", "time": "2999-01-01"}]})
+
+    assert await door.stage.db.pool.fetchval("select canvas from entries") == "joiners"
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"[]", b"7", b"{", b"\xff", b'{"a":' * 5000, b'"\\ud800x"', b"null"]
 )
@@ -381,7 +405,7 @@ async def test_a_body_larger_than_4_mb_is_refused(door: Door) -> None:
 
 
 async def test_limits_are_counted_by_workspace_and_route_and_start_again_on_the_clock(door: Door) -> None:
-    """LIM-1, LIM-2"""
+    """LIM-1, LIM-2, LIM-3"""
     now = 1_000_000.0
     door.services.limits = Limits({"users.track": 1, "general": 1}, clock=lambda: now)
     body = {"events": [EVENT]}
@@ -397,8 +421,8 @@ async def test_limits_are_counted_by_workspace_and_route_and_start_again_on_the_
     assert (await door.post(TRACK, body)).status_code == 201
 
 
-async def test_every_answer_has_the_headers_of_the_limit(door: Door) -> None:
-    """LIM-1"""
+async def test_every_answer_has_the_headers_of_the_limit_and_none_for_other_sites(door: Door) -> None:
+    """LIM-1, API-6"""
     answers = [
         await door.post(TRACK, {"events": [EVENT]}),
         await door.post(TRACK, {}, key=None),

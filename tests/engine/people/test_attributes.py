@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
@@ -11,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.engine.people.attributes import REMOVED, Refused, changed, kept_properties, merged
+from journeys.engine.people.standard import apply
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 SCALARS = st.one_of(
@@ -204,6 +206,17 @@ def test_no_change_whatever_fails_otherwise_than_by_saying_why(before: Any, chan
         after = changed("x", before, change, merge=merge)
         if after is not REMOVED:
             assert b"\\u0000" not in msgspec.json.encode(after) or b"\\u0000" in msgspec.json.encode(before)
+
+
+def test_what_did_not_change_is_told_from_what_did() -> None:
+    """TRK-9"""
+    profile = SimpleNamespace(
+        email="a@example.com", standard={"home_city": "Rome"}, attributes={"n": 1, "l": ["a"]}
+    )
+    same_ = {"email": "A@example.com", "home_city": "Rome", "n": 1, "l": {"add": ["a"]}, "gone": None}
+
+    assert apply(profile, same_).names == set()
+    assert apply(profile, {**same_, "n": True, "home_city": None}).names == {"n", "home_city"}
 
 
 def test_properties_keep_their_structure_and_are_no_operators() -> None:

@@ -165,6 +165,7 @@ async def test_eight_writers_beside_bursts_never_deadlock_and_lose_nothing(datab
 
 
 async def _nobody_is_doubled(db: Database) -> None:
+    """IDN-1, IDN-2, IDN-3"""
     for name in ("external_id", "anonymous_id", "email"):
         query = f"select {name} from people where {name} is not null group by {name} having count(*) > 1"
         assert await db.pool.fetch(query) == []
