@@ -46,6 +46,11 @@ select workspace, person, shard, 'overdue', $5, canvas, id, step,
     jsonb_build_object('due', alarm_at, 'generation', generation) from raised
 """
 
+GROWN = """
+select relname from pg_stat_user_tables where schemaname = current_schema()
+    and n_mod_since_analyze > 500 + 2 * greatest(n_live_tup - n_mod_since_analyze, 0)
+"""
+
 log = structlog.get_logger(__name__)
 
 
@@ -79,6 +84,7 @@ class House:
         self._every(0.5, self.broadcasts)
         self._every(10, self.watch)
         self._every(3600, self.prepare)
+        self._every(15, self.weigh)
         self._every(600, self.forget)
         self._scheduler.start()
 
@@ -130,6 +136,13 @@ class House:
     async def prepare(self) -> None:
         """Make the partitions of the months ahead."""
         await self._db.pool.execute("select ensure_partitions(3)")
+
+    async def weigh(self) -> int:
+        """Let the planner know of tables that have grown: until it does, it reads whole young tables."""
+        grown = [row["relname"] for row in await self._db.pool.fetch(GROWN)]
+        for table in grown:
+            await self._db.pool.execute(f'analyze "{table}"')
+        return len(grown)
 
     async def forget(self) -> None:
         """Delete digests and replies that are past their time."""

@@ -1,0 +1,81 @@
+"""A process that takes mails and webhook calls and counts them: the same for both sides."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx2
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from journeys.channels.mailbox import Mailbox
+
+
+async def serve() -> None:
+    """Print both ports, and go on until standard input ends."""
+    calls = 0
+
+    async def hook(request: Request) -> Response:
+        nonlocal calls
+        await request.body()
+        calls += 1
+        return PlainTextResponse("ok")
+
+    async def count(request: Request) -> Response:
+        del request
+        return PlainTextResponse(str(calls + mailbox.count))
+
+    mailbox = Counting()
+    async with mailbox:
+        app = Starlette(routes=[Route("/hook", hook, methods=["POST"]), Route("/count", count)])
+        server = uvicorn.Server(
+            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
+        )
+        task = asyncio.create_task(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        print(mailbox.port, server.servers[0].sockets[0].getsockname()[1], flush=True)
+        await asyncio.to_thread(sys.stdin.buffer.read)
+        server.should_exit = True
+        await task
+
+
+class Counting(Mailbox):
+    """A mailbox that keeps no mails."""
+
+    count = 0
+
+    async def handle_DATA(self, server: object, session: object, envelope: object) -> str:  # noqa: N802
+        """Count it."""
+        del server, session, envelope
+        self.count += 1
+        return "250 OK"
+
+
+@asynccontextmanager
+async def receivers() -> AsyncIterator[tuple[int, str, httpx2.AsyncClient]]:
+    """The port for mail, the address for calls, and a client that asks for the count."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "bench.receivers", stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    mail, http = (await process.stdout.readline()).split()
+    async with httpx2.AsyncClient(trust_env=False) as client:
+        try:
+            yield int(mail), f"http://127.0.0.1:{int(http)}", client
+        finally:
+            if process.stdin is not None:
+                process.stdin.close()
+            with contextlib.suppress(ProcessLookupError):
+                await process.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve())

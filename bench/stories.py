@@ -1,0 +1,64 @@
+"""The three journeys, in our language. A day lasts `DAY` real seconds."""
+
+from __future__ import annotations
+
+DAY = 1.0
+
+TEMPLATE = """
+---
+kind: template
+format: 1
+name: mail
+channel: email
+sender: {name: The Desk, address: desk@example.com}
+subject: "Hello {{${first_name}}}"
+html: |
+  <p>Dear {{${first_name} | default: 'reader'}}, see <a href="https://example.com/a">this</a>.</p>
+  <p><a href="{{${set_user_to_unsubscribed_url}}}">Unsubscribe</a></p>
+---
+kind: template
+format: 1
+name: hook
+channel: webhook
+url: "URL/hook"
+body: {person: "{{ ${user_id} }}", step: "{{ campaign.${name} }}"}
+"""
+
+HEAD = "kind: canvas\nformat: 1\nname: NAME\nschedule: {api: true}\nreentry: {after: 0 days}\nsteps:\n"
+SPLIT = "when: {attribute: even, equals: true}"
+
+STORIES = {
+    "j1": HEAD + "  - {type: message, id: mail, channel: email, template: mail}\n",
+    "j2": HEAD
+    + f"""  - {{type: delay, id: day, duration: {DAY:g} seconds}}
+  - type: decision_split
+    id: split
+    {SPLIT}
+    steps: [{{type: message, id: mail, channel: email, template: mail}}]
+    otherwise: [{{type: message, id: hook, channel: webhook, template: hook}}]
+""",
+    "j3": HEAD.replace("steps:", "conversions: [{name: c, event: bought, within: 1 day}]\nsteps:")
+    + f"""  - {{type: message, id: first, channel: email, template: mail}}
+  - {{type: delay, id: day, duration: {DAY:g} seconds}}
+  - type: action_paths
+    id: watch
+    within: 1 hour
+    paths: [{{name: liked, triggers: [{{event: liked}}]}}]
+  - type: decision_split
+    id: split
+    {SPLIT}
+  - {{type: message, id: second, channel: email, template: mail}}
+  - {{type: delay, id: two_days, duration: {2 * DAY:g} seconds}}
+  - type: experiment_paths
+    id: offer
+    paths: [{{name: a, weight: 50}}, {{name: b, weight: 50}}]
+  - {{type: message, id: third, channel: email, template: mail}}
+""",
+}
+MESSAGES = {"j1": 1, "j2": 1, "j3": 3}
+"""Messages that each journey sends."""
+
+
+def story(name: str, url: str) -> str:
+    """The definitions of a journey."""
+    return STORIES[name].replace("NAME", name) + TEMPLATE.replace("URL", url)
