@@ -1,0 +1,103 @@
+"""The links in messages: what they do, and that nobody can forge them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from journeys.api.app import app
+from journeys.api.services import Services
+from journeys.engine.delivery.links import Links, Mark, token
+from journeys.engine.store import Database
+from tests.stage import EMAIL, canvas, stage_on
+
+
+class Reader:
+    """Somebody's mail reader."""
+
+    def __init__(self, stage: Any, links: Links) -> None:
+        self.stage = stage
+        self.links = links
+        services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app(services)), base_url="https://j.example"
+        )
+
+    async def did(self) -> list[tuple[str, Any]]:
+        rows = await self.stage.db.pool.fetch(
+            "select name, properties->>'url' as url from events order by no"
+        )
+        return [(row["name"], row["url"]) for row in rows]
+
+
+@pytest.fixture
+async def reader(db: Database) -> AsyncIterator[Reader]:
+    stage = await stage_on(db, canvas("  - {type: message, id: m, channel: email, template: hello}") + EMAIL)
+    mel = await stage.person(email="mel@example.com")
+    [entry] = await stage.enter(mel)
+    publication = await stage.published.of(stage.workspace)
+    made = Reader(
+        stage,
+        Links(
+            "https://j.example",
+            publication.secret,
+            Mark(stage.workspace, mel.id, entry, "story", "m", "email"),
+        ),
+    )
+    yield made
+    await made.http.aclose()
+
+
+async def test_the_pixel_counts_an_open_and_a_machines_look_at_the_headers_does_not(reader: Reader) -> None:
+    await reader.http.head(reader.links.pixel)
+    assert await reader.did() == []
+    answer = await reader.http.get(reader.links.pixel)
+
+    assert answer.headers["content-type"] == "image/gif"
+    assert await reader.did() == [("opened", None)]
+
+
+async def test_a_click_is_counted_and_led_on(reader: Reader) -> None:
+    answer = await reader.http.get(reader.links.click("https://example.com/a?b=1&c=2"))
+
+    assert (answer.status_code, answer.headers["location"]) == (302, "https://example.com/a?b=1&c=2")
+    assert await reader.did() == [("clicked", "https://example.com/a?b=1&c=2")]
+
+
+async def test_no_link_is_an_open_redirect_and_none_can_be_forged(reader: Reader) -> None:
+    """Another address, another kind, another workspace's secret, a cut token: nothing happens, nobody is led on."""
+    links = reader.links
+    good = links.click("https://example.com/a")
+    other = token(b"x" * 32, "click", links.mark, "https://evil.example/")
+    forged = [
+        good.replace("example.com", "evil.example"),
+        links.unsubscribe.replace("/u/", "/o/"),
+        links.pixel.replace("/o/", "/u/"),
+        links.pixel.replace("/o/", "/c/") + "?u=https%3A%2F%2Fevil.example%2F",
+        f"https://j.example/c/{other}?u=https%3A%2F%2Fevil.example%2F",
+        links.pixel[:-3],
+        "https://j.example/o/nonsense",
+        "https://j.example/u/e30.x",
+        links.click("javascript:alert(1)"),
+    ]
+    for url in forged:
+        for answer in (await reader.http.get(url), await reader.http.post(url)):
+            assert answer.status_code in (200, 404, 405), url
+            assert "location" not in answer.headers
+
+    assert await reader.did() == []
+
+
+async def test_the_unsubscribe_link_asks_before_it_acts_and_a_post_acts(reader: Reader) -> None:
+    """Scanners follow links; RFC 8058 posts."""
+    page = await reader.http.get(reader.links.unsubscribe)
+    assert "<form" in page.text
+    assert await reader.did() == []
+    answer = await reader.http.post(reader.links.unsubscribe, data={"List-Unsubscribe": "One-Click"})
+
+    assert answer.status_code == 200
+    assert await reader.did() == [("unsubscribed", None)]
+    assert await reader.stage.db.pool.fetchval("select state from consents") == "unsubscribed"
