@@ -155,7 +155,7 @@ class Bench:
         """The awaited event, for everybody as soon as she is awaited."""
         done: set[UUID] = set()
         while len(done) < count:
-            rows = await db.pool.fetch("select person from entries where step = 'watch'")
+            rows = await db.pool.fetch("select person from entries where step = 'watch' and begun <= now()")
             new = [row["person"] for row in rows if row["person"] not in done][:50]
             if not new:
                 await asyncio.sleep(0.05)
