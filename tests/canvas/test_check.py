@@ -89,7 +89,7 @@ CASES = {
         49,
         "“n”, which is not there",
     ),
-    "a then that goes back": (
+    "a then that goes back (GEN-1)": (
         canvas(f"  - {M}\n  - {{type: delay, id: d, duration: 1 day, then: m}}"),
         "J203",
         7,
@@ -118,7 +118,7 @@ CASES = {
         5,
         "99, not 100",
     ),
-    "an experiment without a conversion": (
+    "an experiment without a conversion (EXP-1)": (
         canvas("  - {type: experiment_paths, id: e, paths: [{name: a, weight: 50}, {name: b, weight: 50}]}"),
         "J208",
         6,
@@ -249,7 +249,7 @@ CASES = {
         65,
         "is not there",
     ),
-    "context before there is an entry": (
+    "context before there is an entry (CTX-14)": (
         canvas(f"  - {M}", HEAD + "audience: {context: x, equals: 1}\n"),
         "J209",
         5,
@@ -269,7 +269,7 @@ CASES = {
         1,
         "at most 4",
     ),
-    "nine groups": (
+    "nine groups (AUP-3, X2)": (
         canvas(
             "  - {type: audience_paths, id: e, paths: ["
             + ", ".join(f"{{name: a{n}, when: {{bucket: [0, 1]}}}}" for n in range(8))

@@ -181,7 +181,7 @@ def test_an_exiting_group_leaves_at_the_end_of_the_window_or_at_once() -> None:
 
 
 def test_a_split_goes_by_the_answer() -> None:
-    """DEC-1, AUP-2"""
+    """DEC-1, DEC-2, AUP-1, AUP-2"""
     split = DecisionSplit.model_validate({"id": "s", "when": {"bucket": [0, 1]}})
     paths = AudiencePaths.model_validate(
         {

@@ -1,0 +1,202 @@
+"""Filters: what they mean, and that nothing in a profile can make one fail."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
+
+from journeys.canvas.filters import Filter
+from journeys.canvas.patterns import compiled
+from journeys.canvas.vocabulary import Occurrence
+from journeys.engine.audience.match import Person, matches, needs
+from journeys.engine.delivery.settle import pause
+from journeys.engine.timing.best_time import densest
+from tests.strategies import filters
+
+NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
+ADAPTER: TypeAdapter[Any] = TypeAdapter(Filter)
+
+
+def did(name: str, days: float, kind: Any = "event", **properties: Any) -> Occurrence:
+    return Occurrence(no=1, kind=kind, name=name, at=NOW - timedelta(days=days), properties=properties)
+
+
+MEL = Person(
+    id="mel",
+    zone="Europe/Paris",
+    bucket=1234,
+    standard={"country": "FR", "email": "mel@example.com"},
+    custom={
+        "age": 33, "five": "5", "vip": True, "tags": ["a", "b"], "loyalty": {"tier": "gold"}, "pets": [{"name": "Rex", "age": 3}, {"name": "Tom"}],
+        "joined": "2026-11-30T09:00:00Z", "renews": "2026-12-20", "a.b": 1, "nothing": None,
+    },
+    history={
+        ("event", "liked"): [did("liked", 1, n=1), did("liked", 40, n=2)],
+        ("purchase", "shoe"): [did("shoe", 2, "purchase", price=99)],
+        ("message", "opened"): [did("opened", 3, "message", step="hello", canvas="story")],
+    },
+)  # fmt: skip
+
+CASES = [
+    ({"attribute": "country", "equals": "FR"}, True),
+    ({"attribute": "country", "equals": "fr"}, False),
+    ({"attribute": "country", "one_of": ["DE", "FR"]}, True),
+    ({"attribute": "country", "none_of": ["DE"]}, True),
+    ({"attribute": "missing", "equals": 1}, False),
+    ({"attribute": "missing", "not_equals": 1}, True),
+    ({"attribute": "missing", "exists": False}, True),
+    ({"attribute": "nothing", "exists": True}, False),
+    ({"attribute": "five", "equals": 5}, False),
+    ({"attribute": "five", "more_than": 4}, False),
+    ({"attribute": "vip", "equals": True}, True),
+    ({"attribute": "vip", "equals": 1}, False),
+    ({"attribute": "age", "between": [30, 33]}, True),
+    ({"attribute": "age", "at_least": 34}, False),
+    ({"attribute": "age", "equals": 33.0}, True),
+    ({"attribute": "tags", "contains": "a"}, True),
+    ({"attribute": "tags", "equals": "b"}, True),
+    ({"attribute": "loyalty.tier", "equals": "gold"}, True),
+    ({"attribute": "pets[].name", "equals": "Tom"}, True),
+    ({"attribute": "pets[].name", "not_equals": "Tom"}, False),
+    ({"attribute": "pets[].age", "more_than": 2}, True),
+    ({"attribute": '"a.b"', "equals": 1}, True),
+    ({"attribute": "email", "contains": "EXAMPLE"}, True),
+    ({"attribute": "email", "starts_with": "mel@"}, True),
+    ({"attribute": "email", "ends_with": ".org"}, False),
+    ({"attribute": "email", "matches": "^mel@.*com$"}, True),
+    ({"attribute": "joined", "within_last": "8 days"}, True),
+    ({"attribute": "joined", "within_last": "6 days"}, False),
+    ({"attribute": "renews", "within_next": "2 weeks"}, True),
+    ({"attribute": "joined", "before": "2026-12-01"}, True),
+    ({"attribute": "joined", "after": "2026-12-01"}, False),
+    ({"attribute": "age", "equals": {"context": "age"}}, True),
+    ({"attribute": "age", "equals": {"context": "other"}}, False),
+    ({"context": "age", "equals": {"attribute": "age"}}, True),
+    ({"event": "liked"}, True),
+    ({"event": "liked", "times": {"at_least": 2}}, True),
+    ({"event": "liked", "times": {"at_least": 2}, "within_last": "30 days"}, False),
+    ({"event": "liked", "times": {"equals": 0}, "where": [{"property": "n", "equals": 9}]}, True),
+    ({"event": "liked", "where": [{"property": "n", "equals": 2}], "within_last": "30 days"}, False),
+    ({"event": "never"}, False),
+    ({"purchase": "shoe", "where": [{"property": "price", "more_than": 50}]}, True),
+    ({"message": "opened"}, True),
+    ({"message": "opened", "step": "hello"}, True),
+    ({"message": "opened", "step": "other"}, False),
+    ({"message": "opened", "step": "hello", "canvas": "another"}, False),
+    ({"message": "opened", "within_last": "2 days"}, False),
+    ({"segment": "gold"}, True),
+    ({"segment": "unknown"}, False),
+    ({"bucket": [1000, 1234]}, True),
+    ({"bucket": [0, 1233]}, False),
+    ({"all": [{"segment": "gold"}, {"bucket": [0, 0]}]}, False),
+    ({"any": [{"segment": "gold"}, {"bucket": [0, 0]}]}, True),
+    ({"none": [{"bucket": [0, 0]}]}, True),
+]
+SEGMENTS = {"gold": ADAPTER.validate_python({"attribute": "loyalty.tier", "equals": "gold"})}
+
+
+@pytest.mark.parametrize(("what", "wanted"), CASES, ids=str)
+def test_whether_mel_matches(what: Any, wanted: bool) -> None:
+    """CTX-25, NST-8, EXT-3: any element matches; a negation if none does; types must agree."""
+    found = matches(
+        ADAPTER.validate_python(what), MEL, now=NOW, context={"age": 33}, segments=SEGMENTS, canvas="story"
+    )
+
+    assert found is wanted
+
+
+anything = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(),
+        st.floats(allow_nan=False),
+        st.text(max_size=8),
+        st.just("2026-12-01"),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.sampled_from(["tier", "a"]), inner, max_size=2)
+    ),
+    max_leaves=6,
+)
+
+
+@given(filters, anything, anything)
+def test_no_profile_makes_a_filter_fail(what: Any, value: Any, carried: Any) -> None:
+    """Missing or of another type: no match, never an error."""
+    person = Person(
+        id="p",
+        custom={"loyalty": value},
+        history={("event", "signed_up"): [did("signed_up", 1, category=carried)]},
+    )
+
+    assert matches(what, person, now=NOW, context={"shoe_id": carried}, segments=SEGMENTS) in (True, False)
+
+
+@given(filters)
+def test_what_a_filter_needs_is_enough_to_answer_it(what: Any) -> None:
+    """With only the history that it says it needs, the answer is the same."""
+    wanted = needs([what], SEGMENTS)
+    since = NOW - wanted.since if wanted.since is not None else datetime.min.replace(tzinfo=UTC)
+    past = {
+        name: [did(name, days, category="running") for days in (0.5, 3, 12)]
+        for name in ("signed_up", "order_completed")
+    }
+    full = Person(id="p", history={("event", name): many for name, many in past.items()})
+    cut = Person(
+        id="p",
+        history={
+            ("event", name): [each for each in many if each.at >= since]
+            for name, many in past.items()
+            if ("event", name) in wanted.history
+        },
+    )
+
+    assert matches(what, full, now=NOW, segments=SEGMENTS) == matches(what, cut, now=NOW, segments=SEGMENTS)
+
+
+@pytest.mark.parametrize(
+    "pattern", ["(a+)+", "(aa|b)*c", "(a*)*", "a*b*c*d*e", "(x)\\1", "[", "(?P<n>a)(?P=n)", "a{1,99}{1,99}"]
+)
+def test_a_pattern_whose_time_could_explode_is_refused(pattern: str) -> None:
+    with pytest.raises(ValueError, match=r"\w"):
+        compiled(pattern)
+
+
+def test_the_best_time_is_where_most_of_what_she_does_lies_together() -> None:
+    """IT-1: to five minutes, in her zone; nothing learnt, no time."""
+    evenings = [datetime(2026, 12, day, 18, 3 + day, tzinfo=UTC) for day in range(1, 6)]
+    noon = [datetime(2026, 12, 1, 11, 0, tzinfo=UTC)]
+    found = densest(evenings + noon, "Europe/Paris")
+
+    assert found is not None
+    assert 19 * 60 <= found <= 19 * 60 + 15
+    assert found % 5 == 0
+    assert densest([], "Europe/Paris") is None
+
+
+def test_a_call_is_repeated_five_times_within_half_an_hour_or_later_if_asked() -> None:
+    """WHK-3"""
+    waits = [pause(attempt, None) for attempt in range(6)]
+
+    assert waits[-1] is None
+    assert waits[:5] == sorted(w for w in waits[:5] if w is not None)
+    assert sum(wait or 0 for wait in waits) <= 1800
+    assert pause(0, 120.0) == 120.0
+    assert pause(0, 1e9) == 3600.0
+
+
+def test_the_same_person_draws_the_same_variant_everywhere() -> None:
+    """VAR-2"""
+    from journeys.canvas.lots import lot
+
+    assert lot("mel", "story") == lot("mel", "story")
+    assert [round(lot(f"p{n}", "story"), 3) for n in range(3)] == [
+        round(lot(f"p{n}", "story"), 3) for n in range(3)
+    ]
+    assert 0.45 < sum(lot(f"p{n}", "story") for n in range(2000)) / 2000 < 0.55
