@@ -5,7 +5,9 @@ Nothing durable is wanted here: every process runs all of it, and doing it twice
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
 import structlog
@@ -94,9 +96,19 @@ class House:
             self._scheduler.shutdown(wait=False)
 
     def _every(self, seconds: float, job: Callable[[], Awaitable[object]]) -> None:
-        self._scheduler.add_job(
-            job, "interval", seconds=seconds, max_instances=1, coalesce=True, misfire_grace_time=None
-        )
+        async def once() -> None:
+            with suppress(
+                asyncio.CancelledError
+            ):  # the house is closed in the middle of it; the next one goes on
+                await job()
+
+        options = {
+            "max_instances": 1,
+            "coalesce": True,
+            "misfire_grace_time": None,
+            "name": getattr(job, "__name__", ""),
+        }
+        self._scheduler.add_job(once, "interval", seconds=seconds, **options)
 
     async def sweep(self) -> int:
         """Carry over what was moved and not told."""
