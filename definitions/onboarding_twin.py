@@ -1,4 +1,4 @@
-"""The onboarding canvas in Python: the same value as onboarding.yaml, under another name."""
+"""The onboarding canvas in Python: the same value as onboarding.yaml, under another name and for another event."""
 
 from journeys import (
     ActionPath,
@@ -23,7 +23,7 @@ from journeys import (
 onboarding_twin = Canvas(
     name="onboarding-twin",
     description="Welcome people who have signed up, and see what makes them buy.",
-    schedule=Schedule(event="signed_up"),
+    schedule=Schedule(event="signed_up_by_python"),
     reentry=Reentry(after=days(30)),
     exits=[Exit(message="unsubscribed")],
     conversions=[Conversion(name="bought", event="order_completed", within=days(14), revenue="total")],

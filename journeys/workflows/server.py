@@ -217,3 +217,8 @@ async def temporal_server(
         yield server
     finally:
         await server.stop()
+
+
+if __name__ == "__main__":  # builds it ahead, so that nobody waits within a test
+    if not program().exists():
+        asyncio.run(build(lambda text: print(text, file=sys.stderr, flush=True)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 
-from journeys.canvas.canvas import Canvas
+from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.check import check
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
@@ -36,7 +36,9 @@ def test_the_python_twin_of_a_definition_is_the_same_value() -> None:
 
     twin = found.canvases["onboarding-twin"].value
     assert found.problems == []
-    assert twin.model_copy(update={"name": "onboarding"}) == found.canvases["onboarding"].value
+    written = found.canvases["onboarding"].value
+    assert twin.schedule == Schedule(event="signed_up_by_python")
+    assert twin.model_copy(update={"name": "onboarding", "schedule": written.schedule}) == written
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
