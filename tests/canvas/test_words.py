@@ -1,0 +1,192 @@
+"""The words of Python make the values that YAML spells out; diagrams, schemas and plans of canvases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import TypeAdapter, ValidationError
+
+import journeys
+from journeys import (
+    attribute,
+    bucket,
+    context,
+    days,
+    event,
+    hours,
+    message,
+    minutes,
+    purchase,
+    seconds,
+    segment,
+    weeks,
+)
+from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule
+from journeys.canvas.diagram import mermaid
+from journeys.canvas.filters import Filter, Trigger
+from journeys.canvas.loading import load
+from journeys.canvas.plan import compile
+from journeys.canvas.schema import schema
+from journeys.canvas.steps import Delay, Message
+from journeys.canvas.times import spell
+
+ADAPTER: TypeAdapter[Any] = TypeAdapter(Filter)
+DEFINITIONS = Path(__file__).parents[2] / "definitions"
+
+PAIRS = [
+    (attribute("a") == 1, {"attribute": "a", "equals": 1}),
+    (attribute("a") != 1, {"attribute": "a", "not_equals": 1}),
+    (attribute("a") > 1, {"attribute": "a", "more_than": 1}),
+    (attribute("a") < 1, {"attribute": "a", "less_than": 1}),
+    (attribute("a") >= 1, {"attribute": "a", "at_least": 1}),
+    (attribute("a") <= 1, {"attribute": "a", "at_most": 1}),
+    (attribute("a").one_of(1, "b"), {"attribute": "a", "one_of": [1, "b"]}),
+    (attribute("a").none_of("b"), {"attribute": "a", "none_of": ["b"]}),
+    (attribute("a").between(1, 2), {"attribute": "a", "between": [1, 2]}),
+    (attribute("a").contains("b"), {"attribute": "a", "contains": "b"}),
+    (attribute("a").starts_with("b"), {"attribute": "a", "starts_with": "b"}),
+    (attribute("a").ends_with("b"), {"attribute": "a", "ends_with": "b"}),
+    (attribute("a").matches("^b"), {"attribute": "a", "matches": "^b"}),
+    (attribute("a").exists(), {"attribute": "a", "exists": True}),
+    (attribute("a").before("2026-12-01"), {"attribute": "a", "before": "2026-12-01"}),
+    (attribute("a").after("2026-12-01"), {"attribute": "a", "after": "2026-12-01"}),
+    (attribute("a").within_last(days(2)), {"attribute": "a", "within_last": "2 days"}),
+    (attribute("a").within_next("2 days"), {"attribute": "a", "within_next": "2 days"}),
+    (context("c") == True, {"context": "c", "equals": True}),  # noqa: E712 - it makes a filter
+    (segment("s") & bucket(0, 9), {"all": [{"segment": "s"}, {"bucket": [0, 9]}]}),
+    (
+        segment("s") & bucket(0, 9) & segment("t"),
+        {"all": [{"segment": "s"}, {"bucket": [0, 9]}, {"segment": "t"}]},
+    ),
+    (segment("s") | bucket(0, 9), {"any": [{"segment": "s"}, {"bucket": [0, 9]}]}),
+    (~segment("s"), {"none": [{"segment": "s"}]}),
+    (
+        event("e", times={"at_least": 2}, within_last="P1D"),
+        {"event": "e", "times": {"at_least": 2}, "within_last": "1 day"},
+    ),
+    (
+        purchase("p", where=[event.property("price") > 5]),
+        {"purchase": "p", "where": [{"property": "price", "more_than": 5}]},
+    ),
+    (message.opened(step="m"), {"message": "opened", "step": "m"}),
+]
+
+
+@pytest.mark.parametrize(("made", "written"), PAIRS, ids=lambda pair: str(pair)[:40])
+def test_what_python_makes_is_what_yaml_spells_out(made: Any, written: Any) -> None:
+    assert made == ADAPTER.validate_python(written)
+    assert made.model_dump(mode="json", exclude_defaults=True) == written
+
+
+def test_a_filter_on_a_message_serves_as_a_trigger_too() -> None:
+    trigger: Any = TypeAdapter(Trigger).validate_python(message.clicked(step="m"))
+
+    assert trigger.model_dump(exclude_defaults=True) == {"message": "clicked", "step": "m"}
+
+
+def test_a_message_cannot_be_what_no_message_is() -> None:
+    with pytest.raises(AttributeError, match="did you mean “opened”"):
+        _ = message.openned
+    with pytest.raises(AttributeError):
+        _ = journeys.Canvass
+
+
+def test_spans_are_spelled_as_an_author_would() -> None:
+    assert [
+        spell(span)
+        for span in (seconds(90), minutes(90), hours(48), days(1), weeks(2), timedelta(seconds=0.5))
+    ] == ["90 seconds", "90 minutes", "2 days", "1 day", "14 days", "0.5 seconds"]
+
+
+def canvas(**more: Any) -> Canvas:
+    return Canvas(
+        **{
+            "name": "c",
+            "schedule": Schedule(api=True),
+            "steps": [Delay(id="d", duration=days(2)), Message(id="m", channel="email", template="t")],
+            **more,
+        }
+    )
+
+
+@pytest.mark.parametrize("more", [
+    {"schedule": {"api": True, "event": "x"}},
+    {"schedule": {}},
+    {"schedule": {"event": "x", "starts": "2026-12-02T00:00", "ends": "2026-12-01T00:00"}},
+    {"schedule": {"once": "2026-12-01T09:00"}},
+    {"reentry": "sometimes"},
+    {"reentry": {"afer": "1 day"}},
+    {"exits": [{"event": "x", "message": "opened"}]},
+    {"exits": [{}]},
+    {"exits": [{"audience": {"segment": "s"}, "release": "immediate"}]},
+    {"conversions": [{"name": "c", "within": "1 day"}]},
+    {"conversions": [{"name": "c", "event": "x", "within": "1 minute"}]},
+    {"conversions": [{"name": "c", "event": "x", "within": "31 days"}]},
+    {"variants": [{"name": "a", "weight": 100}]},
+    {"steps": [], "variants": [{"name": "a", "weight": 50, "control": True}, {"name": "b", "weight": 50, "control": True}]},
+    {"steps": [], "variants": [{"name": "a", "weight": 100, "control": True, "steps": [{"type": "delay", "id": "d", "duration": "1 day"}]}]},
+    {"send": {"quiet_hours": {"start": "21:00"}}},
+    {"existing": "include"},
+])  # fmt: skip
+def test_a_canvas_that_cannot_be_meant_is_refused(more: Any) -> None:
+    """CNV-3, VAR-1, X1, and what a later version brings."""
+    with pytest.raises(ValidationError):
+        canvas(**more)
+
+
+def test_what_a_canvas_says_of_itself() -> None:
+    """CTL-6, EXT-5, GEN-3"""
+    made = canvas(
+        exits=[Exit(event="a"), Exit(event="b", release="end_of_step"), Exit(audience=segment("s"))],
+        conversions=[
+            Conversion(name="c", purchase="p", within=days(1)),
+            Conversion(name="d", message="clicked", within=days(1)),
+        ],
+        reentry=Reentry(after=days(9)),
+    )
+    plan = compile(made)
+
+    assert [each.at_once for each in made.exits] == [True, False, False]
+    assert made.audience_exits == (segment("s"),)
+    assert made.reentry_after(plan.maximum) == days(9)
+    assert canvas(reentry="after_maximum_duration").reentry_after(plan.maximum) == plan.maximum == days(2)
+    assert canvas().reentry_after(plan.maximum) is None
+    assert plan.exits == {"d": {"next": "m"}, "m": {"next": None}}
+    assert [conversion.trigger.model_dump(exclude_defaults=True) for conversion in made.conversions] == [
+        {"purchase": "p"},
+        {"message": "clicked"},
+    ]
+
+
+@pytest.mark.parametrize("name", ["onboarding", "running-shoes", "new-article"])
+def test_a_diagram_shows_every_step_and_every_way(name: str) -> None:
+    plan = compile(load([DEFINITIONS]).canvases[name].value)
+    text = mermaid(plan, dict.fromkeys(plan.steps, 7))
+
+    assert text.startswith("flowchart TD\n")
+    for step in plan.steps.values():
+        assert f"s_{step.id}" in text
+        for way in step.branches():
+            assert f'|"{way}"|' in text
+    assert text.count("<br>7") == len(plan.steps)
+
+
+def test_the_schema_knows_every_kind_and_step_type() -> None:
+    found = schema()
+    constants = str(found)
+
+    for word in (
+        "canvas",
+        "segment",
+        "template",
+        "workspace",
+        "message",
+        "delay",
+        "action_paths",
+        "user_update",
+    ):
+        assert f"'{word}'" in constants
+    assert all("kind" in str(each) and "format" in str(each) for each in found["oneOf"])
