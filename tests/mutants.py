@@ -135,7 +135,12 @@ def killed(source: str, folder: Path) -> bool:
     )
     try:
         done = subprocess.run(
-            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, timeout=120, check=False
+            [sys.executable, "-c", script],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=120,
+            check=False,
+            env={**os.environ, "JOURNEYS_EXAMPLES": "0.2"},
         )
     except subprocess.TimeoutExpired:
         return True

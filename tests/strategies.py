@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import datetime, time, timedelta
 from typing import Any
 
@@ -39,6 +40,12 @@ from journeys.canvas.steps import (
     UserUpdate,
     Variable,
 )
+
+
+def examples(count: int) -> int:
+    """So many examples; fewer where `JOURNEYS_EXAMPLES` says so, as for mutants."""
+    return max(5, int(count * float(os.environ.get("JOURNEYS_EXAMPLES", "1"))))
+
 
 texts = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), min_size=1, max_size=12)
 words = st.sampled_from(

@@ -29,7 +29,7 @@ from journeys.canvas.vocabulary import (
 from journeys.engine.drive import Case, drive
 from journeys.engine.machine import BOUNDARY, advance
 from journeys.engine.simulate import World, run, simulate
-from tests.strategies import canvases
+from tests.strategies import canvases, examples
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -53,7 +53,7 @@ def canvas(*steps: object, **more: object) -> Canvas:
 
 
 @given(canvases(), st.integers(0, 9), scripts)
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 def test_every_entry_ends_and_nothing_is_sent_after_it(made: Canvas, seed: int, script: list) -> None:
     """Time never runs backwards, each message is said once, and after the end nothing is said at all."""
     plan = compile(made)
@@ -73,7 +73,7 @@ def test_every_entry_ends_and_nothing_is_sent_after_it(made: Canvas, seed: int, 
 
 
 @given(canvases(), st.integers(0, 9), scripts)
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_the_same_inputs_give_the_same_path(made: Canvas, seed: int, script: list) -> None:
     plan = compile(made)
     once = [(at, said) for at, _, said in run(plan, "mel", NOW, World(seed), script=script)]
@@ -82,7 +82,7 @@ def test_the_same_inputs_give_the_same_path(made: Canvas, seed: int, script: lis
 
 
 @given(canvases(), st.integers(0, 5))
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 def test_many_are_driven_as_one_by_one(made: Canvas, seed: int) -> None:
     """The driver asks in groups; nobody's path depends on who goes along."""
     plan = compile(made)
