@@ -301,7 +301,7 @@ async def _history(client: Client, db: Database, count: int, queue: str) -> dict
     return {"events": events / len(rows), "tasks": tasks / len(rows), "events_all": total / count}
 
 
-async def run(count: int, pairs: int) -> dict[str, float | str]:
+async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float | str]:
     """All of it."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -314,7 +314,7 @@ async def run(count: int, pairs: int) -> dict[str, float | str]:
             bench = Bench(server, temporal.address, smtp, url, http)
             results["latency_ms.event_to_burst"] = round(await bench.latency(), 1)
             _say(results)
-            for name in STORIES:
+            for name in stories:
                 _, ours = await bench.ours(name, 300)
                 _, plain = await bench.plain(name, 40)
                 results[f"events.{name}"] = round(ours["events"], 2)
@@ -347,10 +347,14 @@ def _say(results: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--count", type=int, default=400)
+    parser.add_argument("--count", type=int, default=800)
     parser.add_argument("--pairs", type=int, default=5)
+    parser.add_argument(
+        "--stories", nargs="+", default=STORIES, choices=STORIES, help="only these; nothing is written then"
+    )
     given = parser.parse_args()
-    found = asyncio.run(run(given.count, given.pairs))
-    RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    found = asyncio.run(run(given.count, given.pairs, given.stories))
+    if tuple(given.stories) == STORIES:
+        RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     _say(found)
     leave()
