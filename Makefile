@@ -3,8 +3,9 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin
 STAMP := .venv/.installed
+PURE := tests/canvas tests/content $(addprefix tests/engine/,test_machine.py test_golden.py audience intake)
 
-.PHONY: help demo test check format bench fuzz mutants golden schema docs lock wheel clean
+.PHONY: help demo test check coverage format bench fuzz mutants golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -30,6 +31,9 @@ check: $(STAMP)  ## format, lint, types, import contracts
 	@$(RUN)/ruff check .
 	@$(RUN)/mypy
 	@$(RUN)/lint-imports
+
+coverage: $(STAMP)  ## every branch of the pure part is taken by a test of it
+	@$(RUN)/python -m pytest -q -p no:cacheprovider --cov --cov-report=term-missing $(PURE)
 
 format: $(STAMP)  ## format and mend what can be mended
 	@$(RUN)/ruff check --fix --quiet . || true

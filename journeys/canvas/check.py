@@ -143,7 +143,7 @@ def thens(here: Site) -> Iterator[Problem]:
 
 
 def reachable(here: Site) -> Iterator[Problem]:
-    """J202 and J203: everybody can get to every step, and nobody walks in a circle."""
+    """J202: everybody can get to every step."""
     if any(True for one in (same_names, thens) for _ in one(here)):
         return  # what the names mean must be settled first
     graph: nx.DiGraph[str] = nx.DiGraph()
@@ -156,10 +156,6 @@ def reachable(here: Site) -> Iterator[Problem]:
         for step, exits in links(variant.steps, None):
             ways = [target for name, target in exits.items() if name != "next" or step not in branching]
             graph.add_edges_from((step, target) for target in ways if target is not None and target in graph)
-    if not nx.is_directed_acyclic_graph(graph):
-        circle = [step for step, _ in nx.find_cycle(graph)]
-        path = next(path for path, step in here.steps if step.id == circle[0])
-        yield here.problem("J203", path, f"people would walk in a circle: {' → '.join([*circle, circle[0]])}")
     reached = {"@", *nx.descendants(graph, "@")}
     for path, each in here.steps:
         if each.id not in reached:

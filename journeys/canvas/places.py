@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from math import isfinite
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -158,7 +159,9 @@ class _Plain:
             return self._mapping(value, path)
         if isinstance(value, CommentedSeq):
             return self._sequence(value, path)
-        return self._scalar(value, path)
+        if isinstance(value, float) and not isfinite(value):
+            raise Refused([Problem("J100", self.places.where(path), f"a number was expected, not “{value}”")])
+        return self._scalar(value)
 
     def _mapping(self, value: CommentedMap, path: Path) -> dict[str, Any]:
         self.places.values.setdefault(path, (value.lc.line + 1, value.lc.col + 1))
@@ -166,7 +169,8 @@ class _Plain:
         for key, part in value.items():
             name = str(key) if isinstance(key, str | int | float) else repr(key)
             below = (*path, name)
-            spot = value.lc.data.get(key) if value.lc.data else None
+            # What is merged in (`<<`) has its place where it comes from.
+            spot = (value.lc.data or {}).get(key)
             if spot:
                 self.places.keys[below] = (spot[0] + 1, spot[1] + 1)
                 self.places.values[below] = (spot[2] + 1, spot[3] + 1)
@@ -179,9 +183,8 @@ class _Plain:
         found = []
         for place, part in enumerate(value):
             below = (*path, place)
-            spot = value.lc.data.get(place) if value.lc.data else None
-            if spot:
-                self.places.values[below] = (spot[0] + 1, spot[1] + 1)
+            line, column = value.lc.data[place][:2]
+            self.places.values[below] = (line + 1, column + 1)
             found.append(self.convert(part, below))
         return found
 
@@ -197,8 +200,7 @@ class _Plain:
                 return
 
     @staticmethod
-    def _scalar(value: Any, path: Path) -> Any:
-        del path
+    def _scalar(value: Any) -> Any:
         if isinstance(value, bool) or value is None:
             return value
         if isinstance(value, ScalarString):
@@ -214,6 +216,4 @@ class _Plain:
             return datetime.fromisoformat(value.isoformat())
         if isinstance(value, date):
             return date(value.year, value.month, value.day)
-        if isinstance(value, Mapping):
-            return {str(key): part for key, part in value.items()}
         return str(value)

@@ -78,6 +78,7 @@ async def _tell(folder: Path) -> None:
         err.print(
             f"all are up after {time.monotonic() - begun:.1f} s; from here on a day passes in {86400 / SCALE:.0f} s"
         )
+        begun = time.monotonic()
         async with httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
         ) as http:

@@ -110,7 +110,7 @@ def _follow(
                 return replace(entry, wake_at=None, phase=phase), tuple(said)
             case End(reason=reason):
                 return _end(entry, reason, now, said)
-            case Go():
+            case _:
                 entry, target = _leave(plan, entry, outcome, now, said)
         if entry.leaving:
             return _end(entry, entry.leaving, now, said)

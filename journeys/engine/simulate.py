@@ -83,7 +83,8 @@ class World:
                 }
             case Matches(filters=filters):
                 return self._match(plan, entry, filters, person)
-            case LookBack():
+            case _:
+                assert isinstance(question, LookBack), "there is no other question"
                 return ()
 
     def _match(self, plan: Plan, entry: Entry, filters: Sequence[Any], person: Person | None) -> int | None:
@@ -187,7 +188,7 @@ def run(
     unheard: list[Event] = [Entered()]
     clock = starts
     who = profile or Person(person, world.company)
-    while not entry.ended:
+    while True:
         case = Case(plan, entry, unheard, clock=clock, patience=timedelta.max)
         sends: list[Send] = []
         for at, command in _play(case, world, profile):
@@ -324,13 +325,13 @@ def traces(plan: Plan, starts: datetime, *, seed: int = 0) -> dict[str, list[str
     wanted = [("variant", variant.name) for variant in plan.canvas.arms]
     wanted += [(step.id, way) for step in plan.steps.values() for way in step.branches()]
     for step, way in wanted:
-        for number in range(400):
-            choices = {**_way_to(plan, step), step: way}
-            world = World(seed + number, choices=choices)
-            lines = list(run(plan, f"person-{number}", starts, world))
-            if _takes(lines, step, way):
-                found[f"{step}: {way}"] = [written(line, starts) for line in lines]
-                break
+        choices = {**_way_to(plan, step), step: way}
+        tries = (
+            list(run(plan, f"person-{number}", starts, World(seed + number, choices=choices)))
+            for number in range(400)
+        )
+        lines = next(one for one in tries if _takes(one, step, way))
+        found[f"{step}: {way}"] = [written(line, starts) for line in lines]
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from journeys.canvas.canvas import Canvas, Exit, Schedule, Variant
 from journeys.canvas.filters import EventTrigger, SegmentFilter
 from journeys.canvas.plan import compile
-from journeys.canvas.steps import ActionPath, ActionPaths, Delay, Message, UserUpdate
+from journeys.canvas.steps import ActionPath, ActionPaths, Context, Delay, Message, UserUpdate
+from journeys.canvas.steps.context import Variable
 from journeys.canvas.vocabulary import (
     Answered,
     Ask,
@@ -25,6 +26,7 @@ from journeys.canvas.vocabulary import (
     Send,
     Update,
     Woke,
+    ZonesAnswer,
 )
 from journeys.engine.drive import Case, drive
 from journeys.engine.machine import BOUNDARY, advance
@@ -357,3 +359,138 @@ def test_a_simulation_of_many_adds_up() -> None:
 
     assert (report.people, report.sent["m"], report.sent["n"], report.ended["completed"]) == (50, 50, 50, 50)
     assert report.days["n", 1] == 50
+
+
+def test_an_entry_carries_the_instant_that_it_last_moved_at() -> None:
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan), Entered(), NOW + DAY)
+    assert (state.moved, state.begun, state.wake_at) == (NOW + DAY, NOW + DAY, NOW + 2 * DAY)
+
+    leaving, _ = advance(plan, state, Left(reason="exit_event", at_once=False, at=NOW), NOW + DAY * 1.5)
+    assert leaving.moved == NOW + DAY * 1.5
+
+
+def test_a_step_begins_with_neither_the_alarm_nor_the_phase_of_the_one_before() -> None:
+    """CTX-1: and with what a context step has set, which stays for the rest of the way."""
+    plan = compile(
+        canvas(
+            Delay(id="d", duration=DAY, at=time(9)),
+            Context(id="c", set=(Variable(name="size", type="text", value="42"),)),
+            Message(id="m", channel="email", template="t", at="best_time"),
+        )
+    )
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    state, _ = advance(plan, state, Answered(answer=ZonesAnswer("UTC", "UTC")), NOW)
+    assert state.wake_at is not None
+    state, said = advance(plan, state, Woke(), state.wake_at)
+    assert isinstance(said[-1], Ask)
+    assert (state.step, state.wake_at) == ("c", None)
+    state, said = advance(plan, state, Answered(answer={"size": "42"}), state.moved)
+    assert (state.step, state.context) == ("m", {"size": "42"})
+
+
+def test_what_comes_before_the_start_changes_nothing() -> None:
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    happened = Happened(label="x", occurrence=Occurrence(no=1, kind="event", name="x", at=NOW))
+
+    assert advance(plan, entry(plan), happened, NOW) == (entry(plan), ())
+
+
+def test_an_alarm_before_its_time_and_one_that_nobody_set_change_nothing() -> None:
+    """DLY-1: the release is an instant; a step that has asked the world waits for no alarm."""
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    waiting, _ = advance(plan, entry(plan), Entered(), NOW)
+    assert advance(plan, waiting, Woke(), NOW + DAY / 2) == (waiting, ())
+
+    asks = compile(
+        canvas(Delay(id="d", duration=DAY, at=time(9)), Message(id="m", channel="email", template="t"))
+    )
+    asking, said = advance(asks, entry(asks), Entered(), NOW)
+    assert isinstance(said[-1], Ask)
+    assert (asking.wake_at, asking.phase) == (None, "zones")
+    assert advance(asks, asking, Woke(), NOW + 9 * DAY) == (asking, ())
+
+
+def test_crossing_a_boundary_begins_the_step_with_no_phase() -> None:
+    """EXT-5: the audience exit is judged before the step, and leaves nothing behind in it."""
+    plan = compile(
+        canvas(
+            Message(id="m", channel="email", template="t"),
+            Delay(id="d", duration=DAY),
+            Message(id="n", channel="email", template="t"),
+            exits=(Exit(audience=SegmentFilter(segment="gone")),),
+        )
+    )
+    state, said = advance(plan, entry(plan), Entered(), NOW)
+    assert said[-1] == Ask(Matches(plan.audience_exits))
+    assert state.phase == BOUNDARY
+    sent, said = advance(plan, state, Answered(answer=None), NOW + DAY)
+    assert [type(one) for one in said] == [Note, Send, Ask]
+    assert (sent.step, sent.phase, sent.moved) == ("d", BOUNDARY, NOW + DAY)
+    rests, _ = advance(plan, sent, Answered(answer=None), NOW + DAY)
+    assert (rests.phase, rests.wake_at) == ("", NOW + 2 * DAY)
+    going, _ = advance(plan, rests, Woke(), NOW + 2 * DAY)
+    assert (going.step, going.phase, going.wake_at) == ("n", BOUNDARY, None)
+
+
+def test_what_has_ended_keeps_nothing_that_it_carried() -> None:
+    """CTX-28: context and properties are erased with the end, and so are phase, alarm and a pending exit."""
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    carried = {"context": {"a": 1}, "properties": {"b": 2}, "phase": "listening", "leaving": "exit_event"}
+    state = entry(plan, variant="main", step="d", wake_at=NOW + DAY, **carried)
+    ended, said = advance(plan, state, Left(reason="exit_message", at_once=True, at=NOW), NOW)
+
+    assert [command.data for command in said if isinstance(command, Note)] == [{"reason": "exit_message"}]
+    assert (ended.wake_at, ended.phase, ended.leaving) == (None, "", None)
+    assert (ended.context, ended.properties) == ({}, {})
+
+
+def test_the_first_exit_that_waits_for_the_end_of_a_step_gives_the_reason() -> None:
+    plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    for reason in ("exit_event", "exit_message"):
+        state, said = advance(plan, state, Left(reason=reason, at_once=False, at=NOW), NOW)
+        assert said == ()
+
+    assert (state.leaving, state.ended) == ("exit_event", None)
+
+
+def test_an_event_after_the_deadline_is_not_for_the_step() -> None:
+    """ACT-5: what happens at or after the window's end is not heard in it; what happened before the arrival is not either."""
+    plan = compile(
+        canvas(
+            ActionPaths(
+                id="a",
+                within=2 * DAY,
+                paths=(ActionPath(name="bought", triggers=(EventTrigger(event="x"),)),),
+            ),
+            Message(id="m", channel="email", template="t"),
+        )
+    )
+    for after, path in ((-1, "otherwise"), (1, "bought"), (3, "otherwise")):
+        happened = Happened(
+            label="bought", occurrence=Occurrence(no=1, kind="event", name="x", at=NOW + after * DAY)
+        )
+        case = Case(plan, entry(plan), [Entered()], clock=NOW)
+        _play(case)
+        assert case.alarm() == case.entry.wake_at
+        case.unheard, case.clock = [happened], NOW + 4 * DAY
+        took = [one.data["path"] for one in _play(case) if isinstance(one, Note) and one.fact == "took"]
+        assert took == [path]
+        assert case.alarm() is None
+
+
+def _play(case: Case) -> list[object]:
+    course, answers = drive([case]), None
+    told: list[object] = []
+    while True:
+        try:
+            said = course.send(answers)
+        except StopIteration:
+            return told
+        answers = {}
+        for each, commands in said:
+            told.extend(commands)
+            for command in commands:
+                if isinstance(command, Ask):
+                    answers[each.entry.id] = ()

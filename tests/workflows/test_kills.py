@@ -145,29 +145,33 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
     await pack.grow()
     lots = random.Random(5)
     entries: dict[Any, Any] = {}
+    waiting = list(people)
 
-    async def come() -> None:
-        for begin in range(0, ENTRIES, 25):
-            some = people[begin : begin + 25]
+    async def come(many: int) -> None:
+        some = [waiting.pop() for _ in range(min(many, len(waiting)))]
+        if some:
             entries.update(zip(await stage.enter(*some), some, strict=True))
-            await asyncio.sleep(1.2)
 
-    coming = asyncio.create_task(come())
+    plan = ["any", "write", "any", "any", "write", "freeze", "any", "write", "any", "any"]
     caught = 0
-    await asyncio.sleep(3)
-    for number in range(10):
-        if number % 3 == 1:
-            caught += await kill_in_a_transaction(db, pack)
-        elif number == 5:
+    while plan:
+        how = plan.pop(0)
+        await come(20)
+        await asyncio.sleep(lots.uniform(0.5, 2.5))
+        await come(25)
+        if how == "write":
+            if await kill_in_a_transaction(db, pack):
+                caught += 1
+            else:
+                plan.append("write")
+            continue
+        if how == "freeze":
             name = lots.choice(list(pack.workers))
             pack.workers[name].send_signal(signal.SIGSTOP)
             await asyncio.sleep(7)  # longer than task and sticky time-outs, and than the heartbeat's
             pack.workers[name].send_signal(signal.SIGCONT)
-            await pack.kill(lots.choice(list(pack.workers)))
-        else:
-            await pack.kill(lots.choice(list(pack.workers)))
-        await asyncio.sleep(lots.uniform(0.5, 2.5))
-    await coming
+        await pack.kill(lots.choice(list(pack.workers)))
+    await come(ENTRIES)
     await stage.all_ended(240)
     await stage.until(lambda: _settled(db), "all messages to be settled", 60)
     await pack.stop()

@@ -165,6 +165,4 @@ def _parts(path: str) -> list[tuple[str, bool]]:
         rest = rest[2:] if spread else rest
         rest = rest.removeprefix(".")
         parts.append((name, spread))
-        if not name and not spread:
-            break
     return parts
