@@ -29,6 +29,7 @@ from bench.stories import MESSAGES, story
 from journeys.canvas.text import Definitions, read_text
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.cli.console import leave
 from journeys.engine.clock import Clock
 from journeys.engine.people.identify import Identifier
 from journeys.engine.people.profiles import shard_of
@@ -38,7 +39,7 @@ from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded import create_database, embedded_postgres
 from journeys.engine.triggering import Trigger, Wanted
 from journeys.plugin import JourneysPlugin
-from journeys.worker import CACHED_WORKFLOWS, WORKFLOW_SLOTS, leave
+from journeys.worker import CACHED_WORKFLOWS, WORKFLOW_SLOTS
 from journeys.workflows.server import temporal_server
 
 RESULTS = Path(__file__).parent / "results.json"

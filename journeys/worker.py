@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,7 +20,8 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 from journeys.channels.base import Channel, installed
 from journeys.engine.burst import Bursts
 from journeys.engine.clock import Clock
-from journeys.engine.delivery import Courier, NotifyBell
+from journeys.engine.delivery.bell import NotifyBell
+from journeys.engine.delivery.courier import Courier
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 from journeys.workflows.activities import Activities
@@ -166,10 +165,3 @@ async def connect(settings: Settings) -> Client:
         raise RuntimeError(
             f"no Temporal server answers at {settings.temporal_address}: start one, or set TEMPORAL_ADDRESS"
         ) from error
-
-
-def leave(code: int = 0) -> None:
-    """End the process without running finalisers: Temporal's core may crash in them otherwise."""
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)

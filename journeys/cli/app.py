@@ -1,31 +1,33 @@
-"""The list of commands."""
+"""The list of commands. A command's file is imported when it is asked for: `validate` wants no server's libraries."""
 
 from __future__ import annotations
 
 from cyclopts import App
 
 import journeys
-from journeys.cli import definitions, servers, store
-from journeys.cli.demo import demo
 
 app = App(
     name="journeys",
     version=journeys.__version__,
     help="Customer journeys, declared in YAML or Python, run durably. Begin with `journeys demo`.",
 )
-app.command(demo)
-app.command(definitions.validate)
-app.command(definitions.draw)
-app.command(definitions.simulate)
-app.command(definitions.render)
-app.command(definitions.schema)
-app.command(store.publish)
-app.command(store.import_, name="import")
-app.command(store.trigger)
-app.command(store.entries)
+COMMANDS = {
+    "demo": "demo:demo",
+    "validate": "definitions:validate",
+    "draw": "definitions:draw",
+    "simulate": "definitions:simulate",
+    "render": "definitions:render",
+    "schema": "definitions:schema",
+    "publish": "store:publish",
+    "import": "store:import_",
+    "trigger": "store:trigger",
+    "entries": "store:entries",
+    "dev": "servers:dev",
+    "serve": "servers:serve",
+    "worker": "servers:worker",
+}
+for name, place in COMMANDS.items():
+    app.command(f"journeys.cli.{place}", name=name)
 keys = App(name="keys", help="API keys.")
-keys.command(store.keys_create, name="create")
+keys.command("journeys.cli.store:keys_create", name="create")
 app.command(keys)
-app.command(servers.dev)
-app.command(servers.serve)
-app.command(servers.worker)

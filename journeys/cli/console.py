@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import msgspec
 from rich.console import Console
@@ -75,3 +76,10 @@ def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
         return asyncio.run(begin())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
+
+
+def leave(code: int = 0) -> NoReturn:
+    """End the process without running finalisers: Temporal's core may crash in them otherwise."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

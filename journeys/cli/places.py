@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
+from sqlalchemy.exc import SQLAlchemyError
 
 from journeys.cli.console import Stop
 from journeys.engine.published import Publication, Published
@@ -36,12 +37,17 @@ async def database() -> AsyncIterator[Database]:
         yield db
 
 
-@asynccontextmanager
-async def _connected(url: str) -> AsyncIterator[Database]:
+async def migrated(url: str) -> None:
+    """Bring the schema of a database up to date; stops with a line where it cannot be reached."""
     try:
         await migrate(url)
-    except (OSError, asyncpg.PostgresError) as error:
+    except (OSError, asyncpg.PostgresError, SQLAlchemyError) as error:
         raise Stop(f"the database cannot be reached: {error}") from error
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Database]:
+    await migrated(url)
     async with Database.at(url) as db:
         yield db
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
@@ -21,13 +22,12 @@ from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.console import Stop, err, out, run
-from journeys.cli.places import home
+from journeys.cli.places import home, migrated
 from journeys.engine.clock import Clock
 from journeys.engine.keys import ALL, Taken, create_key
 from journeys.engine.publishing import publish, workspace_of
 from journeys.engine.store.database import Database
 from journeys.engine.store.embedded import create_database, embedded_postgres
-from journeys.engine.store.migrate import migrate
 from journeys.engine.validate import validate
 from journeys.plugin import JourneysPlugin
 from journeys.worker import Engine, Settings, connect, engine
@@ -37,18 +37,18 @@ from journeys.workflows.server import NoServer, temporal_server
 @asynccontextmanager
 async def served(services: Services, host: str, port: int) -> AsyncIterator[int]:
     """The API on a port (0: any that is free), which it yields."""
-    config = uvicorn.Config(
-        app(services), host=host, port=port, log_level="warning", lifespan="off", access_log=False
-    )
-    server = uvicorn.Server(config)
-    server.capture_signals = nullcontext  # type: ignore[assignment]  # ours are enough
-    task = asyncio.create_task(server.serve())
-    while not server.started and not task.done():
-        await asyncio.sleep(0.02)
-    if task.done():
-        raise Stop(f"the API cannot listen on {host}:{port}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        yield int(server.servers[0].sockets[0].getsockname()[1])
+        listening = socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        raise Stop(f"the API cannot listen on {host}:{port}: {error.strerror}") from error
+    server = uvicorn.Server(
+        uvicorn.Config(app(services), log_level="warning", lifespan="off", access_log=False)
+    )
+    server.capture_signals = nullcontext  # type: ignore[assignment]  # ours are enough
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield int(listening.getsockname()[1])
     finally:
         server.should_exit = True
         with suppress(TimeoutError):
@@ -80,7 +80,7 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000) -> int:
 
     async def work(stop: asyncio.Event) -> int:
         settings = _settings()
-        await migrate(settings.database_url)
+        await migrated(settings.database_url)
         client = await _connected(settings)
         clock = Clock(scale=settings.time_scale)
         async with (
@@ -101,7 +101,7 @@ def worker() -> int:
 
     async def work(stop: asyncio.Event) -> int:
         settings = _settings()
-        await migrate(settings.database_url)
+        await migrated(settings.database_url)
         client = await _connected(settings)
         plugin = JourneysPlugin(
             settings.database_url,
@@ -157,7 +157,7 @@ async def everything(
         if not url:
             server = await stack.enter_async_context(embedded_postgres(folder / "postgres"))
             url = await create_database(server, "journeys")
-        await migrate(url)
+        await migrated(url)
         try:
             temporal_ = await stack.enter_async_context(
                 temporal_server(

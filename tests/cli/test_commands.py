@@ -1,0 +1,177 @@
+"""The commands as one types them: what they print, what they answer, and with which exit code."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import re
+import sys
+from asyncio.subprocess import PIPE
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from journeys.cli.app import app
+from journeys.engine.store import Database
+
+ROOT = Path(__file__).parents[2]
+DEFINITIONS = str(ROOT / "definitions")
+COMMANDS = [
+    "validate",
+    "draw",
+    "simulate",
+    "render",
+    "schema",
+    "publish",
+    "dev",
+    "serve",
+    "worker",
+    "import",
+    "trigger",
+    "entries",
+    "keys",
+    "demo",
+]
+
+
+@dataclass
+class Said:
+    """What a command answered."""
+
+    code: int
+    out: str
+    err: str
+
+
+async def journeys(*words: str, url: str | None = None, cwd: Path | None = None) -> Said:
+    """Run a command in a process of its own, as a shell would."""
+    environment = {**os.environ, "COLUMNS": "160"}
+    environment.pop("DATABASE_URL", None)
+    if url is not None:
+        environment["DATABASE_URL"] = url
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "journeys", *words, stdout=PIPE, stderr=PIPE, env=environment, cwd=cwd
+    )
+    out, err = await process.communicate()
+    said = Said(process.returncode or 0, out.decode(), err.decode())
+    assert "Traceback" not in said.out + said.err
+    assert "\x1b[" not in said.out + said.err, "colours, and no terminal"
+    return said
+
+
+async def test_each_command_teaches_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    whole = await journeys("--help")
+    for name in COMMANDS:
+        assert re.search(rf"^\W*{name} +[A-Z]", whole.out, re.MULTILINE), name
+        app.help_print([name])
+        page = capsys.readouterr().out
+        assert len(page) > 90, name
+        for parameter in re.findall(r"--[a-z-]+", page):
+            assert re.search(rf"{parameter}\b.*[a-z]", page), (name, parameter)
+
+
+async def test_definitions_are_checked_and_all_problems_shown_with_their_places(tmp_path: Path) -> None:
+    good = await journeys("validate", DEFINITIONS)
+    assert (good.code, good.err) == (0, "")
+    assert "all right: " in good.out
+    (tmp_path / "c.yaml").write_text(
+        "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps:\n"
+        "  - {type: delay, id: d, duratoin: 1 day}\n  - {type: mesage, id: m}\n"
+    )
+    wrong = await journeys("validate", "c.yaml", cwd=tmp_path)
+    assert wrong.code == 1
+    assert "c.yaml:6:26: " in wrong.err
+    assert "did you mean “duration”?" in wrong.err
+    assert "c.yaml:7:" in wrong.err
+    assert "did you mean “message”?" in wrong.err
+    read = await journeys("validate", "--json", "c.yaml", cwd=tmp_path)
+    assert read.code == 1
+    assert {one["code"] for one in json.loads(read.out)["problems"]} >= {"J101", "J105"}
+    assert (await journeys("validate", "nowhere", cwd=tmp_path)).code == 1
+
+
+async def test_a_canvas_is_drawn_and_simulated(tmp_path: Path) -> None:
+    path = f"{DEFINITIONS}/onboarding.yaml"
+    drawn = await journeys("draw", path)
+    assert drawn.out.startswith("flowchart")
+    shown = await journeys("simulate", path, "--people", "200", "--seed", "1")
+    assert "200 people" in shown.out
+    again = await journeys("simulate", path, "--people", "200", "--seed", "1", "--json")
+    report = json.loads(again.out)
+    assert report["people"] == 200
+    assert sum(report["ended"].values()) == 200
+    assert (await journeys("draw", str(tmp_path / "none.yaml"))).code in (1, 2)
+    assert (await journeys("simulate", path, "--people", "many")).code != 0
+
+
+async def test_a_template_is_rendered_with_a_context_file(tmp_path: Path) -> None:
+    (tmp_path / "t.liquid").write_text(
+        "Hi {{${first_name} | default: 'you'}}{% if x %}{% abort_message('no') %}{% endif %}\n"
+    )
+    (tmp_path / "c.json").write_text(json.dumps({"profile": {"first_name": "Mel"}}))
+    assert (await journeys("render", "t.liquid", "c.json", cwd=tmp_path)).out == "Hi Mel\n"
+    assert (await journeys("render", "t.liquid", cwd=tmp_path)).out == "Hi you\n"
+    (tmp_path / "a.liquid").write_text("{% abort_message('not today') %}")
+    aborted = await journeys("render", "a.liquid", cwd=tmp_path)
+    assert (aborted.code, aborted.err.strip()) == (3, "the message is aborted: not today")
+    (tmp_path / "w.liquid").write_text("a\n b {% if %}")
+    assert "w.liquid:2:7: " in (await journeys("render", "w.liquid", cwd=tmp_path)).err
+    (tmp_path / "c.json").write_text("{")
+    assert (await journeys("render", "t.liquid", "c.json", cwd=tmp_path)).code == 2
+
+
+async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path) -> None:
+    """Publish, import with a refused row, make a key, trigger, look."""
+    url = db.url
+    (tmp_path / "hello.yaml").write_text(
+        "kind: canvas\nformat: 1\nname: hello\nschedule: {api: true}\nsteps: [{type: delay, id: d, duration: 1 day}]\n"
+    )
+    published = await journeys("publish", DEFINITIONS, str(tmp_path), "--workspace", "shop", url=url)
+    assert published.code == 0, published.err
+    assert "new      canvas     new-article" in published.out
+    again = await journeys("publish", DEFINITIONS, str(tmp_path), "--workspace", "shop", url=url)
+    assert "0 new, 0 changed" in again.out
+    people = tmp_path / "people.csv"
+    people.write_text(
+        "external_id,first_name,email,time_zone\nmel,Melissa,mel@example.com,Europe/Paris\n,Nobody,,\n"
+    )
+    imported = await journeys("import", str(people), "--workspace", "shop", url=url)
+    assert imported.code == 1
+    assert "2 rows, 1 taken (1 people created, 0 updated), 1 refused" in imported.out
+    assert "line 3" in imported.err
+    assert "Nobody" in (tmp_path / "people.refused.csv").read_text()
+    key = await journeys("keys", "create", "--workspace", "shop", "--name", "n", "--all", url=url)
+    assert len(key.out.strip()) > 20
+    taken = await journeys("keys", "create", "--workspace", "shop", "--name", "n", "--all", url=url)
+    assert (taken.code, taken.out) == (1, "")
+    entered = await journeys("trigger", "hello", "mel", "ghost", "--workspace", "shop", url=url)
+    assert (entered.code, entered.out.strip()) == (1, "1 entered, 1 unknown")
+    kept_out = await journeys("trigger", "new-article", "mel", "--workspace", "shop", url=url)
+    assert (kept_out.code, kept_out.out.strip()) == (1, "0 entered, 0 unknown")
+    story = json.loads((await journeys("entries", "mel", "--workspace", "shop", "--json", url=url)).out)
+    assert [entry["canvas"] for entry in story["entries"]] == ["hello"]
+    assert [refused["canvas"] for refused in story["refused"]] == ["new-article"]
+    shown = await journeys("entries", "mel@example.com", "--workspace", "shop", url=url)
+    assert "hello" in shown.out
+    assert "not let into new-article: audience" in shown.out
+    assert (await journeys("entries", "ghost", "--workspace", "shop", url=url)).code == 1
+    unknown = await journeys("entries", "mel", "--workspace", "shoop", url=url)
+    assert (unknown.code, "there are: shop" in unknown.err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("publish", DEFINITIONS),
+        ("entries", "mel"),
+        ("trigger", "c", "mel"),
+        ("serve", "--port", "0"),
+        ("worker",),
+    ],
+)
+async def test_a_database_that_is_not_there_is_said_in_a_line(words: tuple[str, ...]) -> None:
+    said = await journeys(*words, url="postgresql://nobody@127.0.0.1:1/none")
+    assert said.code == 1
+    assert "the database cannot be reached" in said.err

@@ -1,0 +1,159 @@
+"""`serve`, `worker`, `dev` and `demo`: they start, do their work, and stop cleanly when they are asked to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import smtplib
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from email.message import EmailMessage
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from journeys.channels.mailbox import Mailbox
+from journeys.engine.keys import ALL, create_key
+from journeys.engine.store import Database
+from journeys.workflows.server import free_port
+from tests.stage import EMAIL, canvas, stage_on
+
+
+class Running:
+    """A command that runs, and what it has printed."""
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    async def says(self, pattern: str, seconds: float = 120) -> re.Match[str]:
+        """Wait for a line."""
+        assert self.process.stdout is not None
+        async with asyncio.timeout(seconds):
+            while line := (await self.process.stdout.readline()).decode():
+                self.lines.append(line)
+                if found := re.search(pattern, line):
+                    return found
+        raise AssertionError(f"no “{pattern}” in {self.lines}")
+
+    async def stopped(self, seconds: float = 60) -> int:
+        """Ctrl-C, and its exit code."""
+        if self.process.returncode is None:
+            self.process.send_signal(signal.SIGINT)
+        assert self.process.stdout is not None
+        async with asyncio.timeout(seconds):
+            rest = (await self.process.stdout.read()).decode()
+            self.lines.append(rest)
+            assert "Traceback" not in "".join(self.lines)
+            return await self.process.wait()
+
+
+@asynccontextmanager
+async def running(*words: str, **environment: str) -> AsyncIterator[Running]:
+    env = {**os.environ, "COLUMNS": "160", "PYTHONUNBUFFERED": "1", **environment}
+    if "DATABASE_URL" not in environment:
+        env.pop("DATABASE_URL", None)
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "journeys", *words, stdout=PIPE, stderr=asyncio.subprocess.STDOUT, env=env
+    )
+    one = Running(process)
+    try:
+        yield one
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_an_api_and_a_worker_apart_carry_a_person_from_a_call_to_a_mail(
+    db: Database, temporal: str, mailbox: Mailbox
+) -> None:
+    """`serve` and `worker` share nothing but the database and Temporal; both stop with 0 on Ctrl-C."""
+    story = canvas("  - {type: message, id: hello, channel: email, template: hello}") + EMAIL
+    stage = await stage_on(db, story)
+    key = await create_key(db, stage.workspace, "test", [ALL])
+    servers = {
+        "DATABASE_URL": db.url,
+        "TEMPORAL_ADDRESS": temporal,
+        "JOURNEYS_TASK_QUEUE": "apart",
+        "JOURNEYS_SMTP_PORT": str(mailbox.port),
+    }
+    port = free_port()
+    async with (
+        running("serve", "--port", str(port), **servers) as api,
+        running("worker", **servers) as worker,
+    ):
+        await api.says("listens on")
+        await worker.says("working on apart")
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, headers=headers
+        ) as http:
+            mel = {"external_id": "mel", "email": "mel@example.com", "first_name": "Mel"}
+            assert (await http.post("/users/track", json={"attributes": [mel]})).status_code == 201
+            body = {"canvas_id": "story", "recipients": [{"external_user_id": "mel"}]}
+            assert (await http.post("/canvas/trigger/send", json=body)).status_code == 201
+        mail = await mailbox.next(to="mel@example.com")
+        assert mail.message["Subject"] == "Hello Mel"
+        assert [await worker.stopped(), await api.stopped()] == [0, 0]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_dev_starts_everything_and_leaves_nothing_running(temporal: str, tmp_path: Path) -> None:
+    """A database, a mailbox, an API with a key, a worker; after Ctrl-C, no child of it is left."""
+    tmp_path.chmod(0o755)
+    definitions = Path(__file__).parents[2] / "definitions"
+    port = free_port()
+    words = ("dev", str(definitions), "--port", str(port), "--time-scale", "1d=2s")
+    async with running(*words, JOURNEYS_HOME=str(tmp_path), TEMPORAL_ADDRESS=temporal) as dev:
+        key = (await dev.says(r"API .*key: (\S+)"))[1]
+        box = int((await dev.says(r"mailbox\s+127\.0\.0\.1:(\d+)"))[1])
+        headers = {"Authorization": f"Bearer {key}"}
+        async with httpx2.AsyncClient(
+            base_url=f"http://127.0.0.1:{port}", trust_env=False, headers=headers
+        ) as http:
+            body = {"attributes": [{"external_id": "mel", "first_name": "Mel"}]}
+            assert (await http.post("/users/track", json=body)).status_code == 201
+        message = EmailMessage()
+        message["Subject"], message["From"], message["To"] = "by hand", "a@example.com", "b@example.com"
+        message.set_content("hello")
+
+        def send() -> None:
+            with smtplib.SMTP("127.0.0.1", box) as smtp:
+                smtp.send_message(message)
+
+        await asyncio.to_thread(send)
+        await dev.says("mail to b@example.com: by hand")
+        children = _below(dev.process.pid)
+        assert children, "the database is a process of its own"
+        assert await dev.stopped() == 0
+    assert not [child for child in children if Path(f"/proc/{child}").exists()]
+
+
+def _below(pid: int) -> list[int]:
+    found = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [*found, *(deeper for one in found for deeper in _below(one))]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+async def test_the_demo_tells_mels_story_to_its_end(temporal: str) -> None:
+    """As `make demo` does: her name, her hour, her click, the conversion."""
+    async with running("demo", TEMPORAL_ADDRESS=temporal) as demo:
+        await demo.says("Subject: “Mel,", 200)
+        await demo.says("is credited to the step")
+        await demo.says("The story took")
+        assert await asyncio.wait_for(demo.process.wait(), 60) == 0
+
+
+async def test_a_port_that_is_taken_is_said_in_a_line(db: Database, temporal: str, mailbox: Mailbox) -> None:
+    servers = {"DATABASE_URL": db.url, "TEMPORAL_ADDRESS": temporal}
+    async with running("serve", "--port", str(mailbox.port), **servers) as api:
+        await api.says("cannot listen|already in use|address")
+        assert await asyncio.wait_for(api.process.wait(), 30) == 1
