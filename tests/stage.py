@@ -87,6 +87,7 @@ class Stage:
     workspace: int
     bursts: Bursts
     teller: Any = field(default_factory=Silent)
+    house: Any = None
     told: list[Untold] = field(default_factory=list)
 
     async def person(self, **columns: Any) -> Profile:
@@ -221,5 +222,5 @@ async def live_stage(
     async with Worker(client, task_queue=f"q-{uuid4().hex[:8]}", plugins=[plugin]):
         while plugin.engine is None:
             await asyncio.sleep(0.01)
-        stage.teller = plugin.engine.teller
+        stage.teller, stage.house = plugin.engine.teller, plugin.engine.house
         yield stage

@@ -1,0 +1,168 @@
+"""What an operator counts on: overdue entries heal, histories stay short, and entries can be found in Temporal."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus
+
+from journeys.channels.email import Email, SmtpSettings
+from journeys.channels.mailbox import Mailbox
+from journeys.engine.clock import Clock
+from journeys.engine.ports import Silent
+from journeys.engine.store import Database
+from journeys.workflows import house
+from journeys.workflows.attributes import register_search_attributes
+from tests.stage import EMAIL, Stage, canvas, live_stage
+
+STORY = (
+    canvas(
+        """
+  - {type: delay, id: wait, duration: 3 seconds}
+  - {type: message, id: late, channel: email, template: hello}
+"""
+    )
+    + EMAIL
+)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The watchdog's patience, in hundredths of a second instead of minutes."""
+    monkeypatch.setattr(house, "OVERDUE", timedelta(seconds=0.05))
+    monkeypatch.setattr(house, "UNHEARD_OF", timedelta(seconds=0.05))
+
+
+def email(mailbox: Mailbox) -> Email:
+    return Email(SmtpSettings(host="127.0.0.1", port=mailbox.port))
+
+
+async def resting(stage: Stage, entry: UUID) -> Any:
+    """Wait until the entry stands at its delay, and its workflow runs."""
+
+    async def there() -> bool:
+        row = await stage.row(entry)
+        return row["step"] == "wait" and row["told"] >= row["turn"]
+
+    await stage.until(there)
+
+
+async def heal(stage: Stage, entry: UUID) -> None:
+    """The watchdog's rounds, until the entry has ended."""
+
+    async def ended() -> bool:
+        await stage.house.watch()
+        return (await stage.row(entry))["ended"] is not None
+
+    await stage.until(ended, "the entry to be healed")
+
+
+async def test_an_entry_whose_workflow_an_operator_ended_goes_on_in_a_new_one(
+    db: Database, temporal: str, mailbox: Mailbox, impatient: None
+) -> None:
+    """The generation is raised, a fact tells it, and the message leaves once."""
+    async with live_stage(db, STORY, temporal, [email(mailbox)]) as stage:
+        [entry] = await stage.enter(await stage.person(email="mel@example.com", first_name="Mel"))
+        await resting(stage, entry)
+        client = await Client.connect(temporal)
+        await client.get_workflow_handle(f"{entry}:0").terminate("by mistake")
+        await heal(stage, entry)
+        await mailbox.next(to="mel@example.com")
+
+        row = await stage.row(entry)
+        assert (row["ended"], row["generation"]) == ("completed", 1)
+        assert [fact for fact, _ in await stage.facts(entry)].count("overdue") == 1
+        status = (await client.get_workflow_handle(f"{entry}:1").describe()).status
+        assert status in (WorkflowExecutionStatus.RUNNING, WorkflowExecutionStatus.COMPLETED)
+        assert len(mailbox.mails) == 1
+
+
+async def test_an_entry_that_temporal_has_forgotten_is_started_again(
+    db: Database, temporal: str, mailbox: Mailbox, impatient: None
+) -> None:
+    """The store says that Temporal was told, and there is no such workflow: its database came from a backup, say."""
+    async with live_stage(db, STORY, temporal, [email(mailbox)]) as stage:
+        stage.teller = Silent()
+        [entry] = await stage.enter(await stage.person(email="mel@example.com", first_name="Mel"))
+        await db.pool.execute("update entries set told = turn")
+        await heal(stage, entry)
+        await mailbox.next(to="mel@example.com")
+
+        assert (await stage.row(entry))["ended"] == "completed"
+
+
+async def test_who_waits_as_she_should_is_left_alone(db: Database, temporal: str) -> None:
+    async with live_stage(
+        db, canvas("  - {type: delay, id: wait, duration: 3 days}\n") + EMAIL, temporal
+    ) as stage:
+        [entry] = await stage.enter(await stage.person())
+        assert await stage.house.watch() == 0
+        assert (await stage.row(entry))["generation"] == 0
+
+
+async def test_entries_are_found_by_the_attributes_that_the_program_registers(
+    db: Database, temporal: str
+) -> None:
+    """Workspace, canvas, plan, person: opaque, so that nothing personal lies in Temporal."""
+    client = await Client.connect(temporal)
+    await register_search_attributes(client)
+    await register_search_attributes(client)
+    story = canvas(
+        "  - {type: delay, id: wait, duration: 3 days}\n  - {type: delay, id: d, duration: 1 day}\n",
+        name="found-by",
+    )
+    async with live_stage(db, story, temporal) as stage:
+        mel = await stage.person(email="mel@example.com", first_name="Mel")
+        [entry] = await stage.enter(mel, name="found-by")
+
+        async def found() -> list[Any]:
+            query = f"JourneysCanvas = 'found-by' and JourneysPerson = '{mel.id}'"
+            return [one async for one in client.list_workflows(query)]
+
+        [workflow] = await stage.until(found, "the visibility store")
+        assert workflow.id == f"{entry}:0"
+        values = {pair.key.name: pair.value for pair in workflow.typed_search_attributes}
+        ours = {name: value for name, value in values.items() if name.startswith("Journeys")}
+        assert set(ours) == {"JourneysWorkspace", "JourneysCanvas", "JourneysPlan", "JourneysPerson"}
+        assert "Mel" not in str(ours)
+        assert "mel@" not in str(ours)
+
+
+async def test_an_entry_with_many_waits_continues_as_new_and_misses_none(
+    db: Database, temporal: str, mailbox: Mailbox
+) -> None:
+    """One workflow id, several runs, each with a short history."""
+    waits = "\n".join(f"  - {{type: delay, id: wait{n}, duration: 1 minute}}" for n in range(24))
+    story = canvas(f"{waits}\n  - {{type: message, id: last, channel: email, template: hello}}\n") + EMAIL
+    async with live_stage(db, story, temporal, [email(mailbox)], clock=Clock(scale=240)) as stage:
+        [entry] = await stage.enter(await stage.person(email="mel@example.com", first_name="Mel"))
+        await mailbox.next(to="mel@example.com", seconds=60)
+        client = await Client.connect(temporal)
+        handle = client.get_workflow_handle(f"{entry}:0")
+        await handle.result()
+        lengths = []
+        run = (await handle.fetch_history()).events[0].workflow_execution_started_event_attributes
+        lengths.append((await handle.describe()).history_length)
+        while run.continued_execution_run_id:
+            earlier = client.get_workflow_handle(f"{entry}:0", run_id=run.continued_execution_run_id)
+            description = await earlier.describe()
+            assert description.status == WorkflowExecutionStatus.CONTINUED_AS_NEW
+            lengths.append(description.history_length)
+            run = (await earlier.fetch_history()).events[0].workflow_execution_started_event_attributes
+
+        assert await stage.path(entry) == [*(f"wait{n}" for n in range(24)), "last"]
+        assert len(lengths) >= 2
+        assert max(lengths) <= 80
+
+
+async def test_the_workflows_run_inside_the_sandbox_too(
+    db: Database, temporal: str, mailbox: Mailbox
+) -> None:
+    story = canvas("  - {type: message, id: hello, channel: email, template: hello}") + EMAIL
+    async with live_stage(db, story, temporal, [email(mailbox)], sandboxed=True) as stage:
+        await stage.enter(await stage.person(email="mel@example.com", first_name="Mel"))
+        assert (await mailbox.next(to="mel@example.com")).message["Subject"] == "Hello Mel"
+        await stage.all_ended()
