@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
+import asyncpg
 import httpx2
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
@@ -35,7 +36,7 @@ from journeys.engine.people.identify import Identifier
 from journeys.engine.people.profiles import shard_of
 from journeys.engine.people.track import track
 from journeys.engine.publishing import publish
-from journeys.engine.store import Database, migrate
+from journeys.engine.store import Database, database, migrate
 from journeys.engine.store.embedded import create_database, embedded_postgres
 from journeys.engine.triggering import Trigger, Wanted
 from journeys.plugin import JourneysPlugin
@@ -48,12 +49,10 @@ STORIES = ("j1", "j2", "j3")
 
 @dataclass
 class Run:
-    """What one side did: journeys per second, CPU of the worker's process per journey (ms), statements, commits."""
+    """What one side did: journeys per second, CPU of the worker's process per journey (ms)."""
 
     per_second: float
     cpu: float
-    statements: float
-    commits: float
 
 
 @dataclass
@@ -93,23 +92,15 @@ class Bench:
         )
         return identities
 
-    async def timed(self, db: Database, name: str, count: int, work: Callable[[], Awaitable[None]]) -> Run:
+    async def timed(self, name: str, count: int, work: Callable[[], Awaitable[None]]) -> Run:
         """Run the work, and stop the clock at the last accepted message."""
         before = await self.count()
-        figures = await _figures(db)
         cpu, begun = time.process_time(), time.perf_counter()
         await work()
         while await self.count() < before + count * MESSAGES[name]:
             await asyncio.sleep(0.01)
         seconds, used = time.perf_counter() - begun, time.process_time() - cpu
-        await asyncio.sleep(1.2)
-        after = await _figures(db)
-        return Run(
-            count / seconds,
-            1000 * used / count,
-            (after[0] - figures[0]) / count,
-            (after[1] - figures[1]) / count,
-        )
+        return Run(count / seconds, 1000 * used / count)
 
     async def ours(self, name: str, count: int) -> tuple[Run, dict[str, float]]:
         """Our side: the plugin's worker in this process."""
@@ -144,7 +135,7 @@ class Bench:
                     if name == "j3":
                         await self._like(db, parts, workspace, count)
 
-                result = await self.timed(db, name, count, work)
+                result = await self.timed(name, count, work)
                 while await db.pool.fetchval(
                     "select count(*) from entries where ended is null or told < turn"
                 ):
@@ -213,7 +204,7 @@ class Bench:
 
                         await asyncio.gather(*(like(identity) for identity in ids))
 
-                result = await self.timed(db, name, count, work)
+                result = await self.timed(name, count, work)
                 lengths = []
                 for identity in ids[:20]:
                     handle = client.get_workflow_handle(identity)
@@ -268,20 +259,43 @@ class Bench:
         return statistics.median(times)
 
 
-async def _figures(db: Database) -> tuple[int, int]:
-    """Statements and commits of this database so far."""
-    calls = (
-        await db.pool.fetchval(
-            "select sum(calls) from pg_stat_statements s join pg_database d on d.oid = s.dbid where d.datname = current_database()"
-        )
-        if await db.pool.fetchval("select 1 from pg_extension where extname = 'pg_stat_statements'")
-        else 0
-    )
-    await db.pool.execute("select pg_stat_force_next_flush()")
-    commits = await db.pool.fetchval(
-        "select xact_commit from pg_stat_database where datname = current_database()"
-    )
-    return int(calls or 0), int(commits)
+class Tally:
+    """Counts the statements and commits of all connections that are made while it is on; off, it costs nothing."""
+
+    def __init__(self) -> None:
+        self.statements = self.commits = 0
+
+    def __enter__(self) -> Tally:
+        self._before = database.prepare
+
+        async def prepare(connection: asyncpg.Connection) -> None:
+            await self._before(connection)
+            connection.add_query_logger(self._counter())
+
+        database.prepare = prepare
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        database.prepare = self._before
+
+    def _counter(self) -> Callable[[Any], None]:
+        inside = False
+
+        def count(record: Any) -> None:
+            nonlocal inside
+            word = record.query.lstrip()[:8].upper()
+            self.statements += 1
+            if word.startswith("BEGIN"):
+                inside = True
+            elif word.startswith("COMMIT"):
+                inside = False
+                self.commits += 1
+            elif word.startswith("ROLLBACK") and not record.query.upper().lstrip().startswith("ROLLBACK TO"):
+                inside = False
+            elif not inside:
+                self.commits += 1
+
+        return count
 
 
 async def _history(client: Client, db: Database, count: int, queue: str) -> dict[str, float]:
@@ -316,8 +330,14 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
             results["latency_ms.event_to_burst"] = round(await bench.latency(), 1)
             _say(results)
             for name in stories:
-                _, ours = await bench.ours(name, 300)
-                _, plain = await bench.plain(name, 40)
+                with Tally() as tally:
+                    _, ours = await bench.ours(name, 300)
+                results[f"statements.ours.{name}"] = round(tally.statements / 300, 1)
+                results[f"commits.ours.{name}"] = round(tally.commits / 300, 1)
+                with Tally() as tally:
+                    _, plain = await bench.plain(name, 100)
+                results[f"statements.plain.{name}"] = round(tally.statements / 100, 1)
+                results[f"commits.plain.{name}"] = round(tally.commits / 100, 1)
                 results[f"events.{name}"] = round(ours["events"], 2)
                 results[f"events_all.{name}"] = round(ours["events_all"], 2)
                 results[f"workflow_tasks.{name}"] = round(ours["tasks"], 2)
@@ -334,7 +354,6 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
                         statistics.median(r.per_second for r in runs), 1
                     )
                     results[f"cpu_ms.{side}.{name}"] = round(statistics.median(r.cpu for r in runs), 1)
-                    results[f"commits.{side}.{name}"] = round(statistics.median(r.commits for r in runs), 1)
                 _say({key: value for key, value in results.items() if key.endswith(name)})
     results.update(measure())
     results["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"

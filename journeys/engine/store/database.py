@@ -32,7 +32,8 @@ def engine_of(url: str) -> AsyncEngine:
     )
 
 
-async def _prepare(connection: asyncpg.Connection) -> None:
+async def prepare(connection: asyncpg.Connection) -> None:
+    """Teach a connection to read and write jsonb as Python values."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
@@ -65,7 +66,7 @@ class Database:
     async def open(cls, url: str, *, size: int = 10) -> Database:
         """Connect, with at most `size` connections for the hot statements."""
         pool = await asyncpg.create_pool(
-            driver_url(url), min_size=1, max_size=size, init=_prepare, reset=_keep
+            driver_url(url), min_size=1, max_size=size, init=prepare, reset=_keep
         )
         return cls(url, pool)
 
