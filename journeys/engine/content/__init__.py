@@ -1,6 +1,5 @@
 """Content: the Liquid dialect, and what messages are made of."""
 
-from journeys.engine.content.environment import Aborted
 from journeys.engine.content.plain import strip_for_text
 from journeys.engine.content.render import (
     RenderError,
@@ -11,10 +10,15 @@ from journeys.engine.content.render import (
     problems,
     render_value,
 )
+from journeys.engine.content.services import Aborted, Call, Reply, Retry, Services
 
 __all__ = [
     "Aborted",
+    "Call",
     "RenderError",
+    "Reply",
+    "Retry",
+    "Services",
     "Template",
     "TemplateError",
     "Values",

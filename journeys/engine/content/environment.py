@@ -16,20 +16,12 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
 from journeys.engine.content.compare import ruby
+from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import Stream, tokenize
 from journeys.engine.content.filters import dates, texts
 from journeys.engine.content.scanner import scan
+from journeys.engine.content.services import DEFAULT_REASON, Aborted
 from journeys.engine.content.stringify import stringify
-
-DEFAULT_REASON = "{% abort_message %} called"
-
-
-class Aborted(Exception):
-    """The template says that this message is not to leave (A1). Not a Liquid error: those may be swallowed."""
-
-    def __init__(self, reason: str = DEFAULT_REASON) -> None:
-        self.reason = reason
-        super().__init__(reason)
 
 
 class Printed(OutputNode):
@@ -141,6 +133,7 @@ DROPPED = ("include", "render", "ifchanged")
 class Dialect(Environment):
     """One environment for all templates: parsed templates hold no state and are safe across threads and tasks."""
 
+    template_class = Bound
     loop_iteration_limit = 10_000
     output_stream_limit = 1024 * 1024
     local_namespace_limit = 1024 * 1024

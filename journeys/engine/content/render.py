@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
-from typing import Any
+from typing import Any, cast
 
-from liquid import BoundTemplate
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
 from journeys.canvas.problems import meant
-from journeys.engine.content.environment import DIALECT, Aborted
+from journeys.engine.content.context import Bound
+from journeys.engine.content.environment import DIALECT
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW
+from journeys.engine.content.services import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +65,40 @@ class RenderError(Exception):
 class Template:
     """A compiled template: holds no state, may be shared."""
 
-    def __init__(self, source: str, bound: BoundTemplate) -> None:
+    def __init__(self, source: str, bound: Bound) -> None:
         self.source = source
         self._bound = bound
 
-    def render(self, values: Values) -> str:
-        """The text for these values.
+    def render(self, values: Values, services: Services | None = None) -> str:
+        """The text for these values, of a template that makes no calls.
 
         Raises `Aborted` where the template says so, `RenderError` where a value cannot be worked with or a limit is
         passed.
         """
         try:
-            return self._bound.render(**values.globals())
-        except Aborted:
-            raise
-        except LiquidError as error:
-            raise RenderError(_message(error)) from error
-        except (ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError) as error:
-            raise RenderError(f"a value cannot be worked with: {error}") from error
+            return self._bound.text(values.globals(), services or Services())
+        except FAILURES as error:
+            raise _render_error(error) from error
+
+    async def render_async(self, values: Values, services: Services) -> str:
+        """The text for these values, with what the services answer.
+
+        Raises as `render`, and `Retry` where a call is to be made again later.
+        """
+        if not self.needs_async:
+            return self.render(values, services)
+        try:
+            text = await self._bound.text_async(values.globals(), services)
+        except FAILURES as error:
+            raise _render_error(error) from error
+        if services.retry is not None:
+            raise services.retry
+        return text
+
+    @property
+    def needs_async(self) -> bool:
+        """Whether it may make calls while it is rendered."""
+        return self._bound.needs_async
 
     @cached_property
     def needs(self) -> frozenset[str]:
@@ -101,7 +118,7 @@ def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
     Raises `TemplateError` with the place of what cannot be read: syntax, unknown tags, unknown filters.
     """
     try:
-        bound = DIALECT.from_string(source)
+        bound = cast("Bound", DIALECT.from_string(source))
         unknown = [name for name in bound.analyze().filters if name not in DIALECT.filters]
     except LiquidSyntaxError as error:
         raise _template_error(error, source) from error
@@ -128,6 +145,18 @@ def problems(source: str) -> list[TemplateError]:
 def render_value(source: str, values: Values) -> str:
     """The text that a piece of Liquid comes to. Raises as `compile` and `Template.render` do."""
     return compile(source).render(values)
+
+
+FAILURES = (
+    LiquidError, ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError,
+)  # fmt: skip
+"""What a rendering may fail with: values that cannot be worked with, and limits."""
+
+
+def _render_error(error: BaseException) -> RenderError:
+    if isinstance(error, LiquidError):
+        return RenderError(_message(error))
+    return RenderError(f"a value cannot be worked with: {error}")
 
 
 def _position(source: str, index: int) -> tuple[int, int]:

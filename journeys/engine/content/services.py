@@ -1,0 +1,98 @@
+"""What a template may ask of the world while it is rendered. Who renders says who answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+DEFAULT_REASON = "{% abort_message %} called"
+
+
+class Aborted(Exception):
+    """The template says that this message is not to leave (A1). Not a Liquid error: those may be swallowed."""
+
+    def __init__(self, reason: str = DEFAULT_REASON) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call to somebody's web service, with all values filled in (liquid.md 4.3).
+
+    `basic_auth` and `auth_credentials` name stored credentials. `max_age`: for how many seconds a 2XX reply may serve
+    the next call too; None: it may not. `retry`: a failure is tried again later instead of being taken as it is (C3).
+    """
+
+    url: str
+    method: str = "GET"
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: str | None = None
+    basic_auth: str | None = None
+    auth_credentials: str | None = None
+    max_age: int | None = None
+    retry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back. `status` 599: no connection or no answer in time; 598: not tried, the host fails too often (C6)."""
+
+    status: int
+    text: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Only 2XX replies count (C1)."""
+        return 200 <= self.status < 300
+
+
+@dataclass(frozen=True, slots=True)
+class Retry(Exception):
+    """The message waits for a web service: render it anew after a pause (C3). Never a Liquid error."""
+
+    url: str
+    status: int
+
+
+class Services:
+    """The answers for one message: all its fields share one of these. This one has nothing to give.
+
+    `extras` are the pairs of `message_extras`, the first of a key wins (M2). `retry` is set where a call with `:retry`
+    failed: once all is rendered, and nothing aborted, the message waits.
+    """
+
+    def __init__(self) -> None:
+        self.extras: dict[str, str] = {}
+        self.retry: Retry | None = None
+
+    async def connected(self, call: Call) -> Reply:
+        """Make a call, or answer it from a cache. Raises `Aborted` for an unknown credential (C8)."""
+        del call
+        return Reply(599)
+
+    async def items(self, catalog: str, ids: Sequence[str]) -> list[dict[str, Any]]:
+        """The items of a catalog in the order asked for, without those that are unknown (K1, K2)."""
+        del catalog, ids
+        return []
+
+    async def selection(self, catalog: str, selection: str) -> list[dict[str, Any]]:
+        """The items of a selection, 50 at most (K3)."""
+        del catalog, selection
+        return []
+
+    async def cart(self, cart: str) -> dict[str, Any] | None:
+        """A shopping cart; its `ordered` tells whether it was bought (S1). None: there is none."""
+        del cart
+        return None
+
+    def promotion(self, snippet: str) -> str | None:
+        """The code that this message was charged (P1, P2). None: the list is empty, or there is none (P3)."""
+        del snippet
+        return None
+
+    def block(self, name: str) -> str | None:
+        """The source of a content block (B1). None: there is none."""
+        del name
+        return None
