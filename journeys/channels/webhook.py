@@ -10,7 +10,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.channels.base import Content, Receipt, Recipient
-from journeys.channels.guard import Guarded, networks
+from journeys.engine.outgoing.guard import Guarded, networks
 
 TIMEOUT = 90.0
 """Seconds that a call may take (WHK-1)."""

@@ -202,7 +202,7 @@ async def test_a_name_whose_address_changes_between_two_answers_is_pinned(
 
     import httpcore2
 
-    from journeys.channels.guard import Guarded
+    from journeys.engine.outgoing.guard import Guarded
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     inner = httpcore2.AnyIOBackend()

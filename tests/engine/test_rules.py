@@ -369,7 +369,7 @@ async def test_what_must_hold_at_the_moment_of_sending_is_checked_once_more(
 async def test_a_template_that_aborts_sends_nothing_and_its_reason_is_remembered(
     db: Database, mailbox: Mailbox
 ) -> None:
-    """LIQ-1"""
+    """LIQ-1, E5: a code, and the template's words beside it."""
     _, said = await sent_to(
         db,
         mailbox,
@@ -378,15 +378,16 @@ async def test_a_template_that_aborts_sends_nothing_and_its_reason_is_remembered
         ),
     )
 
-    assert said == [("aborted", "no Mels")]
+    assert said == [("aborted", "liquid_abort_message")]
+    assert await db.pool.fetchval("select data->>'text' from facts where fact = 'aborted'") == "no Mels"
     assert mailbox.mails == []
 
 
 async def test_a_template_that_cannot_be_rendered_is_never_sent(db: Database, mailbox: Mailbox) -> None:
-    """E3"""
+    """E3, E5"""
     _, said = await sent_to(db, mailbox, template=EMAIL.replace("<p>Dear", "{{ 1 | divided_by: 0 }}<p>Dear"))
 
-    assert said[0][0] == "aborted"
+    assert said == [("aborted", "template_parse_error")]
     assert mailbox.mails == []
 
 

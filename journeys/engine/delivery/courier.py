@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -12,21 +12,30 @@ import asyncpg
 import structlog
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from journeys.canvas.filters import Filter
+from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.bell import TOPIC
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, calling, claim, release, renew
+from journeys.engine.delivery.content import makes_calls
 from journeys.engine.delivery.port import Channel, Doubtful, Receipt
-from journeys.engine.delivery.prepare import Ready, Refused, prepare
-from journeys.engine.delivery.settle import Settlement, pause, settle
+from journeys.engine.delivery.prepare import Failed, Postponed, Ready, Refused, prepare
+from journeys.engine.delivery.settle import Settlement, extras, pause, settle
+from journeys.engine.outside import Outside
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import Bell, Teller
-from journeys.engine.published import Published
+from journeys.engine.published import Publication, Published
 from journeys.engine.store.database import Database
 
 POLL = 1.0
 """Seconds after which a drainer looks without having been rung for."""
+
+ASKING = 64
+"""So many messages are rendered at once, in a process, whose templates call somebody."""
+
+Prepared = Ready | Refused | Postponed | Failed
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +60,7 @@ class Courier:
         channels: Mapping[str, Channel],
         *,
         public_url: str | None = None,
+        outside: Outside | None = None,
     ) -> None:
         self._db = db
         self._published = published
@@ -58,6 +68,8 @@ class Courier:
         self._teller = teller
         self._bell = bell
         self._channels = channels
+        self._outside = outside or Outside()
+        self._asking = asyncio.Semaphore(ASKING)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
         self._rung: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
 
@@ -126,13 +138,20 @@ class Courier:
             await renew(self._db, batch)
 
     async def _deliver(self, channel: Channel, batch: Sequence[Claimed]) -> None:
-        settled: list[Settlement] = []
-        prepared = await self._prepare(channel, batch)
-        refused = [(one, what) for one, what in prepared if isinstance(what, Refused)]
+        """Those whose templates call nobody leave first; those that wait for somebody hold up nobody else."""
+        made, asking = await self._prepare(channel, batch)
+        try:
+            await self._hand_over(channel, made)
+            while asking:
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                await self._hand_over(channel, [each.result() for each in done])
+        finally:
+            for each in asking:
+                each.cancel()
+
+    async def _hand_over(self, channel: Channel, prepared: Sequence[tuple[Claimed, Prepared]]) -> None:
+        settled = [self._refusal(channel, one, what) for one, what in prepared if not isinstance(what, Ready)]
         ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
-        for one, what in refused:
-            data = {"channel": channel.name, "reason": what.reason}
-            settled.append(Settlement(one, what.outcome, self._clock.now(), data))
         if channel.idempotent:
             places = asyncio.Semaphore(channel.lanes)
             settled += await asyncio.gather(*(self._call(channel, one, what, places) for one, what in ready))
@@ -142,6 +161,20 @@ class Courier:
         queue = list(reversed(ready))
         lanes = min(channel.lanes, len(queue))
         await asyncio.gather(*(self._lane(channel, queue) for _ in range(lanes)))
+
+    def _refusal(self, channel: Channel, one: Claimed, what: Refused | Postponed | Failed) -> Settlement:
+        now, data = self._clock.now(), {"channel": channel.name}
+        match what:
+            case Postponed(host=host, status=status):
+                data |= {"reason": "exhausted_cc_retries", "text": f"{host} answered {status}"}
+                return Settlement(one, "aborted", now, data, after=pause(one.attempts, None), behind=True)
+            case Failed(reason=reason):
+                return Settlement(
+                    one, "failed", now, data | {"reason": reason}, after=pause(one.attempts, None)
+                )
+            case Refused(outcome=outcome, reason=reason, text=text):
+                data |= {"reason": reason, "text": text} if text else {"reason": reason}
+                return Settlement(one, outcome, now, data)
 
     async def _lane(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
         """One connection's work where the provider knows no key: mark, call, and settle with the next."""
@@ -165,12 +198,14 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - a channel of somebody's must not stop the others
             log.warning("channel_failed", channel=channel.name, error=type(error).__name__)
             receipt = Receipt("retry", f"the channel failed: {type(error).__name__}")
-        return self._settlement(channel, one, receipt)
+        return self._settlement(channel, one, what, receipt)
 
-    def _settlement(self, channel: Channel, one: Claimed, receipt: Receipt) -> Settlement:
+    def _settlement(self, channel: Channel, one: Claimed, what: Ready, receipt: Receipt) -> Settlement:
         data: dict[str, Any] = {"channel": channel.name}
         if receipt.provider_id:
             data["provider_id"] = receipt.provider_id
+        if receipt.outcome == "sent" and what.extras:
+            data["extras"] = extras(what.extras)
         if receipt.outcome != "retry":
             if receipt.outcome != "sent":
                 data["reason"] = receipt.detail
@@ -197,8 +232,10 @@ class Courier:
 
     async def _prepare(
         self, channel: Channel, batch: Sequence[Claimed]
-    ) -> list[tuple[Claimed, Ready | Refused]]:
-        made: list[tuple[Claimed, Ready | Refused]] = []
+    ) -> tuple[list[tuple[Claimed, Prepared]], set[asyncio.Task[tuple[Claimed, Prepared]]]]:
+        """What can be prepared at once, and the tasks of those whose templates call somebody."""
+        made: list[tuple[Claimed, Prepared]] = []
+        asking: set[asyncio.Task[tuple[Claimed, Prepared]]] = set()
         now = self._clock.now()
         for workspace in sorted({one.workspace for one in batch}):
             ours = [one for one in batch if one.workspace == workspace]
@@ -206,6 +243,7 @@ class Courier:
             plans = {one.plan: await self._published.plan(workspace, one.plan) for one in ours}
             profiles = await load(self._db.pool, workspace, {one.person for one in ours}, consents=True)
             pasts = await self._pasts(workspace, ours, plans, publication)
+            slow = self._slow(publication, ours, plans)
             for one in ours:
                 profile: Profile | None = profiles.get(one.person)
                 if profile is None:
@@ -214,7 +252,7 @@ class Courier:
                 if one.doubtful and not channel.idempotent and self._skips(plans[one.plan], one):
                     made.append((one, Refused("failed", "in_doubt")))
                     continue
-                what = prepare(
+                preparing = prepare(
                     one,
                     channel,
                     publication,
@@ -223,21 +261,50 @@ class Courier:
                     pasts.get(one.person, {}),
                     now,
                     self._base,
+                    self._outside.services(workspace),
                 )
-                made.append((one, what))
-        return made
+                if (one.plan, one.step) in slow:
+                    asking.add(asyncio.create_task(self._ask(one, preparing)))
+                else:
+                    made.append((one, await preparing))
+        return made, asking
 
     @staticmethod
-    def _skips(plan: Any, one: Claimed) -> bool:
+    def _slow(
+        publication: Publication, ours: Sequence[Claimed], plans: Mapping[str, Plan]
+    ) -> set[tuple[str, str]]:
+        """The steps whose templates call somebody, by plan."""
+        found = set()
+        for plan, name in {(one.plan, one.step) for one in ours}:
+            step = plans[plan].steps[name]
+            template = publication.templates.get(step.template) if isinstance(step, Message) else None
+            if template is not None and makes_calls(template):
+                found.add((plan, name))
+        return found
+
+    async def _ask(self, one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
+        """Prepare one that calls somebody. Whatever happens to it happens to no other."""
+        async with self._asking:
+            try:
+                return one, await preparing
+            except Exception as error:  # noqa: BLE001 - tried again, as where a channel fails
+                log.warning("rendering_failed", error=type(error).__name__)
+                return one, Failed(f"it could not be rendered: {type(error).__name__}")
+
+    @staticmethod
+    def _skips(plan: Plan, one: Claimed) -> bool:
         step = plan.steps[one.step]
         return isinstance(step, Message) and step.on_doubt == "skip"
 
     async def _pasts(
-        self, workspace: int, ours: Sequence[Claimed], plans: Mapping[str, Any], publication: Any
+        self, workspace: int, ours: Sequence[Claimed], plans: Mapping[str, Plan], publication: Publication
     ) -> Mapping[UUID, History]:
         """What these people did, as far as a message's `only_when` asks for it."""
-        asked = {one.person: plans[one.plan].steps[one.step].only_when for one in ours}
-        filters = [each for each in asked.values() if each is not None]
-        wanted = needs(filters, publication.segments)
-        people = [person for person, each in asked.items() if each is not None]
+        asked: list[tuple[UUID, Filter]] = []
+        for one in ours:
+            step = plans[one.plan].steps[one.step]
+            if isinstance(step, Message) and step.only_when is not None:
+                asked.append((one.person, step.only_when))
+        wanted = needs([each for _, each in asked], publication.segments)
+        people = {person for person, _ in asked}
         return await history(self._db.pool, workspace, people, wanted, self._clock.now()) if people else {}

@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from journeys.canvas.filters import Filter
-from journeys.canvas.kinds import ChannelTemplate, EmailTemplate, WebhookTemplate
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import matches
-from journeys.engine.content import (
-    Aborted,
-    RenderError,
-    TemplateError,
-    Values,
-    compile,
-    render_value,
-    strip_for_text,
-)
+from journeys.engine.content import Aborted, RenderError, TemplateError
+from journeys.engine.content.services import Retry, Services
 from journeys.engine.delivery.claim import Claimed
+from journeys.engine.delivery.content import content
 from journeys.engine.delivery.links import Links, Mark
 from journeys.engine.delivery.port import Channel, Content, Recipient
 from journeys.engine.people.profiles import History, Profile
@@ -32,22 +25,39 @@ from journeys.engine.published import Publication
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A message that may leave now."""
+    """A message that may leave now. `extras`: what its template said by `message_extras`, for the fact of its sending."""
 
     content: Content
     to: Recipient
     key: str
+    extras: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """A message that does not leave: aborted, unreachable or invalid, and why."""
+    """A message that does not leave: aborted, unreachable or invalid; a code that says why, and words beside it."""
 
     outcome: str
     reason: str
+    text: str = ""
 
 
-def prepare(
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A message that is rendered anew later: a web service that it waits for failed (C3)."""
+
+    host: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A message that could not be prepared, for a reason that is not its own: it is tried again, as a failed call is."""
+
+    reason: str
+
+
+async def prepare(
     claimed: Claimed,
     channel: Channel,
     publication: Publication,
@@ -56,8 +66,9 @@ def prepare(
     past: History,
     now: datetime,
     base: str,
-) -> Ready | Refused:
-    """Check once more what must hold, and render."""
+    services: Services,
+) -> Ready | Refused | Postponed:
+    """Check once more what must hold, and render. Waits for nobody where the template makes no calls."""
     step = plan.steps[claimed.step]
     assert isinstance(step, Message), "only message steps make dispatches"
     running = publication.running.get(claimed.canvas)
@@ -87,16 +98,19 @@ def prepare(
         links={"set_user_to_unsubscribed_url": links.unsubscribe, "unsubscribe_url": links.unsubscribe},
     )
     try:
-        made = channel.content.model_validate(content(template, publication, values, links, profile))
-    except Aborted as aborted:
-        return Refused("aborted", aborted.reason)
-    except (RenderError, TemplateError) as error:
-        return Refused("aborted", f"{error.code}: {error}")
-    except ValidationError as error:
-        return Refused(
-            "aborted", f"the content is not what the channel takes: {error.error_count()} problems"
+        made = channel.content.model_validate(
+            await content(template, publication, values, links, profile, services)
         )
-    return Ready(made, Recipient(address), claimed.key)
+    except Aborted as aborted:
+        return Refused("aborted", "liquid_abort_message", aborted.reason)
+    except Retry as retry:
+        return Postponed(urlsplit(retry.url).hostname or "", retry.status)
+    except (RenderError, TemplateError) as error:
+        return Refused("aborted", error.code, str(error))
+    except ValidationError as error:
+        text = f"the content is not what the channel takes: {error.error_count()} problems"
+        return Refused("aborted", "invalid_content", text)
+    return Ready(made, Recipient(address), claimed.key, services.extras)
 
 
 def _agreed(plan: Plan, profile: Profile, channel: str) -> bool:
@@ -125,55 +139,3 @@ def _valid(
         segments=publication.segments,
         canvas=claimed.canvas,
     )
-
-
-def content(
-    template: Any, publication: Publication, values: Values, links: Links, profile: Profile
-) -> Mapping[str, Any]:
-    """The rendered fields of a template. Raises `Aborted`, `RenderError`, `TemplateError`."""
-    match template:
-        case EmailTemplate():
-            return _email(template, publication, values, links, profile)
-        case WebhookTemplate():
-            return {
-                "method": template.method,
-                "url": render_value(template.url, values).strip(),
-                "headers": {name: render_value(text, values) for name, text in template.headers.items()},
-                "json_body": rendered(template.body, values),
-                "text": None if template.text is None else render_value(template.text, values),
-            }
-        case ChannelTemplate():
-            return {name: rendered(part, values) for name, part in template.content.items()}
-    raise AssertionError(f"there is no other template: {template!r}")
-
-
-def rendered(value: Any, values: Values) -> Any:
-    """A value with all texts within it rendered."""
-    if isinstance(value, str):
-        return render_value(value, values)
-    if isinstance(value, Mapping):
-        return {name: rendered(part, values) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [rendered(part, values) for part in value]
-    return value
-
-
-def _email(
-    template: EmailTemplate, publication: Publication, values: Values, links: Links, profile: Profile
-) -> Mapping[str, Any]:
-    sender = template.sender or (publication.settings.sender if publication.settings else None)
-    if sender is None:
-        raise RenderError("neither the template nor the workspace has a sender")
-    text = template.text if template.text is not None else strip_for_text(template.html)
-    html = compile(template.html).render(values)
-    if template.preheader:
-        preheader = render_value(template.preheader, values)
-        html = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>{html}'
-    return {
-        "sender_name": sender.name,
-        "sender": sender.address,
-        "subject": render_value(template.subject, values),
-        "html": html if profile.standard.get("email_click_tracking_disabled") else links.rewritten(html),
-        "text": render_value(text, values),
-        "unsubscribe": links.unsubscribe,
-    }

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.people.profiles import LOCK, shard_of
@@ -18,12 +20,18 @@ RETRIES = 5
 PAUSES = (10, 30, 90, 270, 810)
 """Seconds before each repetition: within half an hour in all."""
 
+MOST_EXTRAS = 1000
+"""Bytes."""
+
 LONGEST_PAUSE = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of one dispatch: sent, aborted, unreachable, invalid, failed — or retry, in `after` seconds."""
+    """What became of one dispatch: sent, aborted, unreachable, invalid, failed — or retry, in `after` seconds.
+
+    `behind`: it goes to the back of the queue (C3).
+    """
 
     claimed: Claimed
     outcome: str
@@ -31,6 +39,20 @@ class Settlement:
     data: dict[str, Any] = field(default_factory=dict)
     after: float | None = None
     doubted: bool = False
+    behind: bool = False
+
+
+def extras(pairs: Mapping[str, str]) -> str:
+    """What a template said by `message_extras`, as one JSON string: keys and values of 1,000 bytes in all (M3)."""
+    left, kept = MOST_EXTRAS, {}
+    for key, value in pairs.items():
+        name = key.encode()[:left].decode(errors="ignore")
+        left -= len(name.encode())
+        text = value.strip().encode()[:left].decode(errors="ignore")
+        left -= len(text.encode())
+        if name == key:
+            kept[name] = text
+    return msgspec.json.encode(kept).decode()
 
 
 def pause(attempts: int, asked: float | None) -> float | None:
@@ -69,8 +91,10 @@ returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, fa
 """
 AGAIN = """
 update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + 1,
-    not_before = clock_timestamp() + make_interval(secs => s.after)
-from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[]) as s(workspace, person, key, claim, after)
+    not_before = clock_timestamp() + make_interval(secs => s.after),
+    no = case when s.behind then nextval('dispatch_no') else d.no end
+from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[], $6::bool[])
+    as s(workspace, person, key, claim, after, behind)
 where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
 """
 
@@ -89,7 +113,8 @@ async def settle(db: Database, settlements: Sequence[Settlement]) -> list[Untold
             untold = [Untold(*row) for row in rows]
     if again:
         rows_ = [
-            (o.claimed.workspace, o.claimed.person, o.claimed.key, o.claimed.claim, o.after) for o in again
+            (o.claimed.workspace, o.claimed.person, o.claimed.key, o.claimed.claim, o.after, o.behind)
+            for o in again
         ]
         await db.pool.execute(AGAIN, *map(list, zip(*rows_, strict=True)))
     return untold

@@ -1,0 +1,101 @@
+"""The rendered fields of a template, by channel. Each field is a template of its own, and all share one set of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from journeys.canvas.kinds import ChannelTemplate, EmailTemplate, Template, WebhookTemplate
+from journeys.engine.content import RenderError, TemplateError, Values, compile, strip_for_text
+from journeys.engine.content.services import Retry, Services
+from journeys.engine.delivery.links import Links
+from journeys.engine.people.profiles import Profile
+from journeys.engine.published import Publication
+
+
+def makes_calls(template: Template) -> bool:
+    """Whether rendering it may take a while, because it asks somebody else."""
+    try:
+        return any(compile(source).needs_async for source in template.sources().values())
+    except TemplateError:
+        return False
+
+
+async def content(
+    template: Template,
+    publication: Publication,
+    values: Values,
+    links: Links,
+    profile: Profile,
+    services: Services,
+) -> Mapping[str, Any]:
+    """The rendered fields of a template.
+
+    Raises `Aborted`, `RenderError`, `TemplateError`; and `Retry`, but only where no field aborted (A4, C3).
+    """
+    fields = _Fields(values, services)
+    match template:
+        case EmailTemplate():
+            made = await _email(template, publication, links, profile, fields)
+        case WebhookTemplate():
+            made = {
+                "method": template.method,
+                "url": (await fields.text(template.url)).strip(),
+                "headers": await fields.all(template.headers),
+                "json_body": await fields.all(template.body),
+                "text": None if template.text is None else await fields.text(template.text),
+            }
+        case ChannelTemplate():
+            made = await fields.all(template.content)
+        case _:
+            raise AssertionError(f"there is no other template: {template!r}")
+    if services.retry is not None:
+        raise services.retry
+    return made
+
+
+class _Fields:
+    """Renders the fields of one message. One that waits for a web service stops no other: one of those may abort."""
+
+    def __init__(self, values: Values, services: Services) -> None:
+        self._values = values
+        self._services = services
+
+    async def text(self, source: str) -> str:
+        """A field."""
+        try:
+            return await compile(source).render_async(self._values, self._services)
+        except Retry as retry:
+            self._services.retry = retry
+            return ""
+
+    async def all(self, value: Any) -> Any:
+        """A value with all texts within it rendered."""
+        if isinstance(value, str):
+            return await self.text(value)
+        if isinstance(value, Mapping):
+            return {name: await self.all(part) for name, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [await self.all(part) for part in value]
+        return value
+
+
+async def _email(
+    template: EmailTemplate, publication: Publication, links: Links, profile: Profile, fields: _Fields
+) -> Mapping[str, Any]:
+    sender = template.sender or (publication.settings.sender if publication.settings else None)
+    if sender is None:
+        raise RenderError("neither the template nor the workspace has a sender")
+    text = template.text if template.text is not None else strip_for_text(template.html)
+    html = await fields.text(template.html)
+    if template.preheader:
+        preheader = await fields.text(template.preheader)
+        html = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>{html}'
+    return {
+        "sender_name": sender.name,
+        "sender": sender.address,
+        "subject": await fields.text(template.subject),
+        "html": html if profile.standard.get("email_click_tracking_disabled") else links.rewritten(html),
+        "text": await fields.text(text),
+        "unsubscribe": links.unsubscribe,
+    }
