@@ -2,52 +2,233 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from contextlib import _GeneratorContextManager
 from functools import cached_property
+from io import StringIO
+from time import thread_time
+from types import coroutine
+from typing import Any, TextIO, cast
 
-from liquid import BoundTemplate, Node, RenderContext
+from liquid import BoundTemplate, Node, RenderContext, Token
+from liquid.exceptions import LiquidError, LiquidInterrupt, LiquidSyntaxError
+from liquid.output import LimitedStringIO
+from liquid.utils import ReadOnlyChainMap
 
+from journeys.engine.content import limits
+from journeys.engine.content.limits import LIMITS, Exceeded, Limits, TimedOut
 from journeys.engine.content.services import Services
 
 
+class Buffer(LimitedStringIO):
+    """Text that is being written: no more bytes than it may hold."""
+
+    def write(self, text: str, /) -> int:
+        """See base class. Raises Exceeded."""
+        self.size += len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
+        if self.size > self.limit:
+            raise limits.too_much_output(self.limit)
+        return StringIO.write(self, text)
+
+
 class Rendering(RenderContext):
-    """One rendering: the scope of its variables, and the services that answer its calls."""
+    """One rendering: the scope of its variables, the services that answer its calls, and what it has used so far."""
 
-    __slots__ = ("services",)
+    __slots__ = ("_fuel", "_passes", "_sizes", "_until", "held", "limits", "services")
 
-    services: Services
+    def __init__(
+        self, template: BoundTemplate, values: Mapping[str, object], services: Services, allowed: Limits
+    ) -> None:
+        self.template = template
+        self.env = template.env
+        self.services = services
+        self.locals = {}
+        self.globals = values
+        self.counters = {}
+        self.scope = ReadOnlyChainMap(self.locals, values, self.counters)
+        self.tag_namespace = {"cycles": {}, "ifchanged": "", "stopindex": {}}
+        self.loops = []
+        self.disabled_tags = []
+        self.autoescape = False
+        self.parent_context = None
+        self._copy_depth = 0
+        self.loop_iteration_carry = 1
+        self.local_namespace_size_carry = 0
+        self.limits = allowed
+        self.held = 0
+        self._sizes: dict[object, int] = {}
+        self._passes = 0
+        self._fuel = limits.STRIDE
+        self._until = thread_time() + allowed.seconds
+
+    def spend(self, work: int) -> None:
+        """So many nodes or filters are to be worked off. Raises TimedOut once the processor time is used up."""
+        self._fuel -= work
+        if self._fuel < 0:
+            self._fuel = limits.STRIDE
+            if thread_time() > self._until:
+                raise TimedOut
+
+    def turn(self, work: int = 1) -> None:
+        """A loop begins a pass with so much work. Raises Exceeded where all loops together have made too many."""
+        self._passes += 1
+        if self._passes > self.limits.passes:
+            raise Exceeded(f"the loops go round more than {self.limits.passes:,} times")
+        self.spend(work)
+
+    @coroutine
+    def timed(self, work: Awaitable[Any]) -> Generator[Any, Any, Any]:
+        """Await the work, and take the time in which it waits, and others run on this thread, off the clock."""
+        steps = work.__await__()
+        resume: Callable[[Any], Any] = steps.send
+        value: Any = None
+        while True:
+            try:
+                awaited = resume(value)
+            except StopIteration as stop:
+                return stop.value
+            left = thread_time()
+            try:
+                value, resume = (yield awaited), steps.send
+            except GeneratorExit:
+                steps.close()
+                raise
+            except BaseException as error:  # noqa: BLE001 - it is handed on into the work that awaits
+                value, resume = error, steps.throw
+            self._until += thread_time() - left
+
+    def assign(self, key: str, val: Any) -> None:
+        """See base class. Raises Exceeded where all variables together hold too much."""
+        self._hold(key, val)
+        self.locals[key] = val
+
+    def cycle(self, key: object, length: int) -> int:
+        """See base class. A cycle's name is remembered, and so it is counted like a variable."""
+        if key not in self.tag_namespace["cycles"]:
+            self._hold(("cycle", key), key)
+        return super().cycle(key, length)
+
+    def _hold(self, place: object, value: Any) -> None:
+        size = limits.weigh(value, limits.HELD)
+        self.held += size - self._sizes.get(place, 0)
+        self._sizes[place] = size
+        if self.held > limits.HELD:
+            raise Exceeded(f"the variables hold more than {limits.HELD:,} bytes")
+
+    def filter(self, name: str, token: Token | None) -> Callable[..., object]:
+        """See base class."""
+        self.spend(1)
+        return super().filter(name, token)
+
+    def loop(self, namespace: Mapping[str, object], forloop: Any) -> _GeneratorContextManager[RenderContext]:
+        """See base class. Each pass is counted."""
+        forloop.it = self._counted(forloop.it)
+        return super().loop(namespace, forloop)
+
+    def raise_for_loop_limit(self, length: int = 1) -> None:
+        """See base class. Not needed: the passes themselves are counted."""
+
+    def _counted(self, items: Iterator[Any]) -> Iterator[Any]:
+        for item in items:
+            self.turn()
+            yield item
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        """See base class: what a text within the output may hold."""
+        del buf
+        return Buffer(limit=limits.TEXT)
+
+
+UNWORKABLE = (ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
+"""What Python raises where a value cannot be worked with."""
+
+
+class Unworkable(LiquidError):
+    """A value that cannot be worked with (E3)."""
+
+    def __init__(self, error: Exception, token: Token) -> None:
+        said = "too deeply nested" if isinstance(error, RecursionError) else str(error)
+        super().__init__(f"a value cannot be worked with: {said}", token=token)
 
 
 class Bound(BoundTemplate):
     """A parsed template."""
 
-    context_class = Rendering
+    context_class = cast("type[RenderContext]", Rendering)
 
-    def text(self, values: Mapping[str, object], services: Services) -> str:
-        """Rendered without calls."""
-        context, buffer = self._rendering(values, services), self._get_buffer()
+    def text(self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS) -> str:
+        """Rendered without calls, by the syntax tree. Raises LiquidError, with the place in its token, and Aborted."""
+        context, buffer = Rendering(self, values, services, allowed), Buffer(limit=allowed.output)
         self.render_with_context(context, buffer)
         return buffer.getvalue()
 
-    async def text_async(self, values: Mapping[str, object], services: Services) -> str:
-        """Rendered with calls."""
-        context, buffer = self._rendering(values, services), self._get_buffer()
-        await self.render_with_context_async(context, buffer)
+    async def text_async(
+        self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS
+    ) -> str:
+        """Rendered with calls, by the syntax tree. Raises as `text`."""
+        context, buffer = Rendering(self, values, services, allowed), Buffer(limit=allowed.output)
+        await context.timed(self.render_with_context_async(context, buffer))
         return buffer.getvalue()
 
-    def _rendering(self, values: Mapping[str, object], services: Services) -> Rendering:
-        context = Rendering(self, globals=self.make_globals(values))
-        context.services = services
-        return context
+    def render_with_context(
+        self,
+        context: RenderContext,
+        buffer: TextIO,
+        *args: Any,
+        partial: bool = False,
+        block_scope: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """See base class. All that Python itself raises becomes a LiquidError with a place."""
+        with context.extend(dict(*args, **kwargs)):
+            for node in self.nodes:
+                try:
+                    node.render(context, buffer)
+                except (LiquidError, LiquidInterrupt, *UNWORKABLE) as error:
+                    raise failed(error, node, inner=partial and not block_scope) from error
+
+    async def render_with_context_async(
+        self,
+        context: RenderContext,
+        buffer: TextIO,
+        *args: Any,
+        partial: bool = False,
+        block_scope: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """See base class, and `render_with_context`."""
+        with context.extend(dict(*args, **kwargs)):
+            for node in self.nodes:
+                try:
+                    await node.render_async(context, buffer)
+                except (LiquidError, LiquidInterrupt, *UNWORKABLE) as error:
+                    raise failed(error, node, inner=partial and not block_scope) from error
 
     @cached_property
     def needs_async(self) -> bool:
         """Whether a node of it makes calls: such a node's class says `calls = True`."""
-        context = RenderContext(self)
-
-        def any_calls(node: Node) -> bool:
-            if getattr(node, "calls", False):
-                return True
-            return any(any_calls(child) for child in node.children(context, include_partials=False))
-
         return any(any_calls(node) for node in self.nodes)
+
+
+def failed(error: Exception, node: Node, *, inner: bool) -> Exception:
+    """What is raised for an error within a node: it names a place. `inner`: a loop around the template may be left."""
+    if isinstance(error, LiquidInterrupt):
+        return (
+            error if inner else LiquidSyntaxError(f"“{error}” stands outside of all loops", token=node.token)
+        )
+    if not isinstance(error, LiquidError):
+        return Unworkable(error, node.token)
+    if error.token is None:
+        error.token = node.token
+    return error
+
+
+def any_calls(node: Node) -> bool:
+    """Whether the node, or one within it, makes calls."""
+    if getattr(node, "calls", False):
+        return True
+    return any(any_calls(child) for child in node.children(STATIC, include_partials=False))
+
+
+STATIC = cast("RenderContext", None)
+"""The context that nodes are asked for their children in: none of ours looks at it."""

@@ -19,6 +19,8 @@ from journeys.engine.content.compare import ruby
 from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import Stream, tokenize
 from journeys.engine.content.filters import dates, texts
+from journeys.engine.content.limits import NESTING, bounded
+from journeys.engine.content.loops import OurForTag, OurTablerowTag
 from journeys.engine.content.scanner import scan
 from journeys.engine.content.services import DEFAULT_REASON, Aborted
 from journeys.engine.content.stringify import stringify
@@ -134,19 +136,19 @@ class Dialect(Environment):
     """One environment for all templates: parsed templates hold no state and are safe across threads and tasks."""
 
     template_class = Bound
-    loop_iteration_limit = 10_000
-    output_stream_limit = 1024 * 1024
-    local_namespace_limit = 1024 * 1024
+    block_nesting_limit = NESTING
+    context_depth_limit = NESTING + 5
 
     def __init__(self) -> None:
         super().__init__(tolerance=Mode.STRICT, strict_filters=True, autoescape=False)
+        self.filters.update({name: bounded(name, filter_) for name, filter_ in self.filters.items()})
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         """See base class."""
         super().setup_tags_and_filters(extra=extra)
         for tag in DROPPED:
             self.tags.pop(tag, None)
-        for kind in (OurOutput, OurIfTag, OurUnlessTag, AbortTag):
+        for kind in (OurOutput, OurIfTag, OurUnlessTag, OurForTag, OurTablerowTag, AbortTag):
             self.add_tag(kind)
         self.add_filter("date", dates.date)
         self.add_filter("time_zone", dates.time_zone)

@@ -15,6 +15,7 @@ from journeys.engine.content.context import Bound
 from journeys.engine.content.environment import DIALECT
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW
+from journeys.engine.content.limits import LIMITS, Limits
 from journeys.engine.content.services import Services
 
 
@@ -57,9 +58,13 @@ class TemplateError(Exception):
 
 
 class RenderError(Exception):
-    """A message that could not be rendered (E3): it is cancelled, never printed into."""
+    """A message that could not be rendered (E3, E4): it is cancelled, never printed into. `line` and `column` as above."""
 
     code = "template_parse_error"
+
+    def __init__(self, message: str, line: int = 1, column: int = 1) -> None:
+        self.message, self.line, self.column = message, line, column
+        super().__init__(f"line {line}, column {column}: {message}")
 
 
 class Template:
@@ -69,27 +74,39 @@ class Template:
         self.source = source
         self._bound = bound
 
-    def render(self, values: Values, services: Services | None = None) -> str:
+    def render(self, values: Values, services: Services | None = None, *, limits: Limits = LIMITS) -> str:
         """The text for these values, of a template that makes no calls.
 
         Raises `Aborted` where the template says so, `RenderError` where a value cannot be worked with or a limit is
         passed.
         """
+        return self.render_by_tree(values, services, limits=limits)
+
+    def render_by_tree(
+        self, values: Values, services: Services | None = None, *, limits: Limits = LIMITS
+    ) -> str:
+        """The same by the library's syntax tree, node by node: the reference. Raises as `render`."""
         try:
-            return self._bound.text(values.globals(), services or Services())
-        except FAILURES as error:
+            return self._bound.text(values.globals(), services or Services(), limits)
+        except LiquidError as error:
             raise _render_error(error) from error
 
-    async def render_async(self, values: Values, services: Services) -> str:
+    async def render_async(self, values: Values, services: Services, *, limits: Limits = LIMITS) -> str:
         """The text for these values, with what the services answer.
 
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
         if not self.needs_async:
-            return self.render(values, services)
+            return self.render(values, services, limits=limits)
+        return await self.render_by_tree_async(values, services, limits=limits)
+
+    async def render_by_tree_async(
+        self, values: Values, services: Services, *, limits: Limits = LIMITS
+    ) -> str:
+        """The same by the library's syntax tree. Raises as `render_async`."""
         try:
-            text = await self._bound.text_async(values.globals(), services)
-        except FAILURES as error:
+            text = await self._bound.text_async(values.globals(), services, limits)
+        except LiquidError as error:
             raise _render_error(error) from error
         if services.retry is not None:
             raise services.retry
@@ -147,16 +164,9 @@ def render_value(source: str, values: Values) -> str:
     return compile(source).render(values)
 
 
-FAILURES = (
-    LiquidError, ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError,
-)  # fmt: skip
-"""What a rendering may fail with: values that cannot be worked with, and limits."""
-
-
-def _render_error(error: BaseException) -> RenderError:
-    if isinstance(error, LiquidError):
-        return RenderError(_message(error))
-    return RenderError(f"a value cannot be worked with: {error}")
+def _render_error(error: LiquidError) -> RenderError:
+    place = (1, 1) if error.token is None else _position(error.token.source, error.token.start_index)
+    return RenderError(_message(error), *place)
 
 
 def _position(source: str, index: int) -> tuple[int, int]:

@@ -1,0 +1,162 @@
+"""How much one rendering may use, so that a template, whoever wrote it, costs its own message only (E4).
+
+What a rendering uses is counted where it is used: passes of loops, output, the memory of variables, processor time. A filter's
+own work is bounded by what it may take and give: ranges, lists, texts and numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from sys import getsizeof
+from typing import Any
+
+from liquid.exceptions import ResourceLimitError
+
+from journeys.engine.content.stringify import stringify
+
+SOURCE = 1024 * 1024
+"""Characters of a template's source."""
+NESTING = 30
+"""Blocks within blocks, and texts rendered within texts."""
+RANGE = 10_000
+"""Elements of a range that a filter or a loop takes."""
+ELEMENTS = 100_000
+"""Elements of a list that a filter gives."""
+TEXT = 1024 * 1024
+"""Characters of a text that a filter or a `capture` gives."""
+DIGITS = 64
+"""Digits of a number that a filter gives."""
+HELD = 16 * 1024 * 1024
+"""Bytes of memory that a template's own variables may hold together, with what is within them."""
+STRIDE = 32
+"""So many nodes, filters and passes are worked off between two looks at the clock."""
+
+_LARGEST = 10**DIGITS
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What may be set for each rendering: bytes of output, passes of all loops together, seconds of processor time."""
+
+    output: int = 1024 * 1024
+    passes: int = 10_000
+    seconds: float = 1.0
+
+
+LIMITS = Limits()
+"""What holds where nobody says otherwise. A channel may allow less output."""
+
+
+class Exceeded(ResourceLimitError):
+    """A rendering used more than it may."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, token=None)
+
+
+class TimedOut(Exceeded):
+    """A rendering took more processor time than it may (E4)."""
+
+    def __init__(self) -> None:
+        super().__init__("Liquid rendering timeout")
+
+
+def too_long() -> Exceeded:
+    """A text has grown too long."""
+    return Exceeded(f"a text grows beyond {TEXT:,} characters")
+
+
+def too_much_output(limit: int) -> Exceeded:
+    """The output has grown too long."""
+    return Exceeded(f"the output grows beyond {limit:,} bytes")
+
+
+def weigh(value: Any, most: int) -> int:
+    """The bytes that a value holds, with all that is within it; where it is more than `most`, something above that."""
+    kind = value.__class__
+    if kind is str:
+        return getsizeof(value)
+    if kind is not list and kind is not dict and kind is not tuple:
+        return 32
+    total, open_ = 0, [value]
+    while open_ and total <= most:
+        value = open_.pop()
+        kind = value.__class__
+        if kind is list or kind is tuple:
+            total += getsizeof(value)
+            open_.extend(value)
+        elif kind is dict:
+            total += getsizeof(value)
+            open_.extend(value.keys())
+            open_.extend(value.values())
+        else:
+            total += getsizeof(value, 32)
+    return total
+
+
+def short(value: Any) -> Any:
+    """The value, unless it is a range too long to be gone through. Raises Exceeded."""
+    if value.__class__ is range and value.stop - value.start > RANGE:
+        raise Exceeded(f"a range of more than {RANGE:,} elements is used")
+    return value
+
+
+def _join(value: Any, glue: Any = " ", *_: Any) -> None:
+    if isinstance(value, list | tuple) and len(value) * len(stringify(glue)) > TEXT:
+        raise too_long()
+
+
+def _replace(value: Any, old: Any, new: Any = "", *_: Any) -> None:
+    text, old, new = stringify(value), stringify(old), stringify(new)
+    if len(text) * len(new) <= TEXT:
+        return
+    times = text.count(old) if old else len(text) + 1
+    if len(text) + times * (len(new) - len(old)) > TEXT:
+        raise too_long()
+
+
+def _round(_: Any, digits: Any = 0, *__: Any) -> None:
+    if isinstance(digits, int | float) and abs(digits) > DIGITS:
+        raise Exceeded(f"a number is rounded to more than {DIGITS} digits")
+
+
+_BEFORE: Mapping[str, Callable[..., None]] = {"join": _join, "replace": _replace, "round": _round}
+"""Filters that would make more than they may before anybody could look: what must hold before they are called."""
+_GROWING = frozenset({"concat"})
+"""Filters that give a list with the same elements many times over."""
+
+
+def bounded(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
+    """The filter, which takes and gives what is within the limits only. Raises Exceeded otherwise."""
+    before = _BEFORE.get(name)
+    growing = name in _GROWING
+
+    def call(value: Any, *given: Any, **named: Any) -> Any:
+        if value.__class__ is range:
+            short(value)
+        for each in given:
+            if each.__class__ is range:
+                short(each)
+        if before is not None:
+            before(value, *given)
+        result = filter_(value, *given, **named)
+        kind = result.__class__
+        if kind is str:
+            if len(result) > TEXT:
+                raise too_long()
+        elif kind is int:
+            if not -_LARGEST < result < _LARGEST:
+                raise Exceeded(f"a number grows beyond {DIGITS} digits")
+        elif kind is list:
+            if len(result) > ELEMENTS or (growing and weigh(result, HELD) > HELD):
+                raise Exceeded(f"a list grows beyond {ELEMENTS:,} elements or {HELD:,} bytes")
+        elif kind is Decimal and result.adjusted() >= DIGITS:
+            raise Exceeded(f"a number grows beyond {DIGITS} digits")
+        return result
+
+    call.__dict__.update(filter_.__dict__)
+    call.__name__ = name
+    call.__wrapped__ = filter_  # type: ignore[attr-defined]  # as functools.wraps names it
+    return call
