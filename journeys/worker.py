@@ -20,8 +20,10 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 from journeys.channels.base import Channel, installed
 from journeys.engine.burst import Bursts
 from journeys.engine.clock import Clock
+from journeys.engine.connected.content import connected_content
 from journeys.engine.delivery.bell import NotifyBell
 from journeys.engine.delivery.courier import Courier
+from journeys.engine.outside import Outside
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 from journeys.workflows.activities import Activities
@@ -98,7 +100,8 @@ async def engine(
         bursts = Bursts(db, published, clock, bell)
         stack.push_async_callback(bursts.drain)
         ways = {channel.name: channel for channel in channels} if channels is not None else dict(installed())
-        courier = Courier(db, published, clock, teller, bell, ways, public_url=public_url)
+        outside = Outside(calls=await stack.enter_async_context(connected_content(db)))
+        courier = Courier(db, published, clock, teller, bell, ways, public_url=public_url, outside=outside)
         await stack.enter_async_context(courier)
 
         async def closed(workflow_id: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 
@@ -23,6 +23,8 @@ class Receiver:
     calls: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, int] = field(default_factory=dict)
     delay: float = 0.0
+    replies: dict[str, Any] = field(default_factory=dict)
+    """By path: a text, or anything else as JSON; bytes as they are."""
     port: int = 0
 
     async def __aenter__(self) -> Receiver:
@@ -62,9 +64,15 @@ class Receiver:
             {
                 "method": request.method,
                 "path": request.url.path,
+                "query": request.url.query,
                 "headers": dict(request.headers),
                 "body": said,
                 "status": status,
             }
         )
-        return PlainTextResponse("ok", status, headers=self.headers)
+        reply = self.replies.get(request.url.path, "ok")
+        if isinstance(reply, str):
+            return PlainTextResponse(reply, status, headers=self.headers)
+        if isinstance(reply, bytes):
+            return Response(reply, status, headers=self.headers)
+        return JSONResponse(reply, status, headers=self.headers)

@@ -10,7 +10,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.channels.base import Content, Receipt, Recipient
-from journeys.engine.outgoing.guard import Guarded, networks
+from journeys.engine.outgoing.client import Malformed, Outgoing
+from journeys.engine.outgoing.guard import NotPublic, networks
 
 TIMEOUT = 90.0
 """Seconds that a call may take (WHK-1)."""
@@ -47,24 +48,19 @@ class Webhook:
     def __init__(self, settings: WebhookSettings | None = None) -> None:
         self.settings = settings or WebhookSettings()
         self.lanes = self.settings.lanes
-        self._client: httpx2.AsyncClient | None = None
+        self._client: Outgoing | None = None
 
     def __repr__(self) -> str:
         return "Webhook()"
 
     async def open(self) -> None:
-        """Make the client: no proxies from the environment, no redirects, guarded addresses."""
-        transport = httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=self.lanes))
-        pool: Any = transport._pool  # noqa: SLF001 - the transport takes no backend; a test watches this
-        pool._network_backend = Guarded(pool._network_backend, networks(self.settings.allowed_networks))  # noqa: SLF001
-        self._client = httpx2.AsyncClient(
-            transport=transport, trust_env=False, follow_redirects=False, timeout=TIMEOUT
-        )
+        """Make the client."""
+        self._client = await Outgoing(networks(self.settings.allowed_networks), most=self.lanes).__aenter__()
 
     async def close(self) -> None:
         """Close all connections."""
         if self._client is not None:
-            await self._client.aclose()
+            await self._client.__aexit__()
             self._client = None
 
     def address_of(self, profile: Any) -> str | None:
@@ -80,17 +76,20 @@ class Webhook:
         if content.method != "GET":  # GET has no body (WHK-1)
             body = {"json": content.json_body} if content.text is None else {"content": content.text}
         try:
-            async with self._client.stream(content.method, content.url, headers=headers, **body) as answer:
+            async with self._client.stream(
+                content.method, content.url, headers, timeout=TIMEOUT, **body
+            ) as answer:
                 size = 0
                 async for chunk in answer.aiter_raw():
                     size += len(chunk)
                     if size > LARGEST_ANSWER:
                         break
                 return _receipt(answer)
-        except (httpx2.InvalidURL, httpx2.UnsupportedProtocol, ValueError, UnicodeError) as error:
-            return Receipt("failed", f"this cannot be called: {type(error).__name__}")
+        except Malformed as error:
+            return Receipt("failed", str(error))
         except httpx2.ConnectError as error:
-            return Receipt("failed" if "public address" in str(error) else "retry", str(error)[:200])
+            private = isinstance(error.__cause__, NotPublic)
+            return Receipt("failed" if private else "retry", str(error)[:200])
         except httpx2.HTTPError as error:
             return Receipt("retry", f"no answer: {type(error).__name__}")
 

@@ -12,6 +12,9 @@ DEFAULT_REASON = "{% abort_message %} called"
 class Aborted(Exception):
     """The template says that this message is not to leave (A1). Not a Liquid error: those may be swallowed."""
 
+    code = "liquid_abort_message"
+    """What the fact says, beside the reason (E5)."""
+
     def __init__(self, reason: str = DEFAULT_REASON) -> None:
         self.reason = reason
         super().__init__(reason)

@@ -18,7 +18,10 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A dispatch that this drainer holds. `doubtful`: somebody died, or hung, while he was calling for it."""
+    """A dispatch that this drainer holds. `doubtful`: somebody died, or hung, while he was calling for it.
+
+    `attempts`: how often its provider failed; `waits`: how often it waited for a web service of its template (C3).
+    """
 
     workspace: int
     person: UUID
@@ -33,6 +36,7 @@ class Claimed:
     properties: Mapping[str, Any]
     held: bool
     attempts: int
+    waits: int
     claim: UUID
     doubtful: bool
 
@@ -46,7 +50,7 @@ with c as (
 update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp() + $4::interval
 from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.variant, d.at, d.context, d.properties,
-    d.held, d.attempts, d.claim, c.was = 'calling'
+    d.held, d.attempts, d.waits, d.claim, c.was = 'calling'
 """
 RENEW = "update dispatches set lease = clock_timestamp() + $2::interval where claim = $1"
 CALLING = """

@@ -102,7 +102,7 @@ async def prepare(
             await content(template, publication, values, links, profile, services)
         )
     except Aborted as aborted:
-        return Refused("aborted", "liquid_abort_message", aborted.reason)
+        return Refused("aborted", aborted.code, aborted.reason)
     except Retry as retry:
         return Postponed(urlsplit(retry.url).hostname or "", retry.status)
     except (RenderError, TemplateError) as error:

@@ -15,7 +15,7 @@ from journeys.engine.ports import Untold
 from journeys.engine.store.database import Database
 
 RETRIES = 5
-"""So often a call is repeated (WHK-3)."""
+"""So often a call is repeated (WHK-3), and so often a template waits for a web service (C3)."""
 
 PAUSES = (10, 30, 90, 270, 810)
 """Seconds before each repetition: within half an hour in all."""
@@ -90,7 +90,7 @@ from gone g where g.held and (t.workspace, t.person, t.id) = (g.workspace, g.per
 returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, false, t.alarm_at, t.priority, t.canvas, t.plan
 """
 AGAIN = """
-update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + 1,
+update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + case when s.behind then 0 else 1 end, waits = d.waits + case when s.behind then 1 else 0 end,
     not_before = clock_timestamp() + make_interval(secs => s.after),
     no = case when s.behind then nextval('dispatch_no') else d.no end
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[], $6::bool[])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
@@ -12,9 +12,23 @@ import httpcore2
 
 Network = IPv4Network | IPv6Network
 
+GLOBAL = IPv6Network("2000::/3")
+"""All that is given out of IPv6 for unicast; what lies outside is local, special, or a form that carries IPv4."""
+
+TRANSLATED = (IPv6Network("64:ff9b::/96"), IPv6Network("::ffff:0:0:0/96"))
+"""Prefixes whose last 32 bits are the IPv4 address that one arrives at (RFC 6052, RFC 2765)."""
+
+NEVER = (
+    ip_network("192.0.0.0/24"),  # protocol assignments; a cloud's metadata lies at .192
+    ip_network("192.88.99.0/24"),  # relays of 6to4, given up
+    ip_network("168.63.129.16/32"),  # a cloud's platform, at an address that looks public
+    ip_network("3fff::/20"),  # documentation
+)
+"""What older tables of the library hold to be public."""
+
 
 class NotPublic(httpcore2.ConnectError):
-    """The address is not a public one."""
+    """The address, or the port, is not one that may be called."""
 
 
 def networks(text: str) -> tuple[Network, ...]:
@@ -26,26 +40,45 @@ def real(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
     """The IPv4 address within one of the forms that carry one."""
     if isinstance(address, IPv6Address):
         inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if inner is None and address in IPv6Network("64:ff9b::/96"):
+        if inner is None and _within(address, TRANSLATED):
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         return inner or address
     return address
 
 
-def is_allowed(address: IPv4Address | IPv6Address, exceptions: Sequence[Network] = ()) -> bool:
-    """Whether one may connect there: a public unicast address, or one of the exceptions."""
+def _within(address: IPv4Address | IPv6Address, several: Iterable[Network]) -> bool:
+    return any(address in network for network in several if network.version == address.version)
+
+
+def is_excepted(address: IPv4Address | IPv6Address, exceptions: Sequence[Network]) -> bool:
+    """Whether the operator has allowed this address."""
+    return _within(real(address), exceptions)
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Whether it is a public unicast address."""
     inner = real(address)
-    if any(inner in network for network in exceptions if network.version == inner.version):
-        return True
-    return inner.is_global and not inner.is_multicast and not inner.is_reserved
+    if isinstance(inner, IPv6Address) and inner not in GLOBAL:
+        return False
+    return inner.is_global and not (inner.is_multicast or inner.is_reserved or _within(inner, NEVER))
 
 
 class Guarded(httpcore2.AsyncNetworkBackend):
-    """Resolves once, refuses what is not public, and connects to the very address that was checked."""
+    """Resolves once, refuses what is not public, and connects to the very address that was checked.
 
-    def __init__(self, inner: httpcore2.AsyncNetworkBackend, exceptions: Sequence[Network] = ()) -> None:
+    `exceptions` are networks that may be called all the same, on any port; `ports` those that are open elsewhere (none
+    named: all).
+    """
+
+    def __init__(
+        self,
+        inner: httpcore2.AsyncNetworkBackend,
+        exceptions: Sequence[Network] = (),
+        ports: Collection[int] = (),
+    ) -> None:
         self._inner = inner
         self._exceptions = exceptions
+        self._ports = ports
 
     async def connect_tcp(
         self,
@@ -55,14 +88,20 @@ class Guarded(httpcore2.AsyncNetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> Any:
-        """See base class. Raises NotPublic before a socket opens, if any of the host's addresses is not public."""
+        """See base class. Raises NotPublic before a socket opens, if any of the host's addresses may not be called."""
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(f"{host} is not known") from error
         addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
-        refused = next((each for each in addresses if not is_allowed(each, self._exceptions)), None)
-        if refused is not None or not addresses:
+        for address in addresses:
+            if is_excepted(address, self._exceptions):
+                continue
+            if not is_public(address):
+                raise NotPublic(f"{host} is not at a public address")
+            if self._ports and port not in self._ports:
+                raise NotPublic(f"port {port} is not called")
+        if not addresses:
             raise NotPublic(f"{host} is not at a public address")
         return await self._inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
 

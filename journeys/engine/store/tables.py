@@ -66,6 +66,18 @@ class ApiKey(Table):
     __table_args__ = (UniqueConstraint("workspace", "name"),)
 
 
+class CredentialRow(Table):
+    """What is sent along to web services of some domains: `sealed` opens only with the operator's key."""
+
+    __tablename__ = "credentials"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    domains: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    sealed: Mapped[bytes] = mapped_column(LargeBinary)
+    stored: Mapped[Now]
+
+
 class Person(Table):
     """A profile: what is known of one person, from anonymous to identified (IDN-1). `bucket` is 0–9999 (IDN-10)."""
 
@@ -325,6 +337,9 @@ class Dispatch(Table):
     claim: Mapped[UUID | None]
     lease: Mapped[Instant | None]
     attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """How often its provider failed."""
+    waits: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    """How often it waited for a web service of its template."""
     not_before: Mapped[Instant | None]
     created: Mapped[Now]
     __table_args__ = (

@@ -1,0 +1,59 @@
+"""Replies that serve again for a while: a hint, never a promise (C5)."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from time import monotonic
+
+from journeys.engine.content.services import Reply
+
+LEAST, MOST = 300, 14_400
+"""Seconds for which a reply may serve (C5)."""
+
+SIZE = 32 * 1024 * 1024
+"""Bytes that all replies held in a process may take."""
+
+OVERHEAD = 512
+"""Bytes that are counted for each reply beside its text and its key."""
+
+Key = tuple[object, ...]
+
+
+class Cache:
+    """Holds the replies that were used last, of at most `size` bytes in all. `clock` gives seconds."""
+
+    def __init__(self, size: int = SIZE, clock: Callable[[], float] = monotonic) -> None:
+        self._size = size
+        self._clock = clock
+        self._held: OrderedDict[Key, tuple[float, int, Reply]] = OrderedDict()
+        self.bytes = 0
+        """What the replies that are held come to."""
+
+    def get(self, key: Key) -> Reply | None:
+        """The reply, while it may serve."""
+        found = self._held.get(key)
+        if found is None:
+            return None
+        if found[0] <= self._clock():
+            self._drop(key)
+            return None
+        self._held.move_to_end(key)
+        return found[2]
+
+    def put(self, key: Key, reply: Reply, max_age: int) -> None:
+        """Keep a reply for so many seconds, within the bounds."""
+        self._drop(key)
+        size = OVERHEAD + 4 * len(reply.text) + sum(len(str(part)) for part in key)
+        if size > self._size:
+            return
+        age = min(max(max_age, LEAST), MOST)
+        self._held[key] = (self._clock() + age, size, reply)
+        self.bytes += size
+        while self.bytes > self._size:
+            self._drop(next(iter(self._held)))
+
+    def _drop(self, key: Key) -> None:
+        found = self._held.pop(key, None)
+        if found is not None:
+            self.bytes -= found[1]

@@ -1,0 +1,109 @@
+"""One call to a web service, within its limits: two seconds, one megabyte, public addresses, no redirects (C4, C10)."""
+
+from __future__ import annotations
+
+import asyncio
+import zlib
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import httpx2
+import structlog
+
+from journeys.engine.content.services import Call, Reply
+from journeys.engine.outgoing.client import Malformed, Outgoing
+from journeys.engine.outgoing.guard import Network, NotPublic
+
+TIMEOUT = 2.0
+"""Seconds that a call may take in all: name, connection, answer (C4)."""
+
+LARGEST = 1024 * 1024
+"""Bytes of a reply, unpacked (C4)."""
+
+PORTS = (80, 443)
+
+BAD, REFUSED, LARGE, NO_ANSWER = 400, 403, 413, 599
+"""Statuses of ours: an address or header that cannot be sent, an address that may not be called, a reply over a
+megabyte, and no connection or no answer in time (C6)."""
+
+log = structlog.get_logger(__name__)
+
+
+class Caller:
+    """Makes calls. Open it as a context. What it logs is the host, the status and the time: nothing of anybody."""
+
+    def __init__(self, exceptions: Sequence[Network] = (), *, timeout: float = TIMEOUT) -> None:
+        self._client = Outgoing(exceptions, PORTS)
+        self._timeout = timeout
+
+    async def __aenter__(self) -> Caller:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._client.__aexit__()
+
+    async def __call__(self, workspace: int, call: Call) -> Reply:
+        """Call, whatever comes of it: a failure is a reply."""
+        began = asyncio.get_running_loop().time()
+        try:
+            async with asyncio.timeout(self._timeout):
+                reply = await self._call(workspace, call)
+        except Malformed:
+            reply = Reply(BAD)
+        except httpx2.ConnectError as error:
+            reply = Reply(REFUSED if isinstance(error.__cause__, NotPublic) else NO_ANSWER)
+        except (httpx2.HTTPError, TimeoutError):
+            reply = Reply(NO_ANSWER)
+        took = round(asyncio.get_running_loop().time() - began, 3)
+        log.debug("connected", workspace=workspace, host=host_of(call.url), status=reply.status, seconds=took)
+        return reply
+
+    async def _call(self, workspace: int, call: Call) -> Reply:
+        headers = {
+            "user-agent": agent(workspace),
+            **{name.lower(): text for name, text in call.headers.items()},
+        }
+        headers["accept-encoding"] = "gzip, deflate"
+        body = {} if call.body is None else {"content": call.body.encode()}
+        async with self._client.stream(
+            call.method, call.url, headers, timeout=self._timeout, **body
+        ) as answer:
+            raw = bytearray()
+            async for chunk in answer.aiter_raw():
+                raw += chunk
+                if len(raw) > LARGEST:
+                    return Reply(LARGE)
+            return _reply(answer, bytes(raw))
+
+
+def _reply(answer: httpx2.Response, raw: bytes) -> Reply:
+    """The reply as text. What was packed is unpacked only as far as a reply may be long."""
+    packed = answer.headers.get("content-encoding", "").strip().lower()
+    if packed in ("gzip", "x-gzip", "deflate") and raw:
+        try:
+            raw = zlib.decompressobj(47).decompress(raw, LARGEST + 1)
+        except zlib.error:
+            return Reply(NO_ANSWER)
+        if len(raw) > LARGEST:
+            return Reply(LARGE)
+    try:
+        text = raw.decode(answer.charset_encoding or "utf-8", errors="replace")
+    except LookupError:
+        text = raw.decode(errors="replace")
+    return Reply(answer.status_code, text)
+
+
+def agent(workspace: int) -> str:
+    """How we call ourselves: a receiver can tell workspaces apart, and know nothing of them (C7)."""
+    return (
+        f"Journeys Sender {blake2b(f'journeys workspace {workspace}'.encode(), digest_size=16).hexdigest()}"
+    )
+
+
+def host_of(url: str) -> str:
+    """The host of an address as it is called: lower case, ASCII, without the dot at its end; empty where it has none."""
+    try:
+        return httpx2.URL(url).raw_host.decode().rstrip(".").lower()
+    except (httpx2.InvalidURL, ValueError, TypeError):
+        return ""

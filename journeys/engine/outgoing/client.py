@@ -1,0 +1,80 @@
+"""The client with which addresses of users are called: guarded, and without memory from one call to the next."""
+
+from __future__ import annotations
+
+from base64 import b64encode
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+from urllib.parse import unquote
+
+import httpx2
+
+from journeys.engine.outgoing.guard import Guarded, Network
+
+OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
+"""Headers that say how the call is made and who is called: they are not the author's, and left out."""
+
+
+class Malformed(ValueError):
+    """Something that cannot be called."""
+
+
+class Outgoing:
+    """Calls by HTTP: no redirects, no proxies of the environment, no cookies kept, nothing logged. Open it as a context.
+
+    `exceptions`: private networks that may be called all the same; `ports`: those that may be called elsewhere.
+    """
+
+    def __init__(
+        self, exceptions: Sequence[Network] = (), ports: Collection[int] = (), *, most: int | None = None
+    ) -> None:
+        self._transport = httpx2.AsyncHTTPTransport(
+            trust_env=False, limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most or 100)
+        )
+        pool: Any = self._transport._pool  # noqa: SLF001 - the transport takes no backend; a test watches this
+        pool._network_backend = Guarded(pool._network_backend, exceptions, ports)  # noqa: SLF001
+
+    async def __aenter__(self) -> Outgoing:
+        await self._transport.__aenter__()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transport.aclose()
+
+    @asynccontextmanager
+    async def stream(
+        self, method: str, url: str, headers: Mapping[str, str], *, timeout: float, **body: Any
+    ) -> AsyncIterator[httpx2.Response]:
+        """The answer, as it comes. `body`: `content` or `json`. `timeout`: seconds for each single step of the call.
+
+        Raises `Malformed`, and `httpx2.HTTPError`: `ConnectError` caused by `NotPublic` where it must not be called.
+        """
+        request = self._request(method, url, headers, timeout, body)
+        answer = await self._transport.handle_async_request(request)
+        answer.request = request
+        try:
+            yield answer
+        finally:
+            await answer.aclose()
+
+    @staticmethod
+    def _request(
+        method: str, url: str, headers: Mapping[str, str], timeout: float, body: Mapping[str, Any]
+    ) -> httpx2.Request:
+        try:
+            address = httpx2.URL(url)
+            given = {name.lower(): text for name, text in headers.items() if name.lower() not in OURS}
+            said = httpx2.Headers({"accept": "*/*", **given})
+            if address.scheme not in ("http", "https") or not address.host:
+                raise Malformed("it is not an address of http or https")
+            if any(sign in name + text for name, text in given.items() for sign in "\r\n\0"):
+                raise Malformed("a header may not hold a line end")
+            if address.userinfo and "authorization" not in said:
+                said["authorization"] = f"Basic {b64encode(unquote(address.userinfo).encode()).decode()}"
+            options = {"timeout": httpx2.Timeout(timeout).as_dict()}
+            return httpx2.Request(method, address, headers=said, extensions=options, **body)
+        except Malformed:
+            raise
+        except (httpx2.InvalidURL, ValueError, TypeError) as error:
+            raise Malformed(f"this cannot be called: {type(error).__name__}") from error

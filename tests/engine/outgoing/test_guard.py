@@ -1,0 +1,169 @@
+"""Which addresses may be called, and how calls are kept from saying more than they should (C10)."""
+
+from __future__ import annotations
+
+import asyncio
+from ipaddress import ip_address
+from typing import Any
+
+import httpcore2
+import httpx2
+import pytest
+
+from journeys.engine.outgoing.client import Malformed, Outgoing
+from journeys.engine.outgoing.guard import Guarded, NotPublic, is_public, networks
+from tests.receiver import Receiver
+
+LOCAL = networks("127.0.0.0/8")
+
+
+@pytest.mark.parametrize("address", [
+    "127.0.0.1", "127.255.255.254", "0.0.0.0", "10.0.0.1", "172.16.0.1", "172.31.255.255", "192.168.0.1", "100.64.0.1",
+    "100.100.100.200", "169.254.169.254", "169.254.0.1", "168.63.129.16", "192.0.0.192", "192.0.2.1", "198.18.0.1",
+    "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255", "192.88.99.1",
+    "::", "::1", "::7f00:1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:0:127.0.0.1",
+    "64:ff9b::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1::1", "2002:7f00:1::", "2002:a9fe:a9fe::1", "2002:0a00:1::",
+    "2001:0:4136:e378:8000:63bf:80ff:fffe", "fe80::1", "fe80::1%eth0", "fec0::1", "fc00::1", "fd00::1", "fd00:ec2::254",
+    "ff02::1", "2001:db8::1", "3fff::1", "5f00::1", "100::1",
+])  # fmt: skip
+def test_what_is_not_public_is_not_called(address: str) -> None:
+    """Loopback, private, shared, link-local, metadata, documentation, multicast; IPv6 forms that carry such an IPv4."""
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["93.184.216.34", "8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"],
+)
+def test_what_is_public_may_be_called(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+async def connecting(monkeypatch: pytest.MonkeyPatch, *answers: str, ports: Any = (80, 443)) -> Any:
+    """A guard whose names are answered so, and what it connects to."""
+    connected: list[tuple[str, int]] = []
+
+    async def resolve(host: str, port: int, **_: object) -> object:
+        return [(2, 1, 6, "", (each, port)) for each in answers]
+
+    async def connect(self: object, host: str, port: int, *_: object, **__: object) -> object:
+        connected.append((host, port))
+        raise OSError("not today")
+
+    inner = httpcore2.AnyIOBackend()
+    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
+    monkeypatch.setattr(type(inner), "connect_tcp", connect)
+    return Guarded(inner, (), ports), connected
+
+
+async def test_one_private_address_among_several_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, connected = await connecting(monkeypatch, "93.184.216.34", "10.0.0.1")
+    with pytest.raises(NotPublic):
+        await guard.connect_tcp("two.example", 443)
+
+    assert connected == []
+
+
+async def test_a_zone_beside_an_address_does_not_hide_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard, connected = await connecting(monkeypatch, "fe80::1%2")
+    with pytest.raises(NotPublic):
+        await guard.connect_tcp("zone.example", 443)
+
+    assert connected == []
+
+
+@pytest.mark.parametrize("port", [22, 25, 3306, 5432, 6379, 8080, 0])
+async def test_other_ports_than_those_of_the_web_are_refused(
+    monkeypatch: pytest.MonkeyPatch, port: int
+) -> None:
+    """C4"""
+    guard, connected = await connecting(monkeypatch, "93.184.216.34")
+    with pytest.raises(NotPublic, match="port"):
+        await guard.connect_tcp("x.example", port)
+    with pytest.raises(OSError, match="not today"):
+        await guard.connect_tcp("x.example", 443)
+
+    assert connected == [("93.184.216.34", 443)]
+
+
+@pytest.mark.parametrize("host", [
+    "127.0.0.1", "127.1", "2130706433", "0x7f000001", "0x7f.1", "017700000001", "0177.0.0.1", "localhost", "localhost.",
+    "LOCALHOST", "[::1]", "[::ffff:7f00:1]", "user:secret@127.0.0.1", "example.com@127.0.0.1", "127.0.0.1.",
+    "127。0。0。1",
+])  # fmt: skip
+async def test_no_spelling_of_a_private_host_reaches_it(receiver: Receiver, host: str) -> None:
+    """Decimal, octal and hexadecimal hosts, dots at the end, user parts, other dots: what counts is where it leads."""
+    async with Outgoing() as client:
+        with pytest.raises((httpx2.ConnectError, Malformed)):
+            async with client.stream("GET", f"http://{host}:{receiver.port}/", {}, timeout=5):
+                pass
+
+    assert receiver.calls == []
+
+
+async def called(receiver: Receiver, **more: Any) -> httpx2.Response:
+    async with (
+        Outgoing(LOCAL) as client,
+        client.stream("GET", f"{receiver.url}/x", more.get("headers", {}), timeout=5) as answer,
+    ):
+        await answer.aread()
+        return answer
+
+
+async def test_a_redirect_is_an_answer_and_is_not_followed(receiver: Receiver) -> None:
+    """C4"""
+    receiver.statuses, receiver.headers = [302], {"location": "/elsewhere"}
+
+    assert (await called(receiver)).status_code == 302
+    assert [call["path"] for call in receiver.calls] == ["/x"]
+
+
+async def test_nothing_is_remembered_from_one_call_to_the_next(receiver: Receiver) -> None:
+    """What one workspace's receiver gives as a cookie is never sent for another."""
+    receiver.headers = {"set-cookie": "session=1; Path=/"}
+    async with Outgoing(LOCAL) as client:
+        for _ in range(2):
+            async with client.stream("GET", f"{receiver.url}/x", {}, timeout=5) as answer:
+                await answer.aread()
+
+    assert [call["headers"].get("cookie") for call in receiver.calls] == [None, None]
+
+
+async def test_whom_a_call_goes_to_is_not_the_headers_to_say(receiver: Receiver) -> None:
+    """A shared front would take it elsewhere, credentials and all."""
+    await called(receiver, headers={"Host": "elsewhere.example", "X-A": "1"})
+
+    [call] = receiver.calls
+    assert (call["headers"]["host"], call["headers"]["x-a"]) == (f"127.0.0.1:{receiver.port}", "1")
+
+
+@pytest.mark.parametrize("text", ["a\r\nX-Injected: 1", "a\nb", "a\rb", "a\0b"])
+async def test_a_header_with_a_line_end_is_refused(receiver: Receiver, text: str) -> None:
+    with pytest.raises(Malformed):
+        await called(receiver, headers={"X-A": text})
+    with pytest.raises(Malformed):
+        await called(receiver, headers={text: "a"})
+
+    assert receiver.calls == []
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://example.com/", "file:///etc/passwd", "http://", "x", "", "http://[::1", "gopher://x"]
+)
+async def test_only_addresses_of_the_web_are_called(url: str) -> None:
+    """C4"""
+    async with Outgoing() as client:
+        with pytest.raises(Malformed):
+            async with client.stream("GET", url, {}, timeout=5):
+                pass
+
+
+async def test_a_name_and_password_in_an_address_are_sent_as_such(receiver: Receiver) -> None:
+    async with (
+        Outgoing(LOCAL) as client,
+        client.stream("GET", f"http://mel:se%20cret@127.0.0.1:{receiver.port}/x", {}, timeout=5) as answer,
+    ):
+        await answer.aread()
+
+    [call] = receiver.calls
+    assert call["headers"]["authorization"] == "Basic bWVsOnNlIGNyZXQ="
