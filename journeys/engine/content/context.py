@@ -13,9 +13,11 @@ from typing import Any, TextIO, cast
 from liquid import BoundTemplate, Node, RenderContext, Token
 from liquid.exceptions import LiquidError, LiquidInterrupt, LiquidSyntaxError
 from liquid.output import LimitedStringIO
+from liquid.static_analysis import TemplateAnalysis
 from liquid.utils import ReadOnlyChainMap
 
 from journeys.engine.content import limits
+from journeys.engine.content.blocks import BLOCKS, Blocks
 from journeys.engine.content.limits import LIMITS, Exceeded, Limits, TimedOut
 from journeys.engine.content.services import Services
 
@@ -158,7 +160,7 @@ class Bound(BoundTemplate):
 
     def text(self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS) -> str:
         """Rendered without calls, by the syntax tree. Raises LiquidError, with the place in its token, and Aborted."""
-        context, buffer = Rendering(self, values, services, allowed), Buffer(limit=allowed.output)
+        context, buffer = self._begin(values, services, allowed), Buffer(limit=allowed.output)
         self.render_with_context(context, buffer)
         return buffer.getvalue()
 
@@ -166,9 +168,17 @@ class Bound(BoundTemplate):
         self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS
     ) -> str:
         """Rendered with calls, by the syntax tree. Raises as `text`."""
-        context, buffer = Rendering(self, values, services, allowed), Buffer(limit=allowed.output)
+        context, buffer = self._begin(values, services, allowed), Buffer(limit=allowed.output)
         await context.timed(self.render_with_context_async(context, buffer))
         return buffer.getvalue()
+
+    def _begin(self, values: Mapping[str, object], services: Services, allowed: Limits) -> Rendering:
+        if not self.blocks:
+            return Rendering(self, values, services, allowed)
+        given = dict(values)
+        context = Rendering(self, given, services, allowed)
+        given[BLOCKS] = Blocks(context)
+        return context
 
     def render_with_context(
         self,
@@ -204,10 +214,26 @@ class Bound(BoundTemplate):
                 except (LiquidError, LiquidInterrupt, *UNWORKABLE) as error:
                     raise failed(error, node, inner=partial and not block_scope) from error
 
+    def walk(self) -> Iterator[Node]:
+        """All nodes of it, each before those within it."""
+        for node in self.nodes:
+            yield from within(node)
+
     @cached_property
-    def needs_async(self) -> bool:
+    def analysis(self) -> TemplateAnalysis:
+        """What it names: variables, filters, tags, each with its places."""
+        return self.analyze()
+
+    @cached_property
+    def calls(self) -> bool:
         """Whether a node of it makes calls: such a node's class says `calls = True`."""
-        return any(any_calls(node) for node in self.nodes)
+        return any(getattr(node, "calls", False) for node in self.walk())
+
+    @cached_property
+    def blocks(self) -> frozenset[str]:
+        """The content blocks that it names."""
+        named = self.analysis.globals.get(BLOCKS, ())
+        return frozenset(str(each.segments[1]) for each in named if len(each.segments) > 1)
 
 
 def failed(error: Exception, node: Node, *, inner: bool) -> Exception:
@@ -223,11 +249,11 @@ def failed(error: Exception, node: Node, *, inner: bool) -> Exception:
     return error
 
 
-def any_calls(node: Node) -> bool:
-    """Whether the node, or one within it, makes calls."""
-    if getattr(node, "calls", False):
-        return True
-    return any(any_calls(child) for child in node.children(STATIC, include_partials=False))
+def within(node: Node) -> Iterator[Node]:
+    """The node, and all within it."""
+    yield node
+    for child in node.children(STATIC, include_partials=False):
+        yield from within(child)
 
 
 STATIC = cast("RenderContext", None)

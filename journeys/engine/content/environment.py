@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TextIO
 
-from liquid import Environment, Mode, Node, RenderContext, Tag, Token, TokenStream
+from liquid import Environment, Mode, Node, RenderContext, Token, TokenStream
 from liquid.ast import BlockNode
 from liquid.builtin.expressions import FilteredExpression
 from liquid.builtin.output import Output, OutputNode
@@ -13,7 +13,7 @@ from liquid.builtin.tags.if_tag import IfNode, IfTag
 from liquid.builtin.tags.unless_tag import UnlessNode, UnlessTag
 from liquid.exceptions import LiquidSyntaxError
 from liquid.parser import get_parser
-from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
+from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT
 
 from journeys.engine.content.compare import ruby
 from journeys.engine.content.context import Bound
@@ -22,8 +22,9 @@ from journeys.engine.content.filters import dates, texts
 from journeys.engine.content.limits import NESTING, bounded
 from journeys.engine.content.loops import OurForTag, OurTablerowTag
 from journeys.engine.content.scanner import scan
-from journeys.engine.content.services import DEFAULT_REASON, Aborted
 from journeys.engine.content.stringify import stringify
+from journeys.engine.content.tags import TAGS
+from journeys.engine.content.tags.blocks import BlockOutput, block_of
 
 
 class Printed(OutputNode):
@@ -48,7 +49,9 @@ class OurOutput(Output):
         if not expression.value:
             raise LiquidSyntaxError("the output is empty", token=token)
         inner = Stream(tokenize(expression.value, expression))
-        return Printed(token, FilteredExpression.parse(self.env, inner))
+        printed = FilteredExpression.parse(self.env, inner)
+        block = block_of(printed)
+        return Printed(token, printed) if block is None else BlockOutput(token, printed, block)
 
 
 class OurIf(IfNode):
@@ -85,49 +88,6 @@ class OurUnlessTag(UnlessTag):
     node_class = OurUnless  # type: ignore[assignment]  # the library narrows it to its own class
 
 
-class AbortNode(Node):
-    """`abort_message`: ends the rendering where it is reached (A1, A4)."""
-
-    __slots__ = ("reason",)
-
-    def __init__(self, token: Token, reason: str) -> None:
-        super().__init__(token)
-        self.reason = reason
-        self.blank = False
-
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        """See base class."""
-        del context, buffer
-        raise Aborted(self.reason)
-
-    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
-        """See base class."""
-        return self.render_to_output(context, buffer)
-
-
-class AbortTag(Tag):
-    """`{% abort_message('reason') %}`; the reason is fixed text (A3)."""
-
-    name = "abort_message"
-    block = False
-
-    def parse(self, stream: TokenStream) -> AbortNode:
-        """See base class."""
-        token = stream.expect(TOKEN_TAG)
-        if stream.peek.kind != TOKEN_EXPRESSION:
-            return AbortNode(token, DEFAULT_REASON)
-        next(stream)  # the parser goes on after the tag's last token
-        written = stream.current.value.strip()
-        inner = written[1:-1].strip() if written.startswith("(") and written.endswith(")") else written
-        if not inner:
-            return AbortNode(token, DEFAULT_REASON)
-        if len(inner) < 2 or inner[0] not in "\"'" or inner[-1] != inner[0]:
-            raise LiquidSyntaxError(
-                "abort_message takes a reason in quotes: abort_message('reason')", token=token
-            )
-        return AbortNode(token, inner[1:-1])
-
-
 DROPPED = ("include", "render", "ifchanged")
 """Tags of the library that the dialect does not have."""
 
@@ -148,7 +108,7 @@ class Dialect(Environment):
         super().setup_tags_and_filters(extra=extra)
         for tag in DROPPED:
             self.tags.pop(tag, None)
-        for kind in (OurOutput, OurIfTag, OurUnlessTag, OurForTag, OurTablerowTag, AbortTag):
+        for kind in (OurOutput, OurIfTag, OurUnlessTag, OurForTag, OurTablerowTag, *TAGS):
             self.add_tag(kind)
         self.add_filter("date", dates.date)
         self.add_filter("time_zone", dates.time_zone)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
@@ -11,12 +12,21 @@ from typing import Any, cast
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
 from journeys.canvas.problems import meant
+from journeys.engine.content.blocks import LEVELS
 from journeys.engine.content.context import Bound
 from journeys.engine.content.environment import DIALECT
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW
 from journeys.engine.content.limits import LIMITS, Limits
 from journeys.engine.content.services import Services
+from journeys.engine.content.tags.promotion import PromotionNode
+
+
+class Recommendations(dict[str, Any]):
+    """Recommendations by name; one that is not there is an empty list (S2)."""
+
+    def __missing__(self, name: str) -> list[Any]:
+        return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +51,7 @@ class Values:
             "context": self.context,
             "canvas_entry_properties": self.context,
             "event_properties": self.event_properties,
+            "product_recommendation": Recommendations(self.namespaces.get("product_recommendation") or {}),
             "campaign": self.campaign,
             "canvas": self.canvas,
             NOW: self.now,
@@ -96,7 +107,7 @@ class Template:
 
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
-        if not self.needs_async:
+        if not any(each.calls for each in self.within(services.block)):
             return self.render(values, services, limits=limits)
         return await self.render_by_tree_async(values, services, limits=limits)
 
@@ -107,22 +118,51 @@ class Template:
         try:
             text = await self._bound.text_async(values.globals(), services, limits)
         except LiquidError as error:
+            if services.retry is not None:  # what failed may have wanted the reply that did not come
+                raise services.retry from error
             raise _render_error(error) from error
         if services.retry is not None:
             raise services.retry
         return text
 
     @property
+    def calls(self) -> bool:
+        """Whether it makes calls of its own while it is rendered."""
+        return self._bound.calls
+
+    @property
     def needs_async(self) -> bool:
-        """Whether it may make calls while it is rendered."""
-        return self._bound.needs_async
+        """Whether it may make calls while it is rendered: its own, or those of content blocks that it names."""
+        return self.calls or bool(self._bound.blocks)
+
+    @property
+    def blocks(self) -> frozenset[str]:
+        """The content blocks that it names."""
+        return self._bound.blocks
+
+    @cached_property
+    def promotions(self) -> frozenset[str]:
+        """The promotion lists that it names in any branch, each to be charged before it is rendered (P2)."""
+        return frozenset(node.snippet for node in self._bound.walk() if isinstance(node, PromotionNode))
+
+    def within(self, block: Callable[[str], str | None]) -> Sequence[Template]:
+        """Itself and the content blocks that it comes to show, by their sources; one that cannot be read is left out."""
+        if not self.blocks:
+            return (self,)
+        found: dict[str, Template] = {}
+        level: Sequence[Template] = (self,)
+        for _ in range(LEVELS):
+            names = {name for each in level for name in each.blocks}
+            level = [made for name in sorted(names) for made in _compiled(block(name))]
+            found |= {made.source: made for made in level}
+        return (self, *found.values())
 
     @cached_property
     def needs(self) -> frozenset[str]:
         """The values that it asks for, as `namespace.name`; `profile.x` for bare `${x}`."""
         names = {ROOT: "profile"}
         found = set()
-        for segments in self._bound.global_variable_segments():
+        for segments in (one.segments for each in self._bound.analysis.globals.values() for one in each):
             head = names.get(str(segments[0]), str(segments[0]))
             found.add(f"{head}.{segments[1]}" if len(segments) > 1 else f"{head}.*")
         return frozenset(found)
@@ -136,18 +176,24 @@ def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
     """
     try:
         bound = cast("Bound", DIALECT.from_string(source))
-        unknown = [name for name in bound.analyze().filters if name not in DIALECT.filters]
+        unknown = [name for name in bound.analysis.filters if name not in DIALECT.filters]
     except LiquidSyntaxError as error:
         raise _template_error(error, source) from error
     except (LiquidError, RecursionError, ValueError) as error:
         raise _template_error(error, source) from error
     if unknown:
-        span = bound.analyze().filters[unknown[0]][0]
+        span = bound.analysis.filters[unknown[0]][0]
         line, column = _position(source, span.index)
         raise TemplateError(
             f"there is no filter “{unknown[0]}”", line, column, meant(unknown[0], DIALECT.filters)
         )
     return Template(source, bound)
+
+
+def _compiled(source: str | None) -> Iterator[Template]:
+    if source is not None:
+        with suppress(TemplateError):
+            yield compile(source)
 
 
 def problems(source: str) -> list[TemplateError]:

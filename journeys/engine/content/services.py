@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import msgspec
 
 DEFAULT_REASON = "{% abort_message %} called"
 
@@ -37,21 +40,50 @@ class Call:
     max_age: int | None = None
     retry: bool = False
 
+    @property
+    def content_type(self) -> str:
+        """Of the body, as the headers say it."""
+        return next((text for name, text in self.headers.items() if name.lower() == "content-type"), "")
 
-@dataclass(frozen=True, slots=True)
+    def with_body(self, body: str) -> Call:
+        """The same with this body."""
+        return replace(self, body=body)
+
+
+@dataclass(frozen=True)
 class Reply:
-    """What came back. `status` 599: no connection or no answer in time; 598: not tried, the host fails too often (C6)."""
+    """What came back. `status` 599: no connection or no answer in time; 598: not tried, the host fails too often (C6).
+
+    `kind`: what the sender says it is. Where nothing is said, an object or a list in JSON is taken as that, anything else
+    as text.
+    """
 
     status: int
     text: str = ""
+    kind: Literal["", "json", "text"] = ""
 
     @property
     def ok(self) -> bool:
         """Only 2XX replies count (C1)."""
         return 200 <= self.status < 300
 
+    @cached_property
+    def value(self) -> Any:
+        """The data of a JSON reply, the text of any other."""
+        if self.kind == "text" or (not self.kind and not self.text.lstrip().startswith(("{", "["))):
+            return self.text
+        try:
+            return msgspec.json.decode(self.text)
+        except (msgspec.DecodeError, RecursionError):
+            return self.text
 
-@dataclass(frozen=True, slots=True)
+    @property
+    def is_text(self) -> bool:
+        """Whether it is printed where no variable is to hold it."""
+        return self.value is self.text
+
+
+@dataclass(eq=False)
 class Retry(Exception):
     """The message waits for a web service: render it anew after a pause (C3). Never a Liquid error."""
 

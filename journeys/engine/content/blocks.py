@@ -1,0 +1,79 @@
+"""Content blocks: texts that many messages share, rendered in the scope of the message that names them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+from liquid import BoundTemplate, Environment, RenderContext, Token
+from liquid.exceptions import LiquidError
+
+from journeys.engine.content.limits import Exceeded
+
+if TYPE_CHECKING:
+    from journeys.engine.content.context import Rendering
+
+BLOCKS = "content_blocks"
+"""The namespace of content blocks."""
+
+LEVELS = 2
+"""A block within a block works, one within that is left out silently (B2)."""
+_DEPTH = "blocks"
+
+
+class Blocks(Mapping[str, str]):
+    """The blocks as values of one rendering: the text that a block comes to."""
+
+    def __init__(self, context: Rendering) -> None:
+        self._context = context
+
+    def __getitem__(self, name: str) -> str:
+        buffer = self._context.get_buffer()
+        with entered(self._context, name) as block:
+            if block is not None:
+                block.render_with_context(self._context, buffer, partial=True)
+        return buffer.getvalue()
+
+    async def __getitem_async__(self, name: str) -> str:
+        buffer = self._context.get_buffer()
+        with entered(self._context, name) as block:
+            if block is not None:
+                await block.render_with_context_async(self._context, buffer, partial=True)
+        return buffer.getvalue()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(())
+
+    def __len__(self) -> int:
+        return 0
+
+
+@contextmanager
+def entered(context: RenderContext, name: str, token: Token | None = None) -> Iterator[BoundTemplate | None]:
+    """The template of a block, one level deeper. None where it is unknown or too deep.
+
+    Raises LiquidError that names the block, for what is wrong within it.
+    """
+    notes = context.tag_namespace
+    depth = notes.get(_DEPTH, 0)
+    source = cast("Rendering", context).services.block(name) if depth < LEVELS else None
+    if source is None:
+        yield None
+        return
+    notes[_DEPTH] = depth + 1
+    try:
+        yield _template(context.env, source)
+    except Exceeded as error:
+        error.token = token
+        raise
+    except LiquidError as error:
+        raise LiquidError(f"in the content block “{name}”: {error.message}", token=token) from error
+    finally:
+        notes[_DEPTH] = depth
+
+
+@lru_cache(maxsize=1000)
+def _template(env: Environment, source: str) -> BoundTemplate:
+    return env.from_string(source)

@@ -1,0 +1,42 @@
+"""What all tags have in common that ask somebody while the message is rendered."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TextIO, cast
+
+from liquid import Node, RenderContext, Token
+from liquid.exceptions import LiquidError
+
+from journeys.engine.content.context import Rendering
+
+AGAIN = "again"
+"""Set in a rendering's notes while a reply or a cell is rendered: no calls are made within (`:rerender`, K4)."""
+
+
+class CallNode(Node):
+    """A tag that waits for an answer. It is never blank: white space around it is kept (T1)."""
+
+    calls = True
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(token)
+        self.blank = False
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        if context.tag_namespace.get(AGAIN):
+            return 0
+        raise LiquidError(
+            f"“{self.token.value}” cannot be used here: it asks somebody else", token=self.token
+        )
+
+    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        if context.tag_namespace.get(AGAIN):
+            return 0
+        return await self.ask(cast("Rendering", context), buffer)
+
+    @abstractmethod
+    async def ask(self, context: Rendering, buffer: TextIO) -> int:
+        """Ask, and use the answer. Returns how much was printed."""

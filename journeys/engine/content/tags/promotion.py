@@ -1,0 +1,47 @@
+"""`{% promotion('snippet') %}`: a promotion code of one's own."""
+
+from __future__ import annotations
+
+from typing import TextIO, cast
+
+from liquid import Node, RenderContext, Tag, Token, TokenStream
+from liquid.exceptions import LiquidSyntaxError
+
+from journeys.engine.content.context import Rendering
+from journeys.engine.content.services import Aborted
+from journeys.engine.content.tags.parts import opened, quoted
+
+
+class PromotionNode(Node):
+    """Prints the code that this message was charged before it was rendered (P1, P2). None left: aborted (P3)."""
+
+    __slots__ = ("snippet",)
+
+    def __init__(self, token: Token, snippet: str) -> None:
+        super().__init__(token)
+        self.snippet = snippet
+        self.blank = False  # P5
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        code = cast("Rendering", context).services.promotion(self.snippet)
+        if code is None:
+            raise Aborted(f"the promotion list “{self.snippet}” has no code left")
+        return buffer.write(code)
+
+
+class PromotionTag(Tag):
+    """The name of the list in quotes of either kind; it is case-sensitive (P1)."""
+
+    name = "promotion"
+    block = False
+
+    def parse(self, stream: TokenStream) -> PromotionNode:
+        """See base class."""
+        token, word = opened(stream)
+        for snippet in quoted(word):
+            if snippet.strip():
+                return PromotionNode(token, snippet.strip())
+        raise LiquidSyntaxError(
+            "promotion takes the name of a list in quotes: {% promotion('spring') %}", token=token
+        )

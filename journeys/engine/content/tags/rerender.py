@@ -1,0 +1,44 @@
+"""`:rerender`: Liquid in what came back is run, one level deep, and makes no calls (4.3, K4)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from liquid import Token
+from liquid.exceptions import LiquidError
+
+from journeys.engine.content.context import Rendering
+from journeys.engine.content.limits import Exceeded
+from journeys.engine.content.tags.call import AGAIN
+
+
+async def rerendered(value: Any, context: Rendering, token: Token) -> Any:
+    """A value with the Liquid of all texts within it run, in the scope of the message.
+
+    Raises LiquidError at the tag where such a text cannot be read.
+    """
+    if isinstance(value, str):
+        return await _text(value, context, token) if "{{" in value or "{%" in value else value
+    if isinstance(value, dict):
+        return {name: await rerendered(part, context, token) for name, part in value.items()}
+    if isinstance(value, list):
+        return [await rerendered(part, context, token) for part in value]
+    return value
+
+
+async def _text(source: str, context: Rendering, token: Token) -> str:
+    buffer = context.get_buffer()
+    notes = context.tag_namespace
+    before = notes.get(AGAIN, False)
+    notes[AGAIN] = True
+    try:
+        template = context.env.from_string(source)
+        await template.render_with_context_async(context, buffer, partial=True)
+    except Exceeded as error:
+        error.token = token
+        raise
+    except LiquidError as error:
+        raise LiquidError(f"Liquid in what came back cannot be run: {error.message}", token=token) from error
+    finally:
+        notes[AGAIN] = before
+    return buffer.getvalue()
