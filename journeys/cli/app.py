@@ -31,3 +31,13 @@ for name, place in COMMANDS.items():
 keys = App(name="keys", help="API keys.")
 keys.command("journeys.cli.store:keys_create", name="create")
 app.command(keys)
+credentials = App(name="credentials", help="What is sent along to web services that templates call.")
+for name, function in (
+    ("add", "add"),
+    ("list", "list_"),
+    ("remove", "remove_"),
+    ("renew", "renew"),
+    ("new-key", "new_key"),
+):
+    credentials.command(f"journeys.cli.credentials:{function}", name=name)
+app.command(credentials)

@@ -32,6 +32,7 @@ COMMANDS = [
     "trigger",
     "entries",
     "keys",
+    "credentials",
     "demo",
 ]
 

@@ -1,0 +1,168 @@
+"""`journeys credentials`: what is sent along to web services. Secrets are read from stdin or the environment, never shown."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from journeys.cli.console import Stop, out, run
+from journeys.cli.places import database, workspace
+from journeys.engine.connected.credentials import Kind, Unfit, listed, remove, store
+from journeys.engine.connected.credentials import renew as seal_anew
+from journeys.engine.connected.safe import Locked, Safe
+from journeys.engine.connected.safe import new_key as make_key
+
+VARIABLE = "JOURNEYS_CREDENTIAL"
+
+Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
+
+
+def add(
+    name: str,
+    *,
+    domain: tuple[str, ...],
+    username: str | None = None,
+    header: str | None = None,
+    workspace_name: Workspace = "default",
+) -> int:
+    """Keep a credential, in place of one of that name. The secret comes from stdin, or from JOURNEYS_CREDENTIAL.
+
+    Templates name it: `:basic_auth NAME` where it has a username, else `:auth_credentials NAME`.
+
+    Parameters
+    ----------
+    name
+        Letters, digits, - and _.
+    domain
+        Whom it may be sent to: api.example.com, or *.example.com for all hosts under it.
+    username
+        Of a basic credential; the secret is its password.
+    header
+        The name of the header that the secret is the value of; where neither is said, the secret is a JSON object of
+        headers by name.
+    workspace_name
+        The workspace.
+    """
+    if username is not None and header is not None:
+        raise Stop("a credential has a --username or a --header, not both", 2)
+    secrets = _secrets(_secret(), username, header)
+    kind: Kind = "headers" if username is None else "basic"
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            try:
+                await store(db, Safe.of_environment(), publication.workspace, name, kind, domain, secrets)
+            except (Unfit, Locked) as error:
+                raise Stop(str(error), 2) from error
+        option = "basic_auth" if kind == "basic" else "auth_credentials"
+        out.print(f"kept: templates use it by `:{option} {name}`, for {', '.join(domain)} only", markup=False)
+        return 0
+
+    return run(work)
+
+
+def list_(*, workspace_name: Workspace = "default") -> int:
+    """Show which credentials there are, without their secrets.
+
+    Parameters
+    ----------
+    workspace_name
+        The workspace.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            found = await listed(db, publication.workspace)
+        for one in found:
+            out.print(
+                f"{one.name:<24} {one.kind:<8} {', '.join(one.domains)}  since {one.stored:%Y-%m-%d %H:%M}",
+                markup=False,
+                highlight=False,
+            )
+        if not found:
+            out.print(f"{workspace_name} has no credentials")
+        return 0
+
+    return run(work)
+
+
+def remove_(name: str, *, workspace_name: Workspace = "default") -> int:
+    """Forget a credential. Messages whose templates name it are aborted from then on.
+
+    Parameters
+    ----------
+    name
+        The credential.
+    workspace_name
+        The workspace.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            gone = await remove(db, publication.workspace, name)
+        if not gone:
+            raise Stop(f"{workspace_name} has no credential “{name}”", 2)
+        out.print(f"forgotten: {name}", markup=False)
+        return 0
+
+    return run(work)
+
+
+def renew() -> int:
+    """Seal all credentials anew with the first key of JOURNEYS_SECRET_KEY, so that the others can be given up."""
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            try:
+                count = await seal_anew(db, Safe.of_environment())
+            except Locked as error:
+                raise Stop(str(error), 2) from error
+        out.print(f"sealed anew: {count}")
+        return 0
+
+    return run(work)
+
+
+def new_key() -> int:
+    """Print a key for JOURNEYS_SECRET_KEY. Keep it where your other secrets are."""
+    print(make_key())
+    return 0
+
+
+def _secret() -> str:
+    """From the environment, else from stdin: whatever stands in a command line can be read by all who list processes."""
+    secret = os.environ.get(VARIABLE)
+    if secret is None:
+        if sys.stdin.isatty():
+            from getpass import getpass
+
+            secret = getpass("secret: ")
+        else:
+            secret = sys.stdin.read()
+    secret = secret.rstrip("\r\n")
+    if not secret:
+        raise Stop(f"there is no secret: give it on stdin, or in {VARIABLE}", 2)
+    return secret
+
+
+def _secrets(secret: str, username: str | None, header: str | None) -> dict[str, str]:
+    if username is not None:
+        return {"username": username, "password": secret}
+    if header is not None:
+        return {header: secret}
+    import json
+
+    try:
+        found = json.loads(secret)
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(text, str) for text in found.values()):
+        raise Stop("without --username and --header the secret is a JSON object of texts by header", 2)
+    return found

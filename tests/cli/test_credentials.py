@@ -1,0 +1,79 @@
+"""`journeys credentials` as one types it: the secret comes by stdin or the environment, and is never printed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from asyncio.subprocess import PIPE
+
+from journeys.engine.connected.credentials import Keyring
+from journeys.engine.connected.safe import Safe, new_key
+from journeys.engine.content.services import Call
+from journeys.engine.publishing import workspace_of
+from journeys.engine.store import Database
+
+SECRET = "hunter2-and-more"
+
+
+async def credentials(url: str, key: str, *words: str, secret: str = "", **more: str) -> tuple[int, str]:
+    """Exit code, and all that was printed."""
+    environment = {**os.environ, "DATABASE_URL": url, "JOURNEYS_SECRET_KEY": key, "COLUMNS": "200", **more}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "journeys", "credentials", *words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
+    )  # fmt: skip
+    out, err = await process.communicate(secret.encode())
+    said = out.decode() + err.decode()
+    assert "Traceback" not in said
+    assert SECRET not in said
+    return process.returncode or 0, said
+
+
+async def test_a_credential_is_kept_shown_renewed_and_removed(db: Database, database_url: str) -> None:
+    workspace = await workspace_of(db, "default")
+    code, key = await credentials(database_url, "", "new-key")
+    assert code == 0
+    key = key.strip()
+    add = ("add", "shop", "--domain", "api.example.com")
+
+    code, said = await credentials(database_url, key, *add, "--username", "mel", secret=f"{SECRET}\n")
+    assert (code, "`:basic_auth shop`, for api.example.com only" in said) == (0, True)
+    code, said = await credentials(
+        database_url, key, "add", "token", "--domain", "*.example.com", "--header", "X-Key", JOURNEYS_CREDENTIAL=SECRET
+    )  # fmt: skip
+    assert code == 0
+    code, said = await credentials(database_url, key, "list")
+    assert [line.split()[:3] for line in said.splitlines()] == [
+        ["shop", "basic", "api.example.com"],
+        ["token", "headers", "*.example.com"],
+    ]
+    ring = Keyring(db, Safe(key))
+    sent = await ring.headers(workspace, Call("https://api.example.com/", auth_credentials="token"))
+    assert sent == {"x-key": SECRET}
+
+    newer = new_key()
+    code, said = await credentials(database_url, f"{newer},{key}", "renew")
+    assert (code, said.strip()) == (0, "sealed anew: 2")
+    assert await Keyring(db, Safe(newer)).headers(
+        workspace, Call("https://api.example.com/", basic_auth="shop")
+    )
+    code, said = await credentials(database_url, key, "renew")
+    assert (code, "opens with none of the keys" in said) == (2, True)
+
+    assert (await credentials(database_url, key, "remove", "shop"))[0] == 0
+    assert (await credentials(database_url, key, "remove", "shop"))[0] == 2
+
+
+async def test_what_is_asked_wrongly_is_told_in_a_line(db: Database, database_url: str) -> None:
+    await workspace_of(db, "default")
+    key = new_key()
+    for keys, words, secret, told in (
+        ("", ("--domain", "a.example", "--username", "u"), SECRET, "JOURNEYS_SECRET_KEY is not set"),
+        ("short", ("--domain", "a.example", "--username", "u"), SECRET, "is not a key"),
+        (key, ("--domain", "https://a.example", "--username", "u"), SECRET, "is no domain"),
+        (key, ("--domain", "a.example", "--username", "u", "--header", "x"), SECRET, "not both"),
+        (key, ("--domain", "a.example"), SECRET, "a JSON object"),
+        (key, ("--domain", "a.example", "--username", "u"), "", "there is no secret"),
+    ):
+        code, said = await credentials(database_url, keys, "add", "shop", *words, secret=secret)
+        assert (code, told in said) == (2, True), said
