@@ -16,7 +16,7 @@ COMMANDS = {
     "validate": "definitions:validate",
     "draw": "definitions:draw",
     "simulate": "definitions:simulate",
-    "render": "definitions:render",
+    "render": "render:render",
     "schema": "definitions:schema",
     "publish": "store:publish",
     "import": "store:import_",

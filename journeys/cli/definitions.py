@@ -1,15 +1,13 @@
-"""`validate`, `draw`, `simulate`, `render`, `schema`: what one does with definitions, without any server."""
+"""`validate`, `draw`, `simulate`, `schema`: what one does with definitions, without any server."""
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
-from pydantic import ValidationError
 from rich.table import Table
 
 from journeys.canvas.diagram import mermaid
@@ -18,9 +16,6 @@ from journeys.canvas.schema import text as schema_text
 from journeys.canvas.text import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, out, print_json, show_problems
-from journeys.engine.content import Aborted, RenderError, TemplateError
-from journeys.engine.content import compile as compile_template
-from journeys.engine.content.files import context_of
 from journeys.engine.simulate import Report
 from journeys.engine.simulate import simulate as run_simulation
 from journeys.engine.validate import validate as run_checks
@@ -172,38 +167,6 @@ def _show(plan: Plan, report: Report) -> None:
     out.print(table)
     out.print("ended: " + ", ".join(f"{reason} {count:,}" for reason, count in report.ended.most_common()))
     out.print(f"the longest took {report.longest}; {report.commands:,} commands")
-
-
-def render(template: Path, context: Path | None = None) -> int:
-    """Render a Liquid template with the values of a context file, and print the result.
-
-    Parameters
-    ----------
-    template
-        A file with Liquid.
-    context
-        A JSON file: now, profile, custom_attributes, event_properties, context, campaign, canvas …
-    """
-    try:
-        source = template.read_text(encoding="utf-8")
-        given = json.loads(context.read_text(encoding="utf-8")) if context else {}
-        values = context_of(given)
-    except OSError as error:
-        raise Stop(f"{error.filename} cannot be read: {error.strerror}", 2) from error
-    except (ValueError, ValidationError) as error:
-        raise Stop(f"{context}: {error}", 2) from error
-    try:
-        print(compile_template(source).render(values), end="")
-    except TemplateError as error:
-        raise Stop(
-            f"{template}:{error.line}:{error.column}: {error.message}"
-            + (f" ({error.hint})" if error.hint else "")
-        ) from error
-    except RenderError as error:
-        raise Stop(f"{template}: {error}") from error
-    except Aborted as aborted:
-        raise Stop(f"the message is aborted: {aborted.reason}", 3) from aborted
-    return 0
 
 
 def schema() -> int:

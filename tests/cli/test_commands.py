@@ -123,6 +123,45 @@ async def test_a_template_is_rendered_with_a_context_file(tmp_path: Path) -> Non
     assert (await journeys("render", "t.liquid", "c.json", cwd=tmp_path)).code == 2
 
 
+async def test_messages_are_rendered_by_the_line_and_a_broken_line_stops_no_other(tmp_path: Path) -> None:
+    lines = [
+        json.dumps({"id": n, "template": "{{${x}}}", "context": {"profile": {"x": n}}}) for n in range(500)
+    ]
+    lines[7] = '{"id": 7, "template"'
+    lines[8] = json.dumps({"id": 8, "template": "{% abort_message('no') %}"})
+    lines[9] = json.dumps({"id": 9, "template": "{% loop %}"})
+    (tmp_path / "b.jsonl").write_text("\n".join(lines))
+
+    said = await journeys("render", "--batch", "b.jsonl", cwd=tmp_path)
+
+    answers = [json.loads(line) for line in said.out.splitlines()]
+    assert (said.code, said.err, len(answers)) == (0, "", 500)
+    assert answers[499] == {"id": 499, "output": "499"}
+    assert [one["id"] for one in answers[8:]] == list(range(8, 500))
+    assert answers[7]["error"]["code"] == "invalid_line"
+    assert answers[8] == {"id": 8, "aborted": True, "reason": "no"}
+    assert answers[9]["error"]["line"] == 1
+    for wrong in (["--batch", "none.jsonl"], [], ["a", "--batch", "b.jsonl"]):
+        assert (await journeys("render", *wrong, cwd=tmp_path)).code == 2
+
+
+async def test_a_template_is_rendered_with_what_the_context_says_of_the_world(tmp_path: Path) -> None:
+    """C3: a preview says that a retry was triggered."""
+    (tmp_path / "c.json").write_text(json.dumps({
+        "content_blocks": {"hi": "Hi"},
+        "connected_content": [{"url": "https://a.example", "body": {"t": "sun"}}],
+    }))  # fmt: skip
+    (tmp_path / "t.liquid").write_text(
+        "{{content_blocks.${hi}}} {% connected_content https://a.example %}{{connected.t}}"
+    )
+    assert (await journeys("render", "t.liquid", "c.json", cwd=tmp_path)).out == "Hi sun"
+    again = await journeys("render", "t.liquid", cwd=tmp_path)
+    assert (again.code, again.out) == (0, " ")
+    (tmp_path / "r.liquid").write_text("{% connected_content https://a.example :retry %}")
+    again = await journeys("render", "r.liquid", cwd=tmp_path)
+    assert (again.code, again.err) == (4, "a retry was triggered: https://a.example answered 599\n")
+
+
 async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path) -> None:
     """Publish, import with a refused row, make a key, trigger, look."""
     url = db.url

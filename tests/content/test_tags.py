@@ -247,7 +247,7 @@ async def test_a_credential_that_is_not_there_or_not_for_this_domain_aborts_the_
         await said("{% connected_content https://api.example.com/word :auth_credentials kay %}")
     with pytest.raises(Aborted, match="no credential “key”"):
         await said("{% connected_content https://api.example.com/word :basic_auth key %}")
-    with pytest.raises(Aborted, match="not for this address"):
+    with pytest.raises(Aborted, match="not for evil"):
         await said("{% connected_content https://evil.example.com/word :auth_credentials key %}")
 
 

@@ -110,9 +110,9 @@ class FileServices(Services):
         credential = self._world.credentials.get(name)
         if credential is None or kind not in credential:
             raise Aborted(f"there is no credential “{name}”")
-        domain = credential.get("allowed_domain")
-        if domain is not None and (urlsplit(call.url).hostname or "") != domain.lower():
-            raise Aborted(f"the credential “{name}” is not for this address")
+        domain = credential.get("allowed_domain", "").lower()
+        if domain and not _serves(domain, _host(call.url)):
+            raise Aborted(f"the credential “{name}” is not for {_host(call.url) or 'this address'}")
 
     async def items(self, catalog: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """See base class."""
@@ -135,6 +135,18 @@ class FileServices(Services):
     def block(self, name: str) -> str | None:
         """See base class."""
         return self._world.blocks.get(name)
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _serves(domain: str, host: str) -> bool:
+    """Whether a credential may be sent there: to its domain, or to those under one that begins with `*.`."""
+    return host == domain or (domain.startswith("*.") and host.endswith(domain[1:]))
 
 
 def _known(given: Mapping[str, Any], keys: Sequence[str], where: str) -> None:

@@ -1,0 +1,107 @@
+"""`render`: a template with the values of a context file, or many of them, one a line."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, BinaryIO
+
+from cyclopts import Parameter
+
+from journeys.cli.console import Stop, bar
+from journeys.engine.content import Aborted, RenderError, Retry, TemplateError, compile
+from journeys.engine.content.batch import LONGEST, answer
+from journeys.engine.content.files import context_of, services_of
+
+
+def render(
+    template: Path | None = None,
+    context: Path | None = None,
+    *,
+    batch: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+) -> int:
+    """Render a Liquid template with the values of a context file, and print the result. Nothing is fetched.
+
+    With `--batch`, each line of a file is {"id", "template", "context": {…}}, and each is answered by a line:
+    {"id", "output"}, {"id", "aborted": true, "reason"} or {"id", "error": {"code", "line", "column", "message"}}. The
+    answers come in order, a line that is wrong is answered with its error, and the exit code is 0 once all are answered.
+
+    Parameters
+    ----------
+    template
+        A file with Liquid.
+    context
+        A JSON file: now, profile, custom_attributes, event_properties, context, campaign, canvas, vars …, and what the
+        world answers: content_blocks, catalogs, selections, promotions, shopping_carts, connected_content, credentials.
+    batch
+        A file of lines to render; `-` for those that are piped in.
+    """
+    if (template is None) == (batch is None) or (batch is not None and context is not None):
+        raise Stop("render takes either a template, and a context where wanted, or --batch FILE", 2)
+    if batch is not None:
+        return _batch(batch)
+    assert template is not None
+    return _one(template, context)
+
+
+def _one(template: Path, context: Path | None) -> int:
+    try:
+        source = template.read_text(encoding="utf-8")
+        given = json.loads(context.read_text(encoding="utf-8")) if context else {}
+        values, services = context_of(given), services_of(given)
+    except OSError as error:
+        raise Stop(f"{error.filename} cannot be read: {error.strerror}", 2) from error
+    except UnicodeDecodeError as error:
+        raise Stop(f"{template if error.object else context} is not UTF-8", 2) from error
+    except ValueError as error:
+        raise Stop(f"{context}: {error}", 2) from error
+    try:
+        print(asyncio.run(compile(source).render_async(values, services)), end="")
+    except TemplateError as error:
+        hint = f" ({error.hint})" if error.hint else ""
+        raise Stop(f"{template}:{error.line}:{error.column}: {error.message}{hint}") from error
+    except RenderError as error:
+        raise Stop(f"{template}:{error.line}:{error.column}: {error.message}") from error
+    except Aborted as aborted:
+        raise Stop(f"the message is aborted: {aborted.reason}", 3) from aborted
+    except Retry as retry:
+        raise Stop(f"a retry was triggered: {retry.url} answered {retry.status}", 4) from retry
+    return 0
+
+
+def _batch(path: Path) -> int:
+    try:
+        if str(path) == "-":
+            asyncio.run(_answer_all(sys.stdin.buffer, 0))
+            return 0
+        with path.open("rb") as lines:
+            asyncio.run(_answer_all(lines, path.stat().st_size))
+    except BrokenPipeError:  # whoever reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        raise Stop(f"{path} cannot be read: {error.strerror}", 2) from error
+    return 0
+
+
+async def _answer_all(lines: BinaryIO, size: int) -> None:
+    """Answer line by line: what is read is forgotten before the next."""
+    number = done = 0
+    write, watched = sys.stdout.buffer.write, sys.stdout.isatty() or not size
+    with bar("rendering", size) as progress:
+        while line := lines.readline(LONGEST + 1):
+            number += 1
+            done += len(line)
+            while len(line) > LONGEST and not line.endswith(b"\n") and (rest := lines.readline(LONGEST)):
+                done += len(rest)
+                if rest.endswith(b"\n"):
+                    break
+            if line.strip():
+                write(await answer(line, number) + b"\n")
+                if watched:
+                    sys.stdout.flush()
+            if number % 100 == 0:
+                progress(done)
+    sys.stdout.flush()
