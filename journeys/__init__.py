@@ -14,6 +14,9 @@ _WORDS = {
     "AudiencePath": "canvas.steps",
     "AudiencePaths": "canvas.steps",
     "Canvas": "canvas.canvas",
+    "Catalog": "canvas.catalogs",
+    "CatalogField": "canvas.catalogs",
+    "ContentBlock": "canvas.content_blocks",
     "Context": "canvas.steps",
     "Conversion": "canvas.canvas",
     "DecisionSplit": "canvas.steps",
@@ -29,6 +32,8 @@ _WORDS = {
     "Reentry": "canvas.canvas",
     "Schedule": "canvas.canvas",
     "Segment": "canvas.kinds",
+    "Selection": "canvas.catalogs",
+    "SelectionFilter": "canvas.catalogs",
     "Sender": "canvas.kinds",
     "Sending": "canvas.canvas",
     "UserUpdate": "canvas.steps",
@@ -51,6 +56,8 @@ _WORDS = {
 
 if TYPE_CHECKING:
     from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
+    from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
+    from journeys.canvas.content_blocks import ContentBlock
     from journeys.canvas.kinds import EmailTemplate, Segment, Sender, WebhookTemplate
     from journeys.canvas.steps import (
         ActionPath,
@@ -78,6 +85,9 @@ __all__ = [
     "AudiencePath",
     "AudiencePaths",
     "Canvas",
+    "Catalog",
+    "CatalogField",
+    "ContentBlock",
     "Context",
     "Conversion",
     "DecisionSplit",
@@ -93,6 +103,8 @@ __all__ = [
     "Reentry",
     "Schedule",
     "Segment",
+    "Selection",
+    "SelectionFilter",
     "Sender",
     "Sending",
     "UserUpdate",

@@ -15,6 +15,8 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import journeys
+from journeys.api.catalog_items import routes as catalog_item_routes
+from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.door import answer, guarded
 from journeys.api.limits import GENERAL, TRACK
 from journeys.api.links import routes as link_routes
@@ -35,6 +37,8 @@ def routes() -> list[BaseRoute]:
         Route("/users/track", track, methods=["POST"]),
         Route("/users/track/bulk", track, methods=["POST"]),  # TRK-15
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
+        *catalog_routes(),
+        *catalog_item_routes(),
         Route("/health", health),
         *link_routes(),
     ]

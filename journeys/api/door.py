@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from journeys.api.limits import GENERAL, Limit
 from journeys.api.services import Services
+from journeys.engine.catalogs.requests import Invalid
 from journeys.engine.keys import Key
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -23,11 +24,30 @@ log = structlog.get_logger(__name__)
 
 
 class Refusal(Exception):
-    """An answer that ends a request: its status and its message."""
+    """An answer that ends a request: its status, its message, and what newer routes list as `errors` (ERR-1)."""
 
-    def __init__(self, status: int, message: str) -> None:
-        self.status, self.message = status, message
+    def __init__(self, status: int, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.status, self.message, self.errors = status, message, errors
         super().__init__(message)
+
+    @classmethod
+    def of(cls, invalid: Invalid) -> Refusal:
+        """The refusal of a call to catalogs."""
+        errors = [
+            {
+                "id": fault.code,
+                "message": f"{fault.message} ({fault.hint})" if fault.hint else fault.message,
+                "parameters": fault.parameters,
+                "parameter_values": fault.values,
+            }
+            for fault in invalid.faults
+        ]
+        return cls(invalid.status, "Invalid Request", errors)
+
+    def answer(self) -> Response:
+        """What is answered."""
+        errors = {"errors": self.errors} if self.errors else {}
+        return answer(self.status, {"message": self.message, **errors})
 
 
 def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
@@ -59,7 +79,9 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             body.pop("api_key", None)
             response = await work(services, key, body, request)
         except Refusal as refusal:
-            response = answer(refusal.status, {"message": refusal.message})
+            response = refusal.answer()
+        except Invalid as invalid:
+            response = Refusal.of(invalid).answer()
         response.headers.update(headers)
         return response
 

@@ -24,6 +24,10 @@ class Limit:
 GENERAL = Limit("general", 250_000, HOUR)
 TRACK = Limit("users.track", 3_000, 3)
 BROADCAST = Limit("broadcast", 250, MINUTE)
+CATALOGS = Limit("catalogs", 50, MINUTE)
+CATALOG_FIELDS = Limit("catalogs.fields", 50, MINUTE)
+CATALOG_ITEMS = Limit("catalogs.items", 16_000, MINUTE)
+CATALOG_ITEM = Limit("catalogs.item", 50, MINUTE)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The kinds of definitions beside canvases: segments, templates, the workspace."""
+"""The kinds of definitions beside canvases: segments, templates, catalogs, content blocks, the workspace."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Discriminator, Field, Tag, TypeAdapter
 
 from journeys.canvas.canvas import Canvas
+from journeys.canvas.catalogs import Catalog
+from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.steps.base import Id
@@ -135,22 +137,25 @@ Template = Annotated[
 
 
 class WorkspaceSettings(Frozen):
-    """A workspace: the company's zone, and whom its mails come from unless a template says otherwise."""
+    """A workspace: the company's zone, whom its mails come from unless a template says otherwise, and its tags."""
 
     kind: ClassVar[str] = "workspace"
     name: Id
     zone: ZoneName = "UTC"
     sender: Sender | None = None
+    tags: tuple[str, ...] = ()
 
 
 KINDS: Mapping[str, Any] = {
     "canvas": TypeAdapter(Canvas),
     "segment": TypeAdapter(Segment),
     "template": TypeAdapter(Template),
+    "content_block": TypeAdapter(ContentBlock),
+    "catalog": TypeAdapter(Catalog),
     "workspace": TypeAdapter(WorkspaceSettings),
 }
 LATER_KINDS = (
-    "campaign", "content_block", "subscription_group", "catalog", "source", "flag", "caps", "quiet_hours",
+    "campaign", "subscription_group", "source", "flag", "caps", "quiet_hours",
     "sending_domain", "attributes",
 )  # fmt: skip
 

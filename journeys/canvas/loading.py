@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from journeys.canvas.canvas import Canvas
+from journeys.canvas.catalogs import Catalog, check_catalog
 from journeys.canvas.check import check, check_segment
+from journeys.canvas.content_blocks import ContentBlock, check_content_block
 from journeys.canvas.kinds import (
     ChannelTemplate,
     EmailTemplate,
@@ -24,7 +26,16 @@ from journeys.canvas.places import Places
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.text import Definition, Definitions, read_file
 
-VALUES = (Canvas, Segment, EmailTemplate, WebhookTemplate, ChannelTemplate, WorkspaceSettings)
+VALUES = (
+    Canvas,
+    Segment,
+    EmailTemplate,
+    WebhookTemplate,
+    ChannelTemplate,
+    ContentBlock,
+    Catalog,
+    WorkspaceSettings,
+)
 SUFFIXES = (".yaml", ".yml", ".py")
 
 
@@ -44,6 +55,10 @@ def load(paths: Iterable[Path]) -> Definitions:
         found.problems += check(one.value, one.places, segments)
     for one in found.segments.values():
         found.problems += check_segment(one.name, one.value.when, one.places, segments)
+    for one in found.catalogs.values():
+        found.problems += check_catalog(one.value, one.places)
+    for one in found.content_blocks.values():
+        found.problems += check_content_block(one.value, one.places)
     return found
 
 

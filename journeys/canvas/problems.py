@@ -86,6 +86,8 @@ CODES = {
     "J304": "A segment that is not there, or that contains itself.",
     "J305": "A template's content is not what its channel wants.",
     "J306": "Two definitions of one kind have the same name.",
+    "J307": "A catalog whose fields or selections are not as catalogs have them.",
+    "J308": "A content block whose name or content is not as content blocks have them.",
     "J401": "More than 200 steps.",
     "J402": "More than 4 conversions.",
     "J403": "A delay, window or span over its limit.",

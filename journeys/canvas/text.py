@@ -13,6 +13,8 @@ from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
+from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
+from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
 from journeys.canvas.kinds import (
     FORMAT,
@@ -60,6 +62,8 @@ class Definitions:
     canvases: dict[str, Definition] = field(default_factory=dict)
     segments: dict[str, Definition] = field(default_factory=dict)
     templates: dict[str, Definition] = field(default_factory=dict)
+    content_blocks: dict[str, Definition] = field(default_factory=dict)
+    catalogs: dict[str, Definition] = field(default_factory=dict)
     workspaces: dict[str, Definition] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
@@ -69,6 +73,8 @@ class Definitions:
             "canvas": self.canvases,
             "segment": self.segments,
             "template": self.templates,
+            "content_block": self.content_blocks,
+            "catalog": self.catalogs,
             "workspace": self.workspaces,
         }[kind]
 
@@ -293,14 +299,18 @@ def _shown(value: Any) -> str:
 OWNERS: Mapping[str, Any] = {
     "schedule": Schedule, "exits": Exit, "conversions": Conversion, "send": Sending, "variants": Variant,
     "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
-    "control": ExperimentControl, "sender": Sender,
+    "control": ExperimentControl, "sender": Sender, "fields": CatalogField, "selections": Selection,
+    "filters": SelectionFilter,
 }  # fmt: skip
 PATHS: Mapping[str, Any] = {
     "action_paths": ActionPath,
     "audience_paths": AudiencePath,
     "experiment_paths": ExperimentPath,
 }
-ROOTS: Mapping[str, Any] = {"canvas": Canvas, "segment": Segment, "workspace": WorkspaceSettings}
+ROOTS: Mapping[str, Any] = {
+    "canvas": Canvas, "segment": Segment, "content_block": ContentBlock, "catalog": Catalog,
+    "workspace": WorkspaceSettings,
+}  # fmt: skip
 
 
 def _known_keys(kind: str, data: Any, path: Path) -> Iterable[str]:

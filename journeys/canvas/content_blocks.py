@@ -1,0 +1,53 @@
+"""Content blocks: pieces of content that many templates share. An edit reaches all of them at once (B1 to B3)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+from journeys.canvas.places import Places
+from journeys.canvas.problems import Problem
+from journeys.canvas.values import Frozen
+
+NAME = re.compile(r"[A-Za-z0-9_-]+")
+LONGEST_NAME, LONGEST_DESCRIPTION = 100, 250
+LARGEST = 50 * 1024
+"""Bytes that the content of a block may have (B3)."""
+
+
+class ContentBlock(Frozen):
+    """A piece of content, in Liquid. A draft is empty wherever a template names it. Its name is for good (B3)."""
+
+    kind: ClassVar[str] = "content_block"
+    name: str
+    content: str
+    description: str = ""
+    state: Literal["active", "draft"] = "active"
+    tags: tuple[str, ...] = ()
+
+
+def faults(block: ContentBlock) -> Iterator[tuple[str, str]]:
+    """What is wrong with a block: its part, and a text that clients know (TPL-2). Its Liquid is for others to read."""
+    if not block.name.strip():
+        yield "name", "Content Block name cannot be blank."
+    elif not NAME.fullmatch(block.name):
+        yield "name", "Content Block name can only contain alphanumeric characters."
+    elif len(block.name) > LONGEST_NAME:
+        yield "name", f"Content Block name must not have more than {LONGEST_NAME} characters."
+    if len(block.description) > LONGEST_DESCRIPTION:
+        yield (
+            "description",
+            f"Content Block description must not have more than {LONGEST_DESCRIPTION} characters.",
+        )
+    if not block.content.strip():
+        yield "content", "Content cannot be blank."
+    elif len(block.content.encode()) > LARGEST:
+        yield "content", "Content must be smaller than 50kb."
+    if re.search(r"content_blocks\s*\.\s*\$\{\s*" + re.escape(block.name) + r"\s*\}", block.content):
+        yield "content", "Content Block cannot be referenced within itself."
+
+
+def check_content_block(block: ContentBlock, places: Places) -> list[Problem]:
+    """What is wrong with a content block that stands in a file, each at its place."""
+    return [Problem("J308", places.where((part,)), message) for part, message in faults(block)]

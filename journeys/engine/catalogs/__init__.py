@@ -1,0 +1,1 @@
+"""Catalogs: their fields, items and selections, in the store."""

@@ -1,0 +1,14 @@
+"""What templates read beside people: catalogs, content blocks, promotion codes, shopping carts."""
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    script = Path(__file__).with_suffix(".sql").read_text(encoding="utf-8")
+    connection = op.get_bind().connection.dbapi_connection
+    connection.run_async(lambda driver: driver.execute(script))  # type: ignore[union-attr]  # several statements

@@ -1,0 +1,35 @@
+"""The migrations make the tables that the code is typed by."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Connection
+
+from journeys.engine.store import Database, contents, waiting
+from journeys.engine.store.tables import Table
+
+PARTITION = re.compile(r"(events|facts)_(rest|\d{4}_\d{2})")
+
+
+def _differences(connection: Connection) -> list[Any]:
+    context = MigrationContext.configure(
+        connection,
+        opts={
+            "include_object": lambda _object, name, kind, _reflected, _other: (
+                not (kind == "table" and PARTITION.fullmatch(name or ""))
+            )
+        },
+    )
+    return list(compare_metadata(context, Table.metadata))
+
+
+async def test_the_migrations_make_the_typed_tables_and_no_others(db: Database) -> None:
+    assert {contents.Cart.__tablename__, waiting.Reply.__tablename__} <= set(Table.metadata.tables)
+    async with db.engine.connect() as connection:
+        differences = await connection.run_sync(_differences)
+
+    assert differences == []
