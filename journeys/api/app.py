@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 import journeys
 from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
+from journeys.api.content_blocks import routes as content_block_routes
 from journeys.api.door import answer, guarded
 from journeys.api.limits import GENERAL, TRACK
 from journeys.api.links import routes as link_routes
@@ -39,6 +40,7 @@ def routes() -> list[BaseRoute]:
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
         *catalog_routes(),
         *catalog_item_routes(),
+        *content_block_routes(),
         Route("/health", health),
         *link_routes(),
     ]

@@ -50,4 +50,7 @@ def faults(block: ContentBlock) -> Iterator[tuple[str, str]]:
 
 def check_content_block(block: ContentBlock, places: Places) -> list[Problem]:
     """What is wrong with a content block that stands in a file, each at its place."""
-    return [Problem("J308", places.where((part,)), message) for part, message in faults(block)]
+    return [
+        Problem("J308", places.where((part,), key=part == "content"), message)
+        for part, message in faults(block)
+    ]

@@ -13,6 +13,7 @@ from rich.table import Table
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, err, out, print_json, run, show_problems
 from journeys.cli.places import database, workspace
+from journeys.engine.catalogs.schema import Conflict
 from journeys.engine.clock import Clock
 from journeys.engine.intake.csv import Imported, Unusable, import_file
 from journeys.engine.keys import ALL, Taken, UnknownPermission, create_key
@@ -43,10 +44,13 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
-            changes = await run_publication(db, name, found)
+            try:
+                changes = await run_publication(db, name, found)
+            except Conflict as conflict:
+                raise Stop(f"nothing was published: {conflict}") from conflict
         for word, names in (("new", changes.new), ("changed", changes.changed)):
             for kind, one in names:
-                out.print(f"{word:<8} {kind:<10} {one}")
+                out.print(f"{word:<8} {kind:<13} {one}")
         out.print(
             f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} as they were"
         )

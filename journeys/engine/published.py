@@ -1,11 +1,11 @@
-"""What a workspace runs: its canvases, segments, templates and settings, as every process holds them."""
+"""What a workspace runs: its canvases, segments, templates, content blocks and settings, as every process holds them."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import Any
 from uuid import UUID
@@ -53,6 +53,8 @@ class Publication:
     running: Mapping[str, Running]
     segments: Mapping[str, Filter]
     templates: Mapping[str, Template]
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    """The content blocks that are in use: their content by name (B1)."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -109,6 +111,7 @@ CANVASES = """
 select c.id, c.name, c.status, c.published, p.id as plan, p.body from canvases c
 join plans p on (p.workspace, p.id) = (c.workspace, c.plan) where c.workspace = $1
 """
+BLOCKS = "select name, content from content_blocks where workspace = $1 and state = 'active'"
 
 
 class Published:
@@ -175,7 +178,7 @@ class Published:
         segments: dict[str, Filter] = {}
         templates: dict[str, Template] = {}
         settings: WorkspaceSettings | None = None
-        query = "select kind, body from definitions where workspace = $1 and kind <> 'canvas'"
+        query = "select kind, body from definitions where workspace = $1 and kind in ('segment', 'template', 'workspace')"
         for definition in await self._db.pool.fetch(query, workspace):
             match parse(definition["kind"], definition["body"]):
                 case Segment(name=name, when=when):
@@ -194,4 +197,5 @@ class Published:
             running,
             segments,
             templates,
+            dict(await self._db.pool.fetch(BLOCKS, workspace)),
         )

@@ -14,6 +14,8 @@ from uuid_utils.compat import uuid7
 from journeys.canvas.kinds import kind_of
 from journeys.canvas.plan import compile
 from journeys.canvas.text import Definitions
+from journeys.engine import blocks
+from journeys.engine.catalogs import schema
 from journeys.engine.store.database import Database
 
 
@@ -49,7 +51,8 @@ async def workspace_of(db: Database, name: str) -> int:
 async def publish(db: Database, workspace: str, definitions: Definitions) -> Changes:
     """Let a workspace, made if new, run these definitions. Entries keep the plan that they began with.
 
-    The definitions must have no problems; what the workspace has beside them stays.
+    The definitions must have no problems; what the workspace has beside them stays. Raises
+    `schema.Conflict` where a catalog cannot become what its file says.
     """
     identity = await workspace_of(db, workspace)
     changes = Changes(identity)
@@ -69,6 +72,10 @@ async def publish(db: Database, workspace: str, definitions: Definitions) -> Cha
                 plan = compile(definition.value)
                 await connection.execute(PLAN, identity, plan.id, name, body)
                 await connection.execute(CANVAS, identity, uuid7(), name, plan.id)
+            if kind == "catalog":
+                await schema.settle(connection, identity, definition.value)
+            if kind == "content_block":
+                await blocks.settle(connection, identity, definition.value)
             if kind == "workspace":
                 await connection.execute(
                     "update workspaces set zone = $2 where id = $1", identity, definition.value.zone

@@ -9,9 +9,12 @@ from typing import Any
 from journeys.canvas.check import messages, site
 from journeys.canvas.kinds import EmailTemplate
 from journeys.canvas.loading import load
+from journeys.canvas.places import Path as Place
+from journeys.canvas.places import Places
 from journeys.canvas.problems import Problem, meant
 from journeys.canvas.steps import Context, UserUpdate
 from journeys.canvas.text import Definition, Definitions
+from journeys.engine.catalogs.requests import value_faults
 from journeys.engine.content import problems as liquid_problems
 
 UNSUBSCRIBE = ("set_user_to_unsubscribed_url", "unsubscribe_url", "email_footer")
@@ -27,6 +30,10 @@ def validate(
     found = load(paths)
     for template in found.templates.values():
         found.problems += _template(template, channels)
+    for block in found.content_blocks.values():
+        found.problems += _liquid_of(("content",), block.value.content, block.places)
+    for catalog in found.catalogs.values():
+        found.problems += _catalog(catalog)
     for canvas in found.canvases.values():
         found.problems += _canvas(canvas, found, channels, known or {})
     found.problems = sorted(set(found.problems), key=lambda problem: (problem.where, problem.code))
@@ -39,14 +46,25 @@ def _template(template: Definition, channels: Mapping[str, Any]) -> Iterator[Pro
         message = f"the channel “{value.channel}” is not installed"
         yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
     for path, source in value.sources().items():
-        for error in liquid_problems(source):
-            where = places.within(path, error.line, error.column)
-            yield Problem("J302", where, error.message, error.hint)
+        yield from _liquid_of(path, source, places)
     if isinstance(value, EmailTemplate) and not any(name in value.html for name in UNSUBSCRIBE):
         message = "the mail has no unsubscribe link"
         yield Problem(
             "J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}"
         )
+
+
+def _liquid_of(path: Place, source: str, places: Places) -> Iterator[Problem]:
+    for error in liquid_problems(source):
+        yield Problem("J302", places.within(path, error.line, error.column), error.message, error.hint)
+
+
+def _catalog(catalog: Definition) -> Iterator[Problem]:
+    types = {each.name: each.type for each in catalog.value.fields}
+    for place, selection in enumerate(catalog.value.selections):
+        for fault in value_faults(selection, types):
+            where = catalog.places.where(("selections", place, *fault.path))
+            yield Problem("J307", where, fault.message, fault.hint)
 
 
 def _canvas(

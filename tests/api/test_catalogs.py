@@ -301,7 +301,10 @@ async def test_pages_of_fifty_lead_to_each_other_by_paths(shop: Shop) -> None:
     for _ in range(3):
         answer = await shop("GET", path)
         seen.append([item["id"] for item in answer.json()["items"]])
-        links = {part.split("; ")[1]: part.split("; ")[0].strip("<>") for part in answer.headers["link"].split(", ")}
+        links = {
+            part.split("; ")[1]: part.split("; ")[0].strip("<>")
+            for part in answer.headers["link"].split(", ")
+        }
         path = links.get('rel="next"', "")
 
     assert [len(page) for page in seen] == [50, 50, 20]

@@ -1,0 +1,183 @@
+"""`/content_blocks`: made, edited, listed and read (TPL-1 to TPL-3). An edit reaches every message within a second."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from journeys.api.door import Refusal, answer, guarded
+from journeys.api.services import Services
+from journeys.canvas.content_blocks import ContentBlock, faults
+from journeys.engine import blocks
+from journeys.engine.content import problems
+from journeys.engine.intake.times import instant
+from journeys.engine.keys import Key
+from journeys.engine.published import Publication
+
+MOST, USUAL = 1000, 100
+"""So many blocks on one list, and where the call says nothing."""
+
+MARKUP = re.compile(r"<[A-Za-z!/][^>]*>")
+
+
+async def create_block(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
+    """Make a block. 201 with its id and the tag that inserts it."""
+    del request
+    publication = await services.published.of(key.workspace)
+    block = _block(body, publication)
+    async with services.db.transaction() as connection:
+        made = await blocks.make(connection, key.workspace, block)
+    if made is None:
+        raise Refusal(400, "Content Block with this name already exists.")
+    services.published.forget(key.workspace)
+    said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}
+    return answer(201, {**said, "created_at": _instant(made.created)})
+
+
+async def update_block(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
+    """Edit a block: what the call leaves out stays as it is. The name cannot be changed (B3)."""
+    del request
+    publication = await services.published.of(key.workspace)
+    async with services.db.transaction() as connection:
+        old = await _known(connection, key, body.get("content_block_id"))
+        if body.get("name", old["name"]) != old["name"]:
+            raise Refusal(400, "Content Block name cannot be changed.")
+        names = ("name", "content", "description", "state", "tags")
+        block = _block({**{name: old[name] for name in names}, **body}, publication)
+        made = await blocks.edit(connection, key.workspace, block)
+    services.published.forget(key.workspace)
+    said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}
+    return answer(200, {**said, "last_edited": _instant(made.edited)})
+
+
+async def list_blocks(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
+    """A list of blocks, by the time of their last edit where the call asks for it."""
+    del body
+    asked = request.query_params
+    after, before = (_time(asked, name) for name in ("modified_after", "modified_before"))
+    limit, offset = _number(asked, "limit", USUAL, 1, MOST), _number(asked, "offset", 0, 0, 10**9)
+    publication = await services.published.of(key.workspace)
+    found = await blocks.listed(services.db.pool, key.workspace, after, before, limit, offset)
+    said = [_described(row, publication) for row in found]
+    return answer(200, {"count": len(said), "content_blocks": said, "message": "success"})
+
+
+async def block_info(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
+    """One block with its content, and with the templates that name it where the call asks for them."""
+    del body
+    row = await _known(services.db.pool, key, request.query_params.get("content_block_id"))
+    publication = await services.published.of(key.workspace)
+    said = {
+        **_described(row, publication),
+        "content": row["content"],
+        "description": row["description"],
+        "version": row["version"],
+    }
+    if request.query_params.get("include_inclusion_data", "").lower() == "true":
+        said["inclusion_data"] = blocks.inclusions(publication, row["name"])
+    return answer(200, {**said, "message": "success"})
+
+
+def _block(given: Mapping[str, Any], publication: Publication) -> ContentBlock:
+    """The block of a call. Raises `Refusal` with the texts that clients know (TPL-2)."""
+    content, name = given.get("content"), given.get("name")
+    if name is None or name == "":
+        raise Refusal(400, "Content Block name cannot be blank.")
+    if not isinstance(name, str):
+        raise Refusal(400, "Content Block name can only contain alphanumeric characters.")
+    if content is None:
+        raise Refusal(400, "Content cannot be blank.")
+    if not isinstance(content, str):
+        raise Refusal(400, "Content must be a string.")
+    description, state = given.get("description") or "", given.get("state") or "active"
+    if not isinstance(description, str):
+        raise Refusal(400, "Content Block description must be a string.")
+    if state not in ("active", "draft"):
+        raise Refusal(400, "Content Block state must be either Active or Draft.")
+    tags = _tags(given.get("tags"), publication)
+    block = ContentBlock(name=name, content=content, description=description, state=state, tags=tags)
+    for _, message in faults(block):
+        raise Refusal(400, message)
+    if "\0" in content + description or problems(content):
+        raise Refusal(400, "Content contains malformed liquid.")
+    return block
+
+
+def _tags(given: Any, publication: Publication) -> tuple[str, ...]:
+    """Tags are those of the workspace's file."""
+    if given is None:
+        return ()
+    if not isinstance(given, list):
+        raise Refusal(400, "Tags must be an array.")
+    if not all(isinstance(tag, str) for tag in given):
+        raise Refusal(400, "All Tags must be Strings.")
+    known = publication.settings.tags if publication.settings else ()
+    if not set(given) <= set(known):
+        raise Refusal(400, "Some Tags could not be found.")
+    return tuple(dict.fromkeys(given))
+
+
+async def _known(connection: Any, key: Key, id_: Any) -> blocks.Known:
+    if not isinstance(id_, str) or not id_:
+        raise Refusal(400, "Content Block ID cannot be blank.")
+    found = await blocks.known(connection, key.workspace, id_)
+    if found is None:
+        raise Refusal(404, "The workspace has no Content Block with this ID.")
+    return found
+
+
+def _described(row: blocks.Known, publication: Publication) -> dict[str, Any]:
+    return {
+        "content_block_id": str(row["id"]),
+        "name": row["name"],
+        "content_type": "html" if MARKUP.search(row["content"]) else "text",
+        "liquid_tag": _tag(row["name"]),
+        "inclusion_count": len(blocks.inclusions(publication, row["name"])),
+        "created_at": _instant(row["created"]),
+        "last_edited": _instant(row["edited"]),
+        "state": row["state"],
+        "tags": row["tags"],
+    }
+
+
+def _tag(name: str) -> str:
+    return "{{content_blocks.${" + name + "}}}"
+
+
+def _instant(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")
+
+
+def _time(asked: Mapping[str, str], name: str) -> datetime | None:
+    if name not in asked:
+        return None
+    found = instant(asked[name])
+    if found is None:
+        raise Refusal(400, f"'{name}' must be an ISO 8601 datetime")
+    return found
+
+
+def _number(asked: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    text = asked.get(name, str(usual))
+    if not text.isdecimal() or len(text) > 10 or not least <= int(text) <= most:
+        raise Refusal(400, f"'{name}' must be a number from {least} to {most}")
+    return int(text)
+
+
+def routes() -> list[BaseRoute]:
+    """The routes of content blocks."""
+    return [
+        Route(f"/content_blocks/{name}", guarded(f"content_blocks.{name}", work), methods=[method])
+        for method, name, work in (
+            ("POST", "create", create_block),
+            ("POST", "update", update_block),
+            ("GET", "list", list_blocks),
+            ("GET", "info", block_info),
+        )
+    ]

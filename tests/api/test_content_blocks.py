@@ -1,0 +1,171 @@
+"""Content blocks over the REST API and from files, on a real database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx2
+import pytest
+
+from journeys.api.app import app
+from journeys.api.services import Services
+from journeys.engine.keys import create_key
+from journeys.engine.publishing import publish
+from journeys.engine.store import Database
+from tests.stage import EMAIL, Stage, canvas, definitions_of, stage_on
+
+STORY = (
+    canvas("  - {type: message, id: m, channel: email, template: hello}")
+    + EMAIL.replace("Dear", "{{content_blocks.${footer}}} Dear")
+    + """
+---
+kind: workspace
+format: 1
+name: default
+tags: [spring]
+"""
+)
+FOOTER = """
+kind: content_block
+format: 1
+name: footer
+content: "<p>Yours, {{${first_name}}}</p>"
+"""
+
+
+class Desk:
+    """The API, called with a key."""
+
+    def __init__(self, stage: Stage, key: str) -> None:
+        self.stage = stage
+        services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        self.client = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=app(services)),
+            base_url="http://api",
+            headers={"Authorization": f"Bearer {key}"},
+        )
+
+    async def create(self, **body: Any) -> httpx2.Response:
+        return await self.client.post("/content_blocks/create", json=body)
+
+    async def update(self, **body: Any) -> httpx2.Response:
+        return await self.client.post("/content_blocks/update", json=body)
+
+    async def info(self, id_: str, **asked: str) -> httpx2.Response:
+        return await self.client.get("/content_blocks/info", params={"content_block_id": id_, **asked})
+
+    async def in_use(self) -> dict[str, str]:
+        return dict((await self.stage.published.of(self.stage.workspace)).blocks)
+
+
+@pytest.fixture
+async def desk(db: Database) -> AsyncIterator[Desk]:
+    stage = await stage_on(db, STORY)
+    made = Desk(stage, await create_key(db, stage.workspace, "test", ["*"]))
+    yield made
+    await made.client.aclose()
+
+
+async def test_a_block_is_made_edited_read_and_listed_and_its_versions_are_kept(desk: Desk) -> None:
+    """TPL-1, TPL-3, B3: an edit is in force with its answer."""
+    made = await desk.create(name="footer", content="<p>Yours</p>", description="Below", tags=["spring"])
+    assert made.status_code == 201
+    said = made.json()
+    assert (said["message"], said["liquid_tag"]) == ("success", "{{content_blocks.${footer}}}")
+    assert said["created_at"].endswith("+00:00")
+    assert await desk.in_use() == {"footer": "<p>Yours</p>"}
+
+    edited = await desk.update(content_block_id=said["content_block_id"], content="<p>Ever yours</p>")
+    assert (edited.status_code, edited.json()["message"]) == (200, "success")
+    assert await desk.in_use() == {"footer": "<p>Ever yours</p>"}
+
+    info = (await desk.info(said["content_block_id"], include_inclusion_data="true")).json()
+    assert (info["content"], info["description"], info["tags"]) == ("<p>Ever yours</p>", "Below", ["spring"])
+    assert (info["version"], info["content_type"], info["inclusion_data"]) == (2, "html", ["hello"])
+    versions = await desk.stage.db.pool.fetch(
+        "select version, content from content_block_versions order by 1"
+    )
+    assert [tuple(row) for row in versions] == [(1, "<p>Yours</p>"), (2, "<p>Ever yours</p>")]
+
+    await desk.create(name="other", content="plain")
+    for asked, names in (
+        ({}, ["footer", "other"]),
+        ({"limit": "1"}, ["footer"]),
+        ({"limit": "1", "offset": "1"}, ["other"]),
+        ({"modified_before": "2020-01-01T00:00:00Z"}, []),
+        ({"modified_after": "2020-01-01T00:00:00Z"}, ["footer", "other"]),
+    ):
+        listed = (await desk.client.get("/content_blocks/list", params=asked)).json()
+        assert [one["name"] for one in listed["content_blocks"]] == names
+        assert listed["count"] == len(names)
+        if "footer" in names:
+            assert listed["content_blocks"][0]["inclusion_count"] == 1
+
+
+async def test_a_draft_is_empty_wherever_it_is_named(desk: Desk) -> None:
+    made = await desk.create(name="footer", content="Yours", state="draft")
+    assert await desk.in_use() == {}
+
+    await desk.update(content_block_id=made.json()["content_block_id"], state="active")
+    assert await desk.in_use() == {"footer": "Yours"}
+
+
+WRONG: list[Any] = [
+    ({"content": "x"}, "Content Block name cannot be blank."),
+    ({"name": "", "content": "x"}, "Content Block name cannot be blank."),
+    ({"name": "a b", "content": "x"}, "Content Block name can only contain alphanumeric characters."),
+    ({"name": 7, "content": "x"}, "Content Block name can only contain alphanumeric characters."),
+    ({"name": "x" * 101, "content": "x"}, "Content Block name must not have more than 100 characters."),
+    ({"name": "taken", "content": "x"}, "Content Block with this name already exists."),
+    ({"name": "a"}, "Content cannot be blank."),
+    ({"name": "a", "content": " "}, "Content cannot be blank."),
+    ({"name": "a", "content": 7}, "Content must be a string."),
+    ({"name": "a", "content": "ä" * 26_000}, "Content must be smaller than 50kb."),
+    ({"name": "a", "content": "{% if %}"}, "Content contains malformed liquid."),
+    (
+        {"name": "a", "content": "{{content_blocks.${a}}}"},
+        "Content Block cannot be referenced within itself.",
+    ),
+    ({"name": "a", "content": "x", "state": "old"}, "Content Block state must be either Active or Draft."),
+    ({"name": "a", "content": "x", "tags": "spring"}, "Tags must be an array."),
+    ({"name": "a", "content": "x", "tags": [1]}, "All Tags must be Strings."),
+    ({"name": "a", "content": "x", "tags": ["autumn"]}, "Some Tags could not be found."),
+]
+
+
+async def test_what_is_wrong_with_a_block_is_said_in_the_words_that_clients_know(desk: Desk) -> None:
+    """TPL-2"""
+    await desk.create(name="taken", content="x")
+    for body, text in WRONG:
+        answer = await desk.create(**body)
+        assert (answer.status_code, answer.json()) == (400, {"message": text})
+
+    assert (await desk.info("nope")).status_code == 404
+    assert (await desk.client.get("/content_blocks/list", params={"limit": "1001"})).status_code == 400
+
+
+async def test_a_name_is_for_good(desk: Desk) -> None:
+    """B3"""
+    made = await desk.create(name="footer", content="x")
+    answer = await desk.update(content_block_id=made.json()["content_block_id"], name="other")
+
+    assert (answer.status_code, answer.json()["message"]) == (400, "Content Block name cannot be changed.")
+
+
+async def test_a_block_from_a_file_is_published_and_its_versions_too(desk: Desk, db: Database) -> None:
+    """B3: what was edited by API meanwhile is what the file says after the next publication."""
+    await publish(db, "default", definitions_of(FOOTER))
+    desk.stage.published.forget(desk.stage.workspace)
+    assert await desk.in_use() == {"footer": "<p>Yours, {{${first_name}}}</p>"}
+    [block] = (await desk.client.get("/content_blocks/list")).json()["content_blocks"]
+
+    await desk.update(content_block_id=block["content_block_id"], content="by API")
+    assert await desk.in_use() == {"footer": "by API"}
+    changes = await publish(db, "default", definitions_of(FOOTER))
+    desk.stage.published.forget(desk.stage.workspace)
+
+    assert (changes.new, changes.changed) == ([("content_block", "footer")], [])
+    assert (await desk.in_use())["footer"].startswith("<p>Yours")
+    assert await db.pool.fetchval("select max(version) from content_block_versions") == 3
+    assert (await publish(db, "default", definitions_of(FOOTER))).same == 1
