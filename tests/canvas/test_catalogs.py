@@ -68,8 +68,8 @@ def test_what_is_written_reads_back(tmp_path: Path) -> None:
         ("title, type: string", "title, type: colour", "file:6:25: J103 “colour” is not allowed for “type”"),
         ("name: title", "name: price", "file:7:12: J307 the field “price” is there twice"),
         (
-            "field: price",
-            "field: prise",
+            "{field: price",
+            "{field: prise",
             "file:13:17: J307 the catalog has no field “prise” (did you mean “price”?)",
         ),
         (

@@ -299,7 +299,7 @@ CASES = {
     "a tab": ("kind: canvas\nformat: 1\nsteps:\n\t- x\n", "J002", 4, 1, "tab"),
     "no kind": ("format: 1\nname: x\n", "J004", 1, 1, "canvas | segment"),
     "an unknown kind": ("kind: canvass\nformat: 1\n", "J004", 1, 7, "did you mean “canvas”"),
-    "a kind of a later version": ("kind: catalog\nformat: 1\n", "J108", 1, 7, "later version"),
+    "a kind of a later version": ("kind: campaign\nformat: 1\n", "J108", 1, 7, "later version"),
     "no format": ("kind: segment\nname: x\nwhen: {bucket: [0, 1]}\n", "J005", 1, 1, "format: 1"),
     "another format": ("kind: segment\nformat: 2\nname: x\nwhen: {bucket: [0, 1]}\n", "J005", 2, 9, "2"),
     "an empty file": ("", "J004", 1, 1, "empty"),

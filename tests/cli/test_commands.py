@@ -170,7 +170,7 @@ async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path
     )
     published = await journeys("publish", DEFINITIONS, str(tmp_path), "--workspace", "shop", url=url)
     assert published.code == 0, published.err
-    assert "new      canvas     new-article" in published.out
+    assert "new      canvas        new-article" in published.out
     again = await journeys("publish", DEFINITIONS, str(tmp_path), "--workspace", "shop", url=url)
     assert "0 new, 0 changed" in again.out
     people = tmp_path / "people.csv"
