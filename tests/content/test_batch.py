@@ -43,7 +43,7 @@ async def test_an_abort_is_answered_with_its_reason() -> None:
 @pytest.mark.parametrize(("line", "identity", "error"), [
     ({"id": 1, "template": "ab\n {{ x | foo }}"}, 1, ("template_parse_error", 2, 9, "there is no filter “foo”")),
     ({"id": 1, "template": "ab\n {% foo %}"}, 1, ("template_parse_error", 2, 5, "there is no tag “foo”")),
-    ({"id": 1, "template": "ab\n {{ 1 | divided_by: 0 }}"}, 1, ("template_parse_error", 2, 9, "divide by 0")),
+    ({"id": 1, "template": "ab\n {{ 1 | divided_by: 0 }}"}, 1, ("template_parse_error", 2, 9, "divided by zero")),
     ({"id": 1, "template": "x", "context": {"profil": {}}}, 1, ("invalid_context", 4, 1, "did you mean “profile”?")),
     ({"id": 1, "template": "x", "context": []}, 1, ("invalid_context", 4, 1, "one JSON object")),
     ({"id": 1, "template": 5}, 1, ("invalid_line", 4, 1, "“template” must be a text")),

@@ -92,7 +92,7 @@ def test_what_a_template_comes_to(rule: str, source: str, wanted: str) -> None:
 
 WRONG = [
     ("{{ a", 1, 1, "never closed"),
-    ("x\n  {% if a %}", 2, 13, "endif"),
+    ("x\n  {% if a %}", 2, 6, "endif"),
     ("{% foo %}", 1, 4, "no tag “foo”"),
     ("a\n{{ b | foo }}", 2, 8, "no filter “foo”"),
     ("{{ “a” }}", 1, 4, "curly quotes"),

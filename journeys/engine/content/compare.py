@@ -9,15 +9,11 @@ from typing import Any
 
 from liquid import RenderContext
 from liquid.builtin.expressions.logical import (
-    BooleanExpression,
     ContainsExpression,
     EqExpression,
     GeExpression,
     GtExpression,
     LeExpression,
-    LogicalAndExpression,
-    LogicalNotExpression,
-    LogicalOrExpression,
     LtExpression,
     NeExpression,
 )
@@ -25,6 +21,8 @@ from liquid.builtin.expressions.primitive import Blank, Empty
 from liquid.exceptions import LiquidTypeError
 from liquid.expression import Expression
 from liquid.undefined import is_undefined
+
+from journeys.engine.content.stringify import stringify
 
 
 def plain(value: Any) -> Any:
@@ -35,6 +33,11 @@ def plain(value: Any) -> Any:
 def is_number(value: Any) -> bool:
     """Whether it is a number; true and false are not."""
     return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def truthy(value: Any) -> bool:
+    """Everything is true but nil and false (V1)."""
+    return value is not None and value is not False and not is_undefined(value)
 
 
 def is_blank(value: Any) -> bool:
@@ -56,50 +59,80 @@ def equal(left: Any, right: Any) -> bool:
     left, right = plain(left), plain(right)
     for one, other in ((left, right), (right, left)):
         if isinstance(one, Blank):
-            return isinstance(other, Blank) or is_blank(other)
+            return is_blank(other)
         if isinstance(one, Empty):
-            return isinstance(other, Empty) or is_empty(other)
+            return is_empty(other)
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if is_number(left) and is_number(right):
         return bool(left == right)
+    if isinstance(left, str) or isinstance(right, str):
+        return isinstance(left, str) and isinstance(right, str) and str.__eq__(left, right)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         return len(left) == len(right) and all(equal(a, b) for a, b in zip(left, right, strict=True))
+    if isinstance(left, Mapping) and isinstance(right, Mapping):
+        return left is right or (
+            left.keys() == right.keys() and all(equal(left[name], right[name]) for name in left)
+        )
     return type(left) is type(right) and bool(left == right)
 
 
+def order(left: Any, right: Any) -> int | None:
+    """-1, 0 or 1; None where there is no order between the two."""
+    if is_number(left) and is_number(right):
+        return int(left > right) - int(left < right)
+    if isinstance(left, str) and isinstance(right, str):
+        return (left > right) - (left < right)
+    if isinstance(left, datetime) and isinstance(right, datetime):
+        return (left > right) - (left < right)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        for one, other in zip(left, right, strict=False):
+            found = order(one, other)
+            if found != 0:
+                return found
+        return (len(left) > len(right)) - (len(left) < len(right))
+    return 0 if equal(left, right) else None
+
+
+_ORDERED = (int, float, Decimal, str, datetime)
+
+
 def less(left: Any, right: Any, test: Callable[[Any, Any], bool], token: Any) -> bool:
-    """An order holds between numbers, texts and times; with nil or a boolean it does not; else it is an error (E3)."""
-    left, right = plain(left), plain(right)
+    """An order holds between numbers, texts and times. Between two of these kinds it is an error (E3), with all else it
+    does not hold; nor between a time and an empty text (E6)."""
     if (
-        left is None
-        or right is None
-        or isinstance(left, bool | Blank | Empty)
-        or isinstance(right, bool | Blank | Empty)
+        not isinstance(left, _ORDERED)
+        or not isinstance(right, _ORDERED)
+        or isinstance(left, bool)
+        or isinstance(right, bool)
     ):
         return False
-    if is_number(left) and is_number(right):
-        return test(left, right)
-    for kind in (str, datetime):
-        if isinstance(left, kind) and isinstance(right, kind):
-            return test(left, right)
-    names = {str: "a text", int: "a number", float: "a number", list: "a list", dict: "an object"}
-    said = " with ".join(names.get(type(each), type(each).__name__) for each in (left, right))
+    found = order(left, right)
+    if found is not None:
+        return test(found, 0)
+    kinds = {type(left), type(right)}
+    if kinds & {str} and (is_empty(left) or is_empty(right)) and not kinds - {str, datetime}:
+        return False
+    said = " with ".join(_kind(each) for each in (left, right))
     raise LiquidTypeError(f"cannot compare {said}", token=token)
+
+
+def _kind(value: Any) -> str:
+    return "a text" if isinstance(value, str) else "a time" if isinstance(value, datetime) else "a number"
 
 
 def contains(left: Any, right: Any) -> bool:
     """A text contains a text, a list an equal element, an object a key (V5)."""
     left, right = plain(left), plain(right)
-    if left is None or right is None:
+    if left is None or right is None or right is False:
         return False
     if isinstance(left, str):
-        from journeys.engine.content.stringify import stringify
-
         return stringify(right) in left
     if isinstance(left, list | tuple):
         return any(equal(each, right) for each in left)
-    return isinstance(left, Mapping) and right in left
+    if isinstance(left, range):
+        return is_number(right) and left.start <= right < left.stop
+    return isinstance(left, Mapping) and isinstance(right, str) and right in left
 
 
 class Comparison(Expression):
@@ -136,14 +169,3 @@ TESTS: Mapping[type[Any], Callable[[Any, Any, Any], bool]] = {
     GeExpression: lambda left, right, token: less(left, right, lambda a, b: bool(a >= b), token),
     ContainsExpression: lambda left, right, _token: contains(left, right),
 }
-
-
-def ruby(expression: Any) -> Any:
-    """The condition with its comparisons replaced by ours."""
-    if isinstance(expression, BooleanExpression):
-        return BooleanExpression(expression.token, ruby(expression.expression))
-    if isinstance(expression, LogicalAndExpression | LogicalOrExpression):
-        return type(expression)(expression.token, ruby(expression.left), ruby(expression.right))
-    if isinstance(expression, LogicalNotExpression):
-        return LogicalNotExpression(expression.token, ruby(expression.right))
-    return Comparison(expression) if type(expression) in TESTS else expression

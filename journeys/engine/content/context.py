@@ -14,16 +14,21 @@ from liquid import BoundTemplate, Node, RenderContext, Token
 from liquid.exceptions import LiquidError, LiquidInterrupt, LiquidSyntaxError
 from liquid.output import LimitedStringIO
 from liquid.static_analysis import TemplateAnalysis
+from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
 from journeys.engine.content import limits
 from journeys.engine.content.blocks import BLOCKS, Blocks
 from journeys.engine.content.limits import LIMITS, Exceeded, Limits, TimedOut
+from journeys.engine.content.lookup import step
 from journeys.engine.content.services import Services
 
 
 class Buffer(LimitedStringIO):
     """Text that is being written: no more bytes than it may hold."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit, newline="")  # line ends stay as they are
 
     def write(self, text: str, /) -> int:
         """See base class. Raises Exceeded."""
@@ -47,7 +52,7 @@ class Rendering(RenderContext):
         self.locals = {}
         self.globals = values
         self.counters = {}
-        self.scope = ReadOnlyChainMap(self.locals, values, self.counters)
+        self.scope = ReadOnlyChainMap(self.locals, self.counters, values)
         self.tag_namespace = {"cycles": {}, "ifchanged": "", "stopindex": {}}
         self.loops = []
         self.disabled_tags = []
@@ -104,11 +109,55 @@ class Rendering(RenderContext):
         self._hold(key, val)
         self.locals[key] = val
 
+    def get(self, path: list[object], *, token: Token | None, default: object = None) -> object:
+        """What a path leads to; nil where it leads nowhere (V2)."""
+        del token
+        try:
+            value = self.scope[path[0]]  # type: ignore[index]  # what is no name is not found
+        except (KeyError, TypeError):
+            return None if default is UNDEFINED else default
+        for key in path[1:]:
+            if value is None:
+                return None
+            value = step(value, key)
+        return value
+
+    async def get_async(self, path: list[object], *, token: Token | None, default: object = None) -> object:
+        """See `get`. A content block may make calls."""
+        if path[0] != BLOCKS or len(path) < 2:
+            return self.get(path, token=token, default=default)
+        value = self.scope[BLOCKS]
+        value = (
+            await value.__getitem_async__(str(path[1])) if isinstance(value, Blocks) else step(value, path[1])
+        )
+        for key in path[2:]:
+            value = step(value, key)
+        return value
+
+    def increment(self, name: str) -> int:
+        """The counter of this name, which begins at the value of this name, or at 0; it is one more thereafter."""
+        value = self.counters.get(name, self._given(name))
+        self.counters[name] = value + 1
+        return value
+
+    def decrement(self, name: str) -> int:
+        """The counter of this name, which is one less from now on."""
+        value = self.counters.get(name, self._given(name)) - 1
+        self.counters[name] = value
+        return value
+
+    def _given(self, name: str) -> int:
+        value = self.globals.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) else 0
+
     def cycle(self, key: object, length: int) -> int:
-        """See base class. A cycle's name is remembered, and so it is counted like a variable."""
-        if key not in self.tag_namespace["cycles"]:
+        """Whose turn it is. A cycle's name is remembered, and so it is counted like a variable."""
+        turns: dict[object, int] = self.tag_namespace["cycles"]
+        if key not in turns:
             self._hold(("cycle", key), key)
-        return super().cycle(key, length)
+        turn = turns.get(key, 0)
+        turns[key] = turn + 1 if turn + 1 < length else 0
+        return turn
 
     def _hold(self, place: object, value: Any) -> None:
         size = limits.weigh(value, limits.HELD)

@@ -16,6 +16,8 @@ from liquid.token import (
     operators,
 )
 
+from journeys.engine.content.lookup import Indexed
+
 ROOT = "$"
 """The namespace of bare `${x}`: standard attributes, apart from all variables (L12)."""
 
@@ -30,7 +32,7 @@ _RULES = (
     ("float", r"-?\d+\.(?!\.)\d*"),
     ("integer", r"-?\d+\b"),
     ("dot", r"\."),
-    (TOKEN_WORD, r"\w[\w\-]*\??"),
+    (TOKEN_WORD, r"\$?\w[\w\-]*\??"),
     ("lparen", r"\("),
     ("rparen", r"\)"),
     ("lbracket", r"\["),
@@ -44,34 +46,37 @@ _RULES = (
     (TOKEN_ILLEGAL, r"."),
 )
 _TOKENS = re.compile("|".join(f"(?P<{name}_>{rule})" for name, rule in _RULES), re.DOTALL)
-_INDEX = re.compile(r"^(?P<name>.*?)(?P<indices>(\[-?\d+\])+)$", re.DOTALL)
+_INDEX = re.compile(r"^(?P<name>[^\[\]]*)(?P<indices>(?:\[-?[0-9]{1,9}\])+)$")
+
+NOW_ISO = "$isoTimestamp"
+"""Prints the render clock in ISO 8601 (section 9)."""
 
 KEYWORDS = frozenset({"true", "false", "nil", "null", "empty", "blank", "and", "or", "contains"})
-LOOP_WORDS = frozenset({"in", "offset", "limit", "reversed", "cols", "continue"})
-"""Keywords of `for` and `tablerow` alone: elsewhere they are legal names."""
+"""Words that are never names. Those of `for` (`limit`, `reversed` …) are names everywhere else."""
 
 CURLY = "“”‘’„‚"
 
 
-def tokenize(source: str, parent: Token, *, loop: bool = False) -> Iterator[Token]:
-    """The tokens of an expression. `loop`: it is that of a `for` or `tablerow`.
+class Unreadable(LiquidSyntaxError):
+    """What cannot be read, where, and what may have been meant."""
 
-    Raises LiquidSyntaxError at the exact place of what cannot be read.
-    """
-    seen_in = after_in = False
+    def __init__(self, message: str, token: Token, hint: str = "") -> None:
+        super().__init__(message, token=token)
+        self.hint = hint
+
+
+def tokenize(source: str, parent: Token) -> Iterator[Token]:
+    """The tokens of an expression. Raises LiquidSyntaxError at the exact place of what cannot be read."""
     for match in _TOKENS.finditer(source):
         kind = (match.lastgroup or TOKEN_ILLEGAL)[:-1]
         value = match.group()
         start = parent.start_index + match.start()
-        if kind in ("skip", "brace"):
+        if kind == "skip":
             continue
         if kind == "name":
-            after_in = False
             yield from _name(match, start, parent.source)
             continue
-        word = kind == TOKEN_WORD
-        if word and (value in KEYWORDS or (loop and not after_in and _loop_word(value, seen_in=seen_in))):
-            seen_in = seen_in or value == "in"
+        if kind == TOKEN_WORD and value in KEYWORDS:
             kind = value
         elif kind == TOKEN_IDENTINDEX:
             value = match["index"]
@@ -82,40 +87,43 @@ def tokenize(source: str, parent: Token, *, loop: bool = False) -> Iterator[Toke
         elif kind == "op" and value in operators:
             kind = operators[value]
         elif kind in ("op", TOKEN_ILLEGAL):
+            raise _unexpected(value, Token(kind, value, start_index=start, source=parent.source))
+        elif value.startswith("$") and value != NOW_ISO:
             token = Token(kind, value, start_index=start, source=parent.source)
-            raise LiquidSyntaxError(_why(value), token=token)
-        after_in = kind == "in"
+            raise Unreadable(f"“{value}” is no name", token, f"write ${{{value[1:]}}}")
         yield Token(kind, value, start_index=start, source=parent.source)
 
 
-def _loop_word(word: str, *, seen_in: bool) -> bool:
-    return word in LOOP_WORDS and (seen_in or word == "in")
-
-
-def _why(value: str) -> str:
+def _unexpected(value: str, token: Token) -> Unreadable:
     if value in CURLY:
-        return f"curly quotes ({value}) cannot be read: write straight ones"
+        return Unreadable(f"curly quotes ({value}) cannot be read: write straight ones", token)
     if value == "&":
-        return "“&&” is not known: write “and”"
-    return f"unexpected “{value}”"
+        return Unreadable("“&&” is not known: write “and”", token)
+    if value in ARITHMETIC:
+        return Unreadable(f"“{value}” cannot stand here", token, f"write | {ARITHMETIC[value]}: 2")
+    if value in "\"'":
+        return Unreadable(f"this quote ({value}) is never closed", token)
+    return Unreadable(f"unexpected “{value}”", token)
+
+
+ARITHMETIC = {"+": "plus", "-": "minus", "*": "times", "/": "divided_by", "%": "modulo"}
 
 
 def _name(match: re.Match[str], start: int, source: str) -> Iterator[Token]:
     """`ns.${x}` is a key of what stands before it, bare `${x}` a standard attribute; an index may stand inside (L6)."""
     called = match["called"]
     if not called:
-        raise LiquidSyntaxError(
-            "“${}” has no name", token=Token(TOKEN_ILLEGAL, match.group(), start_index=start, source=source)
-        )
+        token = Token(TOKEN_ILLEGAL, match.group(), start_index=start, source=source)
+        raise Unreadable("“${}” has no name", token)
     if match["dot"] is None:
         yield Token(TOKEN_WORD, ROOT, start_index=start, source=source)
     inside = _INDEX.match(called)
     if inside is None:
         yield Token(TOKEN_IDENTSTRING, called, start_index=start, source=source)
         return
-    yield Token(TOKEN_IDENTSTRING, inside["name"], start_index=start, source=source)
-    for index in re.findall(r"-?\d+", inside["indices"]):
-        yield Token(TOKEN_IDENTINDEX, index, start_index=start, source=source)
+    indices = tuple(int(index) for index in re.findall(r"-?\d+", inside["indices"]))
+    whole = Indexed.of(called, inside["name"], indices)
+    yield Token(TOKEN_IDENTSTRING, whole, start_index=start, source=source)
 
 
 class Stream(TokenStream):
@@ -125,8 +133,7 @@ class Stream(TokenStream):
         """See base class."""
         token = self.current
         if token.kind != TOKEN_EXPRESSION:
-            raise LiquidSyntaxError("an expression is missing", token=tag or token)
-        before = self.tokens[self.pos - 1].value if self.pos else ""
+            raise Unreadable("an expression is missing", tag or token)
         if eat:
             next(self)
-        return Stream(tokenize(token.value, token, loop=before in ("for", "tablerow")))
+        return Stream(tokenize(token.value, token))

@@ -1,65 +1,212 @@
-"""`for` and `tablerow`, with bounds on what they go through."""
+"""`for` and `tablerow`: what they go through, and how (T3)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, TextIO
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, TextIO, cast
 
-from liquid import RenderContext, Token
+from liquid import Environment, RenderContext, Token, TokenStream
 from liquid.ast import BlockNode
-from liquid.builtin.expressions import LoopExpression
-from liquid.builtin.tags.for_tag import ForNode, ForTag
+from liquid.builtin.expressions.loop import LoopExpression
+from liquid.builtin.expressions.primitive import StringLiteral
+from liquid.builtin.tags.for_tag import BreakNode, BreakTag, ContinueNode, ContinueTag, ForNode, ForTag
 from liquid.builtin.tags.tablerow_tag import TableRow, TablerowNode, TablerowTag
 from liquid.exceptions import BreakLoop, ContinueLoop
+from liquid.expression import Expression
+from liquid.parser import get_parser
+from liquid.token import TOKEN_EOF, TOKEN_TAG, TOKEN_WORD
 
+from journeys.canvas.problems import meant
+from journeys.engine.content.expr import Unreadable
+from journeys.engine.content.filters.bounds import integer, leading
+from journeys.engine.content.grammar import closed, primitive
 from journeys.engine.content.limits import short
 
+CONTINUE = "continue"
+"""As an offset: go on where the last loop of this name over the same list has stopped."""
 
-class Bounded(LoopExpression):
-    """What a loop goes through: no range that is too long (its end may be far even where `limit` is small)."""
 
-    __slots__ = ()
+class Loop(LoopExpression):
+    """`name in list reversed limit:n offset:m`."""
 
-    @classmethod
-    def of(cls, stock: LoopExpression) -> Bounded:
-        """The same, bounded."""
-        return cls(
-            stock.token,
-            stock.identifier,
-            stock.iterable,
-            limit=stock.limit,
-            offset=stock.offset,
-            reversed_=stock.reversed,
-            cols=stock.cols,
+    def evaluate(self, context: RenderContext) -> tuple[Iterator[object], int]:
+        """The items, and how many they are."""
+        return self.items(
+            context,
+            self.iterable.evaluate(context),
+            None if self.limit is None else self.limit.evaluate(context),
+            None if self.offset is None else self.offset.evaluate(context),
         )
 
-    def _to_iter(self, obj: object, context: RenderContext) -> tuple[Iterator[Any], int]:
-        return super()._to_iter(short(obj), context)
+    async def evaluate_async(self, context: RenderContext) -> tuple[Iterator[object], int]:
+        """See `evaluate`."""
+        return self.items(
+            context,
+            await self.iterable.evaluate_async(context),
+            None if self.limit is None else await self.limit.evaluate_async(context),
+            None if self.offset is None else await self.offset.evaluate_async(context),
+        )
+
+    def items(
+        self, context: RenderContext, value: Any, limit: Any, offset: Any
+    ) -> tuple[Iterator[object], int]:
+        """The part of a value that is gone through, and its length."""
+        name = f"{self.identifier}-{self.iterable}"
+        begin = context.stopindex(name) if self.continues else 0 if offset is None else self.number(offset)
+        found = sequence(value)
+        if not isinstance(value, str):
+            stop = len(found) if limit is None else max(0, begin + self.number(limit))
+            found = found[max(0, begin) : stop]
+        context.stopindex(name, begin + len(found))
+        return iter(found[::-1] if self.reversed else found), len(found)
+
+    @property
+    def continues(self) -> bool:
+        """Whether it goes on where the last loop has stopped."""
+        return isinstance(self.offset, StringLiteral) and self.offset.value == CONTINUE
+
+    def number(self, value: Any) -> int:
+        """A limit or offset. Raises `WrongArgument` where it is no whole number."""
+        return integer(value)
+
+
+class Cells(Loop):
+    """`name in list cols:n limit:n offset:m` of a table."""
+
+    def number(self, value: Any) -> int:
+        """A limit or offset: the whole number that it begins with."""
+        return cells(value)
+
+
+def cells(value: Any) -> int:
+    """A number of columns and the like: fractions are cut, what is no number is 0."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return int(value)
+    return leading(value) if isinstance(value, str) else 0
+
+
+def sequence(value: Any) -> Sequence[object]:
+    """What a loop goes through: a text once, an object by pairs of name and value, nothing of all else (T3)."""
+    if isinstance(value, list | tuple | range):
+        return cast("Sequence[object]", short(value))
+    if isinstance(value, str):
+        return [value] if value else []
+    if isinstance(value, Mapping):
+        return [[name, each] for name, each in value.items()]
+    return []
+
+
+def _loop(env: Environment, tokens: TokenStream, kind: type[Loop], words: tuple[str, ...]) -> Loop:
+    token = tokens.current
+    name = tokens.current
+    if name.kind != TOKEN_WORD:
+        raise Unreadable("a loop is written: item in list", name)
+    next(tokens)
+    if tokens.current.value != "in":
+        raise Unreadable(
+            "a loop is written: item in list", tokens.current if tokens.pos < len(tokens.tokens) else name
+        )
+    next(tokens)
+    iterable = primitive(env, tokens)
+    options: dict[str, Expression | None] = dict.fromkeys(("limit", "offset", "cols"))
+    backwards = False
+    while tokens.current.kind != TOKEN_EOF:
+        word = next(tokens)
+        if word.kind == "comma":
+            continue
+        if word.value not in words:
+            raise Unreadable(f"“{word.value}” cannot stand in a loop", word, meant(word.value, words))
+        if word.value == "reversed":
+            backwards = True
+            continue
+        if tokens.current.kind != "colon":
+            raise Unreadable(f"after “{word.value}” stands “:” and a number", word)
+        next(tokens)
+        if word.value == "offset" and tokens.current.value == CONTINUE:
+            options["offset"] = StringLiteral(next(tokens), CONTINUE)
+        else:
+            options[word.value] = primitive(env, tokens)
+    return kind(token, name.value, iterable, reversed_=backwards, **options)
 
 
 class OurFor(ForNode):
-    """`for`."""
+    """`for`, blank only where both its branches are (T1)."""
 
     def __init__(
         self, token: Token, expression: LoopExpression, block: BlockNode, default: BlockNode | None = None
     ) -> None:
-        super().__init__(token, Bounded.of(expression), block, default)
+        super().__init__(token, expression, block, default)
+        block.blank = self.blank
+        if default is not None:
+            default.blank = self.blank
 
 
 class OurForTag(ForTag):
     """`for`."""
 
-    node_class = OurFor
+    def parse(self, stream: TokenStream) -> OurFor:
+        """See base class."""
+        token = stream.eat(TOKEN_TAG)
+        words = ("reversed", "limit", "offset")
+        expression = _loop(self.env, stream.into_inner(tag=token), Loop, words)
+        parse_block = get_parser(self.env).parse_block
+        block = parse_block(stream, ("endfor", "else"))
+        default = None
+        if stream.current.is_tag("else"):
+            next(stream)
+            default = parse_block(stream, ("endfor",))
+        closed(stream, token, "endfor")
+        return OurFor(token, expression, block, default)
+
+
+class OurBreak(BreakNode):
+    """`break`: not blank, as in Ruby, so the white space around it stays (T1)."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(token)
+        self.blank = False
+
+
+class OurBreakTag(BreakTag):
+    """`break`."""
+
+    def parse(self, stream: TokenStream) -> OurBreak:
+        """See base class."""
+        return OurBreak(stream.expect(TOKEN_TAG, value="break"))
+
+
+class OurContinue(ContinueNode):
+    """`continue`: not blank, as in Ruby, so the white space around it stays (T1)."""
+
+    def __init__(self, token: Token) -> None:
+        super().__init__(token)
+        self.blank = False
+
+
+class OurContinueTag(ContinueTag):
+    """`continue`."""
+
+    def parse(self, stream: TokenStream) -> OurContinue:
+        """See base class."""
+        return OurContinue(stream.expect(TOKEN_TAG, value="continue"))
 
 
 class OurTablerow(TablerowNode):
-    """`tablerow`."""
+    """`tablerow`; where there is nothing to show, and it is no list, it prints nothing."""
 
-    def __init__(self, token: Token, expression: LoopExpression, block: BlockNode) -> None:
-        super().__init__(token, Bounded.of(expression), block)
+    def _int_or_zero(self, arg: object) -> int:
+        return cells(arg)
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        if not self._empty(self.expression.iterable.evaluate(context)):
+            return super().render_to_output(context, buffer)
+        return buffer.write('<tr class="row1">\n</tr>\n')
 
     async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
-        """See base class: what is done without calls, awaiting the cells."""
+        """See base class."""
+        if self._empty(await self.expression.iterable.evaluate_async(context)):
+            return buffer.write('<tr class="row1">\n</tr>\n')
         name = self.expression.identifier
         items, length = await self.expression.evaluate_async(context)
         if not length:
@@ -89,8 +236,20 @@ class OurTablerow(TablerowNode):
         buffer.write("</tr>\n")
         return True
 
+    def _empty(self, value: object) -> bool:
+        """Whether an empty row is printed."""
+        return value is not None and value is not False and not sequence(value)
+
 
 class OurTablerowTag(TablerowTag):
     """`tablerow`."""
 
-    node_class = OurTablerow
+    def parse(self, stream: TokenStream) -> OurTablerow:
+        """See base class."""
+        token = stream.eat(TOKEN_TAG)
+        words = ("cols", "limit", "offset")
+        expression = _loop(self.env, stream.into_inner(tag=token), Cells, words)
+        block = get_parser(self.env).parse_block(stream, ("endtablerow",))
+        closed(stream, token, "endtablerow")
+        block.blank = False
+        return OurTablerow(token, expression, block)

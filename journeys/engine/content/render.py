@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cached_property, lru_cache
+from random import SystemRandom
 from typing import Any, cast
 
 from liquid.exceptions import LiquidError, LiquidSyntaxError
@@ -20,6 +21,7 @@ from journeys.engine.content.filters.dates import NOW
 from journeys.engine.content.limits import LIMITS, Limits
 from journeys.engine.content.services import Services
 from journeys.engine.content.tags.promotion import PromotionNode
+from journeys.engine.content.variables import LOTS
 
 
 class Recommendations(dict[str, Any]):
@@ -31,7 +33,8 @@ class Recommendations(dict[str, Any]):
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """What a template may see: plain values only. `profile` is what bare `${x}` names; `now` the render clock (UTC)."""
+    """What a template may see: plain values only. `profile` is what bare `${x}` names; `now` the render clock (UTC);
+    `lots` draws a number in [0, 1) for each `random`."""
 
     profile: Mapping[str, Any] = field(default_factory=dict)
     custom_attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -41,6 +44,7 @@ class Values:
     canvas: Mapping[str, Any] = field(default_factory=dict)
     namespaces: Mapping[str, Any] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+    lots: Callable[[], float] = SystemRandom().random
 
     def globals(self) -> dict[str, Any]:
         """The values by the names that templates use (liquid.md section 2)."""
@@ -55,6 +59,7 @@ class Values:
             "campaign": self.campaign,
             "canvas": self.canvas,
             NOW: self.now,
+            LOTS: self.lots,
         }
 
 
@@ -163,8 +168,11 @@ class Template:
         names = {ROOT: "profile"}
         found = set()
         for segments in (one.segments for each in self._bound.analysis.globals.values() for one in each):
+            if str(segments[0]).startswith("@"):
+                continue
             head = names.get(str(segments[0]), str(segments[0]))
-            found.add(f"{head}.{segments[1]}" if len(segments) > 1 else f"{head}.*")
+            name = getattr(segments[1], "name", segments[1]) if len(segments) > 1 else "*"
+            found.add(f"{head}.{name}")
         return frozenset(found)
 
 
@@ -176,17 +184,10 @@ def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
     """
     try:
         bound = cast("Bound", DIALECT.from_string(source))
-        unknown = [name for name in bound.analysis.filters if name not in DIALECT.filters]
     except LiquidSyntaxError as error:
         raise _template_error(error, source) from error
     except (LiquidError, RecursionError, ValueError) as error:
         raise _template_error(error, source) from error
-    if unknown:
-        span = bound.analysis.filters[unknown[0]][0]
-        line, column = _position(source, span.index)
-        raise TemplateError(
-            f"there is no filter “{unknown[0]}”", line, column, meant(unknown[0], DIALECT.filters)
-        )
     return Template(source, bound)
 
 
@@ -230,7 +231,7 @@ def _template_error(error: BaseException, source: str) -> TemplateError:
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
     line, column = _position(source, index)
     message = _message(error) or "the template cannot be read"
-    hint = ""
+    hint = getattr(error, "hint", "")
     if message.startswith("unexpected tag") and token is not None:
         message, hint = f"there is no tag “{token.value}”", meant(token.value, DIALECT.tags)
     return TemplateError(message, line, column, hint)

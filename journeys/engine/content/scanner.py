@@ -12,9 +12,7 @@ from collections.abc import Iterator
 from liquid import Token
 from liquid.exceptions import LiquidSyntaxError
 from liquid.token import (
-    TOKEN_COMMENT,
     TOKEN_CONTENT,
-    TOKEN_DOC,
     TOKEN_EOF,
     TOKEN_EXPRESSION,
     TOKEN_OUTPUT,
@@ -22,10 +20,14 @@ from liquid.token import (
 )
 
 _OPEN = re.compile(r"\{[{%]")
-_INSIDE = re.compile(r"\$\{|\{\{|\}\}|\}")
+_INSIDE = re.compile(r"\$\{[^{}]*\}|'(?:[^'}]|\}(?!\}))*'|\"(?:[^\"}]|\}(?!\}))*\"|\{\{|\}\}")
+"""What matters within an output: names, texts (which have no `}}`), braces."""
 _NAME = re.compile(r"-?\s*(#|\w+)")
-_BODIES = {"raw": TOKEN_CONTENT, "comment": TOKEN_COMMENT, "doc": TOKEN_DOC}
-_ENDS = {name: re.compile(r"\{%-?\s*end" + name + r"\s*-?%\}") for name in _BODIES}
+_END_RAW = re.compile(r"\{%-?\s*endraw\b[^%]*%\}")
+RAW = "raw"
+"""The kind of token that the body of `raw` makes."""
+SPACE = "\0\t\n\v\f\r "
+"""What white space control takes away: ASCII white space alone."""
 
 
 def scan(source: str) -> Iterator[Token]:
@@ -41,9 +43,9 @@ def scan(source: str) -> Iterator[Token]:
         if end > at:
             text = source[at:end]
             if strip:
-                text = text.lstrip()
+                text = text.lstrip(SPACE)
             if opening and source.startswith("-", end + 2):
-                text = text.rstrip()
+                text = text.rstrip(SPACE)
             if text:
                 yield Token(TOKEN_CONTENT, text, start_index=at, source=source)
         if not opening:
@@ -60,11 +62,13 @@ def scan(source: str) -> Iterator[Token]:
                 raise LiquidSyntaxError(
                     "a tag has a name", token=Token(TOKEN_TAG, "", start_index=end, source=source)
                 )
-            if name[1] not in ("raw", "doc"):
+            if name[1] == "raw":
+                begin, (until, at) = at, _raw_end(source, at, end)
+                yield Token(RAW, source[begin:until], start_index=begin, source=source)
+            elif name[1] == "comment":
+                at = _comment_end(source, at, end)
+            else:
                 yield from _tag(source, name, at)
-            if name[1] in _BODIES:
-                body, at = _body(source, name[1], at, end)
-                yield from body
         strip = source[at - 3] == "-"
 
 
@@ -75,26 +79,21 @@ def _unclosed(source: str, at: int, wanted: str) -> LiquidSyntaxError:
 
 def _close_output(source: str, begin: int) -> int:
     """The end of the output that begins here: braces of names and of wrapped values are counted."""
-    depth, names, at = 1, 0, begin + 2
+    if source.startswith("{{{", begin):
+        token = Token(TOKEN_OUTPUT, "{{{", start_index=begin, source=source)
+        raise LiquidSyntaxError("braces come in twos, not in threes", token=token)
+    depth, at = 1, begin + 2
     while True:
         found = _INSIDE.search(source, at)
         if found is None:
             raise _unclosed(source, begin, "}}")
         at = found.end()
-        match found[0]:
-            case "${":
-                names += 1
-            case "{{":
-                depth += 1
-            case "}}" if names:
-                names -= 1
-                at -= 1  # the first of the two closes a name
-            case "}}":
-                depth -= 1
-                if depth == 0:
-                    return at
-            case _ if names:
-                names -= 1
+        if found[0] == "{{":
+            depth += 1
+        elif found[0] == "}}":
+            depth -= 1
+            if depth == 0:
+                return at
 
 
 def _trimmed(source: str, begin: int, end: int) -> tuple[int, str]:
@@ -104,7 +103,7 @@ def _trimmed(source: str, begin: int, end: int) -> tuple[int, str]:
     if end > begin and source[end - 1] == "-":
         end -= 1
     text = source[begin:end]
-    return begin + len(text) - len(text.lstrip()), text.strip()
+    return begin + len(text) - len(text.lstrip(SPACE)), text.strip()
 
 
 def _output(source: str, begin: int, end: int) -> Iterator[Token]:
@@ -120,13 +119,30 @@ def _tag(source: str, name: re.Match[str], end: int) -> Iterator[Token]:
         yield Token(TOKEN_EXPRESSION, text, start_index=at, source=source)
 
 
-def _body(source: str, name: str, begin: int, tag: int) -> tuple[list[Token], int]:
-    """The body of `raw`, `comment` or `doc`, which is not read, and the place after it."""
-    found = _ENDS[name].search(source, begin)
+def _raw_end(source: str, begin: int, tag: int) -> tuple[int, int]:
+    """Where the body of `raw` ends, and its end tag."""
+    found = _END_RAW.search(source, begin)
     if found is None:
-        raise _unclosed(source, tag, "{% end" + name + " %}")
-    text = Token(_BODIES[name], source[begin : found.start()], start_index=begin, source=source)
-    tokens = [text]
-    if name == "comment":
-        tokens.append(Token(TOKEN_TAG, "endcomment", start_index=found.start() + 2, source=source))
-    return tokens, found.end()
+        raise _unclosed(source, tag, "{% endraw %}")
+    return found.start(), found.end()
+
+
+def _comment_end(source: str, at: int, tag: int) -> int:
+    """The place after a comment: comments may stand in comments, and what is raw in one closes nothing."""
+    depth = 1
+    while depth:
+        begin = source.find("{%", at)
+        close = -1 if begin < 0 else source.find("%}", begin + 2)
+        if close < 0:
+            raise _unclosed(source, tag, "{% endcomment %}")
+        at = close + 2
+        name = _NAME.match(source, begin + 2)
+        match name[1] if name else "":
+            case "raw":
+                end = _END_RAW.search(source, at)
+                at = end.end() if end else at
+            case "comment":
+                depth += 1
+            case "endcomment":
+                depth -= 1
+    return at

@@ -1,4 +1,4 @@
-"""How values are printed: as Ruby does, and objects as compact JSON (V8, N6)."""
+"""How values are printed: as Ruby does, and objects as compact JSON (V8, N4, N6)."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from liquid.undefined import is_undefined
 
 
 def stringify(value: Any) -> str:
-    """The text of a value: nothing for nil, lists joined with nothing, times in UTC."""
+    """The text of a value: nothing for nil, lists joined with nothing, times in UTC or with their offset."""
     if isinstance(value, str):
         return value
-    if value is None or is_undefined(value) or isinstance(value, Blank | Empty):
+    if value is None:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
@@ -24,30 +24,47 @@ def stringify(value: Any) -> str:
         return str(value)
     if isinstance(value, float | Decimal):
         return number(value)
+    if isinstance(value, list | tuple):
+        return "".join(stringify(each) for each in value)
     if isinstance(value, datetime):
-        return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return moment(value)
     if isinstance(value, date):
         return value.isoformat()
     if isinstance(value, range):
         return f"{value.start}..{value.stop - 1}"
-    if isinstance(value, list | tuple):
-        return "".join(stringify(each) for each in value)
     if isinstance(value, Mapping):
         return compact(value)
+    if is_undefined(value) or isinstance(value, Blank | Empty):
+        return ""
     return str(value)
+
+
+def moment(value: datetime) -> str:
+    """An instant as Ruby prints it: `2026-12-07 09:05:03 UTC`, in another zone with its offset (N6)."""
+    if value.tzinfo is None or value.tzinfo is UTC or value.tzname() == "UTC":
+        return value.strftime("%Y-%m-%d %H:%M:%S UTC")
+    return value.strftime("%Y-%m-%d %H:%M:%S %z")
 
 
 def number(value: float | Decimal) -> str:
     """A number with a fraction: `12.0` keeps its `.0`; very large and small ones as Ruby writes them."""
-    real = float(value)
-    text = repr(real)
+    text = repr(float(value))
     if "e" in text:
         mantissa, _, exponent = text.partition("e")
         sign, digits = ("-", exponent[1:]) if exponent.startswith("-") else ("+", exponent.lstrip("+"))
         return f"{mantissa if '.' in mantissa else mantissa + '.0'}e{sign}{int(digits):02d}"
-    return text
+    return _ENDLESS.get(text, text)
+
+
+_ENDLESS = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
 
 
 def compact(value: Any) -> str:
     """Compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=stringify)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_json)
+
+
+def _json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(name): value[name] for name in getattr(value, "_keys", value)}
+    return list(value) if isinstance(value, range) else stringify(value)

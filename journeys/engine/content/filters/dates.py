@@ -4,146 +4,160 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timezone
+from functools import lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from liquid import RenderContext
 from liquid.filter import with_context
-from liquid.undefined import is_undefined
 
+from journeys.engine.content.filters.bounds import text
+from journeys.engine.content.filters.instants import named, read
 from journeys.engine.content.stringify import stringify
 
-_ISO = re.compile(
-    r"^(\d{4})-(\d{1,2})-(\d{1,2})(?:[T ](\d{1,2}):(\d{2})(?::(\d{2})(?:[.:](\d{1,9}))?)?)?\s*(UTC|Z|[+-]\d{2}:?\d{2})?$"
-)
-_NAMED = re.compile(r"^([A-Za-z]{3,9})\.? (\d{1,2})(?:st|nd|rd|th)?,? (\d{4})$")
-_DAY_FIRST = re.compile(r"^(\d{1,2})/(\d{1,2})/(\d{4})$")
-_CLOCK = re.compile(r"^(\d{1,2}):(\d{2})$")
-_MONTHS = [
-    "january",
-    "february",
-    "march",
-    "april",
-    "may",
-    "june",
-    "july",
-    "august",
-    "september",
-    "october",
-    "november",
-    "december",
-]
-_DIRECTIVE = re.compile(r"%([-_0^#]?)(:?)(\d?)([a-zA-Z%])")
+NOW = "@now"
+"""Under this name, which no template can write, the render clock lies among the values."""
 
+_DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,4})(:{0,3})([a-zA-Z%+])")
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "December",
+)  # fmt: skip
 
-def read(value: Any, now: datetime) -> datetime | None:
-    """An instant from what a template may call a date; None where it is none."""
-    if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int | float):
-        return datetime.fromtimestamp(value, UTC)
-    text = stringify(value).strip()
-    if text in ("now", "today"):
-        return now
-    if re.fullmatch(r"\d{1,12}", text):
-        return datetime.fromtimestamp(int(text), UTC)
-    try:
-        return _parse(text, now)
-    except ValueError:
-        return None
-
-
-def _parse(text: str, now: datetime) -> datetime | None:
-    if found := _ISO.match(text):
-        year, month, day, hour, minute, second, _, zone = found.groups()
-        base = datetime(int(year), int(month), int(day), tzinfo=_offset(zone))
-        return base + timedelta(hours=int(hour or 0), minutes=int(minute or 0), seconds=int(second or 0))
-    if found := _NAMED.match(text):
-        names = [name for name in _MONTHS if name.startswith(found[1].lower())]
-        return (
-            datetime(int(found[3]), _MONTHS.index(names[0]) + 1, int(found[2]), tzinfo=UTC) if names else None
-        )
-    if found := _DAY_FIRST.match(text):
-        return datetime(int(found[3]), int(found[2]), int(found[1]), tzinfo=UTC)
-    if found := _CLOCK.match(text):
-        return now.replace(hour=int(found[1]), minute=int(found[2]), second=0, microsecond=0)
-    return None
-
-
-def _offset(zone: str | None) -> timezone:
-    if zone in (None, "UTC", "Z"):
-        return UTC
-    digits = str(zone).replace(":", "")
-    minutes = int(digits[1:3]) * 60 + int(digits[3:5])
-    return timezone(timedelta(minutes=-minutes if digits[0] == "-" else minutes))
-
-
-_PARTS: Mapping[str, Callable[[datetime], str]] = {
-    "a": lambda at: at.strftime("%a"), "A": lambda at: at.strftime("%A"), "b": lambda at: at.strftime("%b"),
-    "B": lambda at: at.strftime("%B"), "h": lambda at: at.strftime("%b"), "C": lambda at: f"{at.year // 100:02d}",
-    "c": lambda at: f"{at:%a %b} {at.day:2d} {at:%H:%M:%S} {at.year}", "d": lambda at: f"{at.day:02d}",
-    "D": lambda at: at.strftime("%m/%d/%y"), "e": lambda at: f"{at.day:2d}", "F": lambda at: at.strftime("%Y-%m-%d"),
-    "H": lambda at: f"{at.hour:02d}", "I": lambda at: f"{at.hour % 12 or 12:02d}", "k": lambda at: f"{at.hour:2d}",
-    "l": lambda at: f"{at.hour % 12 or 12:2d}", "j": lambda at: at.strftime("%j"),
-    "L": lambda at: f"{at.microsecond // 1000:03d}", "m": lambda at: f"{at.month:02d}", "M": lambda at: f"{at.minute:02d}",
-    "n": lambda _: "\n", "N": lambda at: f"{at.microsecond * 1000:09d}", "p": lambda at: "AM" if at.hour < 12 else "PM",
-    "P": lambda at: "am" if at.hour < 12 else "pm", "r": lambda at: f"{at.hour % 12 or 12:02d}:{at:%M:%S %p}",
-    "R": lambda at: at.strftime("%H:%M"), "s": lambda at: str(int(at.timestamp())), "S": lambda at: f"{at.second:02d}",
-    "t": lambda _: "\t", "T": lambda at: at.strftime("%H:%M:%S"), "u": lambda at: str(at.isoweekday()),
-    "U": lambda at: at.strftime("%U"), "V": lambda at: f"{at.isocalendar()[1]:02d}",
-    "w": lambda at: str(at.isoweekday() % 7), "W": lambda at: at.strftime("%W"), "x": lambda at: at.strftime("%m/%d/%y"),
-    "X": lambda at: at.strftime("%H:%M:%S"), "y": lambda at: f"{at.year % 100:02d}", "Y": lambda at: str(at.year),
-    "z": lambda at: at.strftime("%z"), "Z": lambda at: at.tzname() or "", "%": lambda _: "%",
+_NUMBERS: Mapping[str, tuple[int, str, Callable[[datetime], int]]] = {
+    "C": (2, "0", lambda at: at.year // 100), "d": (2, "0", lambda at: at.day), "e": (2, " ", lambda at: at.day),
+    "G": (4, "0", lambda at: at.isocalendar()[0]), "g": (2, "0", lambda at: at.isocalendar()[0] % 100),
+    "H": (2, "0", lambda at: at.hour), "I": (2, "0", lambda at: at.hour % 12 or 12),
+    "j": (3, "0", lambda at: at.timetuple().tm_yday), "k": (2, " ", lambda at: at.hour),
+    "l": (2, " ", lambda at: at.hour % 12 or 12), "m": (2, "0", lambda at: at.month),
+    "M": (2, "0", lambda at: at.minute), "s": (1, "0", lambda at: int(at.timestamp() // 1)),
+    "S": (2, "0", lambda at: at.second), "u": (1, "0", lambda at: at.isoweekday()),
+    "U": (2, "0", lambda at: int(at.strftime("%U"))), "V": (2, "0", lambda at: at.isocalendar()[1]),
+    "w": (1, "0", lambda at: at.isoweekday() % 7), "W": (2, "0", lambda at: int(at.strftime("%W"))),
+    "y": (2, "0", lambda at: at.year % 100), "Y": (4, "0", lambda at: at.year),
 }  # fmt: skip
+"""Directive: digits, what stands before too few of them, the number."""
+
+_NAMES: Mapping[str, Callable[[datetime], str]] = {
+    "a": lambda at: _DAYS[at.weekday()][:3], "A": lambda at: _DAYS[at.weekday()],
+    "b": lambda at: _MONTHS[at.month - 1][:3], "B": lambda at: _MONTHS[at.month - 1],
+    "h": lambda at: _MONTHS[at.month - 1][:3], "p": lambda at: "AM" if at.hour < 12 else "PM",
+    "P": lambda at: "am" if at.hour < 12 else "pm", "Z": lambda at: zone_name(at),
+    "n": lambda _: "\n", "t": lambda _: "\t", "%": lambda _: "%",
+}  # fmt: skip
+
+_COMPOSED: Mapping[str, str] = {
+    "c": "%a %b %e %H:%M:%S %Y", "D": "%m/%d/%y", "x": "%m/%d/%y", "F": "%Y-%m-%d", "r": "%I:%M:%S %p",
+    "R": "%H:%M", "T": "%H:%M:%S", "X": "%H:%M:%S", "v": "%e-%^b-%Y", "+": "%a %b %e %H:%M:%S %Z %Y",
+}  # fmt: skip
+
+
+def zone_name(at: datetime) -> str:
+    """`UTC`, `EST`; nothing where only the offset is known."""
+    if at.tzinfo is UTC:
+        return "UTC"
+    return "" if isinstance(at.tzinfo, timezone) else at.tzname() or ""
 
 
 def strftime(at: datetime, form: str) -> str:
     """Ruby's strftime, with English names; an unknown directive prints as typed (DT3)."""
+    return _DIRECTIVE.sub(lambda match: _part(at, match), form)
 
-    def part(match: re.Match[str]) -> str:
-        flag, colon, width, name = match.groups()
-        if name not in _PARTS or (colon and name != "z"):
-            return match[0]
-        text = _PARTS[name](at)
-        if colon:
-            text = text[:3] + ":" + text[3:5]
-        if name == "N" and width:
-            text = text[: int(width)]
-        if flag == "-":
-            text = text.lstrip("0 ") or "0"
-        elif flag == "_":
-            text = text.lstrip("0").rjust(len(text))
-        elif flag == "0":
-            text = text.replace(" ", "0")
-        elif flag in ("^", "#"):
-            text = text.upper()
-        return text
 
-    return _DIRECTIVE.sub(part, form)
+def _part(at: datetime, match: re.Match[str]) -> str:
+    flags, width, colons, name = match.groups()
+    if colons and name != "z":
+        return match[0]
+    if name in _NUMBERS:
+        digits, padding, number = _NUMBERS[name]
+        return _padded(str(number(at)), flags, int(width or digits), padding)
+    if name == "L" or name == "N":
+        wanted = int(width or (3 if name == "L" else 9))
+        return f"{at.microsecond:06d}".ljust(wanted, "0")[:wanted]
+    if name == "z":
+        return _padded_offset(at, flags, width, len(colons))
+    if name in _COMPOSED:
+        written = strftime(at, _COMPOSED[name])
+    elif name in _NAMES:
+        written = _NAMES[name](at)
+    else:
+        return match[0]
+    if "^" in flags:
+        written = written.upper()
+    elif "#" in flags:
+        written = written.lower() if name in ("p", "Z") else written.upper()
+    return _padded(written, flags, int(width or 0), " ")
+
+
+def _padded(written: str, flags: str, width: int, padding: str) -> str:
+    for flag in flags:
+        padding = {"-": "", "_": " ", "0": "0"}.get(flag, padding)
+    if not padding:
+        return written
+    if padding == "0" and written.startswith("-"):
+        return "-" + written[1:].rjust(width - 1, "0")
+    return written.rjust(width, padding)
+
+
+def _padded_offset(at: datetime, flags: str, width: str, colons: int) -> str:
+    """The offset from UTC: `+0100`, `+01:00`, `+01:00:00`, or as short as it goes."""
+    offset = at.utcoffset()
+    seconds = 0 if offset is None else int(offset.total_seconds())
+    sign, seconds = ("-" if seconds < 0 else "+"), abs(seconds)
+    hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
+    forms = (
+        f"{hours:02d}{minutes:02d}",
+        f"{hours:02d}:{minutes:02d}",
+        f"{hours:02d}:{minutes:02d}:{rest:02d}",
+        f"{hours:02d}" + (f":{minutes:02d}" if minutes or rest else "") + (f":{rest:02d}" if rest else ""),
+    )
+    written = forms[colons]
+    if "-" in flags:
+        return sign + (written.removeprefix("0"))
+    if "_" in flags:
+        short = written.removeprefix("0")
+        return (sign + short).rjust(max(int(width or 0), len(written) + 1))
+    return sign + written.rjust(int(width or 0) - 1, "0")
 
 
 @with_context
-def date(value: Any, form: Any = None, *, context: RenderContext) -> Any:
+def date(value: Any, form: Any, *, context: RenderContext) -> Any:
     """Print a time by a format. nil stays nil, text that is no date is printed unchanged (DT1)."""
-    if value is None or is_undefined(value):
-        return None
-    at = read(value, context.globals[NOW])  # type: ignore[arg-type]
-    text = stringify(form)
-    return value if at is None or not text else strftime(at, text)
+    return dated(value, form, clock(context))
 
 
 @with_context
-def time_zone(value: Any, name: Any = None, *, context: RenderContext) -> Any:
+def time_zone(value: Any, name: Any, *, context: RenderContext) -> Any:
     """The same instant in a zone; unset or unknown zones leave the value alone (DT4)."""
-    at = None if value is None or is_undefined(value) else read(value, context.globals[NOW])  # type: ignore[arg-type]
+    return zoned(value, name, clock(context))
+
+
+def clock(context: RenderContext) -> datetime:
+    """The render clock (DT1)."""
+    found = context.globals[NOW]
+    assert isinstance(found, datetime)
+    return found
+
+
+def dated(value: Any, form: Any, now: datetime) -> Any:
+    """See `date`."""
+    wanted = stringify(form)
+    at = read(value, now) if wanted else None
+    return value if at is None else text(strftime(at, wanted))
+
+
+def zoned(value: Any, name: Any, now: datetime) -> Any:
+    """See `time_zone`."""
+    zone = _zone(named(name))
+    at = None if zone is None else read(value, now)
+    return value if at is None else at.astimezone(zone)
+
+
+@lru_cache(maxsize=1000)
+def _zone(name: str) -> ZoneInfo | None:
     try:
-        return value if at is None else at.astimezone(ZoneInfo(stringify(name)))
+        return ZoneInfo(name) if name else None
     except (KeyError, ValueError, OSError):
-        return value
-
-
-NOW = "@now"
-"""Under this name, which no template can write, the render clock lies among the values."""
+        return None

@@ -1,80 +1,154 @@
-"""Filters on texts: escaping, hashing, encoding."""
+"""Filters on texts (F3, F4)."""
 
 from __future__ import annotations
 
-import hashlib
-import html
-import json
+import re
 from typing import Any
-from urllib.parse import quote
 
-from journeys.engine.content.stringify import compact, stringify
+from journeys.engine.content.filters.bounds import integer, room, text
+from journeys.engine.content.stringify import stringify
 
+SPACE = "\0\t\n\v\f\r "
+"""What Ruby strips: ASCII white space alone."""
 
-def md5(value: Any) -> str:
-    """MD5 in hex."""
-    return hashlib.md5(stringify(value).encode(), usedforsecurity=False).hexdigest()
-
-
-def sha1(value: Any) -> str:
-    """SHA-1 in hex."""
-    return hashlib.sha1(stringify(value).encode(), usedforsecurity=False).hexdigest()
-
-
-def sha2(value: Any) -> str:
-    """SHA-256 in hex."""
-    return hashlib.sha256(stringify(value).encode()).hexdigest()
-
-
-def json_escape(value: Any) -> str:
-    """As it stands within the quotes of a JSON string."""
-    return json.dumps(stringify(value), ensure_ascii=False)[1:-1]
-
-
-def as_json_string(value: Any) -> str:
-    """Compact JSON."""
-    return compact(value)
-
-
-def url_escape(value: Any) -> str:
-    """Percent-encode what may not stand in an address; `& = ? / :` stay."""
-    return quote(stringify(value), safe="&=?/:#[]@!$'()*+,;~-._")
-
-
-def url_param_escape(value: Any) -> str:
-    """Percent-encode all but unreserved characters."""
-    return quote(stringify(value), safe="-._~")
-
-
-def escape(value: Any) -> str:
-    """HTML-escaped (F4)."""
-    return html.escape(stringify(value), quote=True).replace("&#x27;", "&#39;")
+_LINE_END = re.compile(r"\r?\n")
+_WORD_END = re.compile(r"[\t\n\v\f\r ]+")
+_ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
 def append(value: Any, more: Any) -> str:
     """One text after the other; nil is nothing (F3)."""
-    return stringify(value) + stringify(more)
+    return text(stringify(value) + stringify(more))
 
 
 def prepend(value: Any, more: Any) -> str:
     """One text before the other; nil is nothing (F3)."""
-    return stringify(more) + stringify(value)
+    return text(stringify(more) + stringify(value))
 
 
-def join(value: Any, glue: Any = " ") -> str:
-    """The elements as texts, with glue between them (F3)."""
-    parts = value if isinstance(value, list | tuple | range) else [value]
-    return stringify(glue).join(stringify(part) for part in parts)
+def capitalize(value: Any) -> str:
+    """The first letter large, all others small (F4)."""
+    return text(stringify(value).capitalize())
 
 
-def split(value: Any, by: Any) -> list[str]:
-    """The pieces, without empty ones at the end; by nothing: the characters; by a space: the words (F2)."""
-    text, separator = stringify(value), stringify(by)
-    if not text:
-        return []
-    if separator == " ":
-        return text.split()
-    pieces = list(text) if not separator else text.split(separator)
-    while pieces and not pieces[-1]:
-        pieces.pop()
-    return pieces
+def downcase(value: Any) -> str:
+    """All letters small."""
+    return text(stringify(value).lower())
+
+
+def upcase(value: Any) -> str:
+    """All letters large."""
+    return text(stringify(value).upper())
+
+
+def escape(value: Any) -> str | None:
+    """HTML-escaped (F4)."""
+    return None if value is None else text(stringify(value).translate(_ESCAPES))
+
+
+def newline_to_br(value: Any) -> str:
+    """A `<br />` before each line end."""
+    return text(_LINE_END.sub("<br />\n", stringify(value)))
+
+
+def strip_newlines(value: Any) -> str:
+    """Without line ends."""
+    return _LINE_END.sub("", stringify(value))
+
+
+def strip_html(value: Any) -> str:
+    """Without tags, comments, scripts and styles."""
+    source = stringify(value)
+    if "<" not in source:
+        return source
+    return _without_tags(_without_blocks(source))
+
+
+def _without_blocks(source: str) -> str:
+    """Cut what is between the openings and their ends: by search, so that time stays linear."""
+    pairs = (("<script", "</script>"), ("<!--", "-->"), ("<style", "</style>"))
+    kept: list[str] = []
+    at = 0
+    dead: set[str] = set()
+    opening = re.compile("|".join(begin for begin, _ in pairs))
+    while found := opening.search(source, at):
+        begin, end = found[0], dict(pairs)[found[0]]
+        close = -1 if begin in dead else source.find(end, found.end())
+        if close < 0:
+            dead.add(begin)
+            kept.append(source[at : found.end()])
+            at = found.end()
+            continue
+        kept.append(source[at : found.start()])
+        at = close + len(end)
+    kept.append(source[at:])
+    return "".join(kept)
+
+
+def _without_tags(source: str) -> str:
+    kept: list[str] = []
+    at = 0
+    while (begin := source.find("<", at)) >= 0 and (end := source.find(">", begin)) >= 0:
+        kept.append(source[at:begin])
+        at = end + 1
+    kept.append(source[at:])
+    return "".join(kept)
+
+
+def remove(value: Any, what: Any) -> str:
+    """Without any of it."""
+    return replace(value, what)
+
+
+def remove_first(value: Any, what: Any) -> str:
+    """Without the first of it."""
+    return replace_first(value, what)
+
+
+def replace(value: Any, what: Any, by: Any = "") -> str:
+    """All of it replaced."""
+    source, wanted, new = stringify(value), stringify(what), stringify(by)
+    if len(new) > len(wanted):
+        room(len(source) + (source.count(wanted)) * (len(new) - len(wanted)))
+    return source.replace(wanted, new)
+
+
+def replace_first(value: Any, what: Any, by: Any = "") -> str:
+    """The first of it replaced."""
+    return text(stringify(value).replace(stringify(what), stringify(by), 1))
+
+
+def strip(value: Any) -> str:
+    """Without white space at both ends."""
+    return stringify(value).strip(SPACE)
+
+
+def lstrip(value: Any) -> str:
+    """Without white space at the beginning."""
+    return stringify(value).lstrip(SPACE)
+
+
+def rstrip(value: Any) -> str:
+    """Without white space at the end."""
+    return stringify(value).rstrip(SPACE)
+
+
+def truncate(value: Any, length: Any = 50, tail: Any = "...") -> str | None:
+    """Cut to a length that counts the tail (F4)."""
+    if value is None:
+        return None
+    source, most, end = stringify(value), integer(length), stringify(tail)
+    if len(source) <= most:
+        return source
+    return text(source[: max(0, most - len(end))] + end)
+
+
+def truncatewords(value: Any, words: Any = 15, tail: Any = "...") -> str | None:
+    """Cut to so many words, at least one (F4)."""
+    if value is None:
+        return None
+    source, most = stringify(value), max(1, integer(words))
+    found = _WORD_END.split(source.lstrip("\t\n\v\f\r "), most) if most < len(source) else []
+    if len(found) <= most:
+        return source
+    return text(" ".join(found[:most]) + stringify(tail))

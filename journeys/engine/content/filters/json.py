@@ -1,0 +1,37 @@
+"""JSON in and out."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from journeys.engine.content.filters.bounds import text
+from journeys.engine.content.lookup import step
+from journeys.engine.content.stringify import compact, stringify
+
+
+def json_escape(value: Any) -> str:
+    """As it stands within the quotes of a JSON string."""
+    return text(json.dumps(stringify(value), ensure_ascii=False)[1:-1])
+
+
+def as_json_string(value: Any) -> str:
+    """Compact JSON."""
+    return text(compact(value))
+
+
+def json_parse(value: Any) -> Any:
+    """The value that a JSON text says; nil where it is none."""
+    try:
+        return json.loads(stringify(value), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(f"{word} is not JSON")
+
+
+def property_accessor(value: Any, key: Any) -> Any:
+    """What an object has under a key; nil where it has nothing."""
+    return step(value, key)
