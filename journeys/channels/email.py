@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from email.headerregistry import Address
-from email.message import EmailMessage
-from email.policy import SMTP
+from contextlib import asynccontextmanager, suppress
+from email.charset import BASE64, QP, Charset
+from email.header import Header
+from email.message import Message
+from email.mime.multipart import MIMEMultipart
+from email.mime.text import MIMEText
+from email.policy import compat32
+from email.utils import formataddr, formatdate
 from hashlib import blake2b
 from typing import Any, ClassVar
 
@@ -19,6 +23,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.channels.base import Content, Doubtful, Receipt, Recipient
 
+WIRE = compat32.clone(linesep="\r\n", max_line_length=None)
+RESTED = 1.0
+"""Seconds after which an unused connection may have been closed by the server."""
+
+LONGEST_LINE = 998
+"""Characters that a line may have on the wire (RFC 5322)."""
+
+QUOTED, ENCODED = Charset("utf-8"), Charset("utf-8")
+QUOTED.body_encoding, ENCODED.body_encoding = QP, BASE64
+
+_NOT_IN_ADDRESS = re.compile(r"[\s,;:<>()\[\]\\\x00-\x1f\x7f]")
 _BREAKS = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 
@@ -56,7 +71,7 @@ class Email:
     def __init__(self, settings: SmtpSettings | None = None) -> None:
         self.settings = settings or SmtpSettings()
         self.lanes = self.settings.lanes
-        self._idle: list[aiosmtplib.SMTP] = []
+        self._idle: list[tuple[float, aiosmtplib.SMTP]] = []
         self._places = asyncio.Semaphore(self.lanes)
 
     def __repr__(self) -> str:
@@ -68,7 +83,7 @@ class Email:
     async def close(self) -> None:
         """Say goodbye on all connections."""
         while self._idle:
-            connection = self._idle.pop()
+            _, connection = self._idle.pop()
             try:
                 await connection.quit()
             except (aiosmtplib.SMTPException, OSError):
@@ -94,20 +109,20 @@ class Email:
                 return connection
             return await self._hand_over(connection, mail, content.sender, to.address)
 
-    async def _hand_over(
-        self, connection: aiosmtplib.SMTP, mail: EmailMessage, sender: str, to: str
-    ) -> Receipt:
+    async def _hand_over(self, connection: aiosmtplib.SMTP, mail: Message, sender: str, to: str) -> Receipt:
         try:
             await connection.mail(sender)
             await connection.rcpt(to)
         except aiosmtplib.SMTPResponseException as refusal:
+            with suppress(aiosmtplib.SMTPException, OSError):
+                await connection.rset()
             return _refused(
                 refusal, "unreachable" if isinstance(refusal, aiosmtplib.SMTPRecipientRefused) else "failed"
             )
         except (aiosmtplib.SMTPException, OSError) as error:
             return Receipt("retry", f"the connection was lost: {type(error).__name__}")
         try:
-            answer = await connection.data(mail.as_bytes(policy=SMTP))
+            answer = await connection.data(mail.as_bytes(policy=WIRE))
         except aiosmtplib.SMTPResponseException as refusal:
             return _refused(refusal, "failed")
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -116,11 +131,16 @@ class Email:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[aiosmtplib.SMTP | Receipt]:
-        """A connection that is alive, kept for the next mail unless something went wrong with it."""
+        """A connection that is alive, kept for the next mail unless something went wrong with it.
+
+        One that has rested is asked first whether it is still there; one that has just been used is not.
+        """
+        now = asyncio.get_running_loop().time()
         while self._idle:
-            connection = self._idle.pop()
+            since, connection = self._idle.pop()
             try:
-                await connection.rset()
+                if now - since > RESTED:
+                    await connection.rset()
                 break
             except (aiosmtplib.SMTPException, OSError):
                 connection.close()
@@ -146,7 +166,7 @@ class Email:
             connection.close()
             raise
         if connection.is_connected:
-            self._idle.append(connection)
+            self._idle.append((asyncio.get_running_loop().time(), connection))
 
 
 def _refused(refusal: aiosmtplib.SMTPResponseException, final: Any) -> Receipt:
@@ -163,16 +183,39 @@ def message_id(key: str, sender: str) -> str:
     return f"<{blake2b(key.encode(), digest_size=16).hexdigest()}@{sender.rpartition('@')[2]}>"
 
 
-def written(content: EmailContent, to: str, key: str) -> EmailMessage:
-    """The mail as it goes over the wire. Raises ValueError where an address cannot be written."""
-    mail = EmailMessage(policy=SMTP)
-    mail["From"] = Address(one_line(content.sender_name), addr_spec=content.sender)
-    mail["To"] = Address(addr_spec=to)
-    mail["Subject"] = one_line(content.subject)
+def written(content: EmailContent, to: str, key: str) -> Message:
+    """The mail as it goes over the wire.
+
+    Raises ValueError where an address cannot be written. The library's older policy takes a quarter of the time of
+    its newer one, which parses every header that it is given; so addresses are checked here.
+    """
+    mail = MIMEMultipart("alternative", policy=WIRE)
+    name = one_line(content.sender_name)
+    mail["From"] = formataddr((name, address(content.sender)), "utf-8")
+    mail["To"] = address(to)
+    mail["Subject"] = Header(one_line(content.subject), header_name="Subject").encode(linesep=WIRE.linesep)
     mail["Message-ID"] = message_id(key, content.sender)
+    mail["Date"] = formatdate()
     if content.unsubscribe:
         mail["List-Unsubscribe"] = f"<{one_line(content.unsubscribe)}>"
         mail["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
-    mail.set_content(content.text or "\n")
-    mail.add_alternative(content.html, subtype="html")
+    mail.attach(_part(content.text or "\n", "plain"))
+    mail.attach(_part(content.html, "html"))
     return mail
+
+
+def address(text: str) -> str:
+    """An address as a header holds it. Raises ValueError where it could end the header, or name a second one."""
+    if not text.isascii() or _NOT_IN_ADDRESS.search(text) or text.count("@") != 1:
+        raise ValueError(f"“{one_line(text)}” is not an address that a mail can carry")
+    return text
+
+
+def _part(text: str, kind: str) -> MIMEText:
+    """Plain where lines are short and ASCII; else whichever of the two encodings comes out shorter."""
+    text = "\r\n".join(text.splitlines()) + "\r\n"
+    if text.isascii() and max(map(len, text.split("\r\n"))) <= LONGEST_LINE:
+        return MIMEText(text, kind, "us-ascii", policy=WIRE)
+    foreign = sum(1 for sign in text if sign > "~")
+    encoding: Any = QUOTED if foreign * 6 < len(text) else ENCODED  # the stub knows only names of encodings
+    return MIMEText(text, kind, encoding, policy=WIRE)

@@ -12,6 +12,7 @@ from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from temporalio.client import Client
@@ -55,6 +56,7 @@ class TemporalTeller:
         self._queue = task_queue
         self._places = asyncio.Semaphore(most)
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._carrying: dict[UUID, int] = {}
         self._said: list[Untold] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -68,11 +70,19 @@ class TemporalTeller:
         self._background(self._carry(replace(one, told=max(one.told, 1))))
 
     async def sweep(self, most: int = 500) -> int:
-        """Carry over what was committed a second ago or longer and not told; returns how many rows there were."""
+        """Carry over what was committed a second ago or longer and not told; returns how many rows there were.
+
+        What this process is carrying over already, or has and not yet written, is left alone: under a backlog each
+        entry would be told of twice.
+        """
+        written = {one.entry: one.turn for one in self._said}
         rows = [Untold(*row) for row in await self._db.pool.fetch(SWEEP, most)]
-        await asyncio.gather(*(self._carry(row) for row in rows))
+        lost = [
+            one for one in rows if one.turn > max(self._carrying.get(one.entry, 0), written.get(one.entry, 0))
+        ]
+        await asyncio.gather(*(self._carry(one) for one in lost))
         await self._flush()
-        return len(rows)
+        return len(lost)
 
     async def drain(self) -> None:
         """Wait until all that was begun is done."""
@@ -86,6 +96,14 @@ class TemporalTeller:
         task.add_done_callback(self._tasks.discard)
 
     async def _carry(self, one: Untold) -> None:
+        self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
+        try:
+            await self._carry_over(one)
+        finally:
+            if self._carrying.get(one.entry) == one.turn:
+                del self._carrying[one.entry]
+
+    async def _carry_over(self, one: Untold) -> None:
         async with self._places:
             try:
                 await self._call(one)

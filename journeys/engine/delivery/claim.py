@@ -1,4 +1,4 @@
-"""Claims dispatches, and keeps, gives back or marks what was claimed. One statement each."""
+"""Claims dispatches, and keeps or gives back what was claimed. One statement each."""
 
 from __future__ import annotations
 
@@ -52,10 +52,10 @@ from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.variant, d.at, d.context, d.properties,
     d.held, d.attempts, d.waits, d.claim, c.was = 'calling'
 """
-RENEW = "update dispatches set lease = clock_timestamp() + $2::interval where claim = $1"
-CALLING = """
-update dispatches set state = 'calling', lease = clock_timestamp() + $5::interval
-where (workspace, person, key) = ($1, $2, $3) and claim = $4 and state in ('claimed', 'calling') returning 1
+RENEW = """
+update dispatches d set lease = clock_timestamp() + $2::interval from (
+    select workspace, person, key from dispatches where claim = $1 for update skip locked) as c
+where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 """
 RELEASE = "update dispatches set state = 'queued', claim = null, lease = null where claim = $1 and state = 'claimed'"
 
@@ -70,12 +70,6 @@ async def renew(db: Database, claimed: Sequence[Claimed]) -> None:
     """Hold a claim for longer."""
     if claimed:
         await db.pool.execute(RENEW, claimed[0].claim, LEASE)
-
-
-async def calling(db: Database, one: Claimed) -> bool:
-    """Say that the provider is called now; False where the claim was lost, and the call must not be made."""
-    place = (one.workspace, one.person, one.key, one.claim)
-    return await db.pool.fetchval(CALLING, *place, LEASE) is not None
 
 
 async def release(db: Database, identity: UUID) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 from uuid import UUID
@@ -18,11 +18,12 @@ from journeys.canvas.steps import Message
 from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.bell import TOPIC
-from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, calling, claim, release, renew
+from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.content import makes_calls
 from journeys.engine.delivery.port import Channel, Doubtful, Receipt
 from journeys.engine.delivery.prepare import Failed, Postponed, Ready, Refused, prepare
-from journeys.engine.delivery.settle import Settlement, extras, pause, settle
+from journeys.engine.delivery.settle import Settlement, extras, pause
+from journeys.engine.delivery.turnstile import Turnstile
 from journeys.engine.outside import Outside
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import Bell, Teller
@@ -65,8 +66,7 @@ class Courier:
         self._db = db
         self._published = published
         self._clock = clock
-        self._teller = teller
-        self._bell = bell
+        self._turnstile = Turnstile(db, teller)
         self._channels = channels
         self._outside = outside or Outside()
         self._asking = asyncio.Semaphore(ASKING)
@@ -152,15 +152,11 @@ class Courier:
     async def _hand_over(self, channel: Channel, prepared: Sequence[tuple[Claimed, Prepared]]) -> None:
         settled = [self._refusal(channel, one, what) for one, what in prepared if not isinstance(what, Ready)]
         ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
-        if channel.idempotent:
-            places = asyncio.Semaphore(channel.lanes)
-            settled += await asyncio.gather(*(self._call(channel, one, what, places) for one, what in ready))
-            await self._settle(settled)
-            return
-        await self._settle(settled)
+        if settled:
+            await self._turnstile(settled)
         queue = list(reversed(ready))
-        lanes = min(channel.lanes, len(queue))
-        await asyncio.gather(*(self._lane(channel, queue) for _ in range(lanes)))
+        lane = self._repeatable if channel.idempotent else self._doubtful
+        await asyncio.gather(*(lane(channel, queue) for _ in range(min(channel.lanes, len(queue)))))
 
     def _refusal(self, channel: Channel, one: Claimed, what: Refused | Postponed | Failed) -> Settlement:
         now, data = self._clock.now(), {"channel": channel.name}
@@ -176,23 +172,26 @@ class Courier:
                 data |= {"reason": reason, "text": text} if text else {"reason": reason}
                 return Settlement(one, outcome, now, data)
 
-    async def _lane(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
-        """One connection's work where the provider knows no key: mark, call, and settle with the next."""
+    async def _repeatable(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
+        """One of the calls under way where the provider does the same key once: call, and settle."""
+        settling: list[Awaitable[bool]] = []
         while queue:
             one, what = queue.pop()
-            if not await calling(self._db, one):
-                continue  # the claim was lost meanwhile: somebody else has it
-            await self._settle([await self._call(channel, one, what, None)])
+            settling.append(asyncio.ensure_future(self._turnstile([await self._call(channel, one, what)])))
+        await asyncio.gather(*settling)
 
-    async def _call(
-        self, channel: Channel, one: Claimed, what: Ready, places: asyncio.Semaphore | None
-    ) -> Settlement:
+    async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
+        """One connection's work where the provider knows no key: mark, call, and settle with the next mark."""
+        done: list[Settlement] = []
+        while queue:
+            one, what = queue.pop()
+            holds = await self._turnstile(done, one)
+            done = [await self._call(channel, one, what)] if holds else []
+        await self._turnstile(done)
+
+    async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
         try:
-            if places is None:
-                receipt = await channel.deliver(what.content, what.to, what.key)
-            else:
-                async with places:
-                    receipt = await channel.deliver(what.content, what.to, what.key)
+            receipt = await channel.deliver(what.content, what.to, what.key)
         except Doubtful as doubt:
             return await self._doubt(channel, one, str(doubt))
         except Exception as error:  # noqa: BLE001 - a channel of somebody's must not stop the others
@@ -225,10 +224,6 @@ class Courier:
             return Settlement(one, "failed", self._clock.now(), data, doubted=True)
         after = pause(one.attempts, None)
         return Settlement(one, "failed", self._clock.now(), data, after=after, doubted=True)
-
-    async def _settle(self, settlements: Sequence[Settlement]) -> None:
-        if settlements:
-            self._teller.tell(await settle(self._db, settlements))
 
     async def _prepare(
         self, channel: Channel, batch: Sequence[Claimed]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
-from journeys.engine.delivery.claim import Claimed
+from journeys.engine.delivery.claim import LEASE, Claimed
 from journeys.engine.people.profiles import LOCK, shard_of
 from journeys.engine.ports import Untold
 from journeys.engine.store.database import Database
@@ -99,30 +99,63 @@ where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.clai
 """
 
 
-async def settle(db: Database, settlements: Sequence[Settlement]) -> list[Untold]:
-    """Settle these, as far as they are still held by whoever claimed them; give back what must be tried again."""
+CALLING = """
+update dispatches d set state = 'calling', lease = clock_timestamp() + $5::interval
+from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
+where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
+    and d.state in ('claimed', 'calling')
+returning d.key
+"""
+
+
+async def settle(
+    db: Database, settlements: Sequence[Settlement], following: Sequence[Claimed] = ()
+) -> tuple[list[Untold], set[str]]:
+    """Settle these, as far as they are still held by whoever claimed them; give back what must be tried again.
+
+    In the same commit those that follow are marked `calling`. Returns entries to tell of, and the keys of those that
+    are marked: the claim of the others was lost, and they must not be called for.
+    """
     again = [one for one in settlements if one.after is not None]
     final = [one for one in settlements if one.after is None]
     untold: list[Untold] = []
-    if final:
-        async with db.transaction() as connection:
-            for workspace in sorted({one.claimed.workspace for one in final}):
-                people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
-                await connection.fetch(LOCK, workspace, people)
-            rows = await connection.fetch(SETTLE, *map(list, zip(*map(_row, final), strict=True)))
+    marked: set[str] = set()
+    async with db.transaction() as connection:
+        for workspace in sorted({one.claimed.workspace for one in final}):
+            people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
+            await connection.fetch(LOCK, workspace, people)
+        if final:
+            rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
             untold = [Untold(*row) for row in rows]
-    if again:
-        rows_ = [
-            (o.claimed.workspace, o.claimed.person, o.claimed.key, o.claimed.claim, o.after, o.behind)
-            for o in again
-        ]
-        await db.pool.execute(AGAIN, *map(list, zip(*rows_, strict=True)))
-    return untold
+        if again:
+            await connection.execute(
+                AGAIN, *_columns((*_place(one.claimed), one.after, one.behind) for one in again)
+            )
+        if following:
+            rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
+            marked = {row["key"] for row in rows}
+    return untold, marked
+
+
+BACK = """
+update dispatches d set state = 'queued', claim = null, lease = null
+from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
+where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim and d.state = 'calling'
+"""
+
+
+async def give_back(db: Database, marked: Sequence[Claimed]) -> None:
+    """Queue those again that were marked `calling`, and that nobody called for."""
+    await db.pool.execute(BACK, *_columns(map(_place, marked)))
+
+
+def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]
+
+
+def _place(claimed: Claimed) -> tuple[Any, ...]:
+    return claimed.workspace, claimed.person, claimed.key, claimed.claim
 
 
 def _row(one: Settlement) -> tuple[Any, ...]:
-    claimed = one.claimed
-    return (
-        claimed.workspace, claimed.person, claimed.key, claimed.claim, one.outcome, one.at, one.data,
-        shard_of(claimed.person), one.doubted,
-    )  # fmt: skip
+    return (*_place(one.claimed), one.outcome, one.at, one.data, shard_of(one.claimed.person), one.doubted)

@@ -1,0 +1,84 @@
+"""The turnstile: settles what was delivered, and marks what is delivered next, in one commit for all who come together."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from journeys.engine.delivery.claim import Claimed
+from journeys.engine.delivery.settle import Settlement, give_back, settle
+from journeys.engine.ports import Teller
+from journeys.engine.store.database import Database
+
+
+@dataclass(slots=True, eq=False)
+class _Passing:
+    done: Sequence[Settlement]
+    following: Claimed | None
+    passed: asyncio.Future[bool] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+
+    def fail(self, error: BaseException) -> None:
+        """Say why it could not pass."""
+        if not self.passed.done():
+            self.passed.set_exception(error)
+
+
+class Turnstile:
+    """Lanes pass through it one delivery after the other.
+
+    What comes while a transaction is in flight shares the next one: no delay when idle. A lane's delivery is settled
+    in the commit that marks its next one, so a kill leaves at most one in doubt per lane. A shared transaction that
+    fails is repeated one by one, so that one failure stops no other lane. Whoever does not wait any longer (a worker
+    that stops) has not called: what was marked for him is given back, and is not in doubt.
+    """
+
+    def __init__(self, db: Database, teller: Teller) -> None:
+        self._db = db
+        self._teller = teller
+        self._waiting: list[_Passing] = []
+        self._flight: asyncio.Task[None] | None = None
+
+    async def __call__(self, done: Sequence[Settlement], following: Claimed | None = None) -> bool:
+        """Settle these, and say that the provider is called for the next one.
+
+        False where that one's claim was lost: the call must not be made. Raises whatever the database raises.
+        """
+        passing = _Passing(done, following)
+        self._waiting.append(passing)
+        if self._flight is None or self._flight.done():
+            self._flight = asyncio.create_task(self._fly())
+        return await passing.passed
+
+    async def _fly(self) -> None:
+        while self._waiting:
+            together, self._waiting = self._waiting, []
+            try:
+                await self._share(together)
+            except BaseException as error:  # noqa: BLE001 - handed on to all who wait, so that nobody waits for ever
+                gone, self._waiting = self._waiting, []
+                for each in [*together, *gone]:
+                    each.fail(error)
+
+    async def _share(self, together: Sequence[_Passing]) -> None:
+        following = [each.following for each in together if each.following is not None]
+        try:
+            untold, marked = await settle(
+                self._db, [one for each in together for one in each.done], following
+            )
+        except Exception as error:  # noqa: BLE001 - handed on to whoever came
+            if len(together) > 1:
+                for each in together:
+                    await self._share([each])
+            else:
+                together[0].fail(error)
+            return
+        self._teller.tell(untold)
+        gone = []
+        for each in together:
+            if not each.passed.done():
+                each.passed.set_result(each.following is not None and each.following.key in marked)
+            elif each.following is not None:
+                gone.append(each.following)
+        if gone:
+            await give_back(self._db, gone)
