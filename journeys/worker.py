@@ -100,7 +100,7 @@ async def engine(
         bursts = Bursts(db, published, clock, bell)
         stack.push_async_callback(bursts.drain)
         ways = {channel.name: channel for channel in channels} if channels is not None else dict(installed())
-        outside = Outside(calls=await stack.enter_async_context(connected_content(db)))
+        outside = Outside.of(db, await stack.enter_async_context(connected_content(db)))
         courier = Courier(db, published, clock, teller, bell, ways, public_url=public_url, outside=outside)
         await stack.enter_async_context(courier)
 

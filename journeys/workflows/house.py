@@ -17,6 +17,7 @@ from journeys.engine.broadcasts import carry_on
 from journeys.engine.clock import Clock
 from journeys.engine.echoes import hear_echoes
 from journeys.engine.ports import Bell, Untold
+from journeys.engine.promotions import forget as forget_promotions
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 from journeys.engine.store.writing import UNTOLD
@@ -157,8 +158,9 @@ class House:
         return len(grown)
 
     async def forget(self) -> None:
-        """Delete digests and replies that are past their time."""
+        """Delete digests, replies and promotion codes that are past their time."""
         await self._db.pool.execute("delete from seen where stored < clock_timestamp() - $1::interval", KEPT)
         await self._db.pool.execute(
             "delete from replies where stored < clock_timestamp() - interval '24 hours'"
         )
+        await forget_promotions(self._db.pool, self._clock.now())

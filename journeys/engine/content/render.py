@@ -120,6 +120,7 @@ class Template:
         self, values: Values, services: Services, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree. Raises as `render_async`."""
+        services.values = values
         try:
             text = await self._bound.text_async(values.globals(), services, limits)
         except LiquidError as error:

@@ -95,12 +95,14 @@ class Services:
     """The answers for one message: all its fields share one of these. This one has nothing to give.
 
     `extras` are the pairs of `message_extras`, the first of a key wins (M2). `retry` is set where a call with `:retry`
-    failed: once all is rendered, and nothing aborted, the message waits.
+    failed: once all is rendered, and nothing aborted, the message waits. `values` are those of the field that is being
+    rendered.
     """
 
     def __init__(self) -> None:
         self.extras: dict[str, str] = {}
         self.retry: Retry | None = None
+        self.values: Any = None
 
     async def connected(self, call: Call) -> Reply:
         """Make a call, or answer it from a cache. Raises `Aborted` for an unknown credential (C8)."""

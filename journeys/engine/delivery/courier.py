@@ -256,7 +256,7 @@ class Courier:
                     pasts.get(one.person, {}),
                     now,
                     self._base,
-                    self._outside.services(workspace),
+                    self._outside.services(publication, one.person),
                 )
                 if (one.plan, one.step) in slow:
                     asking.add(asyncio.create_task(self._ask(one, preparing)))

@@ -14,11 +14,12 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import matches
 from journeys.engine.content import Aborted, RenderError, TemplateError
-from journeys.engine.content.services import Retry, Services
+from journeys.engine.content.services import Retry
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.content import content
 from journeys.engine.delivery.links import Links, Mark
 from journeys.engine.delivery.port import Channel, Content, Recipient
+from journeys.engine.outside import Answers
 from journeys.engine.people.profiles import History, Profile
 from journeys.engine.published import Publication
 
@@ -66,7 +67,7 @@ async def prepare(
     past: History,
     now: datetime,
     base: str,
-    services: Services,
+    services: Answers,
 ) -> Ready | Refused | Postponed:
     """Check once more what must hold, and render. Waits for nobody where the template makes no calls."""
     step = plan.steps[claimed.step]
@@ -98,6 +99,7 @@ async def prepare(
         links={"set_user_to_unsubscribed_url": links.unsubscribe, "unsubscribe_url": links.unsubscribe},
     )
     try:
+        values = await services.get_ready(template.sources().values(), values, send_of(claimed), now)
         made = channel.content.model_validate(
             await content(template, publication, values, links, profile, services)
         )
@@ -111,6 +113,11 @@ async def prepare(
         text = f"the content is not what the channel takes: {error.error_count()} problems"
         return Refused("aborted", "invalid_content", text)
     return Ready(made, Recipient(address), claimed.key, services.extras)
+
+
+def send_of(claimed: Claimed) -> str:
+    """What promotion codes are charged to: an entry's step, on whichever channels it writes (P2)."""
+    return f"{claimed.entry}:{claimed.step}"
 
 
 def _agreed(plan: Plan, profile: Profile, channel: str) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 
 from journeys.engine.intake.times import instant
 from journeys.engine.people.attributes import Refused, kept_properties
+from journeys.engine.people.carts import violation
 from journeys.engine.people.codes import CURRENCIES
 from journeys.engine.people.identify import Identifier
 from journeys.engine.people.standard import address, e164, fatal
@@ -178,6 +179,8 @@ def _properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, l
 def _event(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     name = _name(given, "name")
     properties, event_id, warnings = _properties(given)
+    if wrong := violation(name, properties):
+        raise Refused(wrong)
     return {"name": name, "properties": properties, "event_id": event_id}, warnings
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from journeys.canvas.vocabulary import Kind, Occurrence
 from journeys.engine.clock import Clock
+from journeys.engine.people.carts import store_carts
 from journeys.engine.people.hearing import Heard, Hearing, hear
 from journeys.engine.people.profiles import Profile
 from journeys.engine.published import Publication, Published
@@ -75,6 +76,7 @@ async def record(
         [new.at for new in firsts],
         [dict(new.properties) for new in firsts],
     )
+    await store_carts(connection, publication.workspace, firsts)
     heards = [
         Heard(
             new.profile,
