@@ -68,7 +68,7 @@ class Courier:
         self._clock = clock
         self._turnstile = Turnstile(db, teller)
         self._channels = channels
-        self._outside = outside or Outside()
+        self._outside = outside or Outside.of(db)
         self._asking = asyncio.Semaphore(ASKING)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
         self._rung: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
