@@ -41,6 +41,8 @@ class Places:
     keys: dict[Path, tuple[int, int]] = field(default_factory=dict)
     literals: set[Path] = field(default_factory=set)
     """Texts that are written as block literals: their lines are lines of the file."""
+    inline: dict[Path, int] = field(default_factory=dict)
+    """Texts that are written on one line just as they are, and the column of their first letter."""
 
     def where(self, path: Path, *, key: bool = False) -> Where:
         """The place of a value (or of its key), or of the nearest that contains it."""
@@ -55,7 +57,9 @@ class Places:
             path = path[:-1]
 
     def within(self, path: Path, line: int, column: int) -> Where:
-        """The place of a line and column of a text: exact in block literals, else where the text's key stands."""
+        """The place of a line and column of a text: exact in block literals and within a line, else that of its key."""
+        if path in self.inline:
+            return Where(self.file, self.values[path][0], self.inline[path] + column - 1)
         if path not in self.literals:
             return self.where(path, key=True)
         begin, indent = self.values[path]
@@ -175,6 +179,7 @@ class _Plain:
                 self.places.keys[below] = (spot[0] + 1, spot[1] + 1)
                 self.places.values[below] = (spot[2] + 1, spot[3] + 1)
                 self._literal(part, below, spot[2])
+                self._inline(part, below, spot[2], spot[3])
             found[name] = self.convert(part, below)
         return found
 
@@ -185,6 +190,7 @@ class _Plain:
             below = (*path, place)
             line, column = value.lc.data[place][:2]
             self.places.values[below] = (line + 1, column + 1)
+            self._inline(part, below, line, column)
             found.append(self.convert(part, below))
         return found
 
@@ -197,6 +203,15 @@ class _Plain:
             if text.strip():
                 self.places.literals.add(path)
                 self.places.values[path] = (line + 1, len(text) - len(text.lstrip()))
+                return
+
+    def _inline(self, part: Any, path: Path, line: int, column: int) -> None:
+        """A text on one line, plain or in quotes, without anything that is written otherwise than it is meant."""
+        if not isinstance(part, str) or "\n" in part or line >= len(self.lines):
+            return
+        for begin in (column, column + 1):
+            if self.lines[line].startswith(part, begin):
+                self.places.inline[path] = begin + 1
                 return
 
     @staticmethod

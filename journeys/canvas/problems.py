@@ -88,11 +88,22 @@ CODES = {
     "J306": "Two definitions of one kind have the same name.",
     "J307": "A catalog whose fields or selections are not as catalogs have them.",
     "J308": "A content block whose name or content is not as content blocks have them.",
+    "J310": "A template asks for a value that there is not: a standard attribute, a namespace, or a name of one.",
+    "J311": "A template names a content block or a catalog that is not there.",
+    "J312": "A template does what its channel cannot do.",
     "J401": "More than 200 steps.",
     "J402": "More than 4 conversions.",
     "J403": "A delay, window or span over its limit.",
     "J404": "Too many paths, groups, variables or values.",
     "J901": "A warning: an email without an unsubscribe link in its text.",
+    "J902": "A warning: `${…}` outside of braces stays as it is.",
+    "J903": "A warning: an assignment to the name of a standard attribute does not change that attribute.",
+    "J904": "A warning: `time_zone` is given no name of a zone, and does nothing.",
+    "J905": "A warning: the reason of `abort_message` is fixed text, and Liquid in it is not run.",
+    "J906": "A warning: a word in `connected_content` belongs to no option.",
+    "J907": "A warning: a pair of `message_extras` is dropped, or is sent with its quotes.",
+    "J908": "A warning: `:retry` where it does nothing.",
+    "J909": "A warning: a variable that nothing sets.",
 }
 """Every code with what it means; the docs have a page of them."""
 

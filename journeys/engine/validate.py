@@ -15,9 +15,8 @@ from journeys.canvas.problems import Problem, meant
 from journeys.canvas.steps import Context, UserUpdate
 from journeys.canvas.text import Definition, Definitions
 from journeys.engine.catalogs.requests import value_faults
-from journeys.engine.content import problems as liquid_problems
-
-UNSUBSCRIBE = ("set_user_to_unsubscribed_url", "unsubscribe_url", "email_footer")
+from journeys.engine.content.lint import ANY, Setting, lint
+from journeys.engine.content.names import UNSUBSCRIBE
 
 
 def validate(
@@ -29,9 +28,9 @@ def validate(
     """
     found = load(paths)
     for template in found.templates.values():
-        found.problems += _template(template, channels)
+        found.problems += _template(template, found, channels)
     for block in found.content_blocks.values():
-        found.problems += _liquid_of(("content",), block.value.content, block.places)
+        found.problems += _liquid_of(("content",), block.value.content, block.places, _setting(found, ANY))
     for catalog in found.catalogs.values():
         found.problems += _catalog(catalog)
     for canvas in found.canvases.values():
@@ -40,23 +39,36 @@ def validate(
     return found
 
 
-def _template(template: Definition, channels: Mapping[str, Any]) -> Iterator[Problem]:
+def _template(template: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
     value, places = template.value, template.places
     if value.channel not in channels:
         message = f"the channel “{value.channel}” is not installed"
         yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
     for path, source in value.sources().items():
-        yield from _liquid_of(path, source, places)
-    if isinstance(value, EmailTemplate) and not any(name in value.html for name in UNSUBSCRIBE):
+        yield from _liquid_of(path, source, places, _setting(found, value.channel))
+    if isinstance(value, EmailTemplate) and not _way_out(value, found):
         message = "the mail has no unsubscribe link"
         yield Problem(
             "J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}"
         )
 
 
-def _liquid_of(path: Place, source: str, places: Places) -> Iterator[Problem]:
-    for error in liquid_problems(source):
-        yield Problem("J302", places.within(path, error.line, error.column), error.message, error.hint)
+def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
+    """Whether a mail has an unsubscribe link: in its raw text, comments and all (L8), or in a block that it names."""
+    text = mail.html + (mail.text or "")
+    blocks = [one.value.content for name, one in found.content_blocks.items() if f"${{{name}}}" in text]
+    return any(name in part for name in UNSUBSCRIBE for part in (text, *blocks))
+
+
+def _setting(found: Definitions, channel: str | None = None) -> Setting:
+    """What a template may name: blocks and catalogs where these files have any, else whatever the workspace has."""
+    return Setting(channel, found.content_blocks or None, found.catalogs or None)
+
+
+def _liquid_of(path: Place, source: str, places: Places, setting: Setting) -> Iterator[Problem]:
+    """What is wrong with a piece of Liquid, at its line and column of the file."""
+    for one in lint(source, setting):
+        yield Problem(one.code, places.within(path, one.line, one.column), one.message, one.hint)
 
 
 def _catalog(catalog: Definition) -> Iterator[Problem]:
@@ -85,8 +97,7 @@ def _canvas(
             yield Problem("J303", places.where((*path, "template")), message)
     for path, each in site(canvas.value, places).steps:
         for below, source in _liquid(each):
-            for error in liquid_problems(source):
-                yield Problem("J302", places.where((*path, *below)), error.message, error.hint)
+            yield from _liquid_of((*path, *below), source, places, _setting(found))
 
 
 def _liquid(step: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -323,7 +323,7 @@ CASES = {
         "kind: template\nformat: 1\nname: t\nchannel: email\nsender: {address: a@b.c}\nsubject: 'Hi {{ a'\nhtml: '{{${unsubscribe_url}}}'\n",
         "J302",
         6,
-        1,
+        14,
         "never closed",
     ),
     "a mail without an unsubscribe link": (
@@ -337,7 +337,7 @@ CASES = {
         canvas("  - {type: context, id: c, set: [{name: x, value: '{{ a | nope }}'}]}"),
         "J302",
         6,
-        51,
+        59,
         "nope",
     ),
     "a yes where a list belongs": (HEAD + "steps: yes\n", "J100", 5, 8, "list"),

@@ -132,6 +132,11 @@ class Template:
         return text
 
     @property
+    def bound(self) -> Bound:
+        """Its syntax tree."""
+        return self._bound
+
+    @property
     def calls(self) -> bool:
         """Whether it makes calls of its own while it is rendered."""
         return self._bound.calls
@@ -213,11 +218,12 @@ def render_value(source: str, values: Values) -> str:
 
 
 def _render_error(error: LiquidError) -> RenderError:
-    place = (1, 1) if error.token is None else _position(error.token.source, error.token.start_index)
+    place = (1, 1) if error.token is None else position(error.token.source, error.token.start_index)
     return RenderError(_message(error), *place)
 
 
-def _position(source: str, index: int) -> tuple[int, int]:
+def position(source: str, index: int) -> tuple[int, int]:
+    """The line and the column of a place in a source, from 1."""
     index = max(0, min(index, len(source)))
     begin = source.rfind("\n", 0, index) + 1
     return source.count("\n", 0, index) + 1, index - begin + 1
@@ -230,7 +236,7 @@ def _message(error: BaseException) -> str:
 def _template_error(error: BaseException, source: str) -> TemplateError:
     token = getattr(error, "token", None)
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
-    line, column = _position(source, index)
+    line, column = position(source, index)
     message = _message(error) or "the template cannot be read"
     hint = getattr(error, "hint", "")
     if message.startswith("unexpected tag") and token is not None:

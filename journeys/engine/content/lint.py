@@ -1,0 +1,197 @@
+"""What looks wrong in a template that parses: found before anybody is written to."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from zoneinfo import available_timezones
+
+from liquid import Node
+from liquid.builtin.content import ContentNode
+from liquid.builtin.expressions import FilteredExpression, StringLiteral
+from liquid.builtin.expressions.filtered import Filter
+from liquid.builtin.expressions.primitive import IntegerLiteral
+from liquid.expression import Expression
+
+from journeys.canvas.problems import meant, nearest
+from journeys.engine.content.blocks import BLOCKS
+from journeys.engine.content.context import Bound
+from journeys.engine.content.expr import ROOT
+from journeys.engine.content.names import EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
+from journeys.engine.content.render import TemplateError, compile, position
+from journeys.engine.content.tags.abort import AbortNode
+from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
+from journeys.engine.content.tags.connected import ConnectedNode
+from journeys.engine.content.tags.extras import ExtrasNode
+from journeys.engine.content.tags.promotion import PromotionNode
+
+ANY = "any"
+"""The channel of a content block: messages of all kinds may show it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a template stands: its channel (None: in a step that sends nothing), and what there is to name.
+
+    `blocks` and `catalogs`: None where they are not known.
+    """
+
+    channel: str | None = None
+    blocks: Collection[str] | None = None
+    catalogs: Collection[str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing: a problem's code, line and column within the source, and what to write instead."""
+
+    code: str
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+
+def lint(source: str, setting: Setting) -> list[Finding]:
+    """All that is wrong with a template, in its order. One that does not parse has that problem alone (E1)."""
+    try:
+        bound = compile(source).bound
+    except TemplateError as error:
+        return [Finding("J302", error.line, error.column, error.message, error.hint)]
+    found = [*_names(bound, source, setting), *_assigned(bound)]
+    for node in bound.walk():
+        found += _node(node, source, setting)
+    placed = {Finding(code, *position(source, index), message, hint) for index, code, message, hint in found}
+    return sorted(placed, key=lambda one: (one.line, one.column, one.code))
+
+
+_Found = tuple[int, str, str, str]
+"""Index, code, message, hint."""
+
+
+def _names(bound: Bound, source: str, setting: Setting) -> Iterator[_Found]:
+    """Values that are asked for and are not there."""
+    for head, variables in bound.analysis.globals.items():
+        for variable in variables:
+            index = variable.span.index
+            name = _name(variable.segments)
+            if head == ROOT:
+                yield from _standard(name, index, setting)
+            elif head == BLOCKS:
+                if name and setting.blocks is not None and name not in setting.blocks:
+                    hint = meant(name, setting.blocks)
+                    yield index, "J311", f"there is no content block “{name}”", hint
+            elif head in NAMESPACES:
+                known = NAMESPACES[head]
+                if name and known is not None and name not in known:
+                    yield index, "J310", f"“{head}” has no “{name}”", meant(name, known)
+            elif re.compile(r"[\w-]+\s*\.\s*\$\{").match(source, index):
+                yield index, "J310", f"there is no namespace “{head}”", meant(head, NAMESPACES)
+            elif not head.startswith("@") and not bound.blocks and setting.channel != ANY:
+                near = nearest(head, STANDARD)
+                hint = f"did you mean “${{{near}}}”?" if near else "assign it first"
+                yield index, "J909", f"nothing sets the variable “{head}”: it is always empty", hint
+
+
+def _name(segments: Sequence[object]) -> str:
+    """What stands in `${}`, without an index within."""
+    return str(getattr(segments[1], "name", segments[1])) if len(segments) > 1 else ""
+
+
+def _standard(name: str, index: int, setting: Setting) -> Iterator[_Found]:
+    if name in STANDARD or name in KEPT:
+        return
+    if name in EMAIL:
+        if setting.channel not in ("email", ANY):
+            yield index, "J310", f"“${{{name}}}” is there in emails alone", ""
+        return
+    hint = f"did you mean “{MEANT[name]}”?" if name in MEANT else meant(name, STANDARD)
+    yield index, "J310", f"there is no standard attribute “${{{name}}}”", hint
+
+
+def _assigned(bound: Bound) -> Iterator[_Found]:
+    for name, places in bound.analysis.locals.items():
+        if name in STANDARD:
+            for place in places:
+                message = f"this does not change “${{{name}}}”, which a reader may expect"
+                yield place.span.index, "J903", message, "choose another name"
+
+
+def _node(node: Node, source: str, setting: Setting) -> Iterator[_Found]:
+    index = node.token.start_index
+    match node:
+        case ContentNode():
+            yield from _bare(node.text, source, index)
+        case AbortNode(reason=reason) if "{{" in reason or ("{%" in reason and "abort_message" not in reason):
+            yield index, "J905", "Liquid in the reason of abort_message is not run", "write plain text"
+        case ExtrasNode(key=None):
+            hint = "write {% message_extras :key K :value V %}"
+            yield index, "J907", "this pair is dropped: it is not written as pairs are", hint
+        case ExtrasNode():
+            yield from _quoted(node)
+        case ConnectedNode():
+            for word in node.strays:
+                message = f"“{word.text[:40]}” belongs to no option, and is left out"
+                yield word.start, "J906", message, "white space separates options"
+            if node.request.retry and setting.channel in (None, "in_app"):
+                yield index, "J908", ":retry does nothing here", ""
+        case ItemsNode() | SelectionNode():
+            yield from _catalog(node, setting)
+        case PromotionNode() if setting.channel == "banner":
+            yield index, "J312", "a banner has no promotion codes", ""
+    for expression in node.expressions():
+        for each in _filters(expression):
+            yield from _zone(each)
+
+
+def _bare(text: str, source: str, index: int) -> Iterator[_Found]:
+    for match in re.finditer(r"(?:(\w+)\.)?\$\{([^{}]*)\}", text):
+        space, name = match[1], match[2].strip()
+        if space in NAMESPACES or (space is None and name in STANDARD | EMAIL):
+            at = max(index, source.find(match[0], index))
+            yield at, "J902", f"“{match[0]}” stays as it is", f"write {{{{{match[0]}}}}}"
+
+
+def _quoted(node: ExtrasNode) -> Iterator[_Found]:
+    for part in (node.key, node.value):
+        written = part.token.value if part is not None else ""
+        if len(written) > 1 and written[0] in "\"'" and written[-1] == written[0]:
+            yield part.token.start_index, "J907", "the quotes are sent with the text", "write it without"  # type: ignore[union-attr]
+
+
+def _catalog(node: ItemsNode | SelectionNode, setting: Setting) -> Iterator[_Found]:
+    index = node.token.start_index
+    if node.rerender and setting.channel == "banner":
+        yield index, "J312", "a banner cannot use :rerender with catalogs", ""
+    first = node.named[0]
+    constant = all(isinstance(part, ContentNode) for part in first.nodes)
+    name = first.token.value
+    if constant and setting.catalogs is not None and name not in setting.catalogs:
+        hint = meant(name, setting.catalogs)
+        yield first.token.start_index, "J311", f"there is no catalog “{name}”", hint
+
+
+def _filters(expression: Expression) -> Iterator[Filter]:
+    if isinstance(expression, FilteredExpression):
+        yield from expression.filters or ()
+    for child in expression.children():
+        yield from _filters(child)
+
+
+def _zone(each: Filter) -> Iterator[_Found]:
+    if each.name != "time_zone" or not each.args:
+        return
+    given = each.args[0].value
+    index = each.token.start_index
+    if isinstance(given, IntegerLiteral):
+        yield index, "J904", "a number is no time zone: the value stays as it is", "write 'Europe/Paris'"
+    if isinstance(given, StringLiteral) and given.value not in _zones():
+        hint = meant(given.value, _zones()) if nearest(given.value, _zones()) else "write 'Europe/Paris'"
+        yield index, "J904", f"there is no time zone “{given.value}”: the value stays as it is", hint
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())

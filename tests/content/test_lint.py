@@ -1,0 +1,135 @@
+"""What the linter finds in templates that parse: code, place, words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from journeys.canvas.problems import CODES
+from journeys.channels.base import kinds
+from journeys.engine.content.lint import ANY, Setting, lint
+from journeys.engine.content.names import EMAIL, NAMESPACES, STANDARD
+from journeys.engine.validate import validate
+
+EMAILS = Setting("email", blocks={"footer"}, catalogs={"shoes"})
+FOUND = [
+    ("E1", "a\n {{ x | foo }}", "J302", 2, 9, "no filter “foo”"),
+    ("E1", "{% foo %}", "J302", 1, 4, "no tag “foo”"),
+    ("L10", "{{ “a” }}", "J302", 1, 4, "curly quotes"),
+    ("V7", "{% if ${city} | upcase == 'X' %}x{% endif %}", "J302", 1, 15, "filters cannot stand in a condition"),
+    ("V7", "{% assign x = ${city} == 'X' %}", "J302", 1, 23, "“==” cannot stand here"),
+    ("2", "Hi\n {{${frist_name}}}", "J310", 2, 4, "no standard attribute “${frist_name}” (did you mean “first_name”?)"),
+    ("N3", "{{ ${external_id} }}", "J310", 1, 4, "did you mean “user_id”?"),
+    ("2", "{% if {{${emial_address}}} %}x{% endif %}", "J310", 1, 9, "did you mean “email_address”?"),
+    ("2", "{{custom_atribute.${x}}}", "J310", 1, 3, "no namespace “custom_atribute” (did you mean “custom_attribute”?)"),
+    ("2", "{{most_recently_used_device.${modell}}}", "J310", 1, 3, "has no “modell” (did you mean “model”?)"),
+    ("2", "{{canvas.${id}}}", "J310", 1, 3, "“canvas” has no “id”"),
+    ("4.3", "{% connected_content https://a.example/{{${frist_name}}} %}", "J310", 1, 42, "frist_name"),
+    ("B3", "{{content_blocks.${foter}}}", "J311", 1, 3, "no content block “foter” (did you mean “footer”?)"),
+    ("B1", "{% assign x = {{content_blocks.${foter}}} %}", "J311", 1, 17, "no content block"),
+    ("K2", "{% catalog_items shoos 1 %}", "J311", 1, 18, "no catalog “shoos” (did you mean “shoes”?)"),
+    ("K2", "{% catalog_selection_items shoos on_sale %}", "J311", 1, 28, "no catalog"),
+    ("L11", "Dear\n you, ${first_name}", "J902", 2, 7, "“${first_name}” stays as it is (write {{${first_name}}})"),
+    ("L11", "a custom_attribute.${x} b", "J902", 1, 3, "stays as it is"),
+    ("L11", "{% if true %}  \n ${city}{% endif %}", "J902", 2, 2, "stays as it is"),
+    ("L12", "{% assign language = 'fr' %}", "J903", 1, 11, "does not change “${language}”"),
+    ("L12", "{% capture city %}x{% endcapture %}", "J903", 1, 12, "does not change “${city}”"),
+    ("DT4", "{{ 'now' | time_zone: '-0005' }}", "J904", 1, 12, "no time zone “-0005”"),
+    ("DT4", "{{ 'now' | time_zone: -5 }}", "J904", 1, 12, "a number is no time zone"),
+    ("DT4", "{{ 'now' | time_zone: 'Europe/Pari' }}", "J904", 1, 12, "did you mean “Europe/Paris”?"),
+    ("A3", "{% abort_message('no {{${city}}}') %}", "J905", 1, 4, "is not run"),
+    ("4.3", "{% connected_content https://a.example ?x=1 :save r %}", "J906", 1, 40, "“?x=1” belongs to no option"),
+    ("4.3", "{% connected_content https://a.example :save r s %}", "J906", 1, 48, "“s” belongs to no option"),
+    ("M2", "{% message_extras :value v :key k %}", "J907", 1, 4, "dropped"),
+    ("M4", "{% message_extras :key k :value 'v' %}", "J907", 1, 33, "quotes are sent"),
+    ("E2", "{{ first_name }}", "J909", 1, 4, "nothing sets the variable “first_name”: it is always empty (did you mean “${first_name}”?)"),
+    ("E2", "{{ totl }}{% assign total = 1 %}", "J909", 1, 4, "assign it first"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("rule", "source", "code", "line", "column", "words"), FOUND)
+def test_what_looks_wrong_is_found_at_its_place(
+    rule: str, source: str, code: str, line: int, column: int, words: str
+) -> None:
+    found = lint(source, EMAILS)
+
+    assert [(one.code, one.line, one.column) for one in found] == [(code, line, column)], rule
+    assert words in f"{found[0].message} ({found[0].hint})"
+    assert code in CODES
+
+
+@pytest.mark.parametrize("source", [
+    "".join(f"{{{{${{{name}}}}}}}" for name in sorted(STANDARD | EMAIL)),
+    "".join(f"{{{{{space}.${{{name}}}}}}}" for space, names in NAMESPACES.items() for name in sorted(names or {"my own"}) if space != "content_blocks"),
+    "{{ custom_attribute.${zip code} }}{{event_properties.${songs}[0].album}}{{custom_attribute.${cart[0]}.x}}",
+    "{{content_blocks.${footer}}}{{ set_by_the_block }}",
+    "{% catalog_items shoes 1 %}{{items[0].x}}{% catalog_items {{context.${any}}} 1 %}",
+    "{% connected_content https://a.example :save r :retry %}{{r.x}}{% shopping_cart c %}{{shopping_cart.x}}",
+    "{% connected_content https://a.example %}{{connected.x}}",
+    "{% for x in (1..3) %}{{ forloop.index }}{{ x }}{% endfor %}{% assign y = 1 %}{{ y }}{% capture z %}a{% endcapture %}{{ z }}",
+    "{% increment n %}{{ 'now' | date: '%s' | time_zone: 'Europe/Paris' | time_zone: ${time_zone} }}{{ 'now' | time_zone: {{${time_zone}}} }}",
+    "<script>let a = `${name} ${custom.x}`;</script>",
+    "{% message_extras :key a :value it's fine %}{% abort_message('it''s late') %}",
+    "{% raw %}{{ anything }}{% endraw %}{% comment %}{{ ${nope} }}{% endcomment %}",
+])  # fmt: skip
+def test_what_is_right_is_left_alone(source: str) -> None:
+    assert lint(source, EMAILS) == []
+
+
+def test_what_a_channel_cannot_do_is_found() -> None:
+    """C3, K4, P3, section 2"""
+
+    def codes(source: str, channel: str | None) -> list[str]:
+        return [one.code for one in lint(source, Setting(channel))]
+
+    retry = "{% connected_content https://a.example :retry %}"
+    assert codes("{% promotion('x') %}", "banner") == ["J312"]
+    assert codes("{% promotion('x') %}", "email") == []
+    assert codes("{% catalog_items a 1 :rerender %}", "banner") == ["J312"]
+    assert codes("{% catalog_items a 1 %}", "banner") == []
+    assert codes(retry, None) == codes(retry, "in_app") == ["J908"]
+    assert codes(retry, "email") == codes(retry, ANY) == []
+    assert codes("{{${set_user_to_unsubscribed_url}}}", "sms") == ["J310"]
+    assert codes("{{${set_user_to_unsubscribed_url}}}", ANY) == []
+    assert codes("{{ set_outside }}", ANY) == []
+    assert codes("{{content_blocks.${x}}}{% catalog_items y 1 %}", "email") == []
+
+
+MAIL = "kind: template\nformat: 1\nname: t\nchannel: email\nsender: {{address: a@b.c}}\nsubject: {}\nhtml: |\n  <p>\n  {}\n"
+
+
+def problems(tmp_path: Path, *texts: str) -> list[tuple[str, int, int]]:
+    for number, text in enumerate(texts):
+        (tmp_path / f"{number}.yaml").write_text(text, encoding="utf-8")
+    found = validate([tmp_path], kinds())
+    return [(one.code, one.where.line, one.where.column) for one in found.problems]
+
+
+def test_a_template_is_checked_with_line_and_column_in_its_file(tmp_path: Path) -> None:
+    text = MAIL.format("Hi {{${nam}}}", "{{${unsubscribe_url}}} {{${frist_name}}}")
+    assert problems(tmp_path, text) == [("J310", 6, 15), ("J310", 9, 28)]
+    text = MAIL.format("'Hi {{${nam}}}'", "{{${unsubscribe_url}}}")
+    assert problems(tmp_path, text) == [("J310", 6, 16)]
+
+
+def test_an_unsubscribe_link_may_stand_in_a_comment_or_in_a_block(tmp_path: Path) -> None:
+    """L8"""
+    block = "kind: content_block\nformat: 1\nname: foot\ncontent: '{{${set_user_to_unsubscribed_url}}}'\n"
+    assert problems(tmp_path, MAIL.format("Hi", "<!-- {{${set_user_to_unsubscribed_url}}} -->")) == []
+    assert problems(tmp_path, MAIL.format("Hi", "{{${email_footer}}}")) == []
+    assert problems(tmp_path, MAIL.format("Hi", "{{content_blocks.${foot}}}"), block) == []
+    assert problems(tmp_path, MAIL.format("Hi", "{{content_blocks.${foo}}}"), block) == [
+        ("J901", 7, 1),
+        ("J311", 9, 5),
+    ]
+
+
+def test_liquid_in_steps_and_blocks_is_checked_as_well(tmp_path: Path) -> None:
+    canvas = (
+        "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps:\n"
+        "  - type: context\n    id: c\n    set:\n      - {name: x, value: '{{ ${frist_name} }}'}\n"
+        '  - type: user_update\n    id: u\n    attributes: {greeting: "{{ ${contry} }}"}\n'
+    )  # fmt: skip
+    block = "kind: content_block\nformat: 1\nname: foot\ncontent: |\n  a\n  {{ ${contry} }}\n"
+    assert problems(tmp_path, canvas, block) == [("J310", 9, 30), ("J310", 12, 32), ("J310", 6, 6)]
