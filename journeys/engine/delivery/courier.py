@@ -22,6 +22,7 @@ from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release
 from journeys.engine.delivery.content import makes_calls
 from journeys.engine.delivery.port import Channel, Doubtful, Receipt
 from journeys.engine.delivery.prepare import Failed, Postponed, Ready, Refused, prepare
+from journeys.engine.delivery.reading import attributes
 from journeys.engine.delivery.settle import Settlement, extras, pause
 from journeys.engine.delivery.turnstile import Turnstile
 from journeys.engine.outside import Outside
@@ -236,7 +237,10 @@ class Courier:
             ours = [one for one in batch if one.workspace == workspace]
             publication = await self._published.of(workspace)
             plans = {one.plan: await self._published.plan(workspace, one.plan) for one in ours}
-            profiles = await load(self._db.pool, workspace, {one.person for one in ours}, consents=True)
+            steps = [plans[plan].steps[name] for plan, name in {(one.plan, one.step) for one in ours}]
+            shown = attributes(publication, [step for step in steps if isinstance(step, Message)])
+            people = {one.person for one in ours}
+            profiles = await load(self._db.pool, workspace, people, consents=True, attributes=shown)
             pasts = await self._pasts(workspace, ours, plans, publication)
             slow = self._slow(publication, ours, plans)
             for one in ours:
