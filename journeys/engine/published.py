@@ -15,7 +15,8 @@ from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.filters import Filter
 from journeys.canvas.kinds import Segment, Template, WorkspaceSettings, parse
 from journeys.canvas.plan import Plan, compile
-from journeys.canvas.vocabulary import NOTHING
+from journeys.canvas.vocabulary import NOTHING, Kind
+from journeys.engine.audience.match import named
 from journeys.engine.content import Values
 from journeys.engine.people.profiles import Profile
 from journeys.engine.rendering import values
@@ -55,6 +56,8 @@ class Publication:
     templates: Mapping[str, Template]
     blocks: Mapping[str, str] = field(default_factory=dict)
     """The content blocks that are in use: their content by name (B1)."""
+    hears_sent: bool = True
+    """Whether some plan, of today or of those who entered earlier, speaks of messages being sent."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -66,6 +69,15 @@ class Publication:
     def window(self, schedule: Schedule) -> tuple[datetime | None, datetime | None]:
         """The entry window as instants: written without an offset it is company time (ENT-12)."""
         return _instant(schedule.starts, self.company), _instant(schedule.ends, self.company)
+
+    def listens(self, kind: Kind, name: str) -> bool:
+        """Whether a step of a canvas that runs waits for such an occurrence."""
+        return any(
+            named(trigger) == (kind, name)
+            for running in self.running.values()
+            for step in running.plan.steps.values()
+            for _, trigger in step.triggers()
+        )
 
     @property
     def company(self) -> tzinfo:
@@ -106,6 +118,9 @@ def _instant(written: datetime | None, company: tzinfo) -> datetime | None:
     return (written if written.tzinfo else written.replace(tzinfo=company)).astimezone(UTC)
 
 
+HEARS_SENT = """
+select exists (select 1 from plans where workspace = $1 and jsonb_path_exists(body, '$.** ? (@.message == "sent")'))
+"""
 READ = "select id, name, zone, settings, secret, revision from workspaces where id = $1"
 CANVASES = """
 select c.id, c.name, c.status, c.published, p.id as plan, p.body from canvases c
@@ -198,4 +213,5 @@ class Published:
             segments,
             templates,
             dict(await self._db.pool.fetch(BLOCKS, workspace)),
+            await self._db.pool.fetchval(HEARS_SENT, workspace),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections import Counter
 from datetime import timedelta
 from typing import Any
@@ -148,7 +149,10 @@ class Life:
 async def _lives(
     db: Database, template: str, postgres: str, channel: Any, text: str
 ) -> tuple[int, list[tuple[int, Any]], Any]:
-    """The story without a crash, and then once for every point at which one could matter."""
+    """The story without a crash, and then once for every point at which one could matter: until one comes to no point.
+
+    How many points there are differs by a few from life to life: what comes together is settled together.
+    """
     from uuid import uuid4
 
     from journeys.engine.store.embedded import create_database
@@ -157,16 +161,18 @@ async def _lives(
     await calm.story()
     wanted = await calm.outcome()
     lives = []
-    for point in range(len(calm.fuse.points)):
+    for point in itertools.count():
         url = await create_database(postgres, f"crash_{uuid4().hex[:10]}", template=template)
         async with Database.at(url, size=3) as fresh:
             fuse = Fuse()
             fuse.blows_at = point
             life = Life(fresh, fuse, channel, text)
             await life.story()
-            assert life.crashes == 1, fuse.points[point : point + 1]
             lives.append((point, await life.outcome()))
-    return len(calm.fuse.points), lives, wanted
+            if not life.crashes:
+                return point, lives, wanted
+            assert life.crashes == 1, fuse.points[point : point + 1]
+    raise AssertionError("there is an end to it")
 
 
 @pytest.mark.slow
@@ -186,7 +192,7 @@ async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(
     assert count >= 20
     for point, outcome in lives:
         assert outcome == wanted, point
-    assert len(receiver.calls) == 12 * (count + 1)
+    assert len(receiver.calls) == 12 * (count + 2)
 
 
 @pytest.mark.slow
@@ -203,7 +209,7 @@ async def test_by_mail_at_most_one_message_a_crash_is_in_doubt_and_its_fact_says
         assert outcome == wanted, point
     times = Counter(str(mail.message["Message-ID"]) for mail in mailbox.mails)
     doubled = sum(1 for often in times.values() if often > 1)
-    assert len(times) == 12 * (count + 1)
+    assert len(times) == 12 * (count + 2)
     assert max(times.values()) <= 2
     assert 0 < doubled <= 2 * 12
     print(f"{count} points; {doubled} mails were handed over twice, each under its own id")

@@ -39,19 +39,31 @@ class Claimed:
     waits: int
     claim: UUID
     doubtful: bool
+    priority: int
+    no: int
 
 
 CLAIM = """
-with c as (
-    select workspace, person, key, state as was from dispatches
-    where channel = $1 and (not_before is null or not_before <= clock_timestamp())
-        and (state = 'queued' or lease < clock_timestamp())
-    order by priority, no limit $2 for update skip locked)
+with recursive busy(workspace) as (
+    (select workspace from dispatches where channel = $1 order by workspace limit 1)
+    union all
+    select (select d.workspace from dispatches d where d.channel = $1 and d.workspace > b.workspace order by d.workspace limit 1)
+    from busy b where b.workspace is not null),
+c as (
+    select d.* from (select workspace from busy where workspace is not null order by random() limit $2) b
+    cross join lateral (
+        select workspace, person, key, state as was from dispatches
+        where channel = $1 and workspace = b.workspace and (not_before is null or not_before <= clock_timestamp())
+            and (state = 'queued' or lease < clock_timestamp())
+        order by priority, no limit (select greatest(1, $2 / greatest(1, count(workspace))) from busy)
+        for update skip locked) d)
 update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp() + $4::interval
 from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.variant, d.at, d.context, d.properties,
-    d.held, d.attempts, d.waits, d.claim, c.was = 'calling'
+    d.held, d.attempts, d.waits, d.claim, c.was = 'calling', d.priority, d.no
 """
+"""Each workspace that has something to send gets an equal share of a batch, transactional before bulk."""
+
 RENEW = """
 update dispatches d set lease = clock_timestamp() + $2::interval from (
     select workspace, person, key from dispatches where claim = $1 for update skip locked) as c
@@ -61,9 +73,9 @@ RELEASE = "update dispatches set state = 'queued', claim = null, lease = null wh
 
 
 async def claim(db: Database, channel: str, most: int = BATCH) -> list[Claimed]:
-    """Claim the next dispatches of a channel; the claim is the point of no return for a message."""
+    """Claim the next dispatches of a channel, the most urgent first; the claim is the point of no return for a message."""
     rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE)
-    return [Claimed(*row) for row in rows]
+    return sorted((Claimed(*row) for row in rows), key=lambda one: (one.priority, one.no))
 
 
 async def renew(db: Database, claimed: Sequence[Claimed]) -> None:

@@ -67,7 +67,7 @@ class Courier:
         self._db = db
         self._published = published
         self._clock = clock
-        self._turnstile = Turnstile(db, teller)
+        self._turnstile = Turnstile(db, published, clock, teller, bell)
         self._channels = channels
         self._outside = outside or Outside.of(db)
         self._asking = asyncio.Semaphore(ASKING)
@@ -153,6 +153,7 @@ class Courier:
     async def _hand_over(self, channel: Channel, prepared: Sequence[tuple[Claimed, Prepared]]) -> None:
         settled = [self._refusal(channel, one, what) for one, what in prepared if not isinstance(what, Ready)]
         ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
+        ready.sort(key=lambda each: (each[0].priority, each[0].no))
         if settled:
             await self._turnstile(settled)
         queue = list(reversed(ready))

@@ -97,8 +97,6 @@ from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[], $6::boo
     as s(workspace, person, key, claim, after, behind)
 where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
 """
-
-
 CALLING = """
 update dispatches d set state = 'calling', lease = clock_timestamp() + $5::interval
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
@@ -109,31 +107,30 @@ returning d.key
 
 
 async def settle(
-    db: Database, settlements: Sequence[Settlement], following: Sequence[Claimed] = ()
+    connection: Any, settlements: Sequence[Settlement], following: Sequence[Claimed] = ()
 ) -> tuple[list[Untold], set[str]]:
     """Settle these, as far as they are still held by whoever claimed them; give back what must be tried again.
 
-    In the same commit those that follow are marked `calling`. Returns entries to tell of, and the keys of those that
-    are marked: the claim of the others was lost, and they must not be called for.
+    In the same transaction those that follow are marked `calling`. Returns entries to tell of, and the keys of those
+    that are marked: the claim of the others was lost, and they must not be called for.
     """
     again = [one for one in settlements if one.after is not None]
     final = [one for one in settlements if one.after is None]
     untold: list[Untold] = []
     marked: set[str] = set()
-    async with db.transaction() as connection:
-        for workspace in sorted({one.claimed.workspace for one in final}):
-            people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
-            await connection.fetch(LOCK, workspace, people)
-        if final:
-            rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
-            untold = [Untold(*row) for row in rows]
-        if again:
-            await connection.execute(
-                AGAIN, *_columns((*_place(one.claimed), one.after, one.behind) for one in again)
-            )
-        if following:
-            rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
-            marked = {row["key"] for row in rows}
+    for workspace in sorted({one.claimed.workspace for one in final}):
+        people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
+        await connection.fetch(LOCK, workspace, people)
+    if final:
+        rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
+        untold = [Untold(*row) for row in rows]
+    if again:
+        await connection.execute(
+            AGAIN, *_columns((*_place(one.claimed), one.after, one.behind) for one in again)
+        )
+    if following:
+        rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
+        marked = {row["key"] for row in rows}
     return untold, marked
 
 

@@ -6,9 +6,12 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from journeys.engine.clock import Clock
 from journeys.engine.delivery.claim import Claimed
+from journeys.engine.delivery.sent import hear_sent
 from journeys.engine.delivery.settle import Settlement, give_back, settle
-from journeys.engine.ports import Teller
+from journeys.engine.ports import Bell, Teller
+from journeys.engine.published import Published
 from journeys.engine.store.database import Database
 
 
@@ -33,9 +36,12 @@ class Turnstile:
     that stops) has not called: what was marked for him is given back, and is not in doubt.
     """
 
-    def __init__(self, db: Database, teller: Teller) -> None:
+    def __init__(self, db: Database, published: Published, clock: Clock, teller: Teller, bell: Bell) -> None:
         self._db = db
+        self._published = published
+        self._clock = clock
         self._teller = teller
+        self._bell = bell
         self._waiting: list[_Passing] = []
         self._flight: asyncio.Task[None] | None = None
 
@@ -61,11 +67,8 @@ class Turnstile:
                     each.fail(error)
 
     async def _share(self, together: Sequence[_Passing]) -> None:
-        following = [each.following for each in together if each.following is not None]
         try:
-            untold, marked = await settle(
-                self._db, [one for each in together for one in each.done], following
-            )
+            marked = await self._commit(together)
         except Exception as error:  # noqa: BLE001 - handed on to whoever came
             if len(together) > 1:
                 for each in together:
@@ -73,7 +76,6 @@ class Turnstile:
             else:
                 together[0].fail(error)
             return
-        self._teller.tell(untold)
         gone = []
         for each in together:
             if not each.passed.done():
@@ -82,3 +84,25 @@ class Turnstile:
                 gone.append(each.following)
         if gone:
             await give_back(self._db, gone)
+
+    async def _commit(self, together: Sequence[_Passing]) -> set[str]:
+        done = [one for each in together for one in each.done]
+        following = [each.following for each in together if each.following is not None]
+        sent: dict[int, list[Claimed]] = {}
+        for one in done:
+            if one.outcome == "sent" and one.after is None:
+                sent.setdefault(one.claimed.workspace, []).append(one.claimed)
+        publications = [await self._published.of(workspace) for workspace in sent]
+        channels: set[str] = set()
+        async with self._db.transaction() as connection:
+            untold, marked = await settle(connection, done, following)
+            for publication in publications:
+                if publication.hears_sent:
+                    rows = [(one.person, one.entry, one.key) for one in sent[publication.workspace]]
+                    hearing = await hear_sent(connection, publication, self._published, self._clock, rows)
+                    untold += hearing.untold
+                    channels |= hearing.channels
+        self._teller.tell(untold)
+        for channel in channels:
+            self._bell.ring(channel)
+        return marked

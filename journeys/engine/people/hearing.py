@@ -18,6 +18,7 @@ from journeys.engine.audience.match import Person, heard, judge
 from journeys.engine.burst import ENTRY, entry_of
 from journeys.engine.clock import Clock
 from journeys.engine.machine import advance
+from journeys.engine.people.lateness import note_late
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import Untold
 from journeys.engine.published import Publication, Published
@@ -143,6 +144,9 @@ async def hear(
         unsent = [{"key": key, "context": context} for key, context in row["unsent"]]
         opens.setdefault(row["person"], []).append(Open(row, plans[row["plan"]], entry_of(row), unsent))
     await _convert(connection, publication, published, heards, people)
+    await note_late(
+        connection, publication, published, clock, [(each.profile, each.occurrence) for each in heards]
+    )
     page = Page()
     for each in heards:
         hers = opens.get(each.profile.id, [])

@@ -343,7 +343,7 @@ class Dispatch(Table):
     not_before: Mapped[Instant | None]
     created: Mapped[Now]
     __table_args__ = (
-        Index("dispatches_drain", "channel", "priority", "no"),
+        Index("dispatches_drain", "channel", "workspace", "priority", "no"),
         Index("dispatches_of_entry", "workspace", "person", "entry"),
         Index("dispatches_key", "key"),
     )
