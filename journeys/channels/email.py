@@ -193,7 +193,7 @@ def written(content: EmailContent, to: str, key: str) -> Message:
     name = one_line(content.sender_name)
     mail["From"] = formataddr((name, address(content.sender)), "utf-8")
     mail["To"] = address(to)
-    mail["Subject"] = Header(one_line(content.subject), header_name="Subject").encode(linesep=WIRE.linesep)
+    mail["Subject"] = _subject(one_line(content.subject))
     mail["Message-ID"] = message_id(key, content.sender)
     mail["Date"] = formatdate()
     if content.unsubscribe:
@@ -209,6 +209,12 @@ def address(text: str) -> str:
     if not text.isascii() or _NOT_IN_ADDRESS.search(text) or text.count("@") != 1:
         raise ValueError(f"“{one_line(text)}” is not an address that a mail can carry")
     return text
+
+
+def _subject(text: str) -> str:
+    if text.isascii() and len(text) < LONGEST_LINE - len("Subject: "):
+        return text
+    return Header(text, "utf-8", header_name="Subject").encode(linesep=WIRE.linesep)
 
 
 def _part(text: str, kind: str) -> MIMEText:

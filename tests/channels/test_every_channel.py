@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from email import message_from_bytes
+from email.policy import default
 
 import pytest
 
 from journeys.channels.base import Channel, Content, Receipt, Recipient, kinds
-from journeys.channels.email import Email, EmailContent, SmtpSettings
+from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, written
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookContent, WebhookSettings
 from tests.receiver import Receiver
@@ -221,3 +223,50 @@ async def test_what_cannot_be_called_is_a_receipt_and_no_exception(url: str) -> 
 
     assert receipt.outcome in ("failed", "retry")
     assert json.dumps(receipt.detail)
+
+
+def mail_of(**more: str) -> bytes:
+    content = EmailContent(**{
+        "sender_name": "The Desk", "sender": "desk@example.com", "subject": "Hello", "html": "<p>Hi</p>", "text": "Hi",
+        "unsubscribe": "https://example.com/u/" + "a,b;c" * 60, **more,
+    })  # fmt: skip
+    return written(content, "mel@example.com", "key").as_bytes(policy=WIRE)
+
+
+def test_the_unsubscribe_header_goes_over_the_wire_as_it_is() -> None:
+    """RFC 2369, RFC 8058: no encoded word and no fold, however long the address is; and a mail has a date."""
+    lines = mail_of().split(b"\r\n")
+
+    assert b"List-Unsubscribe: <https://example.com/u/" + b"a,b;c" * 60 + b">" in lines
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in lines
+    assert any(line.startswith(b"Date: ") for line in lines)
+    assert all(len(line) <= 998 for line in lines)
+
+
+@pytest.mark.parametrize("text", ["Grüße, Mél — 東京 🏃", "x" * 1200, "a\nb", "\n", "é" * 3000, "tab\there"])
+def test_every_text_survives_the_wire(text: str) -> None:
+    """Long lines and foreign letters are encoded; what is read back is what was written."""
+    wire = mail_of(subject=text[:200], html=f"<p>{text}</p>", text=text)
+    read = message_from_bytes(wire, policy=default)
+
+    assert all(len(line) <= 998 for line in wire.split(b"\r\n"))
+    assert str(read["Subject"]) == " ".join(text[:200].split("\n")).strip()
+    parts = [part.get_content().replace("\r\n", "\n").rstrip("\n") for part in read.iter_parts()]
+    assert parts == [text.rstrip("\n"), f"<p>{text}</p>"]
+
+
+@pytest.mark.parametrize("field", ["sender_name", "subject", "unsubscribe"])
+def test_nothing_that_is_written_into_a_header_makes_a_second_one(field: str) -> None:
+    wire = mail_of(**{field: "x\r\nBcc: eve@example.com\r\n\r\nbody"})
+    read = message_from_bytes(wire, policy=default)
+
+    assert read["Bcc"] is None
+    assert len(list(read.iter_parts())) == 2
+
+
+@pytest.mark.parametrize(
+    "sender", ["a@b.c\r\nBcc: x@y.z", "a@b.c, x@y.z", "a b@c.d", "nobody", "é@b.c", "<a@b.c>"]
+)
+def test_an_address_that_could_end_its_header_is_refused(sender: str) -> None:
+    with pytest.raises(ValueError, match="is not an address"):
+        mail_of(sender=sender)

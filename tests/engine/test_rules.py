@@ -10,6 +10,8 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.delivery.courier import Courier
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.links import Links, Mark
+from journeys.engine.people.profiles import lock
+from journeys.engine.people.record import New, record
 from journeys.engine.ports import Silent
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
@@ -176,6 +178,45 @@ async def test_a_conversion_counts_once_for_the_latest_entry_within_its_deadline
 
     assert await conversions(stage) == [("buys", 2 * DAY, None, "99.5", DAY)]
     assert {row["ended"] for row in await entries(stage)} == {"exit_event"}
+
+
+async def test_a_late_event_counts_for_the_entry_that_was_the_latest_when_it_happened(db: Database) -> None:
+    """X8: at the event's own time; a later entry takes nothing from an earlier one."""
+    stage = await stage_on(db, canvas(WAIT, more=CONVERT) + EMAIL)
+    mel = await stage.person()
+    await stage.enter(mel)
+    turn(stage, 2 * DAY)
+    await stage.enter(mel)
+    turn(stage, DAY)
+    await stage.happens(mel, "bought", {"total": 7}, at=MONDAY + DAY)
+    await stage.happens(mel, "bought", {"total": 8})
+
+    assert await conversions(stage) == [
+        ("buys", DAY, None, "7", timedelta(0)),
+        ("buys", 3 * DAY, None, "8", 2 * DAY),
+    ]
+
+
+async def test_an_exit_at_once_takes_effect_though_one_at_the_end_of_the_step_came_before(
+    db: Database,
+) -> None:
+    """EXT-5, X1: in one request or in two."""
+    more = "exits: [{event: soft, release: end_of_step}, {event: hard}]"
+    stage = await stage_on(db, canvas(WAIT, more=more) + EMAIL)
+    mel, zoe = await stage.person(), await stage.person()
+    await stage.enter(mel, zoe)
+    publication = await stage.published.of(stage.workspace)
+    async with db.transaction() as connection:
+        await lock(connection, stage.workspace, [mel.id])
+        news = [
+            New(profile=mel, kind="event", name=name, at=stage.clock.now())
+            for name in ("soft", "hard", "soft")
+        ]
+        await record(connection, publication, stage.published, stage.clock, news)
+    await stage.happens(zoe, "soft")
+    await stage.happens(zoe, "hard")
+
+    assert [(row["ended"], row["leaving"]) for row in await entries(stage)] == [("exit_event", None)] * 2
 
 
 async def test_control_converts_and_gets_no_message(db: Database) -> None:

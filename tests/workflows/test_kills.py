@@ -99,8 +99,9 @@ class Pack:
 
 WRITING = """
 select application_name from pg_stat_activity where datname = current_database() and application_name like 'worker-%'
-    and xact_start is not null and wait_event_type = 'Lock'
+    and xact_start is not null and wait_event_type = 'Lock' and query like 'with moved as%'
 """
+"""Whose burst has begun its one write: no other transaction has a statement that begins so."""
 
 
 async def kill_in_a_transaction(db: Database, pack: Pack) -> bool:

@@ -159,6 +159,69 @@ async def test_nothing_is_dispatched_after_an_exit(db: Database, temporal: str, 
         await stage.until(lambda: _told(stage, entry), "the cancel to be told")
 
 
+async def test_an_exit_while_the_timer_fires_wins_or_loses_whole(db: Database, temporal: str) -> None:
+    """Order is the order of commits: either she left and nothing was dispatched, or she had gone on before."""
+    async with live_stage(db, waiting("1 second", "2 seconds"), temporal) as stage:
+        people = [await stage.person(email="p@example.com") for _ in range(20)]
+        entries = await stage.enter(*people)
+
+        async def all_watching() -> bool:
+            return not await db.pool.fetchval(
+                "select count(*) from entries where step is distinct from 'watch'"
+            )
+
+        await stage.until(all_watching)
+
+        async def stop(person: Any, entry: Any, number: int) -> None:
+            alarm = (await stage.row(entry))["alarm_at"]
+            left = (alarm - stage.clock.now()).total_seconds() + (number - 10) * 0.02
+            await asyncio.sleep(max(0.0, left))
+            await stage.happens(person, "stop")
+
+        await asyncio.gather(
+            *(stop(person, entry, n) for n, (person, entry) in enumerate(zip(people, entries, strict=True)))
+        )
+        await stage.all_ended()
+        ended = {row["id"]: row["ended"] for row in await db.pool.fetch("select id, ended from entries")}
+        assert set(ended.values()) <= {"exit_event", "completed"}
+        assert await stage.dispatches() == []  # of those who had gone on, the exit withdrew the message
+        for entry in entries:
+            assert ("tell" in await stage.path(entry)) == (ended[entry] == "completed")
+
+
+async def test_what_comes_between_the_commit_and_the_nudge_is_heard_in_order(
+    db: Database, temporal: str
+) -> None:
+    """The nudge carries nothing: whoever is woken hears all that was committed, once, in the order of the commits."""
+    async with live_stage(db, waiting("1 second", "1 hour"), temporal) as stage:
+        mel, zoe = await stage.person(email="mel@example.com"), await stage.person(email="zoe@example.com")
+        [stays] = await stage.enter(mel)
+        [leaves] = await stage.enter(zoe)
+
+        async def both_watching() -> bool:
+            rows = [await stage.row(entry) for entry in (stays, leaves)]
+            return all(row["step"] == "watch" and row["told"] >= row["turn"] for row in rows)
+
+        await stage.until(both_watching)
+        teller, stage.teller = stage.teller, Silent()
+        first = await stage.happens(mel, "ping")
+        second = await stage.happens(mel, "ping")
+        assert [each.entry for each in (*first, *second)] == [stays, stays]
+        await stage.happens(zoe, "ping")
+        await stage.happens(zoe, "stop")
+        stage.teller = teller
+        teller.tell(first)
+        teller.tell(second)
+        await stage.all_ended()
+
+        assert await stage.path(stays) == ["before", "watch", "mark", "tell"]
+        assert await _pings(stage, mel) == 1
+        assert (await stage.row(leaves))["ended"] == "exit_event"
+        assert await stage.path(leaves) == ["before", "watch"]
+        assert await _pings(stage, zoe) is None
+        assert {row["entry"] for row in await stage.dispatches()} == {stays}
+
+
 async def test_an_exit_withdraws_a_message_that_nobody_has_claimed(db: Database, temporal: str) -> None:
     """The entry has completed; its message is still in the queue, and is taken out."""
     story = (

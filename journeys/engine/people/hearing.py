@@ -69,9 +69,9 @@ order by e.person, e.entered, e.id
 """  # noqa: S608 - constants
 
 WINDOWS = """
-select distinct on (person, canvas, name) person, entry, name, canvas, plan, since, until, at, shard from conversions
-where workspace = $1 and person = any($2::uuid[]) and until > $3
-order by person, canvas, name, since desc
+select person, entry, name, canvas, plan, since, until, at from conversions
+where workspace = $1 and person = any($2::uuid[]) and until > $3 and since <= $4
+order by since desc
 """
 
 CREDIT = """
@@ -174,16 +174,23 @@ async def _convert(
     people: Sequence[UUID],
 ) -> None:
     """Credit conversions to the most recent entry whose window is open at the instant of the event (X7, X8)."""
-    first = min(each.occurrence.at for each in heards)
-    windows = await connection.fetch(WINDOWS, publication.workspace, list(people), first)
+    instants = [each.occurrence.at for each in heards]
+    windows = await connection.fetch(
+        WINDOWS, publication.workspace, list(people), min(instants), max(instants)
+    )
     credit: dict[tuple[UUID, str], tuple[Any, ...]] = {}
     for each in heards:
+        at = each.occurrence.at
+        latest: set[tuple[str, str]] = set()
         for window in windows:
-            at = each.occurrence.at
-            place = (window["entry"], window["name"])
-            if window["person"] != each.profile.id or window["at"] or place in credit:
+            goal = (window["canvas"], window["name"])
+            if window["person"] != each.profile.id or not window["since"] <= at < window["until"]:
                 continue
-            if not window["since"] <= at < window["until"]:
+            if goal in latest:
+                continue
+            latest.add(goal)
+            place = (window["entry"], window["name"])
+            if window["at"] or place in credit:
                 continue
             plan = await published.plan(publication.workspace, window["plan"])
             conversion = next(one for one in plan.canvas.conversions if one.name == window["name"])
@@ -202,9 +209,11 @@ def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
     """Exits come before waits: whoever leaves hears nothing more. Events before the entry never count (EXT-4)."""
     what = each.occurrence
     for one in hers:
-        if one.leaves or what.at < one.entry.entered:
+        if (one.leaves and not one.marked) or what.at < one.entry.entered:
             continue
         for leaving in one.plan.canvas.event_exits:
+            if one.marked and not leaving.at_once:
+                continue  # she leaves at the end of her step already
             contexts = (
                 [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
             )
