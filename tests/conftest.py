@@ -14,7 +14,17 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded import create_database, embedded_postgres
 from journeys.workflows.server import temporal_server
+from tests.content import ruby
 from tests.receiver import Receiver
+
+collect_ignore = [] if ruby.present() else ["content/test_ruby.py"]
+"""Without Ruby there is nothing to compare with; the header of the report says so."""
+
+
+def pytest_report_header() -> list[str]:
+    """What is not collected here, and why."""
+    return [] if ruby.present() else [ruby.ABSENT]
+
 
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")

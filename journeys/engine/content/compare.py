@@ -22,7 +22,7 @@ from liquid.exceptions import LiquidTypeError
 from liquid.expression import Expression
 from liquid.undefined import is_undefined
 
-from journeys.engine.content.stringify import stringify
+from journeys.engine.content.stringify import as_text
 
 
 def plain(value: Any) -> Any:
@@ -127,7 +127,7 @@ def contains(left: Any, right: Any) -> bool:
     if left is None or right is None or right is False:
         return False
     if isinstance(left, str):
-        return stringify(right) in left
+        return as_text(right) in left
     if isinstance(left, list | tuple):
         return any(equal(each, right) for each in left)
     if isinstance(left, range):

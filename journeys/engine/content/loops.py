@@ -192,34 +192,48 @@ class OurContinueTag(ContinueTag):
 
 
 class OurTablerow(TablerowNode):
-    """`tablerow`; where there is nothing to show, and it is no list, it prints nothing."""
-
-    def _int_or_zero(self, arg: object) -> int:
-        return cells(arg)
+    """`tablerow`."""
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
-        if not self._empty(self.expression.iterable.evaluate(context)):
-            return super().render_to_output(context, buffer)
-        return buffer.write('<tr class="row1">\n</tr>\n')
-
-    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
-        """See base class."""
-        if self._empty(await self.expression.iterable.evaluate_async(context)):
-            return buffer.write('<tr class="row1">\n</tr>\n')
-        name = self.expression.identifier
-        items, length = await self.expression.evaluate_async(context)
+        items, length = self.expression.evaluate(context)
         if not length:
-            return True
-        cols = length
-        if self.expression.cols:
-            cols = self._int_or_zero(await self.expression.cols.evaluate_async(context))
-        row = TableRow(name, items, length, cols)
+            return self._nothing(self.expression.iterable.evaluate(context), buffer)
+        cols = length if self.expression.cols is None else cells(self.expression.cols.evaluate(context))
+        row = TableRow(self.expression.identifier, items, length, cols)
         namespace: dict[str, object] = {"tablerowloop": row}
         buffer.write('<tr class="row1">\n')
         with context.loop(namespace, row):
             for item in row:
-                namespace[name] = item
+                namespace[row.name] = item
+                buffer.write(f'<td class="col{row.col}">')
+                ended = False
+                try:
+                    self.block.render(context, buffer)
+                except BreakLoop:
+                    ended = True
+                except ContinueLoop:
+                    pass
+                self._close(row, buffer)
+                if ended:
+                    break
+        buffer.write("</tr>\n")
+        return True
+
+    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class."""
+        items, length = await self.expression.evaluate_async(context)
+        if not length:
+            return self._nothing(await self.expression.iterable.evaluate_async(context), buffer)
+        cols = (
+            0 if self.expression.cols is None else cells(await self.expression.cols.evaluate_async(context))
+        )
+        row = TableRow(self.expression.identifier, items, length, cols)
+        namespace: dict[str, object] = {"tablerowloop": row}
+        buffer.write('<tr class="row1">\n')
+        with context.loop(namespace, row):
+            for item in row:
+                namespace[row.name] = item
                 buffer.write(f'<td class="col{row.col}">')
                 ended = False
                 try:
@@ -228,17 +242,22 @@ class OurTablerow(TablerowNode):
                     ended = True
                 except ContinueLoop:
                     pass
-                buffer.write("</td>")
-                if row.col_last and not row.last:
-                    buffer.write(f'</tr>\n<tr class="row{row.row + 1}">')
+                self._close(row, buffer)
                 if ended:
                     break
         buffer.write("</tr>\n")
         return True
 
-    def _empty(self, value: object) -> bool:
-        """Whether an empty row is printed."""
-        return value is not None and value is not False and not sequence(value)
+    @staticmethod
+    def _nothing(value: object, buffer: TextIO) -> int:
+        """One row without cells; nothing at all for nil and false."""
+        return 0 if value is None or value is False else buffer.write('<tr class="row1">\n</tr>\n')
+
+    @staticmethod
+    def _close(row: TableRow, buffer: TextIO) -> None:
+        buffer.write("</td>")
+        if row.col_last and not row.last:
+            buffer.write(f'</tr>\n<tr class="row{row.row + 1}">')
 
 
 class OurTablerowTag(TablerowTag):

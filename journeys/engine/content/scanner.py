@@ -64,7 +64,8 @@ def scan(source: str) -> Iterator[Token]:
                 )
             if name[1] == "raw":
                 begin, (until, at) = at, _raw_end(source, at, end)
-                yield Token(RAW, source[begin:until], start_index=begin, source=source)
+                if until > begin:
+                    yield Token(RAW, source[begin:until], start_index=begin, source=source)
             elif name[1] == "comment":
                 at = _comment_end(source, at, end)
             else:

@@ -39,6 +39,24 @@ def stringify(value: Any) -> str:
     return str(value)
 
 
+def as_text(value: Any) -> str:
+    """The text that a filter on texts works with: a list is written out (`[1, "a", nil]`), all else as it is printed."""
+    if isinstance(value, str):
+        return value
+    return written_out(value) if isinstance(value, list | tuple) else stringify(value)
+
+
+def written_out(value: Any) -> str:
+    """As Ruby inspects it."""
+    if value is None:
+        return "nil"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False)
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(written_out(each) for each in value)}]"
+    return stringify(value)
+
+
 def moment(value: datetime) -> str:
     """An instant as Ruby prints it: `2026-12-07 09:05:03 UTC`, in another zone with its offset (N6)."""
     if value.tzinfo is None or value.tzinfo is UTC or value.tzname() == "UTC":

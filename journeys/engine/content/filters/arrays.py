@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cmp_to_key
 from typing import Any
 
-from journeys.engine.content.compare import equal, is_number, order, truthy
+from journeys.engine.content.compare import equal, order, truthy
 from journeys.engine.content.filters.bounds import (
     WrongArgument,
     chosen,
@@ -17,12 +17,12 @@ from journeys.engine.content.filters.bounds import (
     room,
 )
 from journeys.engine.content.lookup import first_of, last_of, size_of
-from journeys.engine.content.stringify import stringify
+from journeys.engine.content.stringify import as_text, stringify
 
 
 def join(value: Any, glue: Any = " ") -> str:
     """The elements as texts, with glue between them; nil is nothing (F3)."""
-    parts, between = [stringify(part) for part in elements(value)], stringify(glue)
+    parts, between = [stringify(part) for part in elements(value)], as_text(glue)
     room(sum(map(len, parts)) + len(between) * max(0, len(parts) - 1))
     return between.join(parts)
 
@@ -73,7 +73,7 @@ def slice_(value: Any, start: Any, length: Any = None) -> Any:
     """A piece of a text or list: from `start`, counted from the end where negative, `length` long (F4)."""
     begin = integer(start)
     count = 1 if length is None or length is False else integer(length)
-    whole = value if isinstance(value, list | tuple) else stringify(value)
+    whole = value if isinstance(value, list | tuple) else as_text(value)
     nothing: Any = [] if isinstance(whole, list | tuple) else ""
     if begin < 0:
         begin += len(whole)
@@ -99,6 +99,8 @@ def _sorted(value: Any, key: Any, by: Callable[[Any, Any], int]) -> list[Any] | 
         return sorted(found, key=cmp_to_key(by))
     if not all(indexable(each) for each in found):
         return None
+    if len(found) < 2:
+        return found
     placed = [(chosen(each, key), each) for each in found]
 
     def test(left: tuple[Any, Any], right: tuple[Any, Any]) -> int:
@@ -131,11 +133,13 @@ def _folded(value: Any) -> bytes:
 def uniq(value: Any, key: Any = None) -> list[Any] | None:
     """Each value once, at its first place; 1 and 1.0 are two values here."""
     found = elements(value)
-    if key is not None and not all(indexable(each) for each in found):
-        return None
+    if len(found) < 2:
+        return found
     seen: set[Any] = set()
     kept: list[Any] = []
     for each in found:
+        if key is not None and not indexable(each):
+            return None
         mark = _mark(each if key is None else chosen(each, key))
         if mark not in seen:
             seen.add(mark)
@@ -160,14 +164,19 @@ def where(value: Any, key: Any, wanted: Any = None) -> list[Any] | None:
 
 
 def _selected(found: list[Any], key: Any, test: Callable[[Any], bool]) -> list[Any] | None:
-    if not all(indexable(each) or is_number(each) for each in found):
-        return None
-    return [each for each in found if test(chosen(each, key))]
+    """The elements whose value under a key passes; nil where an element can have no keys, as in Ruby."""
+    kept = []
+    for each in found:
+        if not indexable(each):
+            return None
+        if test(chosen(each, key)):
+            kept.append(each)
+    return kept
 
 
 def split(value: Any, by: Any) -> list[str]:
     """The pieces, without empty ones at the end; by nothing: the characters; by a space: the words (F2)."""
-    whole, separator = stringify(value), stringify(by)
+    whole, separator = as_text(value), as_text(by)
     if separator == " ":
         pieces = whole.split() if whole.isascii() else _words(whole)
     else:

@@ -8,32 +8,32 @@ from typing import Any
 from urllib.parse import quote, quote_plus
 
 from journeys.engine.content.filters.bounds import WrongArgument, text
-from journeys.engine.content.stringify import stringify
+from journeys.engine.content.stringify import as_text
 
 
 def base64_encode(value: Any) -> str:
     """In base 64, on one line."""
-    return text(base64.b64encode(stringify(value).encode()).decode())
+    return text(base64.b64encode(as_text(value).encode()).decode())
 
 
 def base64_decode(value: Any) -> str:
     """From base 64; what is none, or no text, is an error (E3)."""
     try:
-        return base64.b64decode(stringify(value).encode(), validate=True).decode()
+        return base64.b64decode(as_text(value).encode(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise WrongArgument("base64_decode takes text that is encoded in base 64") from error
 
 
 def url_encode(value: Any) -> str | None:
     """Percent-encoded as a form does it: a space is `+`."""
-    return None if value is None else text(quote_plus(stringify(value), safe="~"))
+    return None if value is None else text(quote_plus(as_text(value), safe="~"))
 
 
 def url_escape(value: Any) -> str | None:
     """Percent-encode what may not stand in an address; `& = ? / :` stay."""
-    return None if value is None else text(quote(stringify(value), safe="&=?/:#[]@!$'()*+,;~-._"))
+    return None if value is None else text(quote(as_text(value), safe="&=?/:#[]@!$'()*+,;~-._"))
 
 
 def url_param_escape(value: Any) -> str | None:
     """Percent-encode all but unreserved characters."""
-    return None if value is None else text(quote(stringify(value), safe="-._~"))
+    return None if value is None else text(quote(as_text(value), safe="-._~"))

@@ -7,11 +7,11 @@ import hmac
 from base64 import b64encode
 from typing import Any
 
-from journeys.engine.content.stringify import stringify
+from journeys.engine.content.stringify import as_text
 
 
 def _bytes(value: Any) -> bytes:
-    return stringify(value).encode()
+    return as_text(value).encode()
 
 
 def md5(value: Any) -> str:

@@ -7,12 +7,12 @@ from typing import Any
 
 from journeys.engine.content.filters.bounds import text
 from journeys.engine.content.lookup import step
-from journeys.engine.content.stringify import compact, stringify
+from journeys.engine.content.stringify import as_text, compact, stringify
 
 
 def json_escape(value: Any) -> str:
     """As it stands within the quotes of a JSON string."""
-    return text(json.dumps(stringify(value), ensure_ascii=False)[1:-1])
+    return text(json.dumps(as_text(value), ensure_ascii=False)[1:-1])
 
 
 def as_json_string(value: Any) -> str:

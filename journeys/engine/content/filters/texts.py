@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from journeys.engine.content.filters.bounds import integer, room, text
-from journeys.engine.content.stringify import stringify
+from journeys.engine.content.stringify import as_text
 
 SPACE = "\0\t\n\v\f\r "
 """What Ruby strips: ASCII white space alone."""
@@ -18,47 +18,47 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 def append(value: Any, more: Any) -> str:
     """One text after the other; nil is nothing (F3)."""
-    return text(stringify(value) + stringify(more))
+    return text(as_text(value) + as_text(more))
 
 
 def prepend(value: Any, more: Any) -> str:
     """One text before the other; nil is nothing (F3)."""
-    return text(stringify(more) + stringify(value))
+    return text(as_text(more) + as_text(value))
 
 
 def capitalize(value: Any) -> str:
     """The first letter large, all others small (F4)."""
-    return text(stringify(value).capitalize())
+    return text(as_text(value).capitalize())
 
 
 def downcase(value: Any) -> str:
     """All letters small."""
-    return text(stringify(value).lower())
+    return text(as_text(value).lower())
 
 
 def upcase(value: Any) -> str:
     """All letters large."""
-    return text(stringify(value).upper())
+    return text(as_text(value).upper())
 
 
 def escape(value: Any) -> str | None:
     """HTML-escaped (F4)."""
-    return None if value is None else text(stringify(value).translate(_ESCAPES))
+    return None if value is None else text(as_text(value).translate(_ESCAPES))
 
 
 def newline_to_br(value: Any) -> str:
     """A `<br />` before each line end."""
-    return text(_LINE_END.sub("<br />\n", stringify(value)))
+    return text(_LINE_END.sub("<br />\n", as_text(value)))
 
 
 def strip_newlines(value: Any) -> str:
     """Without line ends."""
-    return _LINE_END.sub("", stringify(value))
+    return _LINE_END.sub("", as_text(value))
 
 
 def strip_html(value: Any) -> str:
     """Without tags, comments, scripts and styles."""
-    source = stringify(value)
+    source = as_text(value)
     if "<" not in source:
         return source
     return _without_tags(_without_blocks(source))
@@ -107,7 +107,7 @@ def remove_first(value: Any, what: Any) -> str:
 
 def replace(value: Any, what: Any, by: Any = "") -> str:
     """All of it replaced."""
-    source, wanted, new = stringify(value), stringify(what), stringify(by)
+    source, wanted, new = as_text(value), as_text(what), as_text(by)
     if len(new) > len(wanted):
         room(len(source) + (source.count(wanted)) * (len(new) - len(wanted)))
     return source.replace(wanted, new)
@@ -115,29 +115,29 @@ def replace(value: Any, what: Any, by: Any = "") -> str:
 
 def replace_first(value: Any, what: Any, by: Any = "") -> str:
     """The first of it replaced."""
-    return text(stringify(value).replace(stringify(what), stringify(by), 1))
+    return text(as_text(value).replace(as_text(what), as_text(by), 1))
 
 
 def strip(value: Any) -> str:
     """Without white space at both ends."""
-    return stringify(value).strip(SPACE)
+    return as_text(value).strip(SPACE)
 
 
 def lstrip(value: Any) -> str:
     """Without white space at the beginning."""
-    return stringify(value).lstrip(SPACE)
+    return as_text(value).lstrip(SPACE)
 
 
 def rstrip(value: Any) -> str:
     """Without white space at the end."""
-    return stringify(value).rstrip(SPACE)
+    return as_text(value).rstrip(SPACE)
 
 
 def truncate(value: Any, length: Any = 50, tail: Any = "...") -> str | None:
     """Cut to a length that counts the tail (F4)."""
     if value is None:
         return None
-    source, most, end = stringify(value), integer(length), stringify(tail)
+    source, most, end = as_text(value), integer(length), as_text(tail)
     if len(source) <= most:
         return source
     return text(source[: max(0, most - len(end))] + end)
@@ -147,8 +147,8 @@ def truncatewords(value: Any, words: Any = 15, tail: Any = "...") -> str | None:
     """Cut to so many words, at least one (F4)."""
     if value is None:
         return None
-    source, most = stringify(value), max(1, integer(words))
+    source, most = as_text(value), max(1, integer(words))
     found = _WORD_END.split(source.lstrip("\t\n\v\f\r "), most) if most < len(source) else []
     if len(found) <= most:
         return source
-    return text(" ".join(found[:most]) + stringify(tail))
+    return text(" ".join(found[:most]) + as_text(tail))

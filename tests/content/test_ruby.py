@@ -1,0 +1,84 @@
+"""The dialect beside Ruby's own Liquid, on templates that Hypothesis makes. Collected only where that Ruby is installed.
+
+`make ruby` asks for 5,000 different templates with fresh lots, `make test` for a few hundred that are always the same.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from journeys.engine.content import RenderError, TemplateError, Values, compile
+from tests.content.ruby import Ruby
+from tests.content.templates import sources, values
+
+WANTED = int(os.environ.get("JOURNEYS_RUBY_TEMPLATES", "300"))
+"""How many different templates are compared."""
+FIRST = int(os.environ.get("JOURNEYS_RUBY_SEED", "1"))
+ROUND = 100
+"""Templates that are made from one seed: later ones of a seed resemble earlier ones."""
+MOST = 12
+SHARE = 0.02
+NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)
+
+Reason = Callable[[str, str | None, str | None], bool]
+
+REASONS: Mapping[str, Reason] = {
+    "V8: objects are printed as compact JSON": lambda _source, ruby, _ours: ruby is not None and "=>" in ruby,
+}
+"""Why the two may differ: the rule, and whether it is the reason for what Ruby and we have said of a template."""
+
+
+@pytest.fixture(scope="module")
+def ruby() -> Iterator[Ruby]:
+    one = Ruby()
+    yield one
+    one.close()
+
+
+def rendered(source: str, given: Mapping[str, Any]) -> str | None:
+    try:
+        return compile(source).render(Values(namespaces=given, now=NOW))
+    except (TemplateError, RenderError):
+        return None
+
+
+def test_templates_come_to_what_ruby_makes_of_them_or_a_rule_says_why_not(ruby: Ruby) -> None:
+    """L1, V1, V2, V3, V4, V5, V6, V8, V9, V10, T1, T3, F1, F2, F3, F4, DT2, DT3"""
+    seen: set[str] = set()
+    explained: Counter[str] = Counter()
+    worked = 0
+
+    def compare(source: str, given: dict[str, Any]) -> None:
+        nonlocal worked
+        if source in seen or len(seen) >= WANTED:
+            return
+        seen.add(source)
+        theirs, ours = ruby.render(source, given), rendered(source, given)
+        worked += theirs is not None
+        if theirs == ours:
+            return
+        reason = next((rule for rule, holds in REASONS.items() if holds(source, theirs, ours)), None)
+        assert reason is not None, f"{source!r} with {given!r}: Ruby {theirs!r}, we {ours!r}"
+        explained[reason] += 1
+
+    quick = settings(
+        max_examples=ROUND, database=None, deadline=None, phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )  # fmt: skip
+    start = FIRST
+    while len(seen) < WANTED:
+        seed(start)(quick(given(sources, values)(compare)))()
+        start += 1
+
+    print(f"{len(seen)} templates, {worked} of them without an error in Ruby; explained: {dict(explained)}")
+    assert worked > 0.9 * len(seen)
+    assert len(REASONS) <= MOST
+    for reason, times in explained.items():
+        assert times <= max(SHARE * len(seen), 6), reason
