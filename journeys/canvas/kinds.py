@@ -39,7 +39,10 @@ class Sender(Frozen):
 
 
 class EmailTemplate(Frozen):
-    """A mail: subject and HTML in Liquid; the text part is made from the HTML where left out."""
+    """A mail: subject and HTML in Liquid; the text part is made from the HTML where left out.
+
+    Comments are taken out of the HTML before its Liquid is read, unless they are to be kept.
+    """
 
     kind: ClassVar[str] = "template"
     name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
@@ -48,6 +51,7 @@ class EmailTemplate(Frozen):
     subject: Annotated[str, Field(min_length=1)]
     preheader: str = ""
     html: Annotated[str, Field(min_length=1)]
+    html_comments: Literal["removed", "kept"] = "removed"
     text: str | None = None
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:

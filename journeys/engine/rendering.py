@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from random import Random, SystemRandom
 from typing import Any
 
 import msgspec
@@ -54,7 +55,24 @@ def values(
         campaign={"name": step or "", "dispatch_id": dispatch},
         canvas={"name": plan.canvas.name, "api_id": canvas_id, "variant_name": variant or ""},
         now=now,
+        lots=lots_of(dispatch) if dispatch else CHANCE,
     )
+
+
+CHANCE = SystemRandom().random
+"""Lots where nothing is sent."""
+
+
+def lots_of(dispatch: str) -> Callable[[], float]:
+    """The lots of a message, from its key: written anew, it says the same (T4)."""
+    made: list[Random] = []
+
+    def draw() -> float:
+        if not made:
+            made.append(Random(dispatch))  # noqa: S311 - lots, no secrets
+        return made[0].random()
+
+    return draw
 
 
 def rendered(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from journeys.canvas.problems import Problem, meant
 from journeys.canvas.steps import Context, UserUpdate
 from journeys.canvas.text import Definition, Definitions
 from journeys.engine.catalogs.requests import value_faults
+from journeys.engine.content import Template, compile, compile_html
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import UNSUBSCRIBE
 
@@ -45,7 +46,10 @@ def _template(template: Definition, found: Definitions, channels: Mapping[str, A
         message = f"the channel “{value.channel}” is not installed"
         yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
     for path, source in value.sources().items():
-        yield from _liquid_of(path, source, places, _setting(found, value.channel))
+        removed = path == ("html",) and isinstance(value, EmailTemplate) and value.html_comments == "removed"
+        yield from _liquid_of(
+            path, source, places, _setting(found, value.channel), compile_html if removed else compile
+        )
     if isinstance(value, EmailTemplate) and not _way_out(value, found):
         message = "the mail has no unsubscribe link"
         yield Problem(
@@ -65,9 +69,15 @@ def _setting(found: Definitions, channel: str | None = None) -> Setting:
     return Setting(channel, found.content_blocks or None, found.catalogs or None)
 
 
-def _liquid_of(path: Place, source: str, places: Places, setting: Setting) -> Iterator[Problem]:
+def _liquid_of(
+    path: Place,
+    source: str,
+    places: Places,
+    setting: Setting,
+    compiler: Callable[[str], Template] = compile,
+) -> Iterator[Problem]:
     """What is wrong with a piece of Liquid, at its line and column of the file."""
-    for one in lint(source, setting):
+    for one in lint(source, setting, compiler):
         yield Problem(one.code, places.within(path, one.line, one.column), one.message, one.hint)
 
 

@@ -1,5 +1,6 @@
 """Content: the Liquid dialect, and what messages are made of."""
 
+from journeys.engine.content.comments import without_comments
 from journeys.engine.content.plain import strip_for_text
 from journeys.engine.content.render import (
     RenderError,
@@ -7,6 +8,7 @@ from journeys.engine.content.render import (
     TemplateError,
     Values,
     compile,
+    compile_html,
     problems,
     render_value,
 )
@@ -23,7 +25,9 @@ __all__ = [
     "TemplateError",
     "Values",
     "compile",
+    "compile_html",
     "problems",
     "render_value",
     "strip_for_text",
+    "without_comments",
 ]

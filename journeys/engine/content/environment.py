@@ -8,6 +8,7 @@ from liquid import Environment, Mode, Node, Tag, Token
 from liquid.parser import get_parser
 
 from journeys.engine.content import branches, loops, variables
+from journeys.engine.content.comments import scan_html
 from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import Stream
 from journeys.engine.content.filters import FILTERS
@@ -61,4 +62,12 @@ class Dialect(Environment):
         return get_parser(self).parse(Stream(scan(source)))
 
 
+class HtmlDialect(Dialect):
+    """The same for HTML, whose comments are no part of it (L8)."""
+
+    def _parse(self, source: str) -> list[Node]:
+        return get_parser(self).parse(Stream(scan_html(source)))
+
+
 DIALECT = Dialect()
+HTML = HtmlDialect()

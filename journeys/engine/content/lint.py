@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from zoneinfo import available_timezones
@@ -20,7 +20,7 @@ from journeys.engine.content.blocks import BLOCKS
 from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.names import EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
-from journeys.engine.content.render import TemplateError, compile, position
+from journeys.engine.content.render import Template, TemplateError, compile, position
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
 from journeys.engine.content.tags.connected import ConnectedNode
@@ -54,10 +54,10 @@ class Finding:
     hint: str = ""
 
 
-def lint(source: str, setting: Setting) -> list[Finding]:
+def lint(source: str, setting: Setting, compiler: Callable[[str], Template] = compile) -> list[Finding]:
     """All that is wrong with a template, in its order. One that does not parse has that problem alone (E1)."""
     try:
-        bound = compile(source).bound
+        bound = compiler(source).bound
     except TemplateError as error:
         return [Finding("J302", error.line, error.column, error.message, error.hint)]
     found = [*_names(bound, source, setting), *_assigned(bound)]

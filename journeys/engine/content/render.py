@@ -15,7 +15,7 @@ from liquid.exceptions import LiquidError, LiquidSyntaxError
 from journeys.canvas.problems import meant
 from journeys.engine.content.blocks import LEVELS
 from journeys.engine.content.context import Bound
-from journeys.engine.content.environment import DIALECT
+from journeys.engine.content.environment import DIALECT, HTML, Dialect
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW
 from journeys.engine.content.limits import LIMITS, Limits
@@ -188,8 +188,18 @@ def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
 
     Raises `TemplateError` with the place of what cannot be read: syntax, unknown tags, unknown filters.
     """
+    return _compile(DIALECT, source)
+
+
+@lru_cache(maxsize=500)
+def compile_html(source: str) -> Template:
+    """The template of a mail's HTML, whose comments are gone before any Liquid is read (L8). Raises as `compile`."""
+    return _compile(HTML, source)
+
+
+def _compile(dialect: Dialect, source: str) -> Template:
     try:
-        bound = cast("Bound", DIALECT.from_string(source))
+        bound = cast("Bound", dialect.from_string(source))
     except LiquidSyntaxError as error:
         raise _template_error(error, source) from error
     except (LiquidError, RecursionError, ValueError) as error:
@@ -203,10 +213,10 @@ def _compiled(source: str | None) -> Iterator[Template]:
             yield compile(source)
 
 
-def problems(source: str) -> list[TemplateError]:
+def problems(source: str, compiler: Callable[[str], Template] = compile) -> list[TemplateError]:
     """What is wrong with a template, as far as can be said without rendering it."""
     try:
-        compile(source)
+        compiler(source)
     except TemplateError as error:
         return [error]
     return []
@@ -233,6 +243,10 @@ def _message(error: BaseException) -> str:
     return str(getattr(error, "message", None) or error).split("\n")[0]
 
 
+BRANCHES = frozenset({"else", "elsif", "when"})
+"""Tags that stand within others only."""
+
+
 def _template_error(error: BaseException, source: str) -> TemplateError:
     token = getattr(error, "token", None)
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
@@ -240,5 +254,8 @@ def _template_error(error: BaseException, source: str) -> TemplateError:
     message = _message(error) or "the template cannot be read"
     hint = getattr(error, "hint", "")
     if message.startswith("unexpected tag") and token is not None:
-        message, hint = f"there is no tag “{token.value}”", meant(token.value, DIALECT.tags)
+        if token.value in BRANCHES or token.value.removeprefix("end") in DIALECT.tags:
+            message = f"{{% {token.value} %}} belongs to nothing that is open here"
+        else:
+            message, hint = f"there is no tag “{token.value}”", meant(token.value, DIALECT.tags)
     return TemplateError(message, line, column, hint)

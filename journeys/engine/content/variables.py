@@ -19,6 +19,7 @@ from liquid.builtin.tags.decrement_tag import DecrementNode, DecrementTag
 from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.builtin.tags.increment_tag import IncrementNode, IncrementTag
 from liquid.builtin.tags.liquid_tag import LiquidNode, LiquidTag
+from liquid.exceptions import LiquidInterrupt
 from liquid.expression import Expression
 from liquid.parser import get_parser
 from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
@@ -95,6 +96,28 @@ class Captured(CaptureNode):
     def __init__(self, token: Token, name: object, block: BlockNode) -> None:
         super().__init__(token, name, block)  # type: ignore[arg-type]
         block.blank = False
+
+    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class. What was printed before a loop was left is kept."""
+        kept = context.get_buffer(buffer)
+        try:
+            self.block.render(context, kept)
+        except LiquidInterrupt:
+            context.assign(self.name, kept.getvalue())
+            raise
+        context.assign(self.name, kept.getvalue())
+        return 0
+
+    async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
+        """See base class, and above."""
+        kept = context.get_buffer(buffer)
+        try:
+            await self.block.render_async(context, kept)
+        except LiquidInterrupt:
+            context.assign(self.name, kept.getvalue())
+            raise
+        context.assign(self.name, kept.getvalue())
+        return 0
 
 
 class OurCaptureTag(CaptureTag):

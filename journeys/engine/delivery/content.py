@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from journeys.canvas.kinds import ChannelTemplate, EmailTemplate, Template, WebhookTemplate
-from journeys.engine.content import RenderError, TemplateError, Values, compile, strip_for_text
+from journeys.engine.content import (
+    RenderError,
+    TemplateError,
+    Values,
+    compile,
+    compile_html,
+    strip_for_text,
+    without_comments,
+)
+from journeys.engine.content import Template as Compiled
 from journeys.engine.content.services import Retry, Services
 from journeys.engine.delivery.links import Links
 from journeys.engine.people.profiles import Profile
@@ -16,9 +25,16 @@ from journeys.engine.published import Publication
 def makes_calls(template: Template) -> bool:
     """Whether rendering it may take a while, because it asks somebody else."""
     try:
-        return any(compile(source).needs_async for source in template.sources().values())
+        return any(compile(source).needs_async for source in sources(template))
     except TemplateError:
         return False
+
+
+def sources(template: Template) -> Iterator[str]:
+    """The Liquid that is run for a message: not what stands in comments of a mail's HTML (L8)."""
+    removed = isinstance(template, EmailTemplate) and template.html_comments == "removed"
+    for path, source in template.sources().items():
+        yield without_comments(source) if removed and path == ("html",) else source
 
 
 async def content(
@@ -61,10 +77,10 @@ class _Fields:
         self._values = values
         self._services = services
 
-    async def text(self, source: str) -> str:
+    async def text(self, source: str, compiler: Callable[[str], Compiled] = compile) -> str:
         """A field."""
         try:
-            return await compile(source).render_async(self._values, self._services)
+            return await compiler(source).render_async(self._values, self._services)
         except Retry as retry:
             self._services.retry = retry
             return ""
@@ -87,7 +103,7 @@ async def _email(
     if sender is None:
         raise RenderError("neither the template nor the workspace has a sender")
     text = template.text if template.text is not None else strip_for_text(template.html)
-    html = await fields.text(template.html)
+    html = await fields.text(template.html, compile_html if template.html_comments == "removed" else compile)
     if template.preheader:
         preheader = await fields.text(template.preheader)
         html = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>{html}'

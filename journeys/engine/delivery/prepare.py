@@ -16,7 +16,7 @@ from journeys.engine.audience.match import matches
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.content.services import Retry
 from journeys.engine.delivery.claim import Claimed
-from journeys.engine.delivery.content import content
+from journeys.engine.delivery.content import content, sources
 from journeys.engine.delivery.links import Links, Mark
 from journeys.engine.delivery.port import Channel, Content, Recipient
 from journeys.engine.outside import Answers
@@ -99,7 +99,7 @@ async def prepare(
         links={"set_user_to_unsubscribed_url": links.unsubscribe, "unsubscribe_url": links.unsubscribe},
     )
     try:
-        values = await services.get_ready(template.sources().values(), values, send_of(claimed), now)
+        values = await services.get_ready(list(sources(template)), values, send_of(claimed), now)
         made = channel.content.model_validate(
             await content(template, publication, values, links, profile, services)
         )
