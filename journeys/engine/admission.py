@@ -60,6 +60,19 @@ from entries where workspace = $1 and canvas = $2 and person = any($3::uuid[]) g
 """
 
 
+FAILED = """
+insert into facts (workspace, person, shard, fact, at, canvas, data) values ($1, $2, $3, 'refused', $4, $5, $6)
+"""
+
+
+async def note_failure(
+    connection: Any, running: Running, profile: Profile, at: datetime, error: Exception
+) -> None:
+    """Write down that somebody could not be let in, and why: a fault of the canvas or of ours, not of hers."""
+    said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
+    await connection.execute(FAILED, profile.workspace, profile.id, profile.shard, at, running.name, said)
+
+
 async def admit(
     connection: Any, publication: Publication, running: Running, clock: Clock, entrants: Sequence[Entrant]
 ) -> Admission:

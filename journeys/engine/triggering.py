@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 
 from journeys.canvas.filters import AllOf, Filter
-from journeys.engine.admission import Admission, Entrant, admit
+from journeys.engine.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.intake.objects import Objects, read
@@ -22,7 +21,7 @@ from journeys.engine.people.track import write
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.published import Publication, Published, Running
 from journeys.engine.replies import Reply, claim
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database
 
 PAGE = 500
 """So many people of a broadcast are taken in one transaction."""
@@ -33,18 +32,6 @@ BATCH_PRIORITY = 3
 NEXT = f"""
 select {SELECT} from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2) order by p.id limit $3
 """  # noqa: S608 - constants
-FAILED = """
-insert into facts (workspace, person, shard, fact, at, canvas, data) values ($1, $2, $3, 'refused', $4, $5, $6)
-"""
-
-PASSING = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-)
-"""Faults of the database or the way to it, not of a person: the page is run again later."""
 
 log = structlog.get_logger(__name__)
 
@@ -230,11 +217,7 @@ class Trigger:
     ) -> None:
         profile = (await load(self.db.pool, publication.workspace, [person])).get(person)
         if profile is not None:
-            said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
-            now = self.clock.now()
-            await self.db.pool.execute(
-                FAILED, publication.workspace, person, profile.shard, now, running.name, said
-            )
+            await note_failure(self.db.pool, running, profile, self.clock.now(), error)
 
     def _after(self, admission: Admission) -> Triggered:
         self.teller.tell(admission.untold)

@@ -5,8 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
+from journeys.engine import admission
 from journeys.engine.delivery.courier import Courier
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.links import Links, Mark
@@ -472,3 +475,32 @@ async def test_links_in_a_mail_are_counted_and_lead_where_the_author_pointed(
     assert f'<img src="{links.pixel}"' in html
     assert mailbox.mails[0].message["List-Unsubscribe"] == f"<{links.unsubscribe}>"
     assert "mel@example.com" not in html
+
+
+async def test_a_canvas_that_fails_over_somebody_stops_neither_the_event_nor_another_canvas(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Never: one person's failure that stops another's. The event is stored, the fact says what went wrong."""
+    text = canvas(WAIT, name="broken", schedule="{event: ping}") + "---\n"
+    text += canvas(WAIT, name="sound", schedule="{event: ping}") + EMAIL
+    stage = await stage_on(db, text)
+    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    mel, zoe = await stage.person(), await stage.person()
+    real = admission._born
+
+    def born(publication: Any, running: Any, clock: Any, entrant: Any) -> Any:
+        if running.name == "broken" and entrant.profile.id == mel.id:
+            raise OverflowError("date value out of range")
+        return real(publication, running, clock, entrant)
+
+    monkeypatch.setattr(admission, "_born", born)
+    publication = await stage.published.of(stage.workspace)
+    async with db.transaction() as connection:
+        await lock(connection, stage.workspace, sorted([mel.id, zoe.id]))
+        news = [New(profile=one, kind="event", name="ping", at=stage.clock.now()) for one in (mel, zoe)]
+        await record(connection, publication, stage.published, stage.clock, news)
+
+    came = {(row["canvas"], row["person"]) for row in await entries(stage)}
+    assert came == {("broken", zoe.id), ("sound", mel.id), ("sound", zoe.id)}
+    assert await refusals(stage) == ["failed"]
+    assert await db.pool.fetchval("select count(*) from events where name = 'ping'") == 2

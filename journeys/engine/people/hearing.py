@@ -11,9 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+import structlog
+
 from journeys.canvas.plan import Plan
 from journeys.canvas.vocabulary import Entry, Left, Occurrence
-from journeys.engine.admission import Admission, Entrant, admit
+from journeys.engine.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.audience.match import Person, heard, judge
 from journeys.engine.burst import ENTRY, entry_of
 from journeys.engine.clock import Clock
@@ -21,8 +23,11 @@ from journeys.engine.machine import advance
 from journeys.engine.people.lateness import note_late
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import Untold
-from journeys.engine.published import Publication, Published
+from journeys.engine.published import Publication, Published, Running
+from journeys.engine.store.database import PASSING
 from journeys.engine.store.writing import Page
+
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,11 +164,29 @@ async def hear(
     await page.write(connection)
     for running, entrants in _entrants(publication, heards):
         for wave in _waves(entrants):
-            admission: Admission = await admit(connection, publication, running, clock, wave)
-            hearing.untold += admission.untold
-            hearing.channels |= admission.channels
+            for admission in await _let_in(connection, publication, running, clock, wave):
+                hearing.untold += admission.untold
+                hearing.channels |= admission.channels
     hearing.untold = [each for each in hearing.untold if each.told < each.turn]
     return hearing
+
+
+async def _let_in(
+    connection: Any, publication: Publication, running: Running, clock: Clock, wave: Sequence[Entrant]
+) -> list[Admission]:
+    """Let them in. A canvas that fails over somebody stops neither the event, nor other canvases, nor other people."""
+    try:
+        async with connection.transaction():
+            return [await admit(connection, publication, running, clock, wave)]
+    except PASSING:
+        raise
+    except Exception as error:
+        if len(wave) > 1:
+            alone = [await _let_in(connection, publication, running, clock, [one]) for one in wave]
+            return [admission for each in alone for admission in each]
+        log.exception("admission_failed", canvas=running.name, person=str(wave[0].profile.id))
+        await note_failure(connection, running, wave[0].profile, wave[0].at, error)
+        return []
 
 
 async def _convert(

@@ -47,6 +47,16 @@ async def _keep(connection: asyncpg.Connection) -> None:
     """Nothing to reset: we leave no session state behind, and a reset costs a statement for every use."""
 
 
+PASSING = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""Faults of the database or the way to it, not of a person or a canvas: it is done again later."""
+
+
 class Database:
     """One PostgreSQL database (15 or later).
 
