@@ -10,6 +10,7 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerConfig
 
 from journeys.channels.base import Channel
 from journeys.engine.clock import Clock
+from journeys.engine.store.writing import FETCHES
 from journeys.worker import Engine, engine, keep_delivering
 from journeys.workflows.activities import Activities
 from journeys.workflows.attributes import register_search_attributes
@@ -74,11 +75,15 @@ class JourneysPlugin(SimplePlugin):
             public_url=self._public_url,
         ) as parts:
             self.engine = parts
-            await keep_delivering(client, list(parts.channels), self._queue, self._lanes)
+            await keep_delivering(client, [*parts.channels, FETCHES], self._queue, self._lanes)
             await next(worker)
 
     async def _drain(self, channel: str, stop: asyncio.Event) -> None:
-        await self._up().courier.drain(channel, stop)
+        parts = self._up()
+        if channel == FETCHES:
+            await parts.fetcher.drain(stop)
+        else:
+            await parts.courier.drain(channel, stop)
 
     def _up(self) -> Engine:
         if self.engine is None:

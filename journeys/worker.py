@@ -21,6 +21,7 @@ from journeys.channels.base import Channel, installed
 from journeys.engine.burst import Bursts
 from journeys.engine.clock import Clock
 from journeys.engine.connected.content import connected_content
+from journeys.engine.connected.fetching import Fetcher
 from journeys.engine.delivery.bell import NotifyBell
 from journeys.engine.delivery.courier import Courier
 from journeys.engine.outside import Outside
@@ -72,6 +73,7 @@ class Engine:
     teller: TemporalTeller
     bursts: Bursts
     courier: Courier
+    fetcher: Fetcher
     house: House
     channels: dict[str, Channel]
 
@@ -101,6 +103,7 @@ async def engine(
         stack.push_async_callback(bursts.drain)
         ways = {channel.name: channel for channel in channels} if channels is not None else dict(installed())
         outside = Outside.of(db, await stack.enter_async_context(connected_content(db)))
+        fetcher = Fetcher(db, published, clock, teller, outside)
         courier = Courier(db, published, clock, teller, bell, ways, public_url=public_url, outside=outside)
         await stack.enter_async_context(courier)
 
@@ -111,7 +114,7 @@ async def engine(
         if keep_house:
             house.start()
             stack.callback(house.stop)
-        yield Engine(db, client, clock, published, bell, teller, bursts, courier, house, ways)
+        yield Engine(db, client, clock, published, bell, teller, bursts, courier, fetcher, house, ways)
 
 
 async def is_closed(client: Client, workflow_id: str) -> bool:

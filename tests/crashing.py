@@ -63,6 +63,19 @@ class Crashing(Database):
         self._fuse.point("commit")
 
 
+class CrashingCalls:
+    """Calls of templates, with a fuse after each."""
+
+    def __init__(self, calls: Any, fuse: Fuse) -> None:
+        self._calls = calls
+        self._fuse = fuse
+
+    async def __call__(self, workspace: int, call: Any) -> Any:
+        reply = await self._calls(workspace, call)
+        self._fuse.point("asked")
+        return reply
+
+
 class CrashingChannel:
     """A channel with a fuse after each call."""
 

@@ -22,7 +22,10 @@ class Receiver:
     headers: dict[str, str] = field(default_factory=dict)
     calls: list[dict[str, Any]] = field(default_factory=list)
     keys: dict[str, int] = field(default_factory=dict)
+    asked: set[str] = field(default_factory=set)
     delay: float = 0.0
+    shy: bool = False
+    """Answer 503 to each address that was never asked for before."""
     replies: dict[str, Any] = field(default_factory=dict)
     """By path: a text, or anything else as JSON; bytes as they are."""
     port: int = 0
@@ -56,6 +59,9 @@ class Receiver:
         if key and self.keys.get(key, 500) < 300:
             return PlainTextResponse("again", self.keys[key])
         status = self.statuses.pop(0) if self.statuses else 200
+        if self.shy and request.method == "GET" and str(request.url) not in self.asked:
+            self.asked.add(str(request.url))
+            status = 503
         self.keys[key] = status
         said = (
             json.loads(body) if body and "json" in request.headers.get("content-type", "") else body.decode()

@@ -158,7 +158,10 @@ def steps(draw: Any, ids: Ids, depth: int) -> Any:
                 id=identity, calendar_days=draw(st.integers(0, 20)), at=draw(st.one_of(st.none(), clocks))
             )
         case "context":
-            return Context(id=identity, set=(Variable(name="x", type="text", value=draw(texts)),))
+            asks = st.just("{% connected_content https://a.example :save r %}{{ r.x }}")
+            return Context(
+                id=identity, set=(Variable(name="x", type="text", value=draw(st.one_of(texts, asks))),)
+            )
         case "update":
             changes = draw(
                 st.dictionaries(

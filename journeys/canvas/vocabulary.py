@@ -106,9 +106,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The world's answer to the question that the entry asked last."""
+    """The world's answer to what the entry asked last. `at`: the instant of an answer that came later, to a `Fetch`."""
 
     answer: Any
+    at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,6 +216,18 @@ class Update:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """Find out what the variables of this step come to, with calls to others, outside of any transaction (CXS-5).
+
+    It is answered later, with `Answered`: a mapping as for `Render`, or None where the others could not be reached.
+    """
+
+    step: str
+    key: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Note:
     """Remember a fact of this entry: `entered`, `reached`, `took`, `waits`, `late`, `ended` …, with details."""
 
@@ -224,7 +237,7 @@ class Note:
     data: Mapping[str, Any] = field(default_factory=_nothing)
 
 
-Command = Ask | Send | Update | Note
+Command = Ask | Send | Update | Fetch | Note
 
 
 # Outcomes: what a step says ------------------------------------------------------------------------------------

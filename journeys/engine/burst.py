@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.vocabulary import Delivered, Entered, Entry, Event, Happened, Occurrence
+from journeys.canvas.vocabulary import Answered, Delivered, Entered, Entry, Event, Happened, Occurrence
 from journeys.engine.clock import Clock
 from journeys.engine.drive import PATIENCE, Case
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
@@ -95,6 +95,8 @@ def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:
             continue
         if what == "delivered":
             heard.append(Delivered(step=step, outcome=label, at=at))
+        elif what == "answered":
+            heard.append(Answered(properties if label == "found" else None, at))
         else:
             occurrence = Occurrence(no=no, kind=kind, name=name, at=at, properties=properties)
             heard.append(Happened(label=label, occurrence=occurrence))

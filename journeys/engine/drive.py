@@ -164,6 +164,8 @@ def _next_event(case: Case, unheard: Sequence[Event]) -> tuple[Event | None, dat
                 return event, entry.moved
             case Left(at=at) | Delivered(at=at):
                 return event, at
+            case Answered(at=at) if at is not None:
+                return event, at
             case Happened(occurrence=what) if _in_time(entry, what.at):
                 return event, what.at
             case _:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from random import Random, SystemRandom
 from typing import Any
@@ -75,26 +75,48 @@ def lots_of(dispatch: str) -> Callable[[], float]:
     return draw
 
 
-def rendered(
-    variables: Sequence[tuple[str, str, str]], given: Values
-) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+@dataclass(slots=True)
+class Found:
     """What the variables of a context step come to, top to bottom, and why some were not set (CXS-2 to CXS-4)."""
-    found: dict[str, Any] = {}
-    missing: dict[str, str] = {}
-    size = 0
-    for name, kind, source in variables:
+
+    values: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    full: bool = False
+    """The step's values are over the limit: those that follow are neither evaluated nor stored (CXS-3)."""
+    _size: int = 0
+
+    def seen(self, given: Values) -> Values:
+        """What the next variable sees: those before it, too."""
+        return replace(given, context={**given.context, **self.values})
+
+    def take(self, name: str, kind: str, text: str) -> None:
+        """Set a variable from the text that its Liquid came to, if it can be."""
         try:
-            text = render_value(source, replace(given, context={**given.context, **found}))
             value = typed(kind, text)
-        except (Aborted, RenderError, TemplateError, ValueError) as error:
-            missing[name] = str(error) or type(error).__name__
-            continue
-        size += len(msgspec.json.encode(value))
-        if size > CONTEXT_LIMIT:
-            missing[name] = "the step's values are over 50 KB"
+        except ValueError as error:
+            self.missing[name] = str(error)
+            return
+        self._size += len(msgspec.json.encode(value))
+        if self._size > CONTEXT_LIMIT:
+            self.full = True
+            self.missing[name] = "the step's values are over 50 KB"
+        else:
+            self.values[name] = value
+
+
+def rendered(variables: Sequence[tuple[str, str, str]], given: Values) -> Found:
+    """What variables come to that ask nobody."""
+    found = Found()
+    for name, kind, source in variables:
+        if found.full:
             break
-        found[name] = value
-    return found, missing
+        try:
+            text = render_value(source, found.seen(given))
+        except (Aborted, RenderError, TemplateError) as error:
+            found.missing[name] = str(error) or type(error).__name__
+        else:
+            found.take(name, kind, text)
+    return found
 
 
 def typed(kind: str, text: str) -> Any:

@@ -15,6 +15,7 @@ from typing import Any
 from journeys.canvas.lots import lot
 from journeys.canvas.plan import Plan
 from journeys.canvas.vocabulary import (
+    Answered,
     Ask,
     BestTime,
     BestTimeAnswer,
@@ -47,23 +48,29 @@ class Likely:
     """How likely the drawn world is to do things, where nobody says it.
 
     `matches`: that a filter holds; `happens`: that an awaited thing happens, at any instant of the window alike;
-    `sent`: that a held message leaves.
+    `sent`: that a held message leaves; `answered`: that a web service answers, sooner or later.
     """
 
     matches: float = 0.5
     happens: float = 0.3
     sent: float = 0.98
+    answered: float = 0.98
 
 
 @dataclass(slots=True)
 class World:
-    """What one simulated person's world answers. `choices` overrule the lots: the way to take at a step."""
+    """What one simulated person's world answers. `choices` overrule the lots: the way to take at a step.
+
+    `values` are recorded answers: what the variables of a context step came to, by the step's id. None: whoever was
+    asked did not answer.
+    """
 
     seed: int = 0
     likely: Likely = field(default_factory=Likely)
     company: str = "UTC"
     choices: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     def draw(self, *names: str) -> float:
         """A lot of this world."""
@@ -78,14 +85,22 @@ class World:
                 minute = int(self.draw(entry.person, "best_time") * 288) * 5
                 return BestTimeAnswer(person.zone if person else self.company, minute)
             case Render(variables=variables):
-                return {
-                    name: source for name, kind, source in variables if kind == "text" and "{" not in source
-                }
+                recorded = self.values.get(entry.step or "")
+                return _plain(variables) if recorded is None else recorded
             case Matches(filters=filters):
                 return self._match(plan, entry, filters, person)
             case _:
                 assert isinstance(question, LookBack), "there is no other question"
                 return ()
+
+    def fetched(self, plan: Plan, entry: Entry) -> Mapping[str, Any] | None:
+        """What comes of a step that asks others; None where they do not answer."""
+        step: Any = plan.steps[entry.step or ""]
+        if step.id in self.values:
+            return self.values[step.id]
+        if self.draw(entry.person, step.id, "answered") >= self.likely.answered:
+            return None
+        return _plain([(each.name, each.type, each.value) for each in step.set])
 
     def _match(self, plan: Plan, entry: Entry, filters: Sequence[Any], person: Person | None) -> int | None:
         step = entry.step or ""
@@ -130,6 +145,11 @@ class World:
         kind, name = named(trigger)
         instant = entry.begun + (entry.wake_at - entry.begun) * share
         return Occurrence(no=entry.heard + 1, kind=kind, name=name, at=instant, properties={"@": label})
+
+
+def _plain(variables: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+    """The variables that are written as they are."""
+    return {name: source for name, kind, source in variables if kind == "text" and "{" not in source}
 
 
 @dataclass(slots=True)
@@ -228,11 +248,13 @@ def _next(
     *,
     scripted: bool,
 ) -> tuple[datetime, list[Event]]:
-    """What comes next to an entry that waits: the settlement of its message, something that she does, or its deadline."""
+    """What comes next to an entry that waits: the settlement of its message, an answer, something that she does, or its deadline."""
     assert entry.wake_at is not None and entry.step is not None, "it waits in a step"
     if entry.phase == "held" and any(send.step == entry.step for send in sends):
         outcome = "sent" if world.draw(entry.person, entry.step, "sent") < world.likely.sent else "failed"
         return entry.moved, [Delivered(step=entry.step, outcome=outcome, at=entry.moved)]  # type: ignore[arg-type]
+    if plan.steps[entry.step].needs_network:
+        return entry.moved, [Answered(world.fetched(plan, entry), entry.moved)]
     while pending and pending[0].at < entry.wake_at:
         what = pending.pop(0)
         for leaving in plan.canvas.event_exits:

@@ -18,6 +18,7 @@ from journeys.canvas.vocabulary import (
     BestTime,
     BestTimeAnswer,
     Entry,
+    Fetch,
     Happened,
     LookBack,
     Matches,
@@ -36,7 +37,7 @@ from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.people.updates import Echo, updated
 from journeys.engine.published import Publication
 from journeys.engine.rendering import rendered
-from journeys.engine.store.writing import Page
+from journeys.engine.store.writing import FETCHES, Page
 from journeys.engine.timing.best_time import LEARNS_FROM, learn
 
 LEARNT_OVER = timedelta(days=90)
@@ -103,6 +104,8 @@ class World:
                         asked.append((live, question))
                     case Send():
                         self._send(live, command)
+                    case Fetch():
+                        self._fetch(live, command)
                     case Note():
                         self._note(live, command)
                     case Update():
@@ -119,6 +122,13 @@ class World:
             profile.workspace, profile.id, send.key, profile.shard, live.id, entry.canvas, live.case.plan.id, send.step,
             entry.variant, step.channel, send.at, dict(send.context), dict(send.properties), step.held, live.priority,
         ))  # fmt: skip
+
+    def _fetch(self, live: Live, fetch: Fetch) -> None:
+        profile = live.profile
+        self.channels.add(FETCHES)
+        self.page.fetches.append(
+            (profile.workspace, profile.id, live.id, fetch.step, fetch.at, live.priority)
+        )
 
     def _note(self, live: Live, note: Note) -> None:
         self.fact(live, note.fact, note.at, note.step, note.data)
@@ -223,12 +233,12 @@ class World:
         return live.profile.as_person(live.publication.zone, histories.get(live.place))
 
     def _rendered(self, live: Live, variables: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
-        found, missing = rendered(variables, self._values(live, live.entry.moved))
-        for name, reason in missing.items():
+        found = rendered(variables, self._values(live, live.entry.moved))
+        for name, reason in found.missing.items():
             self.fact(
                 live, "not_updated", live.entry.moved, live.entry.step, {"name": name, "reason": reason}
             )
-        return found
+        return found.values
 
     def _values(self, live: Live, now: datetime) -> Any:
         return live.publication.values(

@@ -344,3 +344,31 @@ def test_the_values_that_tags_ask_for_are_known() -> None:
         "custom_attribute.e", "content_blocks.f", "content_blocks.g",
     }  # fmt: skip
     assert template.blocks == {"f", "g"}
+
+
+def test_a_context_step_knows_each_tag_that_asks_others() -> None:
+    """The language may not read Liquid, so it goes by their names: each tag that makes calls, and what else may."""
+    from journeys.canvas.steps.context import ASKING
+    from journeys.engine.content.environment import DIALECT
+    from journeys.engine.content.tags.call import CallNode
+
+    sources = {
+        "connected_content": "{% connected_content https://a.example/ %}",
+        "catalog_items": "{% catalog_items shoes 1 %}",
+        "catalog_selection_items": "{% catalog_selection_items shoes sale %}",
+        "shopping_cart": "{% shopping_cart c1 %}",
+        "content_blocks": "{{ content_blocks.${hello} }}",
+    }
+    for source in [*sources.values(), "{% liquid\ncatalog_items shoes 1\n%}"]:
+        assert compile(source).needs_async, source
+        assert ASKING.search(source), source
+    assert {name for name in DIALECT.tags if ASKING.search(name)} == {*sources, "promotion"} - {
+        "content_blocks"
+    }
+    kinds = [CallNode]
+    for kind in kinds:
+        kinds += kind.__subclasses__()
+    askers = {compile(source)._bound.nodes[0].__class__ for source in sources.values()}
+    assert {kind for kind in kinds if not kind.__subclasses__()} <= askers, (
+        "one more that asks: name it in ASKING"
+    )

@@ -15,15 +15,23 @@ from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.broadcasts import begin, carry_on
 from journeys.engine.burst import Bursts, Call
+from journeys.engine.connected.caller import Caller
+from journeys.engine.connected.content import ConnectedContent
+from journeys.engine.connected.credentials import Keyring
+from journeys.engine.connected.fetching import Fetcher
+from journeys.engine.connected.safe import Safe
 from journeys.engine.delivery.courier import Courier
 from journeys.engine.echoes import hear_echoes
+from journeys.engine.outgoing.guard import networks
+from journeys.engine.outside import Outside
+from journeys.engine.people.identify import Identifier
 from journeys.engine.people.track import track
 from journeys.engine.ports import Silent
 from journeys.engine.published import Published
 from journeys.engine.publishing import publish
 from journeys.engine.store import Database
-from journeys.engine.triggering import Trigger
-from tests.crashing import Crash, Crashing, CrashingChannel, Fuse
+from journeys.engine.triggering import Trigger, Wanted
+from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
 from tests.receiver import Receiver
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, webhook
 
@@ -45,8 +53,9 @@ STEPS = """
 class Life:
     """What processes do, one after the other, each as often as it takes: a crash ends one, the next goes on."""
 
-    def __init__(self, db: Database, fuse: Fuse, channel: Any, text: str) -> None:
+    def __init__(self, db: Database, fuse: Fuse, channel: Any, text: str, calls: Any = None) -> None:
         self.db = db
+        self.calls = calls
         self.fuse = fuse
         self.channel = channel
         self.text = text
@@ -60,7 +69,10 @@ class Life:
         self.published = Published(self.mine)
         self.bursts = Bursts(self.mine, self.published, self.clock, Silent())
         ways = {self.channel.name: CrashingChannel(self.channel, self.fuse)}
-        self.courier = Courier(self.mine, self.published, self.clock, Silent(), Silent(), ways)
+        outside = Outside(None if self.calls is None else CrashingCalls(self.calls, self.fuse))
+        parts = self.mine, self.published, self.clock, Silent()
+        self.courier = Courier(*parts, Silent(), ways, outside=outside)
+        self.fetcher = Fetcher(*parts, outside)
 
     async def survive(self, work: Any) -> Any:
         """Do it, and again after a crash, as whoever asked for it would."""
@@ -74,6 +86,7 @@ class Life:
                     "update dispatches set lease = now() - interval '1 second' where lease is not null"
                 )
                 await self.db.pool.execute("update broadcasts set lease = null")
+                await self.db.pool.execute("update fetches set lease = null")
 
     async def tell(self, body: dict[str, Any]) -> None:
         parts = (Silent(), Silent())
@@ -82,6 +95,7 @@ class Life:
     async def settle(self) -> None:
         """Alarms ring that are due or told of, messages leave, echoes are heard, until nothing moves."""
         while True:
+            before = self.crashes
             due = await self.db.pool.fetch(
                 "select id, answered from entries where ended is null and (step is null or told < turn or alarm_at <= $1)",
                 self.clock.now(),
@@ -91,9 +105,10 @@ class Life:
                     lambda row=row: self.bursts.run({row["id"]: Call(row["answered"], self.clock.now())})
                 )
             sent = await self.survive(lambda: self.courier.drain_once(self.channel.name))
+            sent += await self.survive(lambda: self.fetcher.drain_once())
             parts = (self.mine, self.published, self.clock, Silent(), Silent())
             echoes = await self.survive(lambda parts=parts: hear_echoes(*parts))
-            if not due and not sent and not echoes:
+            if not due and not sent and not echoes and self.crashes == before:
                 return
 
     async def story(self) -> None:
@@ -147,7 +162,13 @@ class Life:
 
 
 async def _lives(
-    db: Database, template: str, postgres: str, channel: Any, text: str
+    db: Database,
+    template: str,
+    postgres: str,
+    channel: Any,
+    text: str,
+    kind: type[Life] = Life,
+    calls: Any = None,
 ) -> tuple[int, list[tuple[int, Any]], Any]:
     """The story without a crash, and then once for every point at which one could matter: until one comes to no point.
 
@@ -157,7 +178,7 @@ async def _lives(
 
     from journeys.engine.store.embedded import create_database
 
-    calm = Life(db, Fuse(), channel, text)
+    calm = kind(db, Fuse(), channel, text, calls)
     await calm.story()
     wanted = await calm.outcome()
     lives = []
@@ -166,7 +187,7 @@ async def _lives(
         async with Database.at(url, size=3) as fresh:
             fuse = Fuse()
             fuse.blows_at = point
-            life = Life(fresh, fuse, channel, text)
+            life = kind(fresh, fuse, channel, text, calls)
             await life.story()
             lives.append((point, await life.outcome()))
             if not life.crashes:
@@ -215,6 +236,77 @@ async def test_by_mail_at_most_one_message_a_crash_is_in_doubt_and_its_fact_says
     print(f"{count} points; {doubled} mails were handed over twice, each under its own id")
 
 
+ASKING = """
+  - type: context
+    id: ask
+    set: [{{name: word, value: "{{% connected_content {url}/step?who={{{{ ${{braze_id}} }}}} %}}"}}]
+  - {{type: message, id: tell, channel: webhook, template: asks}}
+"""
+TELLING = """
+---
+kind: template
+format: 1
+name: asks
+channel: webhook
+url: "{url}/told"
+body:
+  word: "{{{{ context.${{word}} }}}}"
+  more: "{{% connected_content {url}/message?who={{{{ ${{braze_id}} }}}} :retry :no_cache %}}"
+"""
+
+
+class Asking(Life):
+    """Somebody in a canvas that asks a web service, in a step and in a message; its first answer is always 503."""
+
+    async def settle(self) -> None:
+        """Until nothing moves, pauses left out."""
+        while True:
+            await super().settle()
+            paused = 0
+            for table in ("dispatches", "fetches"):
+                query = f"update {table} set not_before = null where not_before is not null returning 1"
+                paused += len(await self.db.pool.fetch(query))
+            if not paused:
+                return
+
+    async def story(self) -> None:
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.tell({"attributes": [{"external_id": "p0"}]})
+        publication = await self.published.of(self.workspace)
+        people = [Wanted(Identifier("external_id", "p0"), {})]
+
+        async def trigger() -> None:
+            parts = self.mine, self.published, self.clock, Silent(), Silent()
+            await Trigger(*parts).named(publication, publication.running["story"], "d1", people, None)
+
+        await self.survive(trigger)
+        await self.settle()
+
+
+@pytest.mark.slow
+async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_nothing(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """C3, C9: whoever is asked may be asked again; what the entry hears and what leaves is once."""
+    receiver.shy = True
+    receiver.replies = {"/step": "a word", "/message": "more"}
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(ASKING.format(url=receiver.url)) + TELLING.format(url=receiver.url)
+    async with Caller(networks("127.0.0.0/8")) as caller:
+        calls = ConnectedContent(caller, Keyring(db, Safe()))
+        count, lives, wanted = await _lives(db, template, postgres, channel, text, Asking, calls)
+    await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 15
+    assert {("sent", "tell", 1), ("ended", "tell", 1)} <= wanted[1]
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    told = [call["body"] for call in receiver.calls if call["path"] == "/told"]
+    assert told == [{"word": "a word", "more": "more"}] * (count + 1)
+
+
 async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:
     """Bursts of one alarm may overlap, drains too: the lock and the claim decide."""
     text = canvas("  - {type: message, id: m, channel: webhook, template: hook}") + webhook(receiver.url)
@@ -224,9 +316,6 @@ async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver:
     lives[0].workspace = (await publish(db, "default", definitions_of(text))).workspace
     await lives[0].tell({"attributes": [{"external_id": "mel"}]})
     publication = await lives[0].published.of(lives[0].workspace)
-    from journeys.engine.people.identify import Identifier
-    from journeys.engine.triggering import Wanted
-
     trigger = Trigger(db, lives[0].published, lives[0].clock, Silent(), Silent())
     await trigger.named(
         publication, publication.running["story"], "d1", [Wanted(Identifier("external_id", "mel"))], None

@@ -18,6 +18,7 @@ from journeys.canvas.vocabulary import (
     Delivered,
     Entered,
     Entry,
+    Fetch,
     Happened,
     Left,
     Matches,
@@ -30,7 +31,7 @@ from journeys.canvas.vocabulary import (
 )
 from journeys.engine.drive import Case, drive
 from journeys.engine.machine import BOUNDARY, advance
-from journeys.engine.simulate import World, run, simulate
+from journeys.engine.simulate import Likely, World, run, simulate
 from tests.strategies import canvases, examples
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
@@ -387,6 +388,67 @@ def test_a_step_begins_with_neither_the_alarm_nor_the_phase_of_the_one_before() 
     assert (state.step, state.wake_at) == ("c", None)
     state, said = advance(plan, state, Answered(answer={"size": "42"}), state.moved)
     assert (state.step, state.context) == ("m", {"size": "42"})
+
+
+ASKS = Context(
+    id="ask",
+    set=(Variable(name="size", value="{% connected_content https://a.example :save r %}{{ r.size }}"),),
+)
+
+
+def test_a_step_that_asks_others_ends_the_burst_and_goes_on_with_the_answer_at_its_instant() -> None:
+    """CXS-5: what comes after it counts from when the answer came, not from when the entry asked."""
+    plan = compile(canvas(ASKS, Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    case = Case(plan, entry(plan), [Entered()], clock=NOW)
+    said = [command for group in drive([case]) for _, commands in group for command in commands]
+
+    assert [command for command in said if isinstance(command, Fetch)] == [
+        Fetch(step="ask", key="e/ask", at=NOW)
+    ]
+    assert (case.entry.step, case.entry.phase, case.alarm()) == ("ask", "asked", NOW + timedelta(hours=72))
+    again = Case(plan, case.entry, [Answered({"size": "42"}, NOW + DAY / 24)], clock=NOW + DAY / 24)
+    list(drive([again]))
+    assert (again.entry.step, again.entry.context) == ("d", {"size": "42"})
+    assert again.entry.wake_at == NOW + DAY / 24 + DAY
+
+
+def test_an_entry_whose_question_nobody_answers_ends() -> None:
+    """X5, CXS-4: because the asking was given up, or, should even that be lost, at the end of its patience."""
+    plan = compile(canvas(ASKS, Message(id="m", channel="email", template="t")))
+    asked, _ = advance(plan, entry(plan), Entered(), NOW)
+    assert asked.wake_at is not None
+
+    for event, at in ((Answered(None, NOW + DAY), NOW + DAY), (Woke(), asked.wake_at)):
+        ended, _ = advance(plan, asked, event, at)
+        assert (ended.ended, ended.moved) == ("unanswered", at)
+    assert plan.maximum == timedelta(hours=72)
+
+
+def test_an_exit_does_not_wait_for_an_answer() -> None:
+    plan = compile(canvas(ASKS, Message(id="m", channel="email", template="t")))
+    asked, _ = advance(plan, entry(plan), Entered(), NOW)
+    left, _ = advance(plan, asked, Left(reason="exit_event", at=NOW + DAY / 2), NOW + DAY / 2)
+
+    assert left.ended == "exit_event"
+    assert advance(plan, left, Answered({"size": "42"}, NOW + DAY), NOW + DAY) == (left, ())
+
+
+def test_recorded_answers_are_heard_again_and_others_are_drawn() -> None:
+    """The simulator asks nobody: what was answered is said to it, or it is made up."""
+    plain = Context(id="plain", set=(Variable(name="word", value="{{ ${first_name} }}"),))
+    plan = compile(canvas(ASKS, plain, Message(id="m", channel="email", template="t")))
+
+    def sent(world: World) -> list[dict[str, object]]:
+        lines = run(plan, "mel", NOW, world)
+        return [dict(said.context) for _, _, said in lines if isinstance(said, Send)]
+
+    recorded = {"ask": {"size": "42"}, "plain": {"word": "Mel"}}
+    assert sent(World(values=recorded)) == [{"size": "42", "word": "Mel"}]
+    assert sent(World(values={"ask": None})) == []
+    assert sent(World(values={"plain": {"word": "Mel"}}, likely=Likely(answered=1))) == [{"word": "Mel"}]
+    report = simulate(plan, 300, starts=NOW, likely=Likely(answered=0.5))
+    assert 100 < report.ended["unanswered"] < 200
+    assert report.ended["unanswered"] + report.ended["completed"] == 300
 
 
 def test_what_comes_before_the_start_changes_nothing() -> None:

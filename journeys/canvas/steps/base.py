@@ -88,6 +88,11 @@ class Step(Frozen):
         """The filters of the step, each with the place at which it is written; for the checks."""
         return ()
 
+    @property
+    def needs_network(self) -> bool:
+        """Whether the step asks others while it decides: arriving at it ends the burst, and the answer comes later."""
+        return False
+
     def longest(self) -> timedelta:
         """The longest that an entry can rest in this step (CTL-6)."""
         return timedelta(0)

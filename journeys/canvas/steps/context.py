@@ -2,14 +2,35 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+import re
+from datetime import timedelta
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.values import Frozen
-from journeys.canvas.vocabulary import Answered, Event, Go, Outcome, Render, Wonder
+from journeys.canvas.vocabulary import (
+    Answered,
+    End,
+    Event,
+    Fetch,
+    Go,
+    Outcome,
+    Render,
+    Wait,
+    Woke,
+    Wonder,
+)
+
+ASKING: Final = re.compile(
+    r"\b(connected_content|catalog_items|catalog_selection_items|shopping_cart|promotion|content_blocks)\b"
+)
+"""What stands in Liquid that asks others, or that may."""
+
+PATIENCE = timedelta(hours=72)
+"""How long an entry waits for others at the most. Long before, whoever asks them has given up (CXS-4)."""
 
 
 class Variable(Frozen):
@@ -30,7 +51,8 @@ class Context(Step):
         - {name: visits, type: number, value: "{{ custom_attribute.${visits} | default: 0 | plus: 1 }}"}
     ```
 
-    A value that is empty or of another type is not set, and the entry goes on (CXS-4).
+    A value that is empty or of another type is not set, and the entry goes on (CXS-4). Where a value comes from a web
+    service that does not answer, or is too busy, the step is tried again for hours; then the entry ends (X5).
     """
 
     type: Literal["context"] = "context"
@@ -44,8 +66,16 @@ class Context(Step):
             raise wrong("J206", f"the variable “{twice}” is set twice in one step")
         return self
 
+    @property
+    def needs_network(self) -> bool:
+        """See base class."""
+        return any(ASKING.search(each.value) for each in self.set)
+
     def arrive(self, here: Here) -> Outcome:
-        """Ask what they come to."""
+        """Ask what they come to; where that takes calls, wait for it."""
+        if self.needs_network:
+            fetch = Fetch(step=self.id, key=here.key, at=here.now)
+            return Wait(here.now + PATIENCE, phase="asked", doing=(fetch,))
         return Wonder(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
@@ -53,4 +83,10 @@ class Context(Step):
         match event:
             case Answered(answer=dict() as values):
                 return Go(context=values)
+            case Answered() | Woke():
+                return End("unanswered")
         return None
+
+    def longest(self) -> timedelta:
+        """See base class."""
+        return PATIENCE if self.needs_network else timedelta(0)

@@ -3,12 +3,42 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+
+import asyncpg
+import structlog
 
 from journeys.engine.store.database import Database
 
 TOPIC = "journeys_dispatch"
 PAUSE = 0.02
 """Seconds between two calls of a process: inside the transaction, or more often, it would halve the commit rate."""
+
+
+log = structlog.get_logger(__name__)
+
+
+@asynccontextmanager
+async def listening(db: Database, rung: Mapping[str, asyncio.Event]) -> AsyncIterator[None]:
+    """Hear the bell, and set the events of those for whom it rings. Where that cannot be, their polls do the work."""
+
+    def heard(_connection: object, _pid: int, _topic: str, channel: str) -> None:
+        if channel in rung:
+            rung[channel].set()
+
+    try:
+        connection = await asyncpg.connect(db.url)
+    except (OSError, asyncpg.PostgresError) as error:
+        log.warning("not_listening", error=type(error).__name__)
+        yield
+        return
+    await connection.add_listener(TOPIC, heard)
+    try:
+        yield
+    finally:
+        with suppress(OSError, asyncpg.PostgresError, TimeoutError):
+            await connection.close(timeout=2)
 
 
 class NotifyBell:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import asyncpg
 import structlog
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -17,7 +15,7 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.bell import TOPIC
+from journeys.engine.delivery.bell import listening
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.content import makes_calls
 from journeys.engine.delivery.port import Channel, Doubtful, Receipt
@@ -86,7 +84,7 @@ class Courier:
     async def drain(self, name: str, stop: asyncio.Event) -> None:
         """Deliver the dispatches of a channel as they come, until `stop` is set; then finish what was begun."""
         rung = self._rung[name]
-        async with self._listening():
+        async with listening(self._db, self._rung):
             while not stop.is_set():
                 rung.clear()
                 if await self.drain_once(name):
@@ -95,27 +93,6 @@ class Courier:
                 _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
                 for each in pending:
                     each.cancel()
-
-    @asynccontextmanager
-    async def _listening(self) -> AsyncIterator[None]:
-        """Hear the bell; without it the poll does the work."""
-
-        def heard(_connection: object, _pid: int, _topic: str, channel: str) -> None:
-            if channel in self._rung:
-                self._rung[channel].set()
-
-        try:
-            connection = await asyncpg.connect(self._db.url)
-        except (OSError, asyncpg.PostgresError) as error:
-            log.warning("not_listening", error=type(error).__name__)
-            yield
-            return
-        await connection.add_listener(TOPIC, heard)
-        try:
-            yield
-        finally:
-            with suppress(OSError, asyncpg.PostgresError, TimeoutError):
-                await connection.close(timeout=2)
 
     async def drain_once(self, name: str, most: int = BATCH) -> int:
         """Claim one batch, deliver and settle it; returns how many dispatches it had."""

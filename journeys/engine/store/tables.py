@@ -291,7 +291,7 @@ class EntryRow(Table):
 class InboxRow(Table):
     """What an entry should hear and has not heard: judged for the step `step`, dropped when the entry leaves it.
 
-    `what` is happened or delivered; `label` is the trigger's label, or the outcome of the delivery.
+    `what` is happened, delivered or answered; `label` is the trigger's label, the outcome of the delivery, or found.
     """
 
     __tablename__ = "inbox"

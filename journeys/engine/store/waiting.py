@@ -1,10 +1,10 @@
-"""The tables of what waits to be carried on: events to be heard, answers to be repeated, broadcasts on their way."""
+"""The tables of what waits to be carried on: events to be heard, questions to others, answers to be repeated, broadcasts on their way."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import Index, LargeBinary, SmallInteger, text
+from sqlalchemy import BigInteger, Index, LargeBinary, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from journeys.engine.store.tables import Instant, Json, Now, Table
@@ -22,6 +22,28 @@ class Echo(Table):
     properties: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     hops: Mapped[int] = mapped_column(SmallInteger)
     stored: Mapped[Now]
+
+
+class FetchRow(Table):
+    """What a context step wants to know of others: asked outside of any transaction, answered through the inbox.
+
+    `tries`: how often they could not be reached; `not_before` holds back the next try.
+    """
+
+    __tablename__ = "fetches"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[UUID] = mapped_column(primary_key=True)
+    entry: Mapped[UUID] = mapped_column(primary_key=True)
+    step: Mapped[str]
+    at: Mapped[Instant]
+    no: Mapped[int] = mapped_column(BigInteger, server_default=text("nextval('dispatch_no')"))
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("1"))
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    not_before: Mapped[Instant | None]
+    claim: Mapped[UUID | None]
+    lease: Mapped[Instant | None]
+    stored: Mapped[Now]
+    __table_args__ = (Index("fetches_drain", "priority", "no"),)
 
 
 class Reply(Table):

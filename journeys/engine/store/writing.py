@@ -41,6 +41,17 @@ WINDOW: Columns = (
     ("plan", "text"), ("variant", "text"), ("since", "timestamptz"), ("until", "timestamptz"),
 )  # fmt: skip
 
+FETCH = """
+insert into fetches (workspace, person, entry, step, at, priority)
+select * from unnest($1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::int[])
+on conflict (workspace, person, entry) do update set step = excluded.step, at = excluded.at, tries = 0,
+    no = nextval('dispatch_no'), not_before = null, claim = null, lease = null
+"""
+"""In a statement of its own: few transactions have any."""
+
+FETCHES = "@fetches"
+"""For whom the bell rings where context steps ask others; no channel is called so."""
+
 UNTOLD = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
 
 
@@ -101,6 +112,7 @@ class Page:
         self.dispatches: list[Sequence[Any]] = []
         self.facts: list[Sequence[Any]] = []
         self.windows: list[Sequence[Any]] = []
+        self.fetches: list[Sequence[Any]] = []
 
     def __bool__(self) -> bool:
         return any((self.states, self.births, self.inbox, self.dispatches, self.facts, self.windows))
@@ -119,4 +131,7 @@ class Page:
             (self.windows, WINDOW),
         ):
             arrays.extend(zip(*rows, strict=True) if rows else [()] * len(columns))
-        return [Untold(*row) for row in await connection.fetch(WRITE, *arrays)]
+        untold = [Untold(*row) for row in await connection.fetch(WRITE, *arrays)]
+        if self.fetches:
+            await connection.execute(FETCH, *zip(*self.fetches, strict=True))
+        return untold

@@ -1,0 +1,65 @@
+"""Context steps that ask a web service, on a real Temporal server: the workflow sleeps, and is woken by the answer."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from temporalio.client import Client
+
+from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.store import Database
+from tests.receiver import Receiver
+from tests.stage import canvas, live_stage, webhook
+
+STEPS = """
+  - type: context
+    id: ask
+    set: [{{name: size, type: number, value: "{{% connected_content {url}/size :save r %}}{{{{ r.size }}}}"}}]
+  - type: decision_split
+    id: large
+    when: {{context: size, more_than: 40}}
+    steps: [{{type: message, id: tell, channel: webhook, template: hook}}]
+"""
+
+
+@pytest.mark.parametrize("workflow", ["always", "when_waiting"])
+async def test_a_service_that_is_busy_twice_and_then_answers_holds_the_entry_and_moves_it_once(
+    db: Database, temporal: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, workflow: str
+) -> None:
+    """X5, C3: 429 twice; then the answer decides the way. Nothing of it is in the workflow's history."""
+    monkeypatch.setenv("JOURNEYS_CONNECTED_ALLOWED_NETWORKS", "127.0.0.0/8")
+    receiver.statuses = [429, 429]
+    receiver.replies["/size"] = {"size": 42}
+    text = canvas(STEPS.format(url=receiver.url), more=f"workflow: {workflow}") + webhook(receiver.url)
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    async with live_stage(db, text, temporal, [channel]) as stage:
+        [entry] = await stage.enter(await stage.person())
+
+        async def tried(times: int) -> bool:
+            query = "select count(*) from fetches where tries = $1 and not_before > now()"
+            return bool(await db.pool.fetchval(query, times))
+
+        for times in (1, 2):
+            await stage.until(lambda times=times: tried(times), f"try {times}")
+            assert (await stage.row(entry))["step"] == "ask"
+            await db.pool.execute("update fetches set not_before = now()")
+        await stage.all_ended()
+
+        async def sent() -> bool:
+            return ("sent", "tell") in await stage.facts(entry)
+
+        await stage.until(sent, "the message")
+        client = await Client.connect(temporal)
+        handle = client.get_workflow_handle(f"{entry}:0")
+        for _ in range(100):
+            if (await handle.describe()).close_time is not None:
+                break
+            await asyncio.sleep(0.05)
+        history = await handle.fetch_history()
+
+    assert [call["path"] for call in receiver.calls] == ["/size"] * 3 + ["/hook"]
+    assert await stage.path(entry) == ["ask", "large", "tell"]
+    assert len(history.events) <= 15
+    for word in ("size", receiver.url, "connected_content"):
+        assert word not in history.to_json()
