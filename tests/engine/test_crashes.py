@@ -304,7 +304,7 @@ async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_no
     for point, outcome in lives:
         assert outcome == wanted, point
     told = [call["body"] for call in receiver.calls if call["path"] == "/told"]
-    assert told == [{"word": "a word", "more": "more"}] * (count + 1)
+    assert told == [{"word": "a word", "more": "more"}] * (len(lives) + 1)
 
 
 async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:
