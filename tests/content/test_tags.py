@@ -159,7 +159,7 @@ async def test_what_a_tag_comes_to(rule: str, source: str, wanted: str) -> None:
     ("{% abort_message('{{x}}') %}", "{{x}}"),
 ])  # fmt: skip
 def test_an_abort_may_be_written_in_every_way_that_is_known(written: str, reason: str) -> None:
-    """A1, A3"""
+    """A1, A2, A3"""
     with pytest.raises(Aborted) as aborted:
         compile(f"before {written} after").render(Values())
 
