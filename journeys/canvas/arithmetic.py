@@ -1,7 +1,7 @@
 """The arithmetic of wall clocks: zones, gaps and folds, times of day, weekdays. Pure; instants are UTC.
 
 A time that a change of the clock skips is the first valid instant after it; one that comes twice is the first of
-the two (ENT-10).
+the two (ENT-10). Nothing overflows: what would pass the ends of the calendar stays at them.
 """
 
 from __future__ import annotations
@@ -13,6 +13,27 @@ from zoneinfo import ZoneInfo
 
 from journeys.canvas.times import WEEKDAYS, Weekday
 
+EARLIEST, LATEST = datetime(1, 1, 10, tzinfo=UTC), datetime(9999, 12, 20, tzinfo=UTC)
+"""The ends of the calendar, with room for every zone, a week, and the grace that wakes are given."""
+
+
+def plus(at: datetime, span: timedelta) -> datetime:
+    """The instant so much after another, or before it where the span is negative."""
+    at = _bounded(at)
+    return at + min(max(span, EARLIEST - at), LATEST - at)
+
+
+def utc(at: datetime) -> datetime:
+    """An instant with an offset, in UTC."""
+    try:
+        return _bounded(at.astimezone(UTC))
+    except OverflowError:
+        return EARLIEST if at.year == 1 else LATEST
+
+
+def _bounded(at: datetime) -> datetime:
+    return min(max(at, EARLIEST), LATEST)
+
 
 @lru_cache(maxsize=1024)
 def zone_of(name: str) -> ZoneInfo:
@@ -23,9 +44,11 @@ def zone_of(name: str) -> ZoneInfo:
 def localized(wall: datetime, zone: str) -> datetime:
     """The instant at which the clock on the wall shows this in the zone."""
     if wall.tzinfo is not None:
-        return wall.astimezone(UTC)
+        return utc(wall)
     tz = zone_of(zone)
-    found = wall.replace(tzinfo=tz, fold=0).astimezone(UTC)
+    found = utc(wall.replace(tzinfo=tz, fold=0))
+    if found in (EARLIEST, LATEST):
+        return found
     if found.astimezone(tz).replace(tzinfo=None) == wall:
         return found
     return _change_near(found, tz)
@@ -46,7 +69,7 @@ def _change_near(at: datetime, tz: ZoneInfo) -> datetime:
 
 def wall_of(at: datetime, zone: str) -> datetime:
     """What the clock on the wall shows at an instant, without a zone."""
-    return at.astimezone(zone_of(zone)).replace(tzinfo=None)
+    return _bounded(at).astimezone(zone_of(zone)).replace(tzinfo=None)
 
 
 def on_day(day: date, at: time, zone: str) -> datetime:
@@ -56,6 +79,7 @@ def on_day(day: date, at: time, zone: str) -> datetime:
 
 def on_or_after(earliest: datetime, at: time, zone: str) -> datetime:
     """The first instant at or after `earliest` at which the clock shows this time of day (DLY-2)."""
+    earliest = _bounded(earliest)
     day = wall_of(earliest, zone).date()
     found = on_day(day, at, zone)
     return found if found >= earliest else on_day(day + timedelta(days=1), at, zone)
@@ -63,7 +87,9 @@ def on_or_after(earliest: datetime, at: time, zone: str) -> datetime:
 
 def at_time(arrival: datetime, days: int, at: time | None, zone: str) -> datetime:
     """So many calendar days after the arrival's, at a time of day (midnight where none is given; DLY-3, DLY-4)."""
-    return on_day(wall_of(arrival, zone).date() + timedelta(days=days), at or time(0), zone)
+    day = wall_of(arrival, zone).date()
+    ahead = min(days, (LATEST.date() - day).days)
+    return on_day(day + timedelta(days=ahead), at or time(0), zone)
 
 
 def next_weekday(
@@ -73,6 +99,7 @@ def next_weekday(
 
     On the day itself before the time: that day. After it: next week's where `skip_today`, else the arrival (DLY-10).
     """
+    arrival = _bounded(arrival)
     today = wall_of(arrival, zone).date()
     for ahead in range(8):
         day = today + timedelta(days=ahead)

@@ -19,7 +19,7 @@ from journeys.canvas.filters import (
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
-from journeys.canvas.times import Instant, LongSpan, Span
+from journeys.canvas.times import Instant, LongSpan, SomeSpan
 from journeys.canvas.values import Frozen
 
 MOST_CONVERSIONS = 4
@@ -91,9 +91,9 @@ class Schedule(Awaited):
 
 
 class Reentry(Frozen):
-    """She may enter again so long after her last entry (CTL-3)."""
+    """She may enter again so long after her last entry; at once where it is nothing (CTL-2, CTL-3)."""
 
-    after: Span
+    after: SomeSpan
 
 
 def _reentry(value: Any) -> Any:

@@ -8,7 +8,7 @@ YAML spells out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -22,7 +22,7 @@ from pydantic import (
 )
 
 from journeys.canvas.problems import meant, wrong
-from journeys.canvas.times import LongSpan
+from journeys.canvas.times import LAST_VALUE_YEAR, LongSpan
 from journeys.canvas.values import Frozen
 
 Scalar = bool | int | float | str | None
@@ -50,7 +50,7 @@ def _operand(value: Any) -> Any:
         raise wrong("J100", "an operand is a literal, {context: name} or {attribute: name}")
     if isinstance(value, FromContext | FromAttribute | str | bool | int | float) or value is None:
         return value
-    if isinstance(value, datetime):
+    if isinstance(value, date):
         return value.isoformat()
     raise wrong("J100", "an operand is a literal, {context: name} or {attribute: name}")
 
@@ -102,6 +102,10 @@ class Condition(Frozen):
             )
         if self.matches is not None:
             _check_pattern(self.matches)
+        if used[0] in ("before", "after"):
+            _check_instant(used[0], self.operand, needed=True)
+        for bound in self.between or ():
+            _check_instant("between", bound)
         return self
 
     @property
@@ -130,7 +134,23 @@ def _check_pattern(pattern: str) -> None:
     try:
         compiled(pattern)
     except ValueError as error:
-        raise wrong("J100", f"the pattern cannot be used: {error}") from error
+        raise wrong("J100", f"the pattern cannot be used: {error}", at=("matches",)) from error
+
+
+def _check_instant(operator: str, operand: Any, *, needed: bool = False) -> None:
+    """What is written is an instant, if one is needed, and of a year that attributes may have."""
+    if isinstance(operand, FromContext | FromAttribute):
+        return
+    try:
+        year = datetime.fromisoformat(operand).year
+    except (ValueError, TypeError):
+        if needed:
+            hint = "write 2027-03-01 or 2027-03-01T09:00Z"
+            raise wrong("J107", f"“{operand}” is not an instant", hint, at=(operator,)) from None
+        return
+    if year > LAST_VALUE_YEAR:
+        hint = f"years go to {LAST_VALUE_YEAR}"
+        raise wrong("J405", f"the year of “{operand}” is out of bounds", hint, at=(operator,))
 
 
 class Logic:
@@ -227,6 +247,18 @@ class BucketFilter(Logic, Frozen):
     """Her random bucket, 0 to 9999, lies between these two, both included (IDN-10)."""
 
     bucket: tuple[Annotated[int, Field(ge=0, le=9999)], Annotated[int, Field(ge=0, le=9999)]]
+
+    @model_validator(mode="after")
+    def _upwards(self) -> Self:
+        low, high = self.bucket
+        if low > high:
+            raise wrong(
+                "J100",
+                f"“bucket” goes up, not from {low} down to {high}",
+                f"write [{high}, {low}]",
+                at=("bucket",),
+            )
+        return self
 
 
 class AllOf(Logic, Frozen):

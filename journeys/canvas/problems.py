@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -95,6 +95,7 @@ CODES = {
     "J402": "More than 4 conversions.",
     "J403": "A delay, window or span over its limit.",
     "J404": "Too many paths, groups, variables or values.",
+    "J405": "An instant whose year is out of bounds.",
     "J901": "A warning: an email without an unsubscribe link in its text.",
     "J902": "A warning: `${…}` outside of braces stays as it is.",
     "J903": "A warning: an assignment to the name of a standard attribute does not change that attribute.",
@@ -128,9 +129,12 @@ def meant(word: str, words: Iterable[str]) -> str:
     return f"allowed: {', '.join(known)}" if known else ""
 
 
-def wrong(code: str, message: str, hint: str = "") -> PydanticCustomError:
-    """What a validator raises: carries code, message and hint to the place that knows the file."""
-    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint})
+def wrong(code: str, message: str, hint: str = "", *, at: Sequence[str | int] = ()) -> PydanticCustomError:
+    """What a validator raises: carries code, message and hint to the place that knows the file.
+
+    `at`: the path of what is wrong, below the value that the validator looks at.
+    """
+    return PydanticCustomError(code, "{message}", {"message": message, "hint": hint, "at": tuple(at)})
 
 
 class Refused(Exception):

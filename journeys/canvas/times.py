@@ -20,6 +20,16 @@ _ISO = re.compile(
 )
 _CLOCK = re.compile(r"^([01]?\d|2[0-3]):([0-5]\d)$")
 
+LONGEST_SPAN = timedelta(days=36_525)
+"""The longest span that can be written: a hundred years. Most uses have limits of their own below it."""
+_BEYOND = 2 * LONGEST_SPAN.total_seconds()
+
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""Instants that entries wait for lie in these years: servers' timers end after 292 years."""
+
+LAST_VALUE_YEAR = 3000
+"""Instants that values are compared with go to this year, as attributes do (ATT-6)."""
+
 
 def span(text: Any) -> timedelta:
     """A span from `2 days`, `90 minutes`, `P2D` or `PT90M`. Days have 24 hours (DLY-1).
@@ -28,8 +38,13 @@ def span(text: Any) -> timedelta:
         >>> span("90 minutes") == span("PT90M") == timedelta(hours=1.5)
         True
     """
-    if isinstance(text, timedelta):
-        return text
+    found = text if isinstance(text, timedelta) else _span(text)
+    if abs(found) > LONGEST_SPAN:
+        raise wrong("J403", f"{_said(text)} is too long", "a span is at most a hundred years")
+    return found
+
+
+def _span(text: Any) -> timedelta:
     if not isinstance(text, str):
         raise wrong(
             "J107", f"a span was expected, not {_said(text)}", "write “2 days”, “90 minutes” or “PT90M”"
@@ -39,7 +54,7 @@ def span(text: Any) -> timedelta:
         unit = match[2].lower()
         singular = unit[:-1] if unit.endswith("s") and unit != "s" else unit
         if singular in UNITS:
-            return timedelta(seconds=float(match[1]) * UNITS[singular])
+            return timedelta(seconds=min(float(match[1]) * UNITS[singular], _BEYOND))
         near = nearest(singular, UNITS)
         raise wrong(
             "J107",
@@ -82,11 +97,20 @@ Span = Annotated[
 ]
 
 
+def _some(value: timedelta) -> timedelta:
+    if value < timedelta(0):
+        raise wrong("J107", "the span must not be negative")
+    return value
+
+
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
         raise wrong("J107", "the span must be longer than nothing")
     return value
 
+
+SomeSpan = Annotated[Span, AfterValidator(_some)]
+"""A span that may be nothing at all."""
 
 LongSpan = Annotated[Span, AfterValidator(_positive)]
 """A span that is longer than nothing."""
@@ -134,6 +158,12 @@ def instant(value: Any) -> datetime:
     if found is None:
         hint = "write 2027-03-01T09:00, with an offset or a zone beside it"
         raise wrong("J107", f"{_said(value)} is not an instant", hint)
+    if not FIRST_YEAR <= found.year <= LAST_YEAR:
+        raise wrong(
+            "J405",
+            f"the year of {_said(value)} is out of bounds",
+            f"write one from {FIRST_YEAR} to {LAST_YEAR}",
+        )
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=None)
 
 

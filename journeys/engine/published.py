@@ -6,11 +6,12 @@ import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from journeys.canvas.arithmetic import utc
 from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.filters import Filter
 from journeys.canvas.kinds import Segment, Template, WorkspaceSettings, parse
@@ -115,7 +116,7 @@ class Publication:
 def _instant(written: datetime | None, company: tzinfo) -> datetime | None:
     if written is None:
         return None
-    return (written if written.tzinfo else written.replace(tzinfo=company)).astimezone(UTC)
+    return utc(written if written.tzinfo else written.replace(tzinfo=company))
 
 
 HEARS_SENT = """

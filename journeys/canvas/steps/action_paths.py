@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from journeys.canvas.arithmetic import plus
 from journeys.canvas.filters import Trigger
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step
@@ -84,7 +85,7 @@ class ActionPaths(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Watch until the end of the window."""
-        return Wait(here.now + self.within, phase="watching")
+        return Wait(plus(here.now, self.within), phase="watching")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Something that counts, or the end of the window."""

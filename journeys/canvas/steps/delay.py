@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.canvas.arithmetic import at_time, localized, next_weekday, on_or_after
+from journeys.canvas.arithmetic import at_time, localized, next_weekday, on_or_after, plus
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.times import Instant, LongSpan, TimeOfDay, Weekday, Zone
@@ -58,13 +58,13 @@ class Delay(Step):
         used = [form for form in FORMS if getattr(self, form) is not None]
         if len(used) != 1:
             said = " and ".join(used) if used else "none"
-            raise wrong("J104", f"a delay has exactly one of {', '.join(FORMS)}; it has {said}")
-        if self.longest() > LONGEST and self.until is None:
-            raise wrong("J403", "a delay is at most 730 days long", "split it into several")
+            raise wrong("J104", f"a delay has exactly one of {', '.join(FORMS)}; it has {said}", at=used[1:2])
+        if (self.calendar_days or 0) > LONGEST.days or self.longest() > LONGEST:
+            raise wrong("J403", "a delay is at most 730 days long", "split it into several", at=used)
         if self.weekdays is not None and self.at is None:
             raise wrong("J102", "a delay to a weekday needs a time of day", 'write at: "10:00"')
         if self.until is not None and self.at is not None:
-            raise wrong("J104", "`until` has its own time; `at` does not go with it")
+            raise wrong("J104", "`until` has its own time; `at` does not go with it", at=("at",))
         return self
 
     def arrive(self, here: Here) -> Outcome:
@@ -72,7 +72,7 @@ class Delay(Step):
         if here.last:
             return Go()
         if self.duration is not None and self.at is None:
-            return Wait(here.now + self.duration)
+            return Wait(plus(here.now, self.duration))
         if self.until is not None and self.until.tzinfo is not None:
             return self._hold(here, self.until)
         return Wonder(Zones(), phase="zones")
@@ -100,7 +100,7 @@ class Delay(Step):
             return localized(self.until, zone)
         if self.duration is not None:
             assert self.at is not None, "a plain duration asks for no zones"
-            return on_or_after(arrival + self.duration, self.at, zone)
+            return on_or_after(plus(arrival, self.duration), self.at, zone)
         if self.calendar_days is not None:
             return at_time(arrival, self.calendar_days, self.at, zone)
         assert self.weekdays is not None and self.at is not None, "the model allows no other form"

@@ -7,7 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from journeys.canvas.arithmetic import on_or_after
+from journeys.canvas.arithmetic import on_or_after, plus
 from journeys.canvas.filters import Filter
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
@@ -137,7 +137,7 @@ class Message(Step):
             step=self.id, key=here.key, at=here.now, context=entry.context, properties=entry.properties
         )
         if self.held:
-            return Wait(here.now + HELD, phase="held", doing=(send,))
+            return Wait(plus(here.now, HELD), phase="held", doing=(send,))
         return Go(doing=(send,))
 
     def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:

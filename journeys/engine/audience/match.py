@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from journeys.canvas.arithmetic import plus
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
@@ -145,7 +146,7 @@ def _where(where: Iterable[PropertyFilter], occurrence: Occurrence, look: _Look)
 
 
 def _lately(occurrence: Occurrence, within: timedelta | None, look: _Look) -> bool:
-    return occurrence.at <= look.now and (within is None or occurrence.at >= look.now - within)
+    return occurrence.at <= look.now and (within is None or occurrence.at >= plus(look.now, -within))
 
 
 def _did(what: EventFilter | PurchaseFilter, past: Sequence[Occurrence], look: _Look) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from journeys.canvas.arithmetic import plus, utc
 from journeys.canvas.patterns import search
 
 Test = Callable[[Any, Any, datetime], bool]
@@ -34,7 +35,7 @@ def time_of(value: Any) -> datetime | None:
             return None
     else:
         return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    return found.replace(tzinfo=UTC) if found.tzinfo is None else utc(found)
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Test:
@@ -76,12 +77,12 @@ def _text(compare: Callable[[str, str], bool]) -> Test:
 
 def _within_last(left: Any, right: Any, now: datetime) -> bool:
     at = time_of(left)
-    return at is not None and isinstance(right, timedelta) and now - right <= at <= now
+    return at is not None and isinstance(right, timedelta) and plus(now, -right) <= at <= now
 
 
 def _within_next(left: Any, right: Any, now: datetime) -> bool:
     at = time_of(left)
-    return at is not None and isinstance(right, timedelta) and now <= at <= now + right
+    return at is not None and isinstance(right, timedelta) and now <= at <= plus(now, right)
 
 
 _at_least, _at_most = _ordered(lambda a, b: bool(a >= b)), _ordered(lambda a, b: bool(a <= b))
