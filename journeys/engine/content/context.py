@@ -8,11 +8,11 @@ from functools import cached_property
 from io import StringIO
 from time import thread_time
 from types import coroutine
-from typing import Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from liquid import BoundTemplate, Node, RenderContext, Token
+from liquid.builtin.tags.for_tag import ForLoop
 from liquid.exceptions import LiquidError, LiquidInterrupt, LiquidSyntaxError
-from liquid.output import LimitedStringIO
 from liquid.static_analysis import TemplateAnalysis
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
@@ -21,21 +21,14 @@ from journeys.engine.content import limits
 from journeys.engine.content.blocks import BLOCKS, Blocks
 from journeys.engine.content.limits import LIMITS, Exceeded, Limits, TimedOut
 from journeys.engine.content.lookup import step
+from journeys.engine.content.output import Buffer, Captured, Parts
 from journeys.engine.content.services import Services
 
+if TYPE_CHECKING:
+    from journeys.engine.content.codegen import Function
 
-class Buffer(LimitedStringIO):
-    """Text that is being written: no more bytes than it may hold."""
-
-    def __init__(self, limit: int) -> None:
-        super().__init__(limit, newline="")  # line ends stay as they are
-
-    def write(self, text: str, /) -> int:
-        """See base class. Raises Exceeded."""
-        self.size += len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
-        if self.size > self.limit:
-            raise limits.too_much_output(self.limit)
-        return StringIO.write(self, text)
+BARE = 3
+"""Namespaces of a rendering that is in no loop: variables, values, counters."""
 
 
 class Rendering(RenderContext):
@@ -68,20 +61,25 @@ class Rendering(RenderContext):
         self._fuel = limits.STRIDE
         self._until = thread_time() + allowed.seconds
 
-    def spend(self, work: int) -> None:
-        """So many nodes or filters are to be worked off. Raises TimedOut once the processor time is used up."""
+    def spend(self, work: int, parts: Parts | None = None) -> None:
+        """So many nodes or filters are to be worked off. Raises TimedOut once the processor time is used up.
+
+        `parts`: texts that were put out since, to be measured now and then.
+        """
         self._fuel -= work
-        if self._fuel < 0:
+        if self._fuel <= 0:
             self._fuel = limits.STRIDE
             if thread_time() > self._until:
                 raise TimedOut
+            if parts is not None:
+                parts.measure()
 
-    def turn(self, work: int = 1) -> None:
+    def turn(self, work: int = 1, parts: Parts | None = None) -> None:
         """A loop begins a pass with so much work. Raises Exceeded where all loops together have made too many."""
         self._passes += 1
         if self._passes > self.limits.passes:
             raise Exceeded(f"the loops go round more than {self.limits.passes:,} times")
-        self.spend(work)
+        self.spend(work, parts)
 
     @coroutine
     def timed(self, work: Awaitable[Any]) -> Generator[Any, Any, Any]:
@@ -166,6 +164,25 @@ class Rendering(RenderContext):
         if self.held > limits.HELD:
             raise Exceeded(f"the variables hold more than {limits.HELD:,} bytes")
 
+    def reader(self) -> Callable[[str], object]:
+        """Reads variables by their names, from the scope as it is now."""
+        return self._read if self.scope.size() == BARE else self.scope.get
+
+    def _read(self, name: str) -> object:
+        if name in self.locals:
+            return self.locals[name]
+        return self.counters[name] if name in self.counters else self.globals.get(name)
+
+    def enter(self, namespace: Mapping[str, object], forloop: ForLoop) -> None:
+        """A loop begins that shows its variables. Its passes are counted by who makes them."""
+        self.loops.append(forloop)
+        self.scope.push(namespace)
+
+    def leave(self) -> None:
+        """The loop that was entered last ends."""
+        self.scope.pop()
+        self.loops.pop()
+
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
         """See base class."""
         self.spend(1)
@@ -187,7 +204,7 @@ class Rendering(RenderContext):
     def get_buffer(self, buf: TextIO | None = None) -> StringIO:
         """See base class: what a text within the output may hold."""
         del buf
-        return Buffer(limit=limits.TEXT)
+        return Captured()
 
 
 UNWORKABLE = (ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
@@ -208,18 +225,46 @@ class Bound(BoundTemplate):
     context_class = cast("type[RenderContext]", Rendering)
 
     def text(self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS) -> str:
-        """Rendered without calls, by the syntax tree. Raises LiquidError, with the place in its token, and Aborted."""
-        context, buffer = self._begin(values, services, allowed), Buffer(limit=allowed.output)
-        self.render_with_context(context, buffer)
-        return buffer.getvalue()
+        """Rendered without calls. Raises LiquidError, with the place in its token, and Aborted."""
+        if self.function is None:
+            return self.text_by_tree(values, services, allowed)
+        return self.function.text(self._begin(values, services, allowed))
 
     async def text_async(
         self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS
     ) -> str:
-        """Rendered with calls, by the syntax tree. Raises as `text`."""
-        context, buffer = self._begin(values, services, allowed), Buffer(limit=allowed.output)
+        """Rendered with calls. Raises as `text`."""
+        if self.waiting is None:
+            return await self.text_by_tree_async(values, services, allowed)
+        return await self.waiting.text_async(self._begin(values, services, allowed))
+
+    def text_by_tree(self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS) -> str:
+        """As `text`, by the syntax tree: the reference."""
+        context, buffer = self._begin(values, services, allowed), Buffer(allowed.output)
+        self.render_with_context(context, buffer)
+        return buffer.getvalue()
+
+    async def text_by_tree_async(
+        self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS
+    ) -> str:
+        """As `text_async`, by the syntax tree: the reference."""
+        context, buffer = self._begin(values, services, allowed), Buffer(allowed.output)
         await context.timed(self.render_with_context_async(context, buffer))
         return buffer.getvalue()
+
+    @cached_property
+    def function(self) -> Function | None:
+        """The template as a Python function, made when it is first rendered. None: it is rendered by the tree."""
+        from journeys.engine.content.codegen import function_of
+
+        return function_of(self, awaits=False)
+
+    @cached_property
+    def waiting(self) -> Function | None:
+        """The same as a coroutine function, which awaits what makes calls."""
+        from journeys.engine.content.codegen import function_of
+
+        return function_of(self, awaits=True)
 
     def _begin(self, values: Mapping[str, object], services: Services, allowed: Limits) -> Rendering:
         if not self.blocks:
@@ -240,6 +285,9 @@ class Bound(BoundTemplate):
     ) -> None:
         """See base class. All that Python itself raises becomes a LiquidError with a place."""
         with context.extend(dict(*args, **kwargs)):
+            if isinstance(buffer, Parts) and self.function is not None:
+                self.function.render(context, buffer, inner=partial and not block_scope)
+                return
             for node in self.nodes:
                 try:
                     node.render(context, buffer)
@@ -257,6 +305,9 @@ class Bound(BoundTemplate):
     ) -> None:
         """See base class, and `render_with_context`."""
         with context.extend(dict(*args, **kwargs)):
+            if isinstance(buffer, Parts) and self.waiting is not None:
+                await self.waiting.render_async(context, buffer, inner=partial and not block_scope)
+                return
             for node in self.nodes:
                 try:
                     await node.render_async(context, buffer)

@@ -38,7 +38,7 @@ class Dialect(Environment):
 
     template_class = Bound
     block_nesting_limit = NESTING
-    context_depth_limit = NESTING + 5
+    context_depth_limit = 4 * NESTING
 
     def __init__(self) -> None:
         super().__init__(tolerance=Mode.STRICT, strict_filters=True, autoescape=False)

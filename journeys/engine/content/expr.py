@@ -16,13 +16,14 @@ from liquid.token import (
     operators,
 )
 
+from journeys.engine.content.limits import TOKENS
 from journeys.engine.content.lookup import Indexed
 
 ROOT = "$"
 """The namespace of bare `${x}`: standard attributes, apart from all variables (L12)."""
 
 _RULES = (
-    ("name", r"(?P<dot>\.\s*)?\$\{\s*(?P<called>[^{}]*?)\s*\}"),
+    ("name", r"(?P<dot>\.\s*+)?\$\{(?P<called>[^{}]*+)\}"),
     ("brace", r"\{\{|\}\}|[{}]"),
     ("rangeexpression", r"\((?=[^()]*?\.\.)"),
     (TOKEN_IDENTINDEX, r"\[\s*(?P<index>-?\d+)\s*\]"),
@@ -67,10 +68,12 @@ class Unreadable(LiquidSyntaxError):
 
 def tokenize(source: str, parent: Token) -> Iterator[Token]:
     """The tokens of an expression. Raises LiquidSyntaxError at the exact place of what cannot be read."""
-    for match in _TOKENS.finditer(source):
+    for count, match in enumerate(_TOKENS.finditer(source)):
         kind = (match.lastgroup or TOKEN_ILLEGAL)[:-1]
         value = match.group()
         start = parent.start_index + match.start()
+        if count > TOKENS:
+            raise Unreadable(f"an expression has more than {TOKENS:,} words and signs", parent)
         if kind == "skip":
             continue
         if kind == "name":
@@ -111,7 +114,7 @@ ARITHMETIC = {"+": "plus", "-": "minus", "*": "times", "/": "divided_by", "%": "
 
 def _name(match: re.Match[str], start: int, source: str) -> Iterator[Token]:
     """`ns.${x}` is a key of what stands before it, bare `${x}` a standard attribute; an index may stand inside (L6)."""
-    called = match["called"]
+    called = match["called"].strip()
     if not called:
         token = Token(TOKEN_ILLEGAL, match.group(), start_index=start, source=source)
         raise Unreadable("“${}” has no name", token)

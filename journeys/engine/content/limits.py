@@ -18,6 +18,8 @@ from journeys.engine.content.stringify import stringify
 
 SOURCE = 1024 * 1024
 """Characters of a template's source."""
+TOKENS = 10_000
+"""Words, signs and spaces of one expression."""
 NESTING = 30
 """Blocks within blocks, and texts rendered within texts."""
 RANGE = 10_000

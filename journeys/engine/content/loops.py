@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, TextIO, cast
 
 from liquid import Environment, RenderContext, Token, TokenStream
@@ -51,7 +52,7 @@ class Loop(LoopExpression):
         self, context: RenderContext, value: Any, limit: Any, offset: Any
     ) -> tuple[Iterator[object], int]:
         """The part of a value that is gone through, and its length."""
-        name = f"{self.identifier}-{self.iterable}"
+        name = self.place
         begin = context.stopindex(name) if self.continues else 0 if offset is None else self.number(offset)
         found = sequence(value)
         if not isinstance(value, str):
@@ -59,6 +60,11 @@ class Loop(LoopExpression):
             found = found[max(0, begin) : stop]
         context.stopindex(name, begin + len(found))
         return iter(found[::-1] if self.reversed else found), len(found)
+
+    @cached_property
+    def place(self) -> str:
+        """Under which it is remembered where the loop stopped."""
+        return f"{self.identifier}-{self.iterable}"
 
     @property
     def continues(self) -> bool:

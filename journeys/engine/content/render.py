@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from random import SystemRandom
 from typing import Any, cast
 
@@ -14,11 +14,13 @@ from liquid.exceptions import LiquidError, LiquidSyntaxError
 
 from journeys.canvas.problems import meant
 from journeys.engine.content.blocks import LEVELS
+from journeys.engine.content.cache import Cache
+from journeys.engine.content.codegen import Function
 from journeys.engine.content.context import Bound
 from journeys.engine.content.environment import DIALECT, HTML, Dialect
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW
-from journeys.engine.content.limits import LIMITS, Limits
+from journeys.engine.content.limits import LIMITS, SOURCE, Limits
 from journeys.engine.content.services import Services
 from journeys.engine.content.tags.promotion import PromotionNode
 from journeys.engine.content.variables import LOTS
@@ -96,14 +98,17 @@ class Template:
         Raises `Aborted` where the template says so, `RenderError` where a value cannot be worked with or a limit is
         passed.
         """
-        return self.render_by_tree(values, services, limits=limits)
+        try:
+            return self._bound.text(values.globals(), services or Services(), limits)
+        except LiquidError as error:
+            raise _render_error(error) from error
 
     def render_by_tree(
         self, values: Values, services: Services | None = None, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree, node by node: the reference. Raises as `render`."""
         try:
-            return self._bound.text(values.globals(), services or Services(), limits)
+            return self._bound.text_by_tree(values.globals(), services or Services(), limits)
         except LiquidError as error:
             raise _render_error(error) from error
 
@@ -114,22 +119,20 @@ class Template:
         """
         if not any(each.calls for each in self.within(services.block)):
             return self.render(values, services, limits=limits)
-        return await self.render_by_tree_async(values, services, limits=limits)
+        services.values = values
+        return await _settled(self._bound.text_async(values.globals(), services, limits), services)
 
     async def render_by_tree_async(
         self, values: Values, services: Services, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree. Raises as `render_async`."""
         services.values = values
-        try:
-            text = await self._bound.text_async(values.globals(), services, limits)
-        except LiquidError as error:
-            if services.retry is not None:  # what failed may have wanted the reply that did not come
-                raise services.retry from error
-            raise _render_error(error) from error
-        if services.retry is not None:
-            raise services.retry
-        return text
+        return await _settled(self._bound.text_by_tree_async(values.globals(), services, limits), services)
+
+    @property
+    def function(self) -> Function | None:
+        """The template as a Python function, made when it is first rendered. None: it is rendered by the tree."""
+        return self._bound.function
 
     @property
     def bound(self) -> Bound:
@@ -182,22 +185,40 @@ class Template:
         return frozenset(found)
 
 
-@lru_cache(maxsize=2000)
 def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
     """The template of a source, compiled once.
 
     Raises `TemplateError` with the place of what cannot be read: syntax, unknown tags, unknown filters.
     """
-    return _compile(DIALECT, source)
+    return _kept(_TEMPLATES, DIALECT, source)
 
 
-@lru_cache(maxsize=500)
 def compile_html(source: str) -> Template:
     """The template of a mail's HTML, whose comments are gone before any Liquid is read (L8). Raises as `compile`."""
-    return _compile(HTML, source)
+    return _kept(_PAGES, HTML, source)
 
 
-def _compile(dialect: Dialect, source: str) -> Template:
+def weight(source: str) -> int:
+    """About how many bytes of memory a compiled template and its function take."""
+    return 8_000 + 40 * len(source)
+
+
+_TEMPLATES: Cache[Template] = Cache(32 * 1024 * 1024)
+_PAGES: Cache[Template] = Cache(32 * 1024 * 1024)
+
+
+def _kept(cache: Cache[Template], dialect: Dialect, source: str) -> Template:
+    found = cache.get(source)
+    if found is None:
+        found = parse(source, dialect)
+        cache.keep(source, found, weight(source))
+    return found
+
+
+def parse(source: str, dialect: Dialect = DIALECT) -> Template:
+    """As `compile`, and anew each time."""
+    if len(source) > SOURCE:
+        raise TemplateError(f"a template of more than {SOURCE:,} characters is not read", 1, 1)
     try:
         bound = cast("Bound", dialect.from_string(source))
     except LiquidSyntaxError as error:
@@ -227,6 +248,18 @@ def render_value(source: str, values: Values) -> str:
     return compile(source).render(values)
 
 
+async def _settled(text: Awaitable[str], services: Services) -> str:
+    try:
+        found = await text
+    except LiquidError as error:
+        if services.retry is not None:  # what failed may have wanted the reply that did not come
+            raise services.retry from error
+        raise _render_error(error) from error
+    if services.retry is not None:
+        raise services.retry
+    return found
+
+
 def _render_error(error: LiquidError) -> RenderError:
     place = (1, 1) if error.token is None else position(error.token.source, error.token.start_index)
     return RenderError(_message(error), *place)
@@ -240,6 +273,8 @@ def position(source: str, index: int) -> tuple[int, int]:
 
 
 def _message(error: BaseException) -> str:
+    if RecursionError in (type(error), type(error.__cause__)):
+        return "this is nested too deeply"
     return str(getattr(error, "message", None) or error).split("\n")[0]
 
 

@@ -130,7 +130,7 @@ def _raw_end(source: str, begin: int, tag: int) -> tuple[int, int]:
 
 def _comment_end(source: str, at: int, tag: int) -> int:
     """The place after a comment: comments may stand in comments, and what is raw in one closes nothing."""
-    depth = 1
+    depth, raws = 1, True
     while depth:
         begin = source.find("{%", at)
         close = -1 if begin < 0 else source.find("%}", begin + 2)
@@ -139,9 +139,11 @@ def _comment_end(source: str, at: int, tag: int) -> int:
         at = close + 2
         name = _NAME.match(source, begin + 2)
         match name[1] if name else "":
-            case "raw":
+            case "raw" if raws:
                 end = _END_RAW.search(source, at)
-                at = end.end() if end else at
+                at, raws = (
+                    (end.end(), True) if end else (at, False)
+                )  # where none follows, none is looked for again
             case "comment":
                 depth += 1
             case "endcomment":

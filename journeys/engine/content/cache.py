@@ -1,0 +1,49 @@
+"""Keeps what was made last, as long as all of it together is not too large."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from threading import Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Cache(Generic[T]):
+    """What was asked for least lately goes first. Safe across threads."""
+
+    def __init__(self, room: int) -> None:
+        self._room = room
+        self._kept: OrderedDict[str, tuple[T, int]] = OrderedDict()
+        self._used = 0
+        self._lock = Lock()
+
+    def get(self, key: str) -> T | None:
+        """What is kept under a key. None: nothing is."""
+        with self._lock:
+            found = self._kept.get(key)
+            if found is None:
+                return None
+            self._kept.move_to_end(key)
+            return found[0]
+
+    def keep(self, key: str, value: T, size: int) -> None:
+        """Keep a value of so many bytes. One that is larger than all the room is not kept."""
+        with self._lock:
+            before = self._kept.pop(key, None)
+            if before is not None:
+                self._used -= before[1]
+            if size > self._room:
+                return
+            self._kept[key] = value, size
+            self._used += size
+            while self._used > self._room:
+                self._used -= self._kept.popitem(last=False)[1][1]
+
+    @property
+    def used(self) -> int:
+        """Bytes of all that is kept."""
+        return self._used
+
+    def __len__(self) -> int:
+        return len(self._kept)
