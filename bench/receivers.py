@@ -29,7 +29,10 @@ async def serve() -> None:
         return PlainTextResponse("ok")
 
     async def count(request: Request) -> Response:
-        del request
+        """How many were accepted; with `until`, as soon as there are so many."""
+        until = int(request.query_params.get("until", 0))
+        while calls + mailbox.count < until:
+            await asyncio.sleep(0.005)
         return PlainTextResponse(str(calls + mailbox.count))
 
     mailbox = Counting()
@@ -67,7 +70,7 @@ async def receivers() -> AsyncIterator[tuple[int, str, httpx2.AsyncClient]]:
     )
     assert process.stdout is not None
     mail, http = (await process.stdout.readline()).split()
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False, timeout=None) as client:
         try:
             yield int(mail), f"http://127.0.0.1:{int(http)}", client
         finally:
