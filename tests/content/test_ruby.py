@@ -18,7 +18,7 @@ from journeys.engine.content import RenderError, TemplateError, Values, compile
 from tests.content.ruby import Ruby
 from tests.content.templates import sources, values
 
-WANTED = int(os.environ.get("JOURNEYS_RUBY_TEMPLATES", "300"))
+WANTED = int(os.environ.get("JOURNEYS_RUBY_TEMPLATES", "200"))
 """How many different templates are compared."""
 FIRST = int(os.environ.get("JOURNEYS_RUBY_SEED", "1"))
 ROUND = 100
@@ -81,7 +81,7 @@ def test_templates_come_to_what_ruby_makes_of_them_or_a_rule_says_why_not(ruby: 
         start += 1
 
     print(f"{len(seen)} templates, {worked} of them without an error in Ruby; explained: {dict(explained)}")
-    assert not unexplained, min(unexplained, key=len)
+    assert not unexplained, "\n".join(sorted(unexplained, key=len)[:5])
     assert worked > 0.9 * len(seen)
     assert len(REASONS) <= MOST
     for reason, times in explained.items():
