@@ -11,6 +11,7 @@ from typing import Any
 import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -41,6 +42,9 @@ WORKFLOW_SLOTS = 32
 CACHED_WORKFLOWS = 500
 """Well above three times the slots, or local activities are run again."""
 
+FASTEST = 864_000.0
+"""The largest time scale, ten days in a second: beyond it, the calendar ends while one looks on."""
+
 GRACEFUL = timedelta(seconds=20)
 """How long a worker that is asked to stop finishes what it has begun."""
 
@@ -55,10 +59,10 @@ class Settings(BaseSettings):
     database_url: str = Field(validation_alias="DATABASE_URL")
     temporal_address: str = Field(default="localhost:7233", validation_alias="TEMPORAL_ADDRESS")
     temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
-    task_queue: str = TASK_QUEUE
-    time_scale: float = 1.0
-    connections: int = 12
-    drain_lanes: int = 1
+    task_queue: str = Field(default=TASK_QUEUE, min_length=1)
+    time_scale: float | None = Field(default=None, gt=0, le=FASTEST)
+    connections: int = Field(default=12, ge=1)
+    drain_lanes: int = Field(default=1, ge=1)
 
 
 @dataclass(slots=True)
@@ -164,10 +168,22 @@ async def keep_delivering(client: Client, channels: Sequence[str], task_queue: s
 
 
 async def connect(settings: Settings) -> Client:
-    """Connect to Temporal. Raises RuntimeError, with what to do, where nobody answers."""
+    """Connect to Temporal. Raises RuntimeError, with what to do, where nobody answers or there is no such namespace."""
     try:
-        return await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+        client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+        asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
+        await client.workflow_service.describe_namespace(asked)
+    except ValueError as error:
+        raise RuntimeError(
+            f"TEMPORAL_ADDRESS is wrong: “{settings.temporal_address}” is not written host:port"
+        ) from error
+    except RPCError as error:
+        said = f"TEMPORAL_NAMESPACE is wrong: {error.message}"
+        if error.status != RPCStatusCode.NOT_FOUND:
+            said = f"the Temporal server at {settings.temporal_address} refuses: {error.message}"
+        raise RuntimeError(said) from error
     except RuntimeError as error:
         raise RuntimeError(
             f"no Temporal server answers at {settings.temporal_address}: start one, or set TEMPORAL_ADDRESS"
         ) from error
+    return client

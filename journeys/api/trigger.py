@@ -25,14 +25,11 @@ from journeys.engine.people.attributes import fits
 from journeys.engine.people.identify import Identifier
 from journeys.engine.published import Publication, Running
 from journeys.engine.replies import Reply, claim, digest_of
-from journeys.engine.triggering import Wanted, WrongRecipient
+from journeys.engine.triggering import CONTEXT_LIMIT, Triggered, Wanted, WrongRecipient, unknown_notice
 
 ROUTE = "/canvas/trigger/send"
 MOST = 50
 """So many recipients in one call."""
-
-CONTEXT_LIMIT = 50 * 1024
-"""Bytes that a context may have (CTX-1)."""
 
 LONGEST_KEY = 255
 
@@ -64,9 +61,12 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     if call.running.status != "active":
         said["notice"] = f"the canvas is {call.running.status}: nobody enters"  # STA-5
     reply = _reply(key, body, request, said)
-    earlier = await _send(services, publication, call, dispatch_id, reply)
+    sent = await _send(services, publication, call, dispatch_id, reply)
+    earlier = sent.earlier
     if earlier is None:
-        return answer(201, said)
+        unknown = unknown_notice(call.recipients, sent.unknown)
+        notices = [each for each in (said.get("notice"), unknown) if each]
+        return answer(201, said | ({"notice": "; ".join(notices)} if notices else {}))
     if reply is None or earlier.digest != reply.digest:
         raise Refusal(422, "this 'Idempotency-Key' was used with another body in the last 24 hours")
     return answer(earlier.status, earlier.body)
@@ -83,23 +83,22 @@ def _reply(key: Key, body: Any, request: Request, said: Mapping[str, Any]) -> Re
 
 async def _send(
     services: Services, publication: Publication, call: Call, dispatch_id: UUID, reply: Reply | None
-) -> Reply | None:
-    """Do it, unless it was done: then the answer of that time."""
+) -> Triggered:
+    """Do it, unless it was done: then with the answer of that time."""
     running = call.running
     if call.recipients:
         try:
-            triggered = await services.trigger.named(
+            return await services.trigger.named(
                 publication, running, str(dispatch_id), call.recipients, call.audience, reply
             )
         except WrongRecipient as error:
             raise Refusal(400, str(error)) from error
-        return triggered.earlier
     async with services.db.transaction() as connection:
         earlier = await claim(connection, reply)
         if earlier is None and running.status == "active":
             audience = None if call.audience is None else call.audience.model_dump(mode="json")
             await begin(connection, publication, running, dispatch_id, audience, call.context)
-    return earlier
+    return Triggered(earlier=earlier)
 
 
 def _read(services: Services, publication: Publication, body: Mapping[str, Any]) -> Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -64,7 +65,7 @@ def load(paths: Iterable[Path]) -> Definitions:
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     for path in paths:
-        if path.is_dir():
+        if os.path.isdir(path):  # noqa: PTH112 - a name that is too long is none, and no error
             inner = sorted(each for each in path.rglob("*") if each.suffix in SUFFIXES and each.is_file())
             yield from (
                 each for each in inner if not any(part.startswith((".", "__")) for part in each.parts)
@@ -77,13 +78,13 @@ def read_python(path: Path) -> tuple[list[Definition], list[Problem]]:
     """The definitions at the top level of a Python file. The file is run, by its path, under a name of its own."""
     name = f"journeys_definitions_{blake2b(str(path.resolve()).encode(), digest_size=6).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None or not path.is_file():
+    if spec is None or spec.loader is None or not os.path.isfile(path):  # noqa: PTH113 - as above
         return [], [Problem("J001", Where(str(path)), "the file cannot be read")]
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # noqa: BLE001 - it is somebody else's program
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - it is somebody else's program
         return [], [
             Problem("J006", _line_of(error, path), f"the file failed: {type(error).__name__}: {_said(error)}")
         ]
@@ -107,7 +108,11 @@ def _top_level(module: Any) -> list[Any]:
 def _line_of(error: BaseException, path: Path) -> Where:
     if isinstance(error, SyntaxError):
         return Where(str(path), error.lineno or 1, error.offset or 1)
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if Path(frame.filename).resolve() == path.resolve()
+    ]
     return Where(str(path), (frames[-1].lineno or 1) if frames else 1)
 
 

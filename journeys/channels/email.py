@@ -42,12 +42,12 @@ class SmtpSettings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYS_SMTP_", extra="ignore")
     host: str = "127.0.0.1"
-    port: int = 25
+    port: int = Field(default=25, ge=1, le=65535)
     username: str | None = None
     password: SecretStr | None = None
     tls: bool = False
-    timeout: float = 60
-    lanes: int = 4
+    timeout: float = Field(default=60, gt=0)
+    lanes: int = Field(default=4, ge=1)
 
 
 class EmailContent(Content):

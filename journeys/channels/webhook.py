@@ -11,7 +11,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.channels.base import Content, Receipt, Recipient
 from journeys.engine.outgoing.client import Malformed, Outgoing
-from journeys.engine.outgoing.guard import NotPublic, networks
+from journeys.engine.outgoing.guard import Networks, NotPublic, networks
 
 TIMEOUT = 90.0
 """Seconds that a call may take (WHK-1)."""
@@ -24,8 +24,8 @@ class WebhookSettings(BaseSettings):
     """`JOURNEYS_WEBHOOK_ALLOWED_NETWORKS`: private networks that may be called all the same, with commas."""
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYS_WEBHOOK_", extra="ignore")
-    allowed_networks: str = ""
-    lanes: int = 32
+    allowed_networks: Networks = ""
+    lanes: int = Field(default=32, ge=1)
 
 
 class WebhookContent(Content):

@@ -2,25 +2,66 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from io import TextIOWrapper
 from typing import NoReturn
 
 from journeys.cli.console import Stop, leave
 
+FAULT = 70
+"""The exit code of a fault of ours (`EX_SOFTWARE`)."""
+
+TRACE = "JOURNEYS_TRACE"
+"""The environment variable that has the trace of a fault of ours shown."""
+
 
 def main() -> NoReturn:
-    """Run the command that was asked for. Exit codes: 0 done, 1 problems were found, 2 it was asked wrongly."""
-    from journeys.cli.app import COMMANDS, app
+    """Run the command that was asked for.
 
-    if not set(sys.argv[1:]) - {"--help", "-h"}:
-        for name in COMMANDS:  # the list shows what each of them is for, which its own file says
-            app[name]
+    Exit codes: 0 done, 1 problems were found, 2 it was asked wrongly, 70 a fault of ours, 130 stopped.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what cannot be written is no reason to stop
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = app(exit_on_error=True, print_error=True)
+        code = _run(sys.argv[1:])
     except Stop as stop:
         stop.show()
         code = stop.code
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         code = 130
-    leave(code if isinstance(code, int) else 0)
+    except BrokenPipeError:  # whoever reads has had enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 0
+    except OSError as error:
+        code = _said(Stop(f"{error.filename or 'the output'}: {error.strerror or error}"))
+    except Exception as error:
+        from journeys.cli.places import explained
+
+        if (known := explained(error)) is not None:
+            leave(_said(known))
+        if os.environ.get(TRACE):
+            raise
+        said = f"a fault of ours: {type(error).__name__}: {error}".split("\n")[0]
+        code = _said(Stop(f"{said} ({TRACE}=1 shows where; please report it)", FAULT))
+    leave(code)
+
+
+def _said(stop: Stop) -> int:
+    stop.show()
+    return stop.code
+
+
+def _run(words: list[str]) -> int:
+    from journeys.cli.app import COMMANDS, app
+
+    for word in words:
+        if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise Stop(f"{word!a} is not UTF-8", 2)
+    if not set(words) - {"--help", "-h"}:
+        for name in COMMANDS:  # the list shows what each of them is for, which its own file says
+            app[name]
+    code = app(words, exit_on_error=True, print_error=True)
+    return code if isinstance(code, int) else 0

@@ -21,7 +21,7 @@ COMMANDS = {
     "publish": "store:publish",
     "import": "store:import_",
     "trigger": "store:trigger",
-    "entries": "store:entries",
+    "entries": "entries:entries",
     "dev": "servers:dev",
     "serve": "servers:serve",
     "worker": "servers:worker",

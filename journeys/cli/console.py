@@ -80,6 +80,12 @@ def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
 
 def leave(code: int = 0) -> NoReturn:
     """End the process without running finalisers: Temporal's core may crash in them otherwise."""
-    sys.stdout.flush()
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
+        code = code or 1
     sys.stderr.flush()
     os._exit(code)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from cyclopts.validators import Number
 from rich.table import Table
 
 from journeys.canvas.diagram import mermaid
@@ -92,7 +93,7 @@ def simulate(
     path: Path,
     *,
     canvas: str | None = None,
-    people: int = 1000,
+    people: Annotated[int, Parameter(validator=Number(gte=1))] = 1000,
     seed: int = 0,
     starts: datetime | None = None,
     as_json: Annotated[bool, Parameter("--json")] = False,

@@ -21,8 +21,8 @@ from journeys.canvas.arithmetic import wall_of
 from journeys.channels.base import kinds
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.cli.console import Stop, err, out, run
+from journeys.cli.entries import show_story, story
 from journeys.cli.servers import everything
-from journeys.cli.store import show_story, story
 from journeys.engine.intake.csv import import_file
 from journeys.engine.keys import ALL, create_key
 from journeys.engine.people.profiles import load

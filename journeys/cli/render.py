@@ -49,15 +49,13 @@ def render(
 
 def _one(template: Path, context: Path | None) -> int:
     try:
-        source = template.read_text(encoding="utf-8")
-        given = json.loads(context.read_text(encoding="utf-8")) if context else {}
+        source = _text(template)
+        given = json.loads(_text(context)) if context else {}
         values, services = context_of(given), services_of(given)
-    except OSError as error:
-        raise Stop(f"{error.filename} cannot be read: {error.strerror}", 2) from error
-    except UnicodeDecodeError as error:
-        raise Stop(f"{template if error.object else context} is not UTF-8", 2) from error
     except ValueError as error:
         raise Stop(f"{context}: {error}", 2) from error
+    except RecursionError as error:
+        raise Stop(f"{context}: it is nested too deeply", 2) from error
     try:
         print(asyncio.run(compile(source).render_async(values, services)), end="")
     except TemplateError as error:
@@ -70,6 +68,15 @@ def _one(template: Path, context: Path | None) -> int:
     except Retry as retry:
         raise Stop(f"a retry was triggered: {retry.url} answered {retry.status}", 4) from retry
     return 0
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise Stop(f"{path} cannot be read: {error.strerror}", 2) from error
+    except UnicodeDecodeError as error:
+        raise Stop(f"{path} is not UTF-8", 2) from error
 
 
 def _batch(path: Path) -> int:

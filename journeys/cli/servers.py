@@ -8,9 +8,11 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import uvicorn
+from cyclopts import Parameter
+from cyclopts.validators import Number
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -22,16 +24,18 @@ from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.console import Stop, err, out, run
-from journeys.cli.places import home, migrated
+from journeys.cli.logs import log_to
+from journeys.cli.places import embedded, home, migrated
 from journeys.engine.clock import Clock
+from journeys.engine.delivery.courier import PublicSettings
 from journeys.engine.keys import ALL, Taken, create_key
 from journeys.engine.publishing import publish, workspace_of
 from journeys.engine.store.database import Database
-from journeys.engine.store.embedded import create_database, embedded_postgres
+from journeys.engine.store.timekeeping import OtherScale, keep_clock
 from journeys.engine.validate import validate
 from journeys.plugin import JourneysPlugin
-from journeys.worker import Engine, Settings, connect, engine
-from journeys.workflows.server import NoServer, temporal_server
+from journeys.worker import FASTEST, Engine, Settings, connect, engine
+from journeys.workflows.server import NoServer, TemporalServer, free_port, temporal_server
 
 
 @asynccontextmanager
@@ -40,8 +44,9 @@ async def served(services: Services, host: str, port: int) -> AsyncIterator[int]
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
-    except OSError as error:
-        raise Stop(f"the API cannot listen on {host}:{port}: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a host name that is none is a ValueError
+        said = getattr(error, "strerror", None) or error
+        raise Stop(f"the API cannot listen on {host}:{port}: {said}") from error
     server = uvicorn.Server(
         uvicorn.Config(app(services), log_level="warning", lifespan="off", access_log=False)
     )
@@ -60,14 +65,10 @@ def services_of(parts: Engine) -> Services:
     return Services(parts.db, parts.published, parts.clock, parts.teller, parts.bell)
 
 
-def _settings() -> Settings:
-    try:
-        return Settings()
-    except ValueError as error:
-        raise Stop("set DATABASE_URL (and TEMPORAL_ADDRESS, where it is not localhost:7233)", 2) from error
+Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 
 
-def serve(*, host: str = "127.0.0.1", port: int = 8000) -> int:
+def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
     """Run the API alone, against DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C.
 
     Parameters
@@ -75,15 +76,14 @@ def serve(*, host: str = "127.0.0.1", port: int = 8000) -> int:
     host
         Address to listen on.
     port
-        Port to listen on.
+        Port to listen on; 0 for one that is free.
     """
 
     async def work(stop: asyncio.Event) -> int:
-        settings = _settings()
-        await migrated(settings.database_url)
-        client = await _connected(settings)
-        clock = Clock(scale=settings.time_scale)
+        log_to()
+        settings = Settings()
         async with (
+            _going(settings) as (client, clock),
             engine(
                 settings.database_url, client, task_queue=settings.task_queue, clock=clock, keep_house=False
             ) as parts,
@@ -100,29 +100,74 @@ def worker() -> int:
     """Run one worker process, against DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C or SIGTERM."""
 
     async def work(stop: asyncio.Event) -> int:
-        settings = _settings()
-        await migrated(settings.database_url)
-        client = await _connected(settings)
-        plugin = JourneysPlugin(
-            settings.database_url,
-            clock=Clock(scale=settings.time_scale),
-            connections=settings.connections,
-            drain_lanes=settings.drain_lanes,
-        )
-        async with Worker(client, task_queue=settings.task_queue, plugins=[plugin]):
-            err.print(f"working on {settings.task_queue}")
-            await stop.wait()
-            err.print("finishing what was begun")
+        log_to()
+        settings = Settings()
+        async with _going(settings) as (client, clock):
+            plugin = JourneysPlugin(
+                settings.database_url,
+                clock=clock,
+                connections=settings.connections,
+                drain_lanes=settings.drain_lanes,
+            )
+            async with _working(client, settings.task_queue, plugin):
+                err.print(f"working on {settings.task_queue}")
+                await stop.wait()
+                err.print("finishing what was begun")
         return 0
 
     return run(work)
 
 
-async def _connected(settings: Settings) -> Client:
+@asynccontextmanager
+async def _going(settings: Settings) -> AsyncIterator[tuple[Client, Clock]]:
+    """A client of Temporal, and the clock of the database, whose schema is brought up to date."""
+    await migrated(settings.database_url)
     try:
-        return await connect(settings)
+        client = await connect(settings)
     except RuntimeError as error:
         raise Stop(str(error)) from error
+    async with Database.at(settings.database_url, size=2) as db, _clock(db, settings.time_scale) as clock:
+        yield client, clock
+
+
+@asynccontextmanager
+async def _clock(db: Database, scale: float | None) -> AsyncIterator[Clock]:
+    try:
+        async with keep_clock(db, scale) as clock:
+            yield clock
+    except OtherScale as error:
+        raise Stop(str(error), 2) from error
+
+
+@asynccontextmanager
+async def _working(client: Client, task_queue: str, plugin: JourneysPlugin) -> AsyncIterator[Engine]:
+    """A worker that runs while the block lasts, and its engine. Whatever ends it is raised, at the beginning too.
+
+    The worker's own `async with` waits for ever where its plugin cannot begin.
+    """
+    worker = Worker(client, task_queue=task_queue, plugins=[plugin])
+    running, here = asyncio.create_task(worker.run()), asyncio.current_task()
+    assert here is not None, "we are in one"
+    ended = False
+
+    def fallen(_: asyncio.Task[None]) -> None:
+        if not ended:
+            here.cancel()
+
+    running.add_done_callback(fallen)
+    try:
+        while plugin.engine is None:
+            await asyncio.sleep(0.01)
+        yield plugin.engine
+    except asyncio.CancelledError:
+        if running.done() and (error := running.exception()) is not None:
+            raise error from None
+        raise
+    finally:
+        ended = True
+        if not running.done():
+            await worker.shutdown()
+            await running
 
 
 def scale_of(text: str) -> float:
@@ -130,10 +175,12 @@ def scale_of(text: str) -> float:
     virtual, equals, real = text.replace("1d", "1 day").partition("=")
     try:
         ratio = span(_spelled(virtual)) / span(_spelled(real)) if equals else 0.0
-    except (ValueError, ZeroDivisionError) as error:
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise Stop(f"“{text}” is not a time scale: write 1d=2s", 2) from error
     if ratio <= 0:
         raise Stop(f"“{text}” is not a time scale: write 1d=2s", 2)
+    if ratio > FASTEST:
+        raise Stop(f"“{text}” is too fast: at most {FASTEST / 86400:.0f} days pass in a second", 2)
     return ratio
 
 
@@ -149,48 +196,63 @@ def _spelled(text: str) -> str:
 
 @asynccontextmanager
 async def everything(
-    folder: Path, *, scale: float = 1.0, port: int = 8000, temporal: str | None = None
+    folder: Path,
+    *,
+    scale: float | None = None,
+    port: int = 8000,
+    database: str | None = None,
+    temporal: str | None = None,
 ) -> AsyncIterator[tuple[Engine, Mailbox, int]]:
-    """Database, Temporal, mailbox, API and worker, in this process and its children; all stopped at the end."""
+    """Database, Temporal, mailbox, API and worker, in this process and its children; all stopped at the end.
+
+    `database` and `temporal`: those that others run; where none is given, servers of our own, with their data in the
+    folder. A Temporal server of ours that hangs or dies is started anew.
+    """
     async with AsyncExitStack() as stack:
-        url = os.environ.get("DATABASE_URL")
-        if not url:
-            server = await stack.enter_async_context(embedded_postgres(folder / "postgres"))
-            url = await create_database(server, "journeys")
+        url = database or str(await stack.enter_async_context(embedded(folder)))
         await migrated(url)
-        try:
-            temporal_ = await stack.enter_async_context(
-                temporal_server(
-                    temporal or os.environ.get("TEMPORAL_ADDRESS"),
-                    db=folder / "temporal.sqlite",
-                    log=folder / "temporal.log",
-                    say=lambda text: err.print(text),
-                )
-            )
-        except NoServer as error:
-            raise Stop(str(error)) from error
+        server = await _temporal(stack, folder, temporal)
         mailbox = await stack.enter_async_context(Mailbox(folder=folder / "mails"))
-        client = await Client.connect(temporal_.address)
-        clock = Clock(scale=scale)
+        client = await Client.connect(server.address)
+        db = await stack.enter_async_context(Database.at(url, size=2))
+        clock = await stack.enter_async_context(_clock(db, scale))
+        port = port or free_port()
         channels: list[Any] = [
             Email(SmtpSettings(host="127.0.0.1", port=mailbox.port)),
             Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")),
         ]
         channels += [kind() for name, kind in kinds().items() if name not in ("email", "webhook")]
-        public_url = os.environ.get("JOURNEYS_PUBLIC_URL") or f"http://127.0.0.1:{port}"
+        public_url = (
+            PublicSettings().public_url
+            if os.environ.get("JOURNEYS_PUBLIC_URL")
+            else f"http://127.0.0.1:{port}"
+        )
         plugin = JourneysPlugin(url, clock=clock, channels=channels, public_url=public_url)
-        await stack.enter_async_context(Worker(client, task_queue="journeys-dev", plugins=[plugin]))
-        while plugin.engine is None:
-            await asyncio.sleep(0.01)
-        at = await stack.enter_async_context(served(services_of(plugin.engine), "127.0.0.1", port))
-        yield plugin.engine, mailbox, at
+        parts = await stack.enter_async_context(_working(client, "journeys-dev", plugin))
+        at = await stack.enter_async_context(served(services_of(parts), "127.0.0.1", port))
+        yield parts, mailbox, at
+
+
+async def _temporal(stack: AsyncExitStack, folder: Path, address: str | None) -> TemporalServer:
+    """The server at this address, or one of our own that is kept running."""
+    own = temporal_server(
+        address, db=folder / "temporal.sqlite", log=folder / "temporal.log", say=lambda text: err.print(text)
+    )
+    try:
+        server = await stack.enter_async_context(own)
+    except NoServer as error:
+        raise Stop(str(error)) from error
+    if server.process is not None:
+        keeping = asyncio.create_task(server.keep(lambda text: err.print(text)))
+        stack.callback(keeping.cancel)
+    return server
 
 
 def dev(
     *paths: Path,
-    port: int = 8000,
-    workspace: str = "default",
-    time_scale: str = "1s=1s",
+    port: Port = 8000,
+    workspace: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    time_scale: str | None = None,
 ) -> int:
     """Start everything here: database, Temporal, a mailbox, the API and a worker. Ctrl-C stops it all.
 
@@ -199,13 +261,13 @@ def dev(
     paths
         Definitions to publish at the start.
     port
-        Port of the API.
+        Port of the API; 0 for one that is free.
     workspace
         Workspace that they are published to.
     time_scale
-        How fast time goes by: 1d=2s lets a day pass in two seconds.
+        How fast time goes by: 1d=2s lets a day pass in two seconds. Nothing said: as it does.
     """
-    scale = scale_of(time_scale)
+    scale = None if time_scale is None else scale_of(time_scale)
     found = validate(list(paths), kinds()) if paths else None
     if found is not None and any(not problem.warning for problem in found.problems):
         from journeys.cli.console import show_problems
@@ -214,7 +276,10 @@ def dev(
         raise Stop("nothing was started")
 
     async def work(stop: asyncio.Event) -> int:
-        async with everything(home(), scale=scale, port=port) as (parts, mailbox, at):
+        folder = home()
+        log_to(folder / "dev.log")
+        given = {"database": os.environ.get("DATABASE_URL"), "temporal": os.environ.get("TEMPORAL_ADDRESS")}
+        async with everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at):
             if found is not None:
                 await publish(parts.db, workspace, found)
             identity = await workspace_of(parts.db, workspace)
@@ -224,12 +289,19 @@ def dev(
                 f"API      http://127.0.0.1:{at}   key: {key or 'as before (`journeys keys create` makes another)'}"
             )
             out.print(f"mailbox  127.0.0.1:{mailbox.port}, mails are kept in {mailbox.folder}")
+            if not parts.clock.real_time:
+                out.print(f"clock    {_pace(parts.clock)}")
             out.print("Ctrl-C stops everything")
             await stop.wait()
             err.print("stopping")
         return 0
 
     return run(work)
+
+
+def _pace(clock: Clock) -> str:
+    now = f"it is {clock.now():%Y-%m-%d %H:%M} UTC here"
+    return now if clock.scale == 1.0 else f"{now}; a day passes in {86400 / clock.scale:.4g} s"
 
 
 async def _key(db: Database, workspace: int) -> str | None:

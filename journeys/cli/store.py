@@ -1,4 +1,4 @@
-"""`publish`, `keys`, `import`, `trigger`, `entries`: what one does with a workspace."""
+"""`publish`, `keys`, `import`, `trigger`: what one does with a workspace."""
 
 from __future__ import annotations
 
@@ -7,23 +7,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
+import msgspec
 from cyclopts import Parameter
-from rich.table import Table
 
 from journeys.channels.base import kinds
-from journeys.cli.console import Stop, bar, err, out, print_json, run, show_problems
+from journeys.cli.console import Stop, bar, err, out, run, show_problems
 from journeys.cli.places import database, workspace
 from journeys.engine.catalogs.schema import Conflict
-from journeys.engine.clock import Clock
-from journeys.engine.intake.csv import Imported, Unusable, import_file
-from journeys.engine.keys import ALL, Taken, UnknownPermission, create_key
+from journeys.engine.intake.csv import Imported, Unusable, import_file, size_of
+from journeys.engine.intake.objects import identifier_of
+from journeys.engine.keys import ALL, Taken, UnknownPermission, check_permissions, create_key
+from journeys.engine.names import Unnamed
+from journeys.engine.people.attributes import fits
+from journeys.engine.people.identify import Identifier
 from journeys.engine.ports import Silent
 from journeys.engine.published import Published
 from journeys.engine.publishing import publish as run_publication
 from journeys.engine.publishing import workspace_of
-from journeys.engine.store.database import Database
-from journeys.engine.triggering import Trigger, Wanted
+from journeys.engine.store.timekeeping import read_clock
+from journeys.engine.triggering import CONTEXT_LIMIT, Trigger, Wanted
 from journeys.engine.validate import validate as run_checks
+
+NAMES = "select id, external_id from people where id = any($1::uuid[])"
 
 
 def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])] = "default") -> int:
@@ -71,7 +76,7 @@ def keys_create(
     Parameters
     ----------
     name
-        What it is for.
+        What it is for: up to 100 characters.
     workspace_name
         The workspace that it belongs to, made if new.
     every
@@ -84,11 +89,14 @@ def keys_create(
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
-            identity = await workspace_of(db, workspace_name)
             try:
+                check_permissions(permission)
+                identity = await workspace_of(db, workspace_name)
                 key = await create_key(db, identity, name, [ALL] if every else permission)
-            except (Taken, UnknownPermission) as taken:
-                raise Stop(str(taken)) from taken
+            except (Unnamed, UnknownPermission) as error:
+                raise Stop(str(error), 2) from error
+            except Taken as error:
+                raise Stop(str(error)) from error
         print(key)
         return 0
 
@@ -124,11 +132,10 @@ def import_(
     async def work(stop: asyncio.Event) -> int:
         async with database() as db:
             publication = await workspace(db, name)
-            parts = (db, Published(db), Clock(), Silent(), Silent())
-            size = path.stat().st_size if path.exists() else 0
+            parts = (db, Published(db), await read_clock(db), Silent(), Silent())
             refused = report or path.with_suffix(".refused.csv")
             try:
-                with bar(path.name, size) as progress:
+                with bar(path.name, size_of(path)) as progress:
                     result = await import_file(
                         parts,
                         publication.workspace,
@@ -184,16 +191,10 @@ def trigger(
     context
         Entry properties as JSON.
     """
-    import json
-
-    from journeys.engine.people.identify import Identifier
-
-    try:
-        carried = json.loads(context)
-    except ValueError as error:
-        raise Stop(f"--context is not JSON: {error}", 2) from error
+    carried = _context(context)
     if not people:
         raise Stop("say whom: journeys trigger CANVAS EXTERNAL_ID …", 2)
+    wanted = [Wanted(_named(person), carried) for person in people]
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
@@ -204,109 +205,36 @@ def trigger(
                 raise Stop(
                     f"there is no canvas “{canvas}” for the API: there is {', '.join(known) or 'none'}", 2
                 )
-            parts = Trigger(db, Published(db), Clock(), Silent(), Silent())
-            wanted = [Wanted(Identifier("external_id", person), carried) for person in people]
+            parts = Trigger(db, Published(db), await read_clock(db), Silent(), Silent())
             done = await parts.named(publication, running, str(uuid4()), wanted, None)
-        out.print(f"{done.entered} entered, {len(people) - done.entered - len(done.refused)} unknown")
+            names = dict(await db.pool.fetch(NAMES, [person for person, _ in done.refused]))
+        out.print(f"{done.entered} entered, {len(done.refused)} refused, {len(done.unknown)} unknown")
+        for who in done.unknown:
+            err.print(f"unknown: {who.value}", markup=False)
         for person, reason in done.refused:
-            err.print(f"refused: {person}: {reason}")
-        return 0 if done.entered == len(people) else 1
+            err.print(f"refused: {names.get(person) or person}: {reason}", markup=False)
+        return 0 if done.entered == len(set(people)) else 1
 
     return run(work)
 
 
-FACTS = """
-select f.at, f.canvas, f.entry, f.fact, f.step, f.data from facts f
-where f.workspace = $1 and f.person = $2 order by f.stored, f.no
-"""
-ENTRIES = """
-select e.id, e.canvas, e.variant, e.step, e.begun, e.wake_at, e.ended, e.entered, e.phase from entries e
-where e.workspace = $1 and e.person = $2 order by e.entered
-"""
+def _context(text: str) -> dict[str, Any]:
+    """Entry properties, by the rules of an API call (CTX-1)."""
+    try:
+        carried = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Stop(f"--context is not JSON: {error}", 2) from error
+    if not isinstance(carried, dict):
+        raise Stop('--context is a JSON object, as in {"article": "ten-k"}', 2)
+    if len(text.encode()) > CONTEXT_LIMIT:
+        raise Stop(f"--context is larger than {CONTEXT_LIMIT // 1024} KB", 2)
+    if not fits(carried):
+        raise Stop("--context contains the character U+0000 or lies too deep", 2)
+    return carried
 
 
-def entries(
-    person: str,
-    *,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
-    as_json: Annotated[bool, Parameter("--json")] = False,
-) -> int:
-    """Show a person's entries: where she stands and since when, what was sent, and where she did not get in and why.
-
-    Parameters
-    ----------
-    person
-        Her external id, email, or our id.
-    name
-        The workspace.
-    as_json
-        Print it as JSON.
-    """
-
-    async def work(_: asyncio.Event) -> int:
-        async with database() as db:
-            publication = await workspace(db, name)
-            found = await story(db, publication.workspace, person)
-        if found is None:
-            raise Stop(f"nobody in {name} is called “{person}”", 1)
-        if as_json:
-            print_json(found)
-        else:
-            show_story(found)
-        return 0
-
-    return run(work)
-
-
-async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] | None:
-    """What happened to a person, as data; None where nobody is called so."""
-    identity = await db.pool.fetchval(
-        "select id from people where workspace = $1 and (external_id = $2 or email = $2 or id::text = $2) "
-        "order by external_id = $2 desc nulls last limit 1",
-        *(workspace_id, person),
-    )
-    if identity is None:
-        return None
-    facts = await db.pool.fetch(FACTS, workspace_id, identity)
-    rows = await db.pool.fetch(ENTRIES, workspace_id, identity)
-    return {
-        "person": str(identity),
-        "entries": [
-            {
-                **{key: value for key, value in dict(row).items() if key != "id"},
-                "id": str(row["id"]),
-                "facts": [_fact(fact) for fact in facts if fact["entry"] == row["id"]],
-            }
-            for row in rows
-        ],
-        "refused": [_fact(fact) | {"canvas": fact["canvas"]} for fact in facts if fact["fact"] == "refused"],
-    }
-
-
-def _fact(row: Any) -> dict[str, Any]:
-    return {"at": row["at"], "fact": row["fact"], "step": row["step"], "data": row["data"]}
-
-
-def show_story(found: dict[str, Any]) -> None:
-    """Print what happened to a person."""
-    for entry in found["entries"]:
-        state = (
-            f"ended: {entry['ended']}"
-            if entry["ended"]
-            else f"in {entry['step']} since {entry['begun']:%Y-%m-%d %H:%M}"
-        )
-        if entry["wake_at"]:
-            state += f", until {entry['wake_at']:%Y-%m-%d %H:%M}"
-        table = Table(title=f"{entry['canvas']} ({entry['variant'] or '…'}): {state}", title_justify="left")
-        for column in ("when (UTC)", "what", "step", "details"):
-            table.add_column(column)
-        for fact in entry["facts"]:
-            details = ", ".join(f"{key} {value}" for key, value in fact["data"].items())
-            table.add_row(f"{fact['at']:%Y-%m-%d %H:%M:%S}", fact["fact"], fact["step"] or "", details)
-        out.print(table)
-    for fact in found["refused"]:
-        out.print(
-            f"{fact['at']:%Y-%m-%d %H:%M:%S}  not let into {fact['canvas']}: {fact['data'].get('reason')}"
-        )
-    if not found["entries"] and not found["refused"]:
-        out.print("no canvas has met this person yet")
+def _named(person: str) -> Identifier:
+    who = identifier_of({"external_id": person})
+    if isinstance(who, str):
+        raise Stop(f"“{person[:100]}” cannot be an external id: {who}", 2)
+    return who

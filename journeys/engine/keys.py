@@ -12,6 +12,7 @@ from hmac import compare_digest
 
 from uuid_utils.compat import uuid7
 
+from journeys.engine.names import key_name
 from journeys.engine.store.database import Database
 
 ALL = "*"
@@ -87,13 +88,23 @@ def check_permissions(permissions: Collection[str]) -> None:
     """Raises `UnknownPermission` where one of them is none."""
     for one in permissions:
         if one != ALL and one not in PERMISSIONS:
-            near = difflib.get_close_matches(one, sorted(PERMISSIONS), 1)
-            hint = f"; was {near[0]} meant?" if near else f": there is {', '.join(sorted(PERMISSIONS))}"
-            raise UnknownPermission(f"there is no permission “{one}”{hint}")
+            raise UnknownPermission(f"there is no permission “{one[:100]}”{_hint(one)}")
+
+
+def _hint(wanted: str) -> str:
+    """The nearest right spelling, else some of the same family, else how they are written."""
+    near = difflib.get_close_matches(wanted, sorted(PERMISSIONS), 1)
+    if near:
+        return f"; was {near[0]} meant?"
+    family = sorted(one for one in PERMISSIONS if one.startswith(f"{wanted.partition('.')[0]}."))
+    if family:
+        return f": there is {', '.join(family[:5])}{' …' if len(family) > 5 else ''}"
+    return ": they are written like users.track and canvas.trigger.send"
 
 
 async def create_key(db: Database, workspace: int, name: str, permissions: Sequence[str]) -> str:
-    """A new key, which nobody can read again. Raises `Taken`, `UnknownPermission`."""
+    """A new key, which nobody can read again. Raises `Taken`, `UnknownPermission`, `Unnamed`."""
+    key_name(name)
     check_permissions(permissions)
     key = PREFIX + secrets.token_urlsafe(32)
     made = await db.pool.fetchval(

@@ -16,6 +16,7 @@ from journeys.canvas.plan import compile
 from journeys.canvas.text import Definitions
 from journeys.engine import blocks
 from journeys.engine.catalogs import schema
+from journeys.engine.names import workspace_name
 from journeys.engine.store.database import Database
 
 
@@ -44,8 +45,8 @@ on conflict (workspace, name) do update set plan = excluded.plan
 
 
 async def workspace_of(db: Database, name: str) -> int:
-    """The id of the workspace of this name, made if new."""
-    return int(await db.pool.fetchval(MAKE, name, secrets.token_bytes(32)))
+    """The id of the workspace of this name, made if new. Raises `Unnamed`."""
+    return int(await db.pool.fetchval(MAKE, workspace_name(name), secrets.token_bytes(32)))
 
 
 async def publish(db: Database, workspace: str, definitions: Definitions) -> Changes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -20,11 +20,14 @@ from journeys.engine.people.subscriptions import sharing
 from journeys.engine.people.track import write
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.published import Publication, Published, Running
-from journeys.engine.replies import Reply, claim
+from journeys.engine.replies import Reply, amend, claim
 from journeys.engine.store.database import PASSING, Database
 
 PAGE = 500
 """So many people of a broadcast are taken in one transaction."""
+
+CONTEXT_LIMIT = 50 * 1024
+"""Bytes that a context may have (CTX-1)."""
 
 BATCH_PRIORITY = 3
 """Temporal's priority of entries that came by a broadcast: after those that came alone."""
@@ -52,7 +55,7 @@ class Triggered:
 
     entered: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
-    unknown: int = 0
+    unknown: list[Identifier] = field(default_factory=list)
     """Recipients whom nobody knows."""
     earlier: Reply | None = None
     """The answer that was given earlier to a call with this key: then nothing was done now."""
@@ -99,6 +102,8 @@ class Trigger:
                 return Triggered(earlier=earlier)
             written = await write(connection, publication, self.published, self.clock, objects, others)
             people = {written.people[who]: wanted for who, wanted in once.items() if who in written.people}
+            strangers = [who for who in once if who not in written.people]
+            await amend(connection, reply, unknown_notice(recipients, strangers))
             known = [written.profiles[person] for person in people]
             welcome = await self._matching(connection, publication, audience, known)
             at = self.clock.now()
@@ -109,7 +114,7 @@ class Trigger:
             admission = await admit(connection, publication, running, self.clock, entrants)
         self.teller.tell(written.hearing.untold)
         result = self._after(admission)
-        result.unknown = len(once) - len([who for who in once if who in written.people])
+        result.unknown = strangers
         return result
 
     async def _matching(
@@ -224,6 +229,14 @@ class Trigger:
         for channel in admission.channels:
             self.bell.ring(channel)
         return Triggered(len(admission.entries), admission.refused)
+
+
+def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifier]) -> str | None:
+    """What a call is told whose recipients are not all known; None where they are."""
+    places = [str(index) for index, wanted in enumerate(recipients) if wanted.who in strangers]
+    if not places:
+        return None
+    return f"nobody knows the recipients {', '.join(places)} (counted from 0): they did not enter"
 
 
 def _attributes(recipients: Sequence[Wanted]) -> Objects:

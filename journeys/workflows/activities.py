@@ -9,10 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+import structlog
 from temporalio import activity
 
 from journeys.engine.burst import Bursts, Call
 from journeys.engine.clock import Clock
+
+log = structlog.get_logger(__name__)
 
 BEAT = 1.0
 """Seconds between two heartbeats of a drain."""
@@ -47,6 +50,11 @@ class Activities:
             while not draining.done() and asyncio.get_running_loop().time() < ends:
                 activity.heartbeat(lane)
                 await asyncio.wait({draining}, timeout=BEAT)
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if details is None or details.cancel_requested:
+                raise
+            log.debug("drain_given_up", channel=channel, lane=lane)  # its time ran out: another drains by now
         finally:
             stop.set()
             with suppress(asyncio.CancelledError):

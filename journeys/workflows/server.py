@@ -1,7 +1,8 @@
-"""A Temporal server for development and tests: one that is there, or one that is built here, once.
+"""A Temporal server for development and tests: one that is there, or one that is fetched or built here, once.
 
-In this order: an address that was given; our own program in the user's cache folder; `temporal` on PATH; the SDK's
-own download; and where that cannot be had, our program is built with Go.
+In this order: an address that was given; our own program, where it was built before (the tests build it, since no other
+can skip time); `temporal` on PATH; the command that the SDK downloads, kept in the user's cache folder; and where that
+cannot be had within `PATIENCE`, our program is built with Go.
 """
 
 from __future__ import annotations
@@ -17,13 +18,27 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import timedelta
 from hashlib import blake2b
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.service import RPCError
+from temporalio.testing import WorkflowEnvironment
 
 SOURCES = Path(__file__).parent / "devserver"
+
+PATIENCE = 60.0
+"""Seconds that the SDK's download may take."""
+
+PROBE = 3.0
+"""Seconds between two looks at a server that runs here."""
+
+DEADLINE = 4.0
+"""Seconds within which a server that is well answers."""
+
+WEDGED = 3
+"""A server that is silent so many times in a row is started anew."""
 
 Say = Callable[[str], None]
 
@@ -69,6 +84,31 @@ async def build(say: Say = lambda _: None) -> Path:
             await _compile(go, place, say)
             (place / "devserver").rename(target)
     return target
+
+
+def downloaded() -> Path | None:
+    """The newest `temporal` command that the SDK has downloaded."""
+    folder = cache_folder() / "temporal" / "cli"
+    found = [one for one in folder.glob("temporal*") if one.is_file() and os.access(one, os.X_OK)]
+    return max(found, key=lambda one: one.stat().st_mtime, default=None)
+
+
+async def download(say: Say = lambda _: None) -> Path | None:
+    """Let the SDK download the `temporal` command, once; None where it cannot be had in time."""
+    if (there := downloaded()) is not None:
+        return there
+    folder = cache_folder() / "temporal" / "cli"
+    folder.mkdir(parents=True, exist_ok=True)
+    say("fetching the Temporal server")
+    try:
+        async with asyncio.timeout(PATIENCE):  # it starts what it has downloaded; we start it our own way
+            started = await WorkflowEnvironment.start_local(
+                download_dest_dir=str(folder), dev_server_log_level="error"
+            )
+        await started.shutdown()
+    except (RuntimeError, RPCError, TimeoutError):
+        return None
+    return downloaded()
 
 
 async def _compile(go: str, place: Path, say: Say) -> None:
@@ -117,6 +157,7 @@ class TemporalServer:
     command: Sequence[str] = ()
     log: Path | None = None
     process: asyncio.subprocess.Process | None = field(default=None)
+    _client: Client | None = field(default=None, repr=False)
 
     async def start(self) -> None:
         """Start the process and wait until it answers. Raises NoServer with the end of its log."""
@@ -142,14 +183,30 @@ class TemporalServer:
         raise NoServer("the Temporal server does not answer")
 
     async def healthy(self) -> bool:
-        """Whether it answers within two seconds."""
+        """Whether it answers within `DEADLINE`, with a look into its own database: SQLite is what may hang."""
         try:
-            async with asyncio.timeout(2):
-                client = await Client.connect(self.address)
-                await client.count_workflows()
-        except (RuntimeError, RPCError, TimeoutError):
+            async with asyncio.timeout(DEADLINE):
+                if self._client is None:
+                    self._client = await Client.connect(self.address)
+                await self._client.count_workflows(rpc_timeout=timedelta(seconds=DEADLINE))
+        except (RuntimeError, ValueError, RPCError, TimeoutError):
             return False
         return True
+
+    async def keep(self, say: Say) -> None:
+        """For ever: start it anew where it has ended, or has been silent `WEDGED` times in a row."""
+        silent = 0
+        while True:
+            await asyncio.sleep(PROBE)
+            ended = self.process is not None and self.process.returncode is not None
+            silent = 0 if not ended and await self.healthy() else silent + 1
+            if ended or silent >= WEDGED:
+                say(f"the Temporal server {'has ended' if ended else 'does not answer'}: it is started anew")
+                try:
+                    await self.restart()
+                except NoServer as error:
+                    say(str(error))
+                silent = 0
 
     async def stop(self, *, kill: bool = False) -> None:
         """Stop it, by its process."""
@@ -206,17 +263,22 @@ async def temporal_server(
         flags += ["--db-filename", str(db)]
     for setting in dynamic_config:
         flags += ["--dynamic-config-value", setting]
-    ours = program()
-    found = None if ours.exists() else shutil.which("temporal")
-    if found is None:
-        ours = await build(say)
+    command = await _command(say)
+    if command == program():
         flags.append("--stop-with-stdin")
-    server = TemporalServer(f"127.0.0.1:{port}", (str(found or ours), *flags), log)
-    await server.start()
+    server = TemporalServer(f"127.0.0.1:{port}", (str(command), *flags), log)
     try:
+        await server.start()
         yield server
     finally:
         await server.stop()
+
+
+async def _command(say: Say) -> Path:
+    if program().exists():
+        return program()
+    found = shutil.which("temporal")
+    return Path(found) if found else await download(say) or await build(say)
 
 
 if __name__ == "__main__":  # builds it ahead, so that nobody waits within a test

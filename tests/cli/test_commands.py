@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import re
+import shlex
 import sys
 from asyncio.subprocess import PIPE
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -46,15 +48,22 @@ class Said:
     err: str
 
 
-async def journeys(*words: str, url: str | None = None, cwd: Path | None = None) -> Said:
-    """Run a command in a process of its own, as a shell would."""
-    environment = {**os.environ, "COLUMNS": "160"}
-    environment.pop("DATABASE_URL", None)
-    if url is not None:
-        environment["DATABASE_URL"] = url
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "journeys", *words, stdout=PIPE, stderr=PIPE, env=environment, cwd=cwd
-    )
+async def journeys(
+    *words: str,
+    url: str | None = None,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+    shell: str = "",
+) -> Said:
+    """Run a command in a process of its own. `shell`: what a shell makes of its output."""
+    env = {
+        name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "TEMPORAL_ADDRESS")
+    }
+    env |= {"COLUMNS": "160", **(environment or {}), **({} if url is None else {"DATABASE_URL": url})}
+    command = [sys.executable, "-m", "journeys", *words]
+    if shell:
+        command = ["bash", "-c", f"set -o pipefail; {shlex.join(command)} {shell}"]
+    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd)
     out, err = await process.communicate()
     said = Said(process.returncode or 0, out.decode(), err.decode())
     assert "Traceback" not in said.out + said.err
@@ -187,9 +196,9 @@ async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path
     taken = await journeys("keys", "create", "--workspace", "shop", "--name", "n", "--all", url=url)
     assert (taken.code, taken.out) == (1, "")
     entered = await journeys("trigger", "hello", "mel", "ghost", "--workspace", "shop", url=url)
-    assert (entered.code, entered.out.strip()) == (1, "1 entered, 1 unknown")
+    assert (entered.code, entered.out.strip()) == (1, "1 entered, 0 refused, 1 unknown")
     kept_out = await journeys("trigger", "new-article", "mel", "--workspace", "shop", url=url)
-    assert (kept_out.code, kept_out.out.strip()) == (1, "0 entered, 0 unknown")
+    assert (kept_out.code, kept_out.out.strip()) == (1, "0 entered, 1 refused, 0 unknown")
     story = json.loads((await journeys("entries", "mel", "--workspace", "shop", "--json", url=url)).out)
     assert [entry["canvas"] for entry in story["entries"]] == ["hello"]
     assert [refused["canvas"] for refused in story["refused"]] == ["new-article"]

@@ -15,7 +15,7 @@ from journeys.engine.connected.caller import Caller, host_of
 from journeys.engine.connected.credentials import Keyring
 from journeys.engine.connected.safe import Safe
 from journeys.engine.content.services import Call, Reply
-from journeys.engine.outgoing.guard import networks
+from journeys.engine.outgoing.guard import Networks, networks
 from journeys.engine.store.database import Database
 
 RESTING = Reply(598)
@@ -87,7 +87,7 @@ class ConnectedSettings(BaseSettings):
     """`JOURNEYS_CONNECTED_ALLOWED_NETWORKS`: private networks that templates may call all the same, with commas."""
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYS_CONNECTED_", extra="ignore")
-    allowed_networks: str = ""
+    allowed_networks: Networks = ""
 
 
 @asynccontextmanager

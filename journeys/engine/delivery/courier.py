@@ -8,6 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.canvas.filters import Filter
@@ -44,7 +45,7 @@ class PublicSettings(BaseSettings):
     """`JOURNEYS_PUBLIC_URL`: the address at which the API is reached from outside; links in messages lead there."""
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore")
-    public_url: str = "http://localhost:8000"
+    public_url: str = Field(default="http://localhost:8000", pattern=r"^https?://[^\s/]+")
 
 
 class Courier:

@@ -17,6 +17,11 @@ CONSENT = """
 insert into consents (workspace, person, channel, state, at) values ($1, $2, $3, $4, $5)
 on conflict (workspace, person, channel) do update set state = excluded.state, at = excluded.at
 """
+UNSUBSCRIBED = """
+select exists (select 1 from consents c where (c.workspace, c.person, c.channel, c.state) = ($1, $2, $3, 'unsubscribed'))
+    and exists (select 1 from events e where (e.workspace, e.person, e.kind, e.name) = ($1, $2, 'message', 'unsubscribed')
+        and e.properties->>'dispatch' = $4)
+"""
 
 
 async def engaged(
@@ -31,7 +36,8 @@ async def engaged(
 ) -> bool:
     """She opened, clicked, or unsubscribed. False where she is not there any more.
 
-    An unsubscription sets her consent for the channel in the same transaction.
+    An unsubscription sets her consent for the channel in the same transaction; that of a message by which she is
+    unsubscribed already changes nothing.
     """
     publication = await published.of(mark.workspace)
     async with db.transaction() as connection:
@@ -41,6 +47,10 @@ async def engaged(
             return False
         now = clock.now()
         if name == "unsubscribed":
+            if await connection.fetchval(
+                UNSUBSCRIBED, mark.workspace, mark.person, mark.channel, mark.dispatch
+            ):
+                return True
             await connection.execute(CONSENT, mark.workspace, mark.person, mark.channel, "unsubscribed", now)
         said = {
             "canvas": mark.canvas,

@@ -7,10 +7,12 @@ nothing twice: attributes come to the same, and an event that is known is refuse
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 from journeys.engine.clock import Clock
@@ -82,7 +84,7 @@ async def import_file(
         header = Header.read(next(lines, None), kind, path.name)
         for text in header.remarks:
             result.warn(1, text)
-        refusing = stack.enter_context(Report(report, header))
+        refusing = stack.enter_context(Report(report, header, path))
         for batch in _batches(lines, after_line):
             await _import(parts, workspace, header, batch, result, refusing)
             result.line = batch[-1].line
@@ -104,6 +106,14 @@ def preview(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Ma
             said, _ = header.object_of(row)
             found.append({"line": row.line, "refused": said} if isinstance(said, str) else said)
     return found
+
+
+def size_of(path: Path) -> int:
+    """The file's size in bytes, 0 where it cannot be looked at."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 @contextmanager
@@ -204,19 +214,40 @@ def _refuse(result: Imported, report: Report, row: Row, reason: str) -> None:
 
 
 class Report:
-    """The file of refused rows, made with the first of them."""
+    """The file of refused rows, made with the first of them; it takes its place when it is whole.
 
-    def __init__(self, path: Path | None, header: Header) -> None:
-        self._path = path
+    An import that ends in an error leaves what it has as well: those rows were refused. What is no regular file
+    (`/dev/stderr`, say) is written to as it stands. Raises `Unusable` where the report cannot be written, or is the
+    file that is read.
+    """
+
+    def __init__(self, path: Path | None, header: Header, source: Path) -> None:
+        self._path = None if path is None else path.resolve()
         self._header = header
         self._file: IO[str] | None = None
+        if path is not None:
+            self._check(path, source)
+
+    @staticmethod
+    def _check(path: Path, source: Path) -> None:
+        try:
+            if path.exists() and path.samefile(source):
+                raise Unusable(f"the report cannot be {path}: that is the file to import")
+            if path.is_dir():
+                raise Unusable(f"the report cannot be {path}: that is a folder")
+            if not os.access(path.parent, os.W_OK):
+                raise Unusable(f"the report cannot be {path}: nothing can be written to {path.parent}")
+        except OSError as error:
+            raise Unusable(f"the report cannot be {path}: {error.strerror}") from error
 
     def __enter__(self) -> Report:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._file is not None:
+        if self._file is not None and self._path is not None:
             self._file.close()
+            if Path(self._file.name) != self._path:
+                Path(self._file.name).replace(self._path)
 
     def write(self, row: Row, reason: str) -> None:
         """Add a row; one that could not be split into cells stands in the first of them as it was."""
@@ -224,12 +255,25 @@ class Report:
             return
         names = [name for name in self._header.names if name not in REPORT_COLUMNS]
         if self._file is None:
-            self._file = self._path.open("w", encoding="utf-8", newline="")
+            self._file = _beside(self._path)
             self._file.write(_line([*names, *REPORT_COLUMNS]))
         by_name = dict(zip(self._header.names, row.cells, strict=False))
         whole = len(row.cells) == len(self._header.names)
         cells = [by_name[name] for name in names] if whole else [row.raw.strip(), *[""] * (len(names) - 1)]
         self._file.write(_line([*cells, str(row.line), reason]))
+
+
+def _beside(path: Path) -> IO[str]:
+    """A new file that can take the place of this one."""
+    if path.exists() and not path.is_file():
+        return path.open("w", encoding="utf-8", newline="")
+    options: dict[str, Any] = {
+        "prefix": f".{path.name[:100]}.",
+        "delete": False,
+        "encoding": "utf-8",
+        "newline": "",
+    }
+    return NamedTemporaryFile("w", dir=path.parent, **options)
 
 
 def _line(cells: Sequence[str]) -> str:
@@ -242,4 +286,4 @@ def _cell(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if needed else cell
 
 
-__all__ = ["Imported", "Kind", "Parts", "Unusable", "import_file", "preview", "typed"]
+__all__ = ["Imported", "Kind", "Parts", "Unusable", "import_file", "preview", "size_of", "typed"]

@@ -6,9 +6,10 @@ import asyncio
 import socket
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
-from typing import Any
+from typing import Annotated, Any
 
 import httpcore2
+from pydantic import AfterValidator
 
 Network = IPv4Network | IPv6Network
 
@@ -34,6 +35,15 @@ class NotPublic(httpcore2.ConnectError):
 def networks(text: str) -> tuple[Network, ...]:
     """Networks from a list with commas: `127.0.0.0/8, 10.1.2.3`. Raises ValueError."""
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+def _checked(text: str) -> str:
+    networks(text)
+    return text
+
+
+Networks = Annotated[str, AfterValidator(_checked)]
+"""A list of networks, as settings have it."""
 
 
 def real(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:

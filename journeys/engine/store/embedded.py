@@ -20,15 +20,23 @@ QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 """Settings for data that nobody will miss."""
 
 
+class NotStarted(RuntimeError):
+    """The server could not be started; the message says why."""
+
+
 @asynccontextmanager
 async def embedded_postgres(folder: Path, *, durable: bool = True) -> AsyncIterator[str]:
     """A server that keeps its data in this folder; yields the URL of its database `postgres`.
 
     It listens on a socket alone. Several processes may use one folder at once; the last to leave stops the server,
     and so does a guard where a process is killed. `durable=False` is for tests: a crash of the machine may lose data.
+    Raises `NotStarted`.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    server = await asyncio.to_thread(_start, folder)
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        server = await asyncio.to_thread(_start, folder)
+    except (OSError, RuntimeError, ValueError, AssertionError, subprocess.SubprocessError) as error:
+        raise NotStarted(_reason(error, folder)) from error
     guard = subprocess.Popen(  # noqa: ASYNC220, S603 - returns at once; our own program
         [sys.executable, "-m", __name__, str(folder.resolve()), str(os.getpid())],
         stdin=subprocess.PIPE,
@@ -44,6 +52,13 @@ async def embedded_postgres(folder: Path, *, durable: bool = True) -> AsyncItera
         if guard.stdin:
             guard.stdin.close()
         await asyncio.to_thread(guard.wait)
+
+
+def _reason(error: Exception, folder: Path) -> str:
+    said = str(getattr(error, "stderr", None) or error).strip() or type(error).__name__
+    with suppress(OSError):
+        said += "; " + (folder / "log").read_text(errors="replace").strip().split("\n")[-1]
+    return " ".join(said.split())[-400:]
 
 
 def _start(folder: Path) -> Any:

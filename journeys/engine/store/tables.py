@@ -66,6 +66,21 @@ class ApiKey(Table):
     __table_args__ = (UniqueConstraint("workspace", "name"),)
 
 
+class ClockRow(Table):
+    """The clock of the whole database, in one row, where the canvas' time is not the real one.
+
+    At the real instant `start` it was `begins`, and it goes `scale` times as fast. `until` is the real instant up to
+    which some process has gone by it.
+    """
+
+    __tablename__ = "clock"
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    scale: Mapped[float]
+    start: Mapped[Instant]
+    begins: Mapped[Instant]
+    until: Mapped[Instant]
+
+
 class CredentialRow(Table):
     """What is sent along to web services of some domains: `sealed` opens only with the operator's key."""
 

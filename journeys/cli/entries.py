@@ -1,0 +1,139 @@
+"""`entries`: where a person stands, since when and why; what was sent; and where she did not get in."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from journeys.cli.console import Stop, out, print_json, run
+from journeys.cli.places import database, workspace
+from journeys.engine.store.database import Database
+
+PERSON = """
+select id from people where workspace = $1 and (external_id = $2 or email = $2 or id::text = $2)
+order by external_id = $2 desc nulls last limit 1
+"""
+FACTS = """
+select f.at, f.canvas, f.entry, f.fact, f.step, f.data from facts f
+where f.workspace = $1 and f.person = $2 order by f.stored, f.no
+"""
+ENTRIES = """
+select e.id, e.canvas, e.variant, e.step, e.entered, e.begun, e.wake_at, e.phase, e.leaving, e.ended, e.ended_at,
+    e.told >= e.turn as told
+from entries e where e.workspace = $1 and e.person = $2 order by e.entered, e.id
+"""
+
+
+def entries(
+    person: str,
+    *,
+    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    as_json: Annotated[bool, Parameter("--json")] = False,
+) -> int:
+    """Show a person's entries: where she stands and since when, what was sent, and where she did not get in and why.
+
+    Parameters
+    ----------
+    person
+        Her external id, email, or our id.
+    name
+        The workspace.
+    as_json
+        Print it as JSON.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, name)
+            found = await story(db, publication.workspace, person)
+        if found is None:
+            raise Stop(f"nobody in {name} is called “{person}”", 1)
+        if as_json:
+            print_json(found)
+        else:
+            show_story(found)
+        return 0
+
+    return run(work)
+
+
+async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] | None:
+    """What happened to a person, as data; None where nobody is called so."""
+    identity = await db.pool.fetchval(PERSON, workspace_id, person)
+    if identity is None:
+        return None
+    facts = await db.pool.fetch(FACTS, workspace_id, identity)
+    rows = await db.pool.fetch(ENTRIES, workspace_id, identity)
+    return {
+        "person": str(identity),
+        "entries": [
+            {
+                **{key: value for key, value in dict(row).items() if key != "id"},
+                "id": str(row["id"]),
+                "facts": [_fact(fact) for fact in facts if fact["entry"] == row["id"]],
+            }
+            for row in rows
+        ],
+        "refused": [_fact(fact) | {"canvas": fact["canvas"]} for fact in facts if fact["fact"] == "refused"],
+    }
+
+
+def _fact(row: Any) -> dict[str, Any]:
+    return {"at": row["at"], "fact": row["fact"], "step": row["step"], "data": row["data"]}
+
+
+def _minute(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M}"
+
+
+def state_of(entry: dict[str, Any]) -> str:
+    """Where an entry stands, in words."""
+    if entry["ended"]:
+        when = f" on {_minute(entry['ended_at'])}" if entry["ended_at"] else ""
+        return f"ended: {entry['ended']}{when}"
+    if entry["begun"] is None:
+        told = "has been told" if entry["told"] else "has not been told yet"
+        said = f"entered on {_minute(entry['entered'])}, not yet driven; its workflow {told}"
+    else:
+        said = f"in {entry['step']} since {_minute(entry['begun'])}"
+    if entry["wake_at"]:
+        said += f", until {_minute(entry['wake_at'])}"
+    if entry["leaving"]:
+        said += f"; will leave at the end of the step: {entry['leaving']}"
+    return said
+
+
+def show_story(found: dict[str, Any]) -> None:
+    """Print what happened to a person."""
+    for entry in found["entries"]:
+        title = f"{entry['canvas']} ({entry['variant'] or '…'}): {state_of(entry)}"
+        if not entry["facts"]:
+            out.print(title, markup=False, style="italic")
+            continue
+        table = Table(title=title, title_justify="left")
+        for column in ("when (UTC)", "what", "step", "details"):
+            table.add_column(column)
+        for fact in entry["facts"]:
+            details = ", ".join(f"{key} {value}" for key, value in fact["data"].items())
+            table.add_row(
+                f"{fact['at']:%Y-%m-%d %H:%M:%S}", fact["fact"], fact["step"] or "", escape(details)
+            )
+        out.print(table)
+    for fact in found["refused"]:
+        out.print(
+            f"{fact['at']:%Y-%m-%d %H:%M:%S}  not let into {fact['canvas']}: {fact['data'].get('reason')}{_more(fact['data'])}",
+            markup=False,
+        )
+    if not found["entries"] and not found["refused"]:
+        out.print("no canvas has met this person yet")
+
+
+def _more(data: dict[str, Any]) -> str:
+    """What a refusal says beside its reason."""
+    more = ", ".join(f"{key} {value}" for key, value in data.items() if key != "reason")
+    return f" ({more})" if more else ""

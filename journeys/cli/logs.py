@@ -1,0 +1,65 @@
+"""What a server says while it runs: warnings on stderr; where it keeps a log, a line each there, and all of it here."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+
+LARGEST = 20 * 2**20
+"""Bytes; a log that is larger is begun anew at the next start."""
+
+NOISY = ("asyncio", "httpcore2", "httpx2", "mail.log", "tzlocal")
+"""Libraries whose every step is nothing to keep."""
+
+
+class _News(logging.Filter):
+    """Leaves out what is no news: the machine was busy for a moment, and the next round does the work."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (record.name.startswith("apscheduler") and "skipped" in str(record.msg))
+
+
+class _Line(logging.Formatter):
+    """One line, with the error's name in place of its trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        error = record.exc_info[1] if record.exc_info else None
+        said = f"{record.levelname.lower()}: {record.getMessage()}".split("\n")[0]
+        return said if error is None else f"{said}: {type(error).__name__}: {error}".split("\n")[0]
+
+
+def log_to(file: Path | None = None) -> None:
+    """Show warnings; with a file, keep everything in it, and show them shortened."""
+    root = logging.getLogger()
+    root.handlers.clear()
+    root.setLevel(logging.DEBUG)
+    shown = logging.StreamHandler()
+    shown.setLevel(logging.WARNING)
+    shown.addFilter(_News())
+    shown.setFormatter(logging.Formatter(FORMAT) if file is None else _Line())
+    root.addHandler(shown)
+    if file is not None:
+        anew = file.exists() and file.stat().st_size > LARGEST
+        kept = logging.FileHandler(file, mode="w" if anew else "a", encoding="utf-8")
+        kept.setFormatter(logging.Formatter(FORMAT))
+        root.addHandler(kept)
+    for noisy in NOISY:
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    structlog.configure(
+        processors=[structlog.stdlib.filter_by_level, _plain],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+
+
+def _plain(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
+    """An event as the standard library's loggers take it."""
+    trace = event.pop("exc_info", None)
+    said = [str(event.pop("event")), *(f"{name}={value}" for name, value in event.items())]
+    return (" ".join(said),), {"exc_info": trace}
