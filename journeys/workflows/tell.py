@@ -144,6 +144,7 @@ class TemporalTeller:
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
             priority=Priority(priority_key=one.priority),
+            request_eager_start=not nudge,
             search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(WORKSPACE, str(one.workspace)),

@@ -258,6 +258,7 @@ def test_a_place_that_is_not_known_is_the_nearest_around_it() -> None:
     assert str(places.where(("a", "b", 0))) == "f.yaml:3:5"
     assert str(places.where(("a",), key=True)) == "f.yaml:3:2"
     assert str(places.where(("z",))) == "f.yaml:1:1"
+    assert str(places.within(("a",), 2, 7)) == "f.yaml:3:2"  # a folded text: its lines are not the file's
 
 
 def test_yaml_in_other_clothes_reads_the_same() -> None:

@@ -38,6 +38,8 @@ async def test_an_entry_sends_a_real_mail_and_ends(db: Database, temporal: str, 
         await handle.result()
         history = await handle.fetch_history()
         assert len(history.events) <= 6
+        begun = history.events[0].workflow_execution_started_event_attributes
+        assert begun.eager_execution_accepted, "the worker that starts an entry has its first task at once"
         await stage.until(
             lambda: db.pool.fetchval("select 1 from facts where fact = 'sent'"), "the settlement"
         )
