@@ -23,6 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
+from bench import liquid
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -355,6 +356,7 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
                     results[f"cpu_ms.{side}.{name}"] = round(statistics.median(r.cpu for r in runs), 1)
                 _say({key: value for key, value in results.items() if key.endswith(name)})
     results.update(measure())
+    results.update(liquid.measure())
     results["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return results
 
@@ -371,7 +373,17 @@ if __name__ == "__main__":
     parser.add_argument(
         "--stories", nargs="+", default=STORIES, choices=STORIES, help="only these; nothing is written then"
     )
+    parser.add_argument(
+        "--only", choices=("liquid",), help="only this part; of the results only its own are written"
+    )
     given = parser.parse_args()
+    if given.only == "liquid":
+        part = liquid.measure()
+        kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        kept = {name: value for name, value in kept.items() if not name.startswith("liquid.")}
+        RESULTS.write_text(json.dumps(kept | part, indent=1, sort_keys=True) + "\n")
+        _say(part)
+        leave()
     found = asyncio.run(run(given.count, given.pairs, given.stories))
     if tuple(given.stories) == STORIES:
         RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")

@@ -67,7 +67,7 @@ def test_what_the_project_is_built_on_is_declared_and_used() -> None:
 
 def test_importing_the_package_is_light() -> None:
     """`from journeys import Canvas` brings no Temporal, no SQL, no web server."""
-    script = "import sys; from journeys import Canvas, attribute, days; print([m for m in ('temporalio', 'sqlalchemy', 'asyncpg', 'fastapi') if m in sys.modules])"
+    script = "import sys; from journeys import Canvas, attribute, days; print([m for m in ('temporalio', 'sqlalchemy', 'asyncpg', 'fastapi', 'liquid') if m in sys.modules])"
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
 
     assert said.strip() == "[]"

@@ -179,6 +179,7 @@ def test_the_clock_of_production_is_that_of_the_processor() -> None:
 
 UNREAD = [
     ("more than may be read", "x" * (SOURCE + 1), "more than 1,048,576 characters"),
+    ("outputs without end", "{{ a }}" * 20_001, "more than 20,000 outputs and tags"),
     ("ifs within ifs", "{% if a %}" * 5000 + "{% endif %}" * 5000, "nest"),
     ("loops within loops", "{% for a in b %}" * 50 + "{% endfor %}" * 50, "nest"),
     ("captures within captures", "{% capture a %}" * 50 + "{% endcapture %}" * 50, "nest"),

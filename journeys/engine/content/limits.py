@@ -18,6 +18,8 @@ from journeys.engine.content.stringify import stringify
 
 SOURCE = 1024 * 1024
 """Characters of a template's source."""
+TAGS = 20_000
+"""Outputs and tags of a template."""
 TOKENS = 10_000
 """Words, signs and spaces of one expression."""
 NESTING = 30

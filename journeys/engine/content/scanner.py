@@ -19,6 +19,8 @@ from liquid.token import (
     TOKEN_TAG,
 )
 
+from journeys.engine.content.limits import TAGS
+
 _OPEN = re.compile(r"\{[{%]")
 _INSIDE = re.compile(r"\$\{[^{}]*\}|'(?:[^'}]|\}(?!\}))*'|\"(?:[^\"}]|\}(?!\}))*\"|\{\{|\}\}")
 """What matters within an output: names, texts (which have no `}}`), braces."""
@@ -35,7 +37,7 @@ def scan(source: str) -> Iterator[Token]:
 
     Raises LiquidSyntaxError, at the place of the opening, where something is not closed.
     """
-    at = 0
+    at = tags = 0
     strip = False
     while True:
         opening = _OPEN.search(source, at)
@@ -50,6 +52,10 @@ def scan(source: str) -> Iterator[Token]:
                 yield Token(TOKEN_CONTENT, text, start_index=at, source=source)
         if not opening:
             return
+        tags += 1
+        if tags > TAGS:
+            token = Token(TOKEN_TAG, source[end : end + 2], start_index=end, source=source)
+            raise LiquidSyntaxError(f"a template has more than {TAGS:,} outputs and tags", token=token)
         if source[end + 1] == "{":
             at = _close_output(source, end)
             yield from _output(source, end, at)
