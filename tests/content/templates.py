@@ -110,6 +110,12 @@ on_keys = st.one_of(
     filter_of("where", st.just("'k'"), st.sampled_from(["'p'", "'q'", "w"])),
     filter_of("map", st.just("'m'")),
 )
+on_objects = st.one_of(
+    on_keys,
+    *(filter_of(name) for name in ("first", "last", "compact", "reverse", "size", "uniq")),
+    filter_of("concat", st.sampled_from(["list", "names"])),
+)
+"""Nothing that works with the text of an object: ours is another than Ruby's."""
 on_things = st.one_of(
     on_keys, *(filter_of(name, st.sampled_from(["'k'", "'n'"])) for name in ("sort", "sort_natural"))
 )
@@ -125,12 +131,14 @@ def expressions(draw: st.DrawFn) -> str:
         (st.sampled_from(["list", "names"]), on_sorted), (st.just("things"), on_things),
         (anything, st.one_of(on_texts, on_numbers, on_lists)), (st.one_of(lists, textual), on_numbers),
         (st.one_of(lists, number), on_texts), (st.just("mixed"), st.one_of(on_keys, on_lists)), (st.just("things"), on_keys),
-        (st.sampled_from(["o", "names", "nested", "things", "s"]), st.one_of(on_keys, on_lists)),
+        (st.sampled_from(["names", "nested", "s"]), st.one_of(on_keys, on_lists)), (st.sampled_from(["o", "things"]), on_objects),
         (st.one_of(st.just("date"), dates.map(quoted), st.sampled_from(["0", "1152098955"])), on_dates),
     ]))  # fmt: skip
     found = draw(head) + "".join(
         draw(st.lists(filters, max_size=1 if filters in (on_dates, on_things) else 2))
     )
+    if found.split(" ")[0] == "o" and draw(st.integers(0, 9)):
+        return found + " | size"
     if found.startswith("things") and draw(st.integers(0, 9)):
         last = draw(st.sampled_from([" | map: 'k' | join: '-'", " | size", " | first | size"]))
         return "things" + ("" if "map" in found else found[6:]) + last
