@@ -45,22 +45,35 @@ def load(paths: Iterable[Path]) -> Definitions:
 
     Segments may be named across files. A canvas with problems is left out of the definitions.
     """
+    found = read(paths)
+    found.problems += checked(found)
+    return found
+
+
+def read(paths: Iterable[Path]) -> Definitions:
+    """All definitions of these files and folders whose shape is right, and what is wrong with the others."""
     found = Definitions()
     for path in _files(paths):
         definitions, problems = read_python(path) if path.suffix == ".py" else read_file(path)
         found.problems += problems
         for definition in definitions:
             found.add(definition)
-    segments = {name: one.value.when for name, one in found.segments.items()}
-    for one in list(found.canvases.values()):
-        found.problems += check(one.value, one.places, segments)
-    for one in found.segments.values():
-        found.problems += check_segment(one.name, one.value.when, one.places, segments)
-    for one in found.catalogs.values():
-        found.problems += check_catalog(one.value, one.places)
-    for one in found.content_blocks.values():
-        found.problems += check_content_block(one.value, one.places)
     return found
+
+
+def checked(found: Definitions) -> list[Problem]:
+    """What is wrong within definitions whose shape is right: graphs, and the names that they use of one another."""
+    segments = {name: one.value.when for name, one in found.segments.items()}
+    problems: list[Problem] = []
+    for one in found.canvases.values():
+        problems += check(one.value, one.places, segments)
+    for one in found.segments.values():
+        problems += check_segment(one.name, one.value.when, one.places, segments)
+    for one in found.catalogs.values():
+        problems += check_catalog(one.value, one.places)
+    for one in found.content_blocks.values():
+        problems += check_content_block(one.value, one.places)
+    return problems
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:

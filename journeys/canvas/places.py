@@ -33,7 +33,10 @@ _SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
 
 @dataclass
 class Places:
-    """Where each value of a document is written. `keys` and `values` by path; lines and columns count from 1."""
+    """Where each value of a document is written. `keys` and `values` by path; lines and columns count from 1.
+
+    With no lines it is in no file: `file` then says what it is.
+    """
 
     file: str
     lines: int
@@ -46,6 +49,8 @@ class Places:
 
     def where(self, path: Path, *, key: bool = False) -> Where:
         """The place of a value (or of its key), or of the nearest that contains it."""
+        if not self.lines:
+            return Where(self.file, 0, 0)
         first = self.keys if key else self.values
         while True:
             for known in (first, self.values, self.keys):

@@ -12,14 +12,14 @@ from pydantic_core import PydanticCustomError
 
 @dataclass(frozen=True, slots=True, order=True)
 class Where:
-    """A place in a file: line and column count from 1."""
+    """A place in a file: line and column count from 1; both are 0 where something lies in no file."""
 
     file: str
     line: int = 1
     column: int = 1
 
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column}"
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +88,7 @@ CODES = {
     "J306": "Two definitions of one kind have the same name.",
     "J307": "A catalog whose fields or selections are not as catalogs have them.",
     "J308": "A content block whose name or content is not as content blocks have them.",
+    "J309": "The settings of a workspace under the name of another.",
     "J310": "A template asks for a value that there is not: a standard attribute, a namespace, or a name of one.",
     "J311": "A template names a content block or a catalog that is not there.",
     "J312": "A template does what its channel cannot do.",

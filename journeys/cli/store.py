@@ -10,8 +10,10 @@ from uuid import uuid4
 import msgspec
 from cyclopts import Parameter
 
+from journeys.canvas.loading import read
+from journeys.canvas.problems import Refused
 from journeys.channels.base import kinds
-from journeys.cli.console import Stop, bar, err, out, run, show_problems
+from journeys.cli.console import Stop, bar, err, not_published, out, run, show_problems
 from journeys.cli.places import database, workspace
 from journeys.engine.catalogs.schema import Conflict
 from journeys.engine.intake.csv import Imported, Unusable, import_file, size_of
@@ -26,7 +28,6 @@ from journeys.engine.publishing import publish as run_publication
 from journeys.engine.publishing import workspace_of
 from journeys.engine.store.timekeeping import read_clock
 from journeys.engine.triggering import CONTEXT_LIMIT, Trigger, Wanted
-from journeys.engine.validate import validate as run_checks
 
 NAMES = "select id, external_id from people where id = any($1::uuid[])"
 
@@ -41,18 +42,19 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
     name
         The workspace.
     """
-    found = run_checks(list(paths) or [Path("definitions")], kinds())
-    wrong = [problem for problem in found.problems if not problem.warning]
-    show_problems(found.problems)
-    if wrong:
-        raise Stop(f"nothing was published: {len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
+    found = read(list(paths) or [Path("definitions")])
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             try:
-                changes = await run_publication(db, name, found)
+                changes = await run_publication(db, name, found, channels=kinds())
+            except Refused as refused:
+                raise not_published(refused) from refused
             except Conflict as conflict:
                 raise Stop(f"nothing was published: {conflict}") from conflict
+            except Unnamed as error:
+                raise Stop(str(error), 2) from error
+        show_problems(changes.warnings)
         for word, names in (("new", changes.new), ("changed", changes.changed)):
             for kind, one in names:
                 out.print(f"{word:<8} {kind:<13} {one}")

@@ -200,7 +200,7 @@ class Published:
                 case Segment(name=name, when=when):
                     segments[name] = when
                 case WorkspaceSettings() as found:
-                    settings = found
+                    settings = found if settings is None or found.name == row["name"] else settings
                 case template:
                     templates[template.name] = template
         return Publication(

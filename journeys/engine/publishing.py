@@ -13,10 +13,12 @@ from uuid_utils.compat import uuid7
 
 from journeys.canvas.kinds import kind_of
 from journeys.canvas.plan import compile
+from journeys.canvas.problems import Problem, Refused
 from journeys.canvas.text import Definitions
 from journeys.engine import blocks
 from journeys.engine.catalogs import schema
 from journeys.engine.names import workspace_name
+from journeys.engine.standing import problems_together, standing
 from journeys.engine.store.database import Database
 
 
@@ -28,6 +30,7 @@ class Changes:
     new: list[tuple[str, str]] = field(default_factory=list)
     changed: list[tuple[str, str]] = field(default_factory=list)
     same: int = 0
+    warnings: list[Problem] = field(default_factory=list)
 
 
 MAKE = """
@@ -49,16 +52,21 @@ async def workspace_of(db: Database, name: str) -> int:
     return int(await db.pool.fetchval(MAKE, workspace_name(name), secrets.token_bytes(32)))
 
 
-async def publish(db: Database, workspace: str, definitions: Definitions) -> Changes:
+async def publish(
+    db: Database, workspace: str, definitions: Definitions, *, channels: Mapping[str, Any] | None = None
+) -> Changes:
     """Let a workspace, made if new, run these definitions. Entries keep the plan that they began with.
 
-    The definitions must have no problems; what the workspace has beside them stays. Raises
+    What the workspace has beside them stays. With the `channels` that are installed they are checked together with it,
+    and `Refused` is raised with everything that is wrong; else they must have been checked. Raises `Unnamed`, and
     `schema.Conflict` where a catalog cannot become what its file says.
     """
     identity = await workspace_of(db, workspace)
     changes = Changes(identity)
     async with db.transaction() as connection:
         await connection.execute("select 1 from workspaces where id = $1 for update", identity)
+        if channels is not None:
+            changes.warnings = await _checked(connection, identity, workspace, definitions, channels)
         known = await _known(connection, identity)
         for definition in definitions.all():
             body = definition.value.model_dump(mode="json")
@@ -84,6 +92,16 @@ async def publish(db: Database, workspace: str, definitions: Definitions) -> Cha
         if changes.new or changes.changed:
             await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
     return changes
+
+
+async def _checked(
+    connection: Any, workspace: int, name: str, definitions: Definitions, channels: Mapping[str, Any]
+) -> list[Problem]:
+    """The warnings; raises `Refused` where there is more."""
+    problems = problems_together(await standing(connection, workspace), definitions, channels, name)
+    if any(not problem.warning for problem in problems):
+        raise Refused(problems)
+    return problems
 
 
 async def _known(connection: Any, workspace: int) -> Mapping[tuple[str, str], str]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from journeys.canvas.check import messages, site
 from journeys.canvas.kinds import EmailTemplate
-from journeys.canvas.loading import load
+from journeys.canvas.loading import checked, read
 from journeys.canvas.places import Path as Place
 from journeys.canvas.places import Places
 from journeys.canvas.problems import Problem, meant
@@ -19,25 +19,30 @@ from journeys.engine.content import Template, compile, compile_html
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import UNSUBSCRIBE
 
+ABSENT = ("J301", "J304", "J311")
+"""Problems that are none where a workspace has what the files do not: templates, segments, blocks and catalogs."""
 
-def validate(
-    paths: Sequence[Path], channels: Mapping[str, Any], *, known: Mapping[str, Any] | None = None
-) -> Definitions:
-    """All definitions of these files, and everything that is wrong with them.
 
-    `channels`: those that are installed; `known`: templates that are there beside the files, by name.
-    """
-    found = load(paths)
-    for template in found.templates.values():
-        found.problems += _template(template, found, channels)
-    for block in found.content_blocks.values():
-        found.problems += _liquid_of(("content",), block.value.content, block.places, _setting(found, ANY))
-    for catalog in found.catalogs.values():
-        found.problems += _catalog(catalog)
-    for canvas in found.canvases.values():
-        found.problems += _canvas(canvas, found, channels, known or {})
+def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
+    """All definitions of these files, and everything that is wrong with them. `channels`: those that are installed."""
+    found = read(paths)
+    found.problems += problems_of(found, channels)
     found.problems = sorted(set(found.problems), key=lambda problem: (problem.where, problem.code))
     return found
+
+
+def problems_of(found: Definitions, channels: Mapping[str, Any]) -> list[Problem]:
+    """Everything that is wrong with definitions whose shape is right, where these are all that there are."""
+    problems = checked(found)
+    for template in found.templates.values():
+        problems += _template(template, found, channels)
+    for block in found.content_blocks.values():
+        problems += _liquid_of(("content",), block.value.content, block.places, _setting(found, ANY))
+    for catalog in found.catalogs.values():
+        problems += _catalog(catalog)
+    for canvas in found.canvases.values():
+        problems += _canvas(canvas, found, channels)
+    return problems
 
 
 def _template(template: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
@@ -89,11 +94,9 @@ def _catalog(catalog: Definition) -> Iterator[Problem]:
             yield Problem("J307", where, fault.message, fault.hint)
 
 
-def _canvas(
-    canvas: Definition, found: Definitions, channels: Mapping[str, Any], known: Mapping[str, Any]
-) -> Iterator[Problem]:
+def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
     places = canvas.places
-    templates = {**known, **{name: one.value for name, one in found.templates.items()}}
+    templates = {name: one.value for name, one in found.templates.items()}
     for path, step in messages(canvas.value, places):
         if step.channel not in channels:
             message = f"the channel “{step.channel}” is not installed"
@@ -103,7 +106,7 @@ def _canvas(
             message = f"there is no template “{step.template}”"
             yield Problem("J301", places.where((*path, "template")), message, meant(step.template, templates))
         elif template.channel != step.channel and step.channel in channels:
-            message = f"the template “{step.template}” is for {template.channel}, the step for {step.channel}"
+            message = f"the template “{step.template}” is for {template.channel}, the step “{step.id}” for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
     for path, each in site(canvas.value, places).steps:
         for below, source in _liquid(each):

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.check import check
 from journeys.canvas.loading import load
+from journeys.canvas.places import Places
 from journeys.canvas.plan import compile
 from journeys.canvas.text import read_text, write
 from tests.mutation import mutated
@@ -69,3 +70,10 @@ def problem_free(text: str) -> None:
         assert problem.code != "J000", (problem, text)
         assert 1 <= problem.where.line <= len(lines), (problem, text)
         assert 1 <= problem.where.column <= len(lines[problem.where.line - 1]) + 2, (problem, text)
+
+
+def test_a_value_that_is_in_no_file_is_named_without_a_line() -> None:
+    """What a workspace runs already, for one."""
+    assert (
+        str(Places("the running canvas “welcome”", 0).where(("steps", 0))) == "the running canvas “welcome”"
+    )

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import sys
 from asyncio.subprocess import PIPE
 from collections.abc import Mapping
@@ -174,13 +175,16 @@ async def test_a_template_is_rendered_with_what_the_context_says_of_the_world(tm
 async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path) -> None:
     """Publish, import with a refused row, make a key, trigger, look."""
     url = db.url
-    (tmp_path / "hello.yaml").write_text(
+    here = shutil.copytree(DEFINITIONS, tmp_path / "mine")
+    settings = here / "workspace.yaml"
+    settings.write_text(settings.read_text().replace("name: default", "name: shop"))
+    (here / "hello.yaml").write_text(
         "kind: canvas\nformat: 1\nname: hello\nschedule: {api: true}\nsteps: [{type: delay, id: d, duration: 1 day}]\n"
     )
-    published = await journeys("publish", DEFINITIONS, str(tmp_path), "--workspace", "shop", url=url)
+    published = await journeys("publish", str(here), "--workspace", "shop", url=url)
     assert published.code == 0, published.err
     assert "new      canvas        new-article" in published.out
-    again = await journeys("publish", DEFINITIONS, str(tmp_path), "--workspace", "shop", url=url)
+    again = await journeys("publish", str(here), "--workspace", "shop", url=url)
     assert "0 new, 0 changed" in again.out
     people = tmp_path / "people.csv"
     people.write_text(

@@ -1,0 +1,110 @@
+"""`publish`: what is given is checked together with what the workspace has, and nothing that runs is broken by it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from journeys.engine.store import Database
+from tests.cli.test_commands import Said, journeys
+
+CANVAS = """
+kind: canvas
+format: 1
+name: {name}
+schedule: {{api: true}}
+audience: {{segment: fans}}
+steps:
+  - {{type: message, id: hi, channel: email, template: hello}}
+"""
+FILES = {
+    "welcome": CANVAS.format(name="welcome"),
+    "hello": """
+kind: template
+format: 1
+name: hello
+channel: email
+subject: Hello
+html: "{{content_blocks.${foot}}} {{${set_user_to_unsubscribed_url}}}"
+""",
+    "fans": "kind: segment\nformat: 1\nname: fans\nwhen: {attribute: fan, equals: true}\n",
+    "foot": "kind: content_block\nformat: 1\nname: foot\ncontent: Yours\n",
+}
+CALL = "kind: template\nformat: 1\nname: hello\nchannel: webhook\nurl: https://example.com/\n"
+
+
+class Folder:
+    """A folder of definitions, and a workspace to publish them to."""
+
+    def __init__(self, path: Path, url: str) -> None:
+        self.path, self.url = path, url
+
+    async def publish(self, text: str, *words: str) -> Said:
+        """Publish one file with this text."""
+        (self.path / "one.yaml").write_text(text)
+        return await journeys("publish", "one.yaml", *words, url=self.url, cwd=self.path)
+
+
+@pytest.fixture
+async def folder(db: Database, tmp_path: Path) -> Folder:
+    """With a canvas, its template, its segment and a content block published."""
+    here = Folder(tmp_path, db.url)
+    said = await here.publish("---\n".join(FILES.values()))
+    assert (said.code, said.err) == (0, "")
+    return here
+
+
+async def test_what_the_workspace_has_need_not_be_given_again(folder: Folder) -> None:
+    """A canvas whose template and segment, a template whose content block are there already."""
+    said = await folder.publish(CANVAS.format(name="again"))
+    assert (said.code, said.err) == (0, "")
+    assert "new      canvas        again" in said.out
+    assert (await folder.publish(FILES["hello"].replace("Hello", "Good day"))).code == 0
+    said = await folder.publish(CANVAS.format(name="third").replace("hello", "helo"))
+    assert said.code == 1
+    assert "one.yaml:8:55: J301 there is no template “helo” (did you mean “hello”?)" in said.err
+
+
+async def test_what_would_break_a_canvas_that_runs_is_refused_with_its_name(
+    folder: Folder, db: Database
+) -> None:
+    """J303: the template that a step mails with cannot become a webhook's behind its back."""
+    said = await folder.publish(CALL)
+    assert said.code == 1
+    assert (
+        "the running canvas “welcome”: J303 the template “hello” is for webhook, the step “hi” for email\n"
+        in said.err
+    )
+    assert await db.pool.fetchval("select body->>'channel' from definitions where name = 'hello'") == "email"
+    both = CALL + "---\n" + FILES["welcome"].replace("channel: email", "channel: webhook")
+    assert (await folder.publish(both)).code == 0, "together they fit"
+
+
+async def test_what_was_wrong_before_stops_nobody(folder: Folder, db: Database) -> None:
+    """A canvas that this machine could not run all the same is left as it is."""
+    await db.pool.execute(
+        "update definitions set body = jsonb_set(body, '{steps,0,channel}', '\"pigeon\"') where kind = 'canvas'"
+    )
+    assert (await folder.publish(FILES["hello"].replace("Hello", "Good day"))).code == 0
+    await db.pool.execute(
+        "update definitions set body = jsonb_set(jsonb_set(body, '{steps,0,channel}', '\"email\"'), "
+        "'{steps,0,template}', '\"helo2\"') where kind = 'canvas'"
+    )
+    nearer = FILES["hello"].replace("name: hello", "name: helo1")
+    assert (await folder.publish(nearer)).code == 0, "another hint makes no other problem"
+
+
+async def test_the_settings_of_one_workspace_are_not_those_of_another(folder: Folder, db: Database) -> None:
+    """J309"""
+    other = "kind: workspace\nformat: 1\nname: other\nzone: Asia/Tokyo\n"
+    said = await folder.publish(other)
+    assert said.code == 1
+    assert (
+        "one.yaml:3:7: J309 these are the settings of the workspace “other”, and this one is “default” "
+        "(write name: default, or publish with --workspace other)" in said.err
+    )
+    assert await db.pool.fetchval("select zone from workspaces where name = 'default'") == "UTC"
+    assert await db.pool.fetchval("select count(*) from definitions where kind = 'workspace'") == 0
+    assert (await folder.publish(other, "--workspace", "other")).code == 0
+    assert await db.pool.fetchval("select zone from workspaces where name = 'other'") == "Asia/Tokyo"
