@@ -7,12 +7,12 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 from cyclopts import Parameter
 
 from journeys.cli.console import Stop, bar
-from journeys.engine.content import Aborted, RenderError, Retry, TemplateError, compile
+from journeys.engine.content import COMPILERS, Aborted, RenderError, Retry, TemplateError
 from journeys.engine.content.batch import LONGEST, answer
 from journeys.engine.content.files import context_of, services_of
 
@@ -22,8 +22,11 @@ def render(
     context: Path | None = None,
     *,
     batch: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
+    html_comments: Literal["removed", "kept"] = "removed",
 ) -> int:
     """Render a Liquid template with the values of a context file, and print the result. Nothing is fetched.
+
+    HTML comments are no part of a template, unless they are to be kept; conditional ones stay.
 
     With `--batch`, each line of a file is {"id", "template", "context": {…}}, and each is answered by a line:
     {"id", "output"}, {"id", "aborted": true, "reason"} or {"id", "error": {"code", "line", "column", "message"}}. The
@@ -38,16 +41,21 @@ def render(
         world answers: content_blocks, catalogs, selections, promotions, shopping_carts, connected_content, credentials.
     batch
         A file of lines to render; `-` for those that are piped in.
+    html_comments
+        What becomes of HTML comments: they are removed before any Liquid is read, or kept. With `--batch` each line says
+        it for itself, under the same name.
     """
     if (template is None) == (batch is None) or (batch is not None and context is not None):
         raise Stop("render takes either a template, and a context where wanted, or --batch FILE", 2)
     if batch is not None:
+        if html_comments == "kept":
+            raise Stop("with --batch each line says “html_comments” for itself", 2)
         return _batch(batch)
     assert template is not None
-    return _one(template, context)
+    return _one(template, context, html_comments)
 
 
-def _one(template: Path, context: Path | None) -> int:
+def _one(template: Path, context: Path | None, html_comments: str) -> int:
     try:
         source = _text(template)
         given = json.loads(_text(context)) if context else {}
@@ -57,7 +65,7 @@ def _one(template: Path, context: Path | None) -> int:
     except RecursionError as error:
         raise Stop(f"{context}: it is nested too deeply", 2) from error
     try:
-        print(asyncio.run(compile(source).render_async(values, services)), end="")
+        print(asyncio.run(COMPILERS[html_comments](source).render_async(values, services)), end="")
     except TemplateError as error:
         hint = f" ({error.hint})" if error.hint else ""
         raise Stop(f"{template}:{error.line}:{error.column}: {error.message}{hint}") from error

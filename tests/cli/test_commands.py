@@ -133,6 +133,15 @@ async def test_a_template_is_rendered_with_a_context_file(tmp_path: Path) -> Non
     assert (await journeys("render", "t.liquid", "c.json", cwd=tmp_path)).code == 2
 
 
+async def test_what_stands_in_html_comments_is_not_run_unless_they_are_to_be_kept(tmp_path: Path) -> None:
+    """L8"""
+    (tmp_path / "t.liquid").write_text("<!-- {{ 'x' | upcase }} -->a<!--[if mso]>b<![endif]-->")
+    assert (await journeys("render", "t.liquid", cwd=tmp_path)).out == "a<!--[if mso]>b<![endif]-->"
+    kept = await journeys("render", "t.liquid", "--html-comments", "kept", cwd=tmp_path)
+    assert kept.out == "<!-- X -->a<!--[if mso]>b<![endif]-->"
+    assert (await journeys("render", "--batch", "-", "--html-comments", "kept", cwd=tmp_path)).code == 2
+
+
 async def test_messages_are_rendered_by_the_line_and_a_broken_line_stops_no_other(tmp_path: Path) -> None:
     lines = [
         json.dumps({"id": n, "template": "{{${x}}}", "context": {"profile": {"x": n}}}) for n in range(500)

@@ -24,6 +24,35 @@ async def test_a_line_is_answered_with_its_output() -> None:
     assert await said({"id": 7, "template": "plain"}) == {"id": 7, "output": "plain"}
 
 
+@pytest.mark.parametrize(
+    ("comments", "wanted"),
+    [
+        ({}, "a<!--[if mso]>b<![endif]-->"),
+        ({"html_comments": "kept"}, "<!-- 1 -->a<!--[if mso]>b<![endif]-->"),
+    ],
+)
+async def test_comments_are_no_part_of_a_template_unless_they_are_to_be_kept(
+    comments: Any, wanted: str
+) -> None:
+    """L8"""
+    source = "<!-- {{ 1 | divided_by: x }} -->a<!--[if mso]>b<![endif]-->"
+    line = {"id": 1, "template": source, "context": {"vars": {"x": 1}}, **comments}
+    assert await said(line) == {"id": 1, "output": wanted}
+    line["context"] = {}
+    assert ("error" in await said(line)) == bool(comments)
+
+
+async def test_comments_of_a_block_are_no_part_of_what_shows_it_and_its_calls_are_made() -> None:
+    """L8, B1"""
+    url = "https://api.example.com/x"
+    block = f"<!-- {{{{ broken -->b{{% connected_content {url} %}}<!-- {{% abort_message %}} -->"
+    context = {"content_blocks": {"x": block}, "connected_content": [{"url": url, "body": "called"}]}
+    assert await said({"id": 1, "template": "a{{content_blocks.${x}}}", "context": context}) == {
+        "id": 1,
+        "output": "abcalled",
+    }
+
+
 async def test_an_abort_is_answered_with_its_reason() -> None:
     """A1, C3, C8, P3"""
     url = "https://api.example.com/x"
@@ -48,6 +77,7 @@ async def test_an_abort_is_answered_with_its_reason() -> None:
     ({"id": 1, "template": "x", "context": []}, 1, ("invalid_context", 4, 1, "one JSON object")),
     ({"id": 1, "template": 5}, 1, ("invalid_line", 4, 1, "“template” must be a text")),
     ({"id": 1}, 1, ("invalid_line", 4, 1, "says no “template”")),
+    ({"id": 1, "template": "x", "html_comments": []}, 1, ("invalid_line", 4, 1, "“removed” or “kept”")),
     ({"template": "x"}, None, ("invalid_line", 4, 1, "says no “id”")),
     ([1], None, ("invalid_line", 4, 1, "one object")),
     (b'{"id": 1, "template": }', None, ("invalid_line", 4, 23, "no JSON")),

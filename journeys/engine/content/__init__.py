@@ -3,6 +3,7 @@
 from journeys.engine.content.comments import without_comments
 from journeys.engine.content.plain import strip_for_text
 from journeys.engine.content.render import (
+    COMPILERS,
     RenderError,
     Template,
     TemplateError,
@@ -15,6 +16,7 @@ from journeys.engine.content.render import (
 from journeys.engine.content.services import Aborted, Call, Reply, Retry, Services
 
 __all__ = [
+    "COMPILERS",
     "Aborted",
     "Call",
     "RenderError",

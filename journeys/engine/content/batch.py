@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from journeys.engine.content.files import context_of, services_of
-from journeys.engine.content.render import RenderError, TemplateError, compile
+from journeys.engine.content.render import COMPILERS, RenderError, TemplateError
 from journeys.engine.content.services import Aborted, Retry
 
 LONGEST = 16 * 1024 * 1024
@@ -43,7 +43,7 @@ async def answer(line: bytes, number: int) -> bytes:
 
 async def _answer(line: bytes, number: int) -> dict[str, Any]:
     try:
-        identity, source, context = _read(line)
+        identity, source, context, comments = _read(line)
     except _Wrong as wrong:
         return _error(wrong.identity, wrong.code, number, wrong.column, wrong.message)
     try:
@@ -51,7 +51,7 @@ async def _answer(line: bytes, number: int) -> dict[str, Any]:
     except ValueError as error:
         return _error(identity, "invalid_context", number, 1, str(error))
     try:
-        template = compile(source)
+        template = COMPILERS[comments](source)
         if template.needs_async:
             return {"id": identity, "output": await template.render_async(values, services)}
         return {"id": identity, "output": template.render(values, services)}
@@ -70,8 +70,8 @@ def _error(identity: Any, code: str, line: int, column: int, message: str) -> di
     return {"id": identity, "error": {"code": code, "line": line, "column": column, "message": message}}
 
 
-def _read(line: bytes) -> tuple[Any, str, Any]:
-    """The id, the template and the context of a line. Raises _Wrong."""
+def _read(line: bytes) -> tuple[Any, str, Any, str]:
+    """The id, the template and the context of a line, and what becomes of HTML comments. Raises _Wrong."""
     if len(line) > LONGEST:
         raise _Wrong("invalid_line", f"the line is longer than {LONGEST // 2**20} MB")
     try:
@@ -89,4 +89,7 @@ def _read(line: bytes) -> tuple[Any, str, Any]:
             raise _Wrong("invalid_line", f"the line says no “{key}”", identity=identity)
     if not isinstance(given["template"], str):
         raise _Wrong("invalid_line", "“template” must be a text", identity=identity)
-    return identity, given["template"], given.get("context", {})
+    comments = given.get("html_comments", "removed")
+    if not isinstance(comments, str) or comments not in COMPILERS:
+        raise _Wrong("invalid_line", "“html_comments” must be “removed” or “kept”", identity=identity)
+    return identity, given["template"], given.get("context", {}), comments

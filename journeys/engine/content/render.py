@@ -167,9 +167,14 @@ class Template:
         level: Sequence[Template] = (self,)
         for _ in range(LEVELS):
             names = {name for each in level for name in each.blocks}
-            level = [made for name in sorted(names) for made in _compiled(block(name))]
+            level = [made for name in sorted(names) for made in self._compiled(block(name))]
             found |= {made.source: made for made in level}
         return (self, *found.values())
+
+    def _compiled(self, source: str | None) -> Iterator[Template]:
+        if source is not None:
+            with suppress(TemplateError):
+                yield compile_html(source) if self._bound.env is HTML else compile(source)
 
     @cached_property
     def needs(self) -> frozenset[str]:
@@ -196,6 +201,10 @@ def compile(source: str) -> Template:  # noqa: A001 - the verb of the design
 def compile_html(source: str) -> Template:
     """The template of a mail's HTML, whose comments are gone before any Liquid is read (L8). Raises as `compile`."""
     return _kept(_PAGES, HTML, source)
+
+
+COMPILERS: Mapping[str, Callable[[str], Template]] = {"removed": compile_html, "kept": compile}
+"""What becomes of HTML comments, and the reading of a template that does so (L8)."""
 
 
 def weight(source: str) -> int:
@@ -226,12 +235,6 @@ def parse(source: str, dialect: Dialect = DIALECT) -> Template:
     except (LiquidError, RecursionError, ValueError) as error:
         raise _template_error(error, source) from error
     return Template(source, bound)
-
-
-def _compiled(source: str | None) -> Iterator[Template]:
-    if source is not None:
-        with suppress(TemplateError):
-            yield compile(source)
 
 
 def problems(source: str, compiler: Callable[[str], Template] = compile) -> list[TemplateError]:
