@@ -19,7 +19,7 @@ COMMANDS = {
     "render": "render:render",
     "schema": "definitions:schema",
     "publish": "store:publish",
-    "import": "store:import_",
+    "import": "imports:import_",
     "trigger": "store:trigger",
     "entries": "entries:entries",
     "dev": "servers:dev",
@@ -41,3 +41,7 @@ for name, function in (
 ):
     credentials.command(f"journeys.cli.credentials:{function}", name=name)
 app.command(credentials)
+promotions = App(name="promotions", help="Lists of promotion codes.")
+promotions.command("journeys.cli.promotions:import_", name="import")
+promotions.command("journeys.cli.promotions:list_", name="list")
+app.command(promotions)

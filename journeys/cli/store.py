@@ -1,10 +1,10 @@
-"""`publish`, `keys`, `import`, `trigger`: what one does with a workspace."""
+"""`publish`, `keys`, `trigger`: what one does with a workspace."""
 
 from __future__ import annotations
 
 import asyncio
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import uuid4
 
 import msgspec
@@ -13,10 +13,9 @@ from cyclopts import Parameter
 from journeys.canvas.loading import read
 from journeys.canvas.problems import Refused
 from journeys.channels.base import kinds
-from journeys.cli.console import Stop, bar, err, not_published, out, run, show_problems
+from journeys.cli.console import Stop, err, not_published, out, run, show_problems
 from journeys.cli.places import database, workspace
 from journeys.engine.catalogs.schema import Conflict
-from journeys.engine.intake.csv import Imported, Unusable, import_file, size_of
 from journeys.engine.intake.objects import identifier_of
 from journeys.engine.keys import ALL, Taken, UnknownPermission, check_permissions, create_key
 from journeys.engine.names import Unnamed
@@ -103,75 +102,6 @@ def keys_create(
         return 0
 
     return run(work)
-
-
-def import_(
-    path: Path,
-    *,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
-    kind: Literal["attributes", "events"] = "attributes",
-    report: Path | None = None,
-    after_line: int = 0,
-) -> int:
-    """Import people (or what they did) from a CSV file. Wrong rows are reported and stop no other.
-
-    The report has the refused rows with line and reason; mend it and import it.
-
-    Parameters
-    ----------
-    path
-        The file: UTF-8, a header, a column that says who.
-    name
-        The workspace.
-    kind
-        What its rows are.
-    report
-        Where to write the refused rows; beside the file where nothing is said.
-    after_line
-        Go on after this line, where an import was stopped.
-    """
-
-    async def work(stop: asyncio.Event) -> int:
-        async with database() as db:
-            publication = await workspace(db, name)
-            parts = (db, Published(db), await read_clock(db), Silent(), Silent())
-            refused = report or path.with_suffix(".refused.csv")
-            try:
-                with bar(path.name, size_of(path)) as progress:
-                    result = await import_file(
-                        parts,
-                        publication.workspace,
-                        path,
-                        kind=kind,
-                        report=refused,
-                        progress=progress,
-                        stop=stop,
-                        after_line=after_line,
-                    )
-            except Unusable as error:
-                raise Stop(str(error), 2) from error
-        _told(result, path, refused)
-        return 130 if result.stopped else 1 if result.refusals else 0
-
-    return run(work)
-
-
-def _told(result: Imported, path: Path, report: Path) -> None:
-    out.print(
-        f"{path.name}: {result.rows:,} rows, {result.taken:,} taken ({result.created:,} people created, "
-        f"{result.updated:,} updated), {result.refusals:,} refused"
-    )
-    for line, text in result.warnings[:10]:
-        err.print(f"  line {line}: {text}", markup=False)
-    if result.refusals:
-        err.print("refused:")
-        for line, reason in result.refused[:5]:
-            err.print(f"  line {line}: {reason}", markup=False)
-        err.print(f"all refused rows: {report}", markup=False)
-    if result.stopped:
-        err.print(
-            f"stopped after line {result.line}: go on with --after-line {result.line}, or import it again"
-        )
 
 
 def trigger(

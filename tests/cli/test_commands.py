@@ -36,6 +36,7 @@ COMMANDS = [
     "entries",
     "keys",
     "credentials",
+    "promotions",
     "demo",
 ]
 

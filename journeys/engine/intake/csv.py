@@ -79,13 +79,13 @@ async def import_file(
     """
     result = Imported(line=after_line)
     with ExitStack() as stack:
-        file = stack.enter_context(_opened(path))
+        file = stack.enter_context(opened(path))
         lines = rows(file)
         header = Header.read(next(lines, None), kind, path.name)
         for text in header.remarks:
             result.warn(1, text)
-        refusing = stack.enter_context(Report(report, header, path))
-        for batch in _batches(lines, after_line):
+        refusing = stack.enter_context(Report(report, header.names, path))
+        for batch in batches(lines, after_line):
             await _import(parts, workspace, header, batch, result, refusing)
             result.line = batch[-1].line
             if progress is not None:
@@ -99,7 +99,7 @@ async def import_file(
 def preview(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Mapping[str, Any]]:
     """The first rows as the objects that would be written, without writing them (CSV-7). Raises `Unusable`."""
     found: list[Mapping[str, Any]] = []
-    with _opened(path) as file:
+    with opened(path) as file:
         lines = rows(file)
         header = Header.read(next(lines, None), kind, path.name)
         for row, _ in zip(lines, range(count), strict=False):
@@ -117,7 +117,7 @@ def size_of(path: Path) -> int:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator[Any]:
     """The file as text; bytes that are not UTF-8 are marked, and spoil their own row only."""
     try:
         file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None)
@@ -127,7 +127,8 @@ def _opened(path: Path) -> Iterator[Any]:
         yield file
 
 
-def _batches(lines: Iterator[Row], after_line: int) -> Iterator[list[Row]]:
+def batches(lines: Iterator[Row], after_line: int) -> Iterator[list[Row]]:
+    """Rows of one transaction each, without those up to a line."""
     batch: list[Row] = []
     for row in lines:
         if row.line <= after_line:
@@ -221,9 +222,9 @@ class Report:
     file that is read.
     """
 
-    def __init__(self, path: Path | None, header: Header, source: Path) -> None:
+    def __init__(self, path: Path | None, columns: Sequence[str], source: Path) -> None:
         self._path = None if path is None else path.resolve()
-        self._header = header
+        self._columns = columns
         self._file: IO[str] | None = None
         if path is not None:
             self._check(path, source)
@@ -253,12 +254,12 @@ class Report:
         """Add a row; one that could not be split into cells stands in the first of them as it was."""
         if self._path is None:
             return
-        names = [name for name in self._header.names if name not in REPORT_COLUMNS]
+        names = [name for name in self._columns if name not in REPORT_COLUMNS]
         if self._file is None:
             self._file = _beside(self._path)
             self._file.write(_line([*names, *REPORT_COLUMNS]))
-        by_name = dict(zip(self._header.names, row.cells, strict=False))
-        whole = len(row.cells) == len(self._header.names)
+        by_name = dict(zip(self._columns, row.cells, strict=False))
+        whole = len(row.cells) == len(self._columns)
         cells = [by_name[name] for name in names] if whole else [row.raw.strip(), *[""] * (len(names) - 1)]
         self._file.write(_line([*cells, str(row.line), reason]))
 
@@ -286,4 +287,10 @@ def _cell(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if needed else cell
 
 
+<<<<<<< HEAD
 __all__ = ["Imported", "Kind", "Parts", "Unusable", "import_file", "preview", "size_of", "typed"]
+=======
+__all__ = [
+    "Imported", "Kind", "Parts", "Report", "Unusable", "batches", "import_file", "opened", "preview", "typed",
+]  # fmt: skip
+>>>>>>> 6d8f031 (Items of catalogs and promotion codes come from files of any size; processes that are killed charge each send one code)

@@ -1,0 +1,92 @@
+"""`import`: people, what they did, and items of catalogs, from CSV files."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+from journeys.cli.console import Stop, bar, err, out, run
+from journeys.cli.places import database, workspace
+from journeys.engine.intake.catalog_csv import Items, import_items
+from journeys.engine.intake.csv import Imported, Unusable, import_file, size_of
+from journeys.engine.ports import Silent
+from journeys.engine.published import Published
+from journeys.engine.store.timekeeping import read_clock
+
+
+def import_(
+    path: Path,
+    *,
+    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    kind: Literal["attributes", "events"] = "attributes",
+    catalog: str | None = None,
+    report: Path | None = None,
+    after_line: int = 0,
+) -> int:
+    """Import people (or what they did, or items of a catalog) from a CSV file. Wrong rows are reported and stop no other.
+
+    The report has the refused rows with line and reason; mend it and import it.
+
+    Parameters
+    ----------
+    path
+        The file: UTF-8, a header, a column that says who; for a catalog its fields, `id` first.
+    name
+        The workspace.
+    kind
+        What its rows are.
+    catalog
+        The catalog whose items they are, by its name.
+    report
+        Where to write the refused rows; beside the file where nothing is said.
+    after_line
+        Go on after this line, where an import was stopped.
+    """
+
+    async def work(stop: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, name)
+            refused = report or path.with_suffix(".refused.csv")
+            try:
+                with bar(path.name, size_of(path)) as progress:
+                    more: dict[str, Any] = {
+                        "report": refused,
+                        "progress": progress,
+                        "stop": stop,
+                        "after_line": after_line,
+                    }
+                    result: Imported | Items
+                    if catalog is not None:
+                        result = await import_items(db, publication.workspace, catalog, path, **more)
+                    else:
+                        parts = (db, Published(db), await read_clock(db), Silent(), Silent())
+                        result = await import_file(parts, publication.workspace, path, kind=kind, **more)
+            except Unusable as error:
+                raise Stop(str(error), 2) from error
+        _told(result, path, refused)
+        return 130 if result.stopped else 1 if result.refusals else 0
+
+    return run(work)
+
+
+def _told(result: Imported | Items, path: Path, report: Path) -> None:
+    people = ""
+    if isinstance(result, Imported):
+        people = f" ({result.created:,} people created, {result.updated:,} updated)"
+    out.print(
+        f"{path.name}: {result.rows:,} rows, {result.taken:,} taken{people}, {result.refusals:,} refused"
+    )
+    for line, text in result.warnings[:10] if isinstance(result, Imported) else ():
+        err.print(f"  line {line}: {text}", markup=False)
+    if result.refusals:
+        err.print("refused:")
+        for line, reason in result.refused[:5]:
+            err.print(f"  line {line}: {reason}", markup=False)
+        err.print(f"all refused rows: {report}", markup=False)
+    if result.stopped:
+        err.print(
+            f"stopped after line {result.line}: go on with --after-line {result.line}, or import it again"
+        )

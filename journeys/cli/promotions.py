@@ -1,0 +1,122 @@
+"""`journeys promotions`: lists of promotion codes are filled from files, and listed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from journeys.cli.console import Stop, bar, err, out, run
+from journeys.cli.places import database, workspace
+from journeys.engine.clock import Clock
+from journeys.engine.intake.csv import Unusable, opened
+from journeys.engine.intake.rows import rows
+from journeys.engine.intake.times import instant
+from journeys.engine.promotions import Full, code_of, end_of, filling, lists
+
+Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
+SHOWN = 5
+"""So many refused lines are printed."""
+
+
+@dataclass
+class Refused:
+    """Lines that are no codes: how many, and the first of them with the reason."""
+
+    count: int = 0
+    first: list[tuple[int, str]] = field(default_factory=list)
+
+    def take(self, line: int, reason: str) -> None:
+        """Remember one."""
+        self.count += 1
+        if len(self.first) < SHOWN:
+            self.first.append((line, reason))
+
+
+def import_(name: str, path: Path, *, expires: str, workspace_name: Workspace = "default") -> int:
+    """Put codes into a list, which is made if new. Codes that it has are passed over, so a file may be imported again.
+
+    Parameters
+    ----------
+    name
+        The list, as templates name it: {% promotion('NAME') %}.
+    path
+        The file: one code a line, or CSV with the codes in its first column; a header `code` is passed over.
+    expires
+        When the list ends, within six months: no code leaves after that. ISO 8601; without a zone it is UTC.
+    workspace_name
+        The workspace.
+    """
+    ends = instant(expires)
+    if ends is None:
+        raise Stop(
+            f"--expires is not an instant: {expires}; write 2027-05-31 or 2027-05-31T22:00:00+02:00", 2
+        )
+
+    async def work(stop: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            refused = Refused()
+            size = path.stat().st_size if path.exists() else 0
+            read = added = 0
+            try:
+                end_of(ends, Clock().now())
+                with opened(path) as file, bar(path.name, size) as progress:
+                    codes = _codes(file, refused, stop)
+                    async for filled in filling(db, publication.workspace, name, ends, codes):
+                        read, added = filled.read, filled.added
+                        progress(file.buffer.tell())
+            except (Full, Unusable) as error:
+                raise Stop(str(error), 2) from error
+        out.print(f"{name}: {read:,} codes read, {added:,} new; the list ends {ends:%Y-%m-%d %H:%M} UTC")
+        for line, reason in refused.first:
+            err.print(f"  line {line}: {reason}", markup=False)
+        if refused.count:
+            err.print(f"refused: {refused.count:,} lines")
+        return 130 if stop.is_set() else 1 if refused.count else 0
+
+    return run(work)
+
+
+def _codes(file: Iterator[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:
+    for row in rows(file):
+        if stop.is_set():
+            return
+        cell = row.cells[0] if row.cells else ""
+        if row.line == 1 and cell.strip().lower() == "code":
+            continue
+        code = code_of(cell)
+        if code is None or row.wrong is not None:
+            refused.take(row.line, row.wrong or "a code has 1 to 200 characters")
+        else:
+            yield code
+
+
+def list_(*, workspace_name: Workspace = "default") -> int:
+    """Show the lists of a workspace: when each ends, how many codes are left, how many are somebody's.
+
+    Parameters
+    ----------
+    workspace_name
+        The workspace.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            found = await lists(db.pool, publication.workspace)
+        table = Table()
+        for column in ("list", "ends (UTC)", "unused", "charged"):
+            table.add_column(column)
+        for one in found:
+            ends = f"{one['expires']:%Y-%m-%d %H:%M}"
+            table.add_row(one["name"], ends, f"{one['unused']:,}", f"{one['charged']:,}")
+        out.print(table if found else "there is no list")
+        return 0
+
+    return run(work)

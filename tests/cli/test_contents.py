@@ -1,0 +1,50 @@
+"""Catalog items and promotion codes from the command line."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from journeys.engine.store import Database
+from tests.canvas.test_catalogs import FOOTER, SHOES
+from tests.cli.test_commands import journeys
+
+
+async def test_a_catalog_is_published_and_filled_from_a_file(db: Database, tmp_path: Path) -> None:
+    """CAT-1, CAT-6: what is wrong is said by line; a type is for good."""
+    (tmp_path / "shoes.yaml").write_text(SHOES + "---\n" + FOOTER, encoding="utf-8")
+    (tmp_path / "shoes.csv").write_text("id,title,price\na,Able,9.50\nb,Bold,cheap\n", encoding="utf-8")
+    published = await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
+    imported = await journeys("import", "shoes.csv", "--catalog", "shoes", url=db.url, cwd=tmp_path)
+
+    assert published.out.count("new ") >= 2
+    assert (imported.code, imported.out) == (1, "shoes.csv: 2 rows, 1 taken, 1 refused\n")
+    assert "line 3: price: “cheap” is no value of type number" in imported.err
+    assert "all refused rows: shoes.refused.csv" in imported.err
+    (tmp_path / "shoes.yaml").write_text(
+        SHOES.replace("{name: title, type: string}", "{name: title, type: time}")
+    )
+    refused = await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
+    assert refused.code == 1
+    assert "the field “title” of the catalog “shoes” is of type string, for good" in refused.err
+    unknown = await journeys("import", "shoes.csv", "--catalog", "shoos", url=db.url, cwd=tmp_path)
+    assert (unknown.code, "did you mean “shoes”?" in unknown.err) == (2, True)
+
+
+async def test_a_list_of_codes_is_filled_from_a_file_and_shown(db: Database, tmp_path: Path) -> None:
+    """P4"""
+    (tmp_path / "shoes.yaml").write_text(SHOES, encoding="utf-8")
+    await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
+    (tmp_path / "codes.csv").write_text(f"code,note\nONE,x\nTWO,y\nONE,z\n{'x' * 201},w\n", encoding="utf-8")
+    ends = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
+    words = ("promotions", "import", "spring", "codes.csv", "--expires")
+
+    filled = await journeys(*words, ends, url=db.url, cwd=tmp_path)
+    assert (filled.code, filled.out) == (
+        1, f"spring: 3 codes read, 2 new; the list ends {ends} 00:00 UTC\n",
+    )  # fmt: skip
+    assert "line 5: a code has 1 to 200 characters" in filled.err
+    shown = await journeys("promotions", "list", url=db.url, cwd=tmp_path)
+    assert "spring" in shown.out
+    for wrong in ("soon", "2020-01-01", "2099-01-01"):
+        assert (await journeys(*words, wrong, url=db.url, cwd=tmp_path)).code == 2
