@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import journeys
+from journeys.api.openapi_contents import paths as contents
 
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}
@@ -173,6 +174,7 @@ def document() -> dict[str, Any]:
                 TRIGGERED,
                 parameters=[IDEMPOTENCY_KEY],
             ),
+            **contents(),
             "/health": {
                 "get": {
                     "summary": "Whether the API and its database are up",

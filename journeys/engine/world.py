@@ -33,6 +33,7 @@ from journeys.canvas.vocabulary import (
 from journeys.engine.audience.match import Person, heard, matches, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.drive import Answers, Case, Round, drive
+from journeys.engine.outside import Outside
 from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.people.updates import Echo, updated
 from journeys.engine.published import Publication
@@ -144,7 +145,14 @@ class World:
         """Write attributes and log events; what cannot be rendered writes nothing (UPD-8)."""
         step: Any = live.case.plan.steps[update.step]
         try:
-            attributes, echoes = updated(live.profile, step, update, self._values(live, update.at), live.hops)
+            attributes, echoes = updated(
+                live.profile,
+                step,
+                update,
+                self._values(live, update.at),
+                live.hops,
+                Outside().services(live.publication, live.profile.id),
+            )
         except (Aborted, RenderError, TemplateError) as error:
             self.fact(live, "update_failed", update.at, update.step, {"reason": str(error)})
             return

@@ -387,3 +387,16 @@ async def test_a_list_without_a_code_aborts_the_message(db: Database, mailbox: M
     stage.clock.turn(timedelta(days=1))  # type: ignore[attr-defined]
     assert (await post(stage, mailbox))[-1] == ("aborted", "promo_codes_expired")
     assert await db.pool.fetchval("select count(*) from promotion_codes where send is not null") == 1
+
+
+async def test_a_user_update_fills_blocks_in(db: Database) -> None:
+    """B1: an attribute that is Liquid may name a block."""
+    text = canvas(
+        "  - {type: user_update, id: u, attributes: {greeting: '{{content_blocks.${hello}}}!'}}"
+    ) + block("hello", "Hello {{${first_name}}}").replace("content: |\n  ", "content: ")
+    stage = await stage_on(db, text)
+    mel = await stage.person(first_name="Mel")
+    for entry in await stage.enter(mel):
+        await stage.burst(entry)
+
+    assert await db.pool.fetchval("select attributes->>'greeting' from people") == "Hello Mel!"

@@ -246,9 +246,9 @@ def problems(source: str, compiler: Callable[[str], Template] = compile) -> list
     return []
 
 
-def render_value(source: str, values: Values) -> str:
+def render_value(source: str, values: Values, services: Services | None = None) -> str:
     """The text that a piece of Liquid comes to. Raises as `compile` and `Template.render` do."""
-    return compile(source).render(values)
+    return compile(source).render(values, services)
 
 
 async def _settled(text: Awaitable[str], services: Services) -> str:

@@ -287,10 +287,6 @@ def _cell(cell: str) -> str:
     return '"' + cell.replace('"', '""') + '"' if needed else cell
 
 
-<<<<<<< HEAD
-__all__ = ["Imported", "Kind", "Parts", "Unusable", "import_file", "preview", "size_of", "typed"]
-=======
 __all__ = [
-    "Imported", "Kind", "Parts", "Report", "Unusable", "batches", "import_file", "opened", "preview", "typed",
+    "Imported", "Kind", "Parts", "Report", "Unusable", "batches", "import_file", "opened", "preview", "size_of", "typed",
 ]  # fmt: skip
->>>>>>> 6d8f031 (Items of catalogs and promotion codes come from files of any size; processes that are killed charge each send one code)

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.vocabulary import Update
-from journeys.engine.content import Values, render_value
+from journeys.engine.content import Services, Values, render_value
 from journeys.engine.people.profiles import Profile
 
 MOST_HOPS = 20
@@ -30,16 +30,16 @@ class Echo:
 
 
 def updated(
-    profile: Profile, step: Any, update: Update, values: Values, hops: int
+    profile: Profile, step: Any, update: Update, values: Values, hops: int, services: Services | None = None
 ) -> tuple[Mapping[str, Any], Sequence[Echo]]:
     """The attributes after the update, and the events that it logs (UPD-1, UPD-5).
 
     Raises `Aborted`, `RenderError` or `TemplateError` where a value's Liquid cannot be rendered: then nothing of
-    the update is done (UPD-8).
+    the update is done (UPD-8). `services` answer what may be asked within a transaction: content blocks.
     """
     attributes = dict(profile.attributes)
     for name, change in step.attributes.items():
-        value = _changed(attributes.get(name), change, values)
+        value = _changed(attributes.get(name), change, values, services)
         if value is None:
             attributes.pop(name, None)
         else:
@@ -51,7 +51,7 @@ def updated(
             f"{update.key}/{place}",
             event.name,
             update.at,
-            {name: _rendered(value, values) for name, value in event.properties.items()},
+            {name: _rendered(value, values, services) for name, value in event.properties.items()},
             hops + 1,
         )
         for place, event in enumerate(step.events)
@@ -59,11 +59,11 @@ def updated(
     return attributes, echoes
 
 
-def _changed(before: Any, change: Any, values: Values) -> Any:
+def _changed(before: Any, change: Any, values: Values, services: Services | None) -> Any:
     """What the attribute comes to. An increment of something that is no number leaves it alone (ATT-3)."""
     increment = getattr(change, "increment", None)
     if increment is None:
-        return _rendered(change, values)
+        return _rendered(change, values, services)
     if before is None:
         return increment
     if isinstance(before, bool) or not isinstance(before, int | float):
@@ -71,9 +71,9 @@ def _changed(before: Any, change: Any, values: Values) -> Any:
     return before + increment
 
 
-def _rendered(value: Any, values: Values) -> Any:
+def _rendered(value: Any, values: Values, services: Services | None) -> Any:
     if isinstance(value, str) and ("{{" in value or "{%" in value):
-        return render_value(value, values)
+        return render_value(value, values, services)
     return value
 
 
