@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
 
 from journeys.canvas.filters import (
     EventTrigger,
@@ -20,20 +20,11 @@ from journeys.canvas.problems import wrong
 from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
 from journeys.canvas.times import Instant, LongSpan, SomeSpan
-from journeys.canvas.values import Frozen
+from journeys.canvas.values import Frozen, Later, not_yet
 
 MOST_CONVERSIONS = 4
 SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)
 """The deadline of a conversion lies between these (CNV-3)."""
-
-
-def _later(data: Any, allowed: dict[str, Any]) -> Any:
-    """Refuse keys that a later version brings, unless they are written with their default."""
-    if isinstance(data, dict):
-        for name, default in allowed.items():
-            if name in data and data[name] != default:
-                raise wrong("J108", f"`{name}` comes with a later version", "leave it out")
-    return data
 
 
 def _trigger(owner: Any) -> Trigger | None:
@@ -62,26 +53,22 @@ class Schedule(Awaited):
     """Who comes in, and when: by an event (or purchase, or engagement), or by API. `starts` and `ends` bound it."""
 
     api: Literal[True] | None = None
-    once: None = None
-    every: None = None
+    once: Later = None
+    every: Later = None
     starts: Instant | None = None
     ends: Instant | None = None
 
-    @model_validator(mode="before")
-    @classmethod
-    def _not_yet(cls, data: Any) -> Any:
-        return _later(
-            data, {"once": None, "every": None, "weekdays": None, "days": None, "at": None, "zone": None}
-        )
+    LATER: ClassVar[tuple[str, ...]] = ("weekdays", "days", "at", "zone")
 
     @model_validator(mode="after")
     def _one(self) -> Self:
         ways = [name for name in ("event", "purchase", "message", "api") if getattr(self, name) is not None]
         if len(ways) != 1:
             said = " and ".join(ways) if ways else "none"
-            raise wrong("J104", f"a schedule has exactly one of event, api, once, every; it has {said}")
+            message = f"a schedule has exactly one of event, purchase, message, api; it has {said}"
+            raise wrong("J104", message, at=ways[1:2])
         if self.starts and self.ends and self.starts.tzinfo == self.ends.tzinfo and self.starts >= self.ends:
-            raise wrong("J107", "the entry window ends before it starts")
+            raise wrong("J107", "the entry window ends before it starts", at=("ends",))
         return self
 
     @property
@@ -138,13 +125,11 @@ class Exit(Awaited):
         ]
         if len(ways) != 1:
             said = " and ".join(ways) if ways else "none"
-            raise wrong(
-                "J104", f"an exit has exactly one of event, purchase, message, audience; it has {said}"
-            )
+            message = f"an exit has exactly one of event, purchase, message, audience; it has {said}"
+            raise wrong("J104", message, at=ways[1:2])
         if self.audience is not None and self.release == "immediate":
-            raise wrong(
-                "J108", "`release: immediate` of an audience comes with a later version", "leave it out"
-            )
+            message = "`release: immediate` of an audience comes with a later version"
+            raise wrong("J108", message, "leave it out", at=("release",))
         return self
 
     @property
@@ -158,20 +143,24 @@ class Exit(Awaited):
         return self.audience is None and self.release != "end_of_step"
 
 
+def _deadline(within: timedelta) -> timedelta:
+    if not SHORTEST_DEADLINE <= within <= LONGEST_DEADLINE:
+        raise wrong("J403", "a conversion's deadline lies between 5 minutes and 30 days")
+    return within
+
+
 class Conversion(Awaited):
     """What counts as success, within how long of the entry (CNV-3, CNV-4). `revenue` names the property that adds up."""
 
     name: Id
-    within: LongSpan
+    within: Annotated[LongSpan, AfterValidator(_deadline)]
     revenue: str | None = None
 
     @model_validator(mode="after")
-    def _bounded(self) -> Self:
+    def _one(self) -> Self:
         ways = [name for name in ("event", "purchase", "message") if getattr(self, name) is not None]
         if len(ways) != 1:
-            raise wrong("J104", "a conversion has exactly one of event, purchase, message")
-        if not SHORTEST_DEADLINE <= self.within <= LONGEST_DEADLINE:
-            raise wrong("J403", "a conversion's deadline lies between 5 minutes and 30 days")
+            raise wrong("J104", "a conversion has exactly one of event, purchase, message", at=ways[1:2])
         return self
 
     @property
@@ -186,14 +175,9 @@ class Sending(Frozen):
     """For all messages of the canvas: whom they may reach (SUB-1). Quiet hours, caps and rates come later."""
 
     subscription: Literal["opted_in", "subscribed", "all"] = "subscribed"
-    quiet_hours: None = None
-    caps: Literal["obey"] = "obey"
-    rate: None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _not_yet(cls, data: Any) -> Any:
-        return _later(data, {"quiet_hours": None, "caps": "obey", "rate": None})
+    quiet_hours: Later = None
+    caps: Annotated[Literal["obey"], not_yet("ignore")] = "obey"
+    rate: Later = None
 
 
 class Variant(Frozen):
@@ -205,10 +189,16 @@ class Variant(Frozen):
     steps: tuple[AnyStep, ...] = ()
 
     @model_validator(mode="after")
-    def _control(self) -> Self:
-        if self.control and self.steps:
-            raise wrong("J104", "the control variant has no steps: its people get no messages (VAR-4)")
+    def _agreed(self) -> Self:
+        self.agree()
         return self
+
+    def agree(self) -> None:
+        """Raises where its parts do not go together."""
+        if self.control and self.steps:
+            raise wrong(
+                "J104", "the control variant has no steps: its people get no messages (VAR-4)", at=("steps",)
+            )
 
 
 class Canvas(Frozen):
@@ -228,42 +218,44 @@ class Canvas(Frozen):
     tags: tuple[str, ...] = ()
     schedule: Schedule
     audience: Filter | None = None
-    existing: Literal["skip"] = "skip"
-    key: None = None
+    existing: Annotated[Literal["skip"], not_yet("include")] = "skip"
+    key: Later = None
     workflow: Literal["always", "when_waiting"] | None = None
     reentry: Again = "never"
-    entry_limit: None = None
+    entry_limit: Later = None
     exits: tuple[Exit, ...] = ()
     conversions: tuple[Conversion, ...] = ()
     send: Sending = Sending()
     variants: tuple[Variant, ...] = ()
     steps: tuple[AnyStep, ...] = ()
 
-    @model_validator(mode="before")
-    @classmethod
-    def _not_yet(cls, data: Any) -> Any:
-        return _later(data, {"existing": "skip", "key": None, "entry_limit": None})
-
     @model_validator(mode="after")
-    def _whole(self) -> Self:
+    def _agreed(self) -> Self:
+        self.agree()
+        return self
+
+    def agree(self) -> None:
+        """Raises where its parts do not go together."""
         if self.variants and self.steps:
-            raise wrong("J104", "a canvas has either `variants` or `steps`")
+            raise wrong("J104", "a canvas has either `variants` or `steps`", at=("steps",))
         if len(self.conversions) > MOST_CONVERSIONS:
             raise wrong(
                 "J402",
                 f"a canvas has at most {MOST_CONVERSIONS} conversions; this has {len(self.conversions)}",
+                at=("conversions", MOST_CONVERSIONS),
             )
         if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:
             total = sum(variant.weight for variant in self.variants)
-            raise wrong("J205", f"the weights of the variants make {total:g}, not 100")
-        if sum(variant.control for variant in self.variants) > 1:
-            raise wrong("J206", "a canvas has at most one control variant")
-        return self
+            raise wrong("J205", f"the weights of the variants make {total:g}, not 100", at=("variants",))
+        controls = [place for place, variant in enumerate(self.variants) if variant.control]
+        if len(controls) > 1:
+            message = "a canvas has at most one control variant"
+            raise wrong("J206", message, at=("variants", controls[1], "control"))
 
     @property
     def arms(self) -> tuple[Variant, ...]:
         """Its variants; the one that `steps` alone implies is called `main`."""
-        return self.variants or (Variant(name="main", weight=100, steps=self.steps),)
+        return self.variants or (Variant.model_construct(name="main", weight=100, steps=self.steps),)
 
     @property
     def event_exits(self) -> Sequence[Exit]:

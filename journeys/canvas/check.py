@@ -23,6 +23,7 @@ from journeys.canvas.filters import (
 from journeys.canvas.places import Path, Places
 from journeys.canvas.plan import END, links
 from journeys.canvas.problems import Problem, meant, nearest
+from journeys.canvas.sketch import Unread
 from journeys.canvas.steps import ActionPaths, ExperimentPaths, Message, Step
 
 MOST_STEPS = 200
@@ -42,7 +43,7 @@ class Site:
 
     @property
     def ids(self) -> list[str]:
-        """The ids of all steps, in the order in which they are written."""
+        """The ids of all steps, in the order in which they are written; of those that cannot be read maybe empty."""
         return [step.id for _, step in self.steps]
 
 
@@ -67,7 +68,7 @@ def _placed(steps: Sequence[Step], path: Path) -> Iterator[tuple[Path, Step]]:
 
 
 def check(canvas: Canvas, places: Places, segments: Mapping[str, Filter] | None = None) -> list[Problem]:
-    """All that is wrong with the graph of a canvas whose shape is right. `segments`: those that are known."""
+    """All that is wrong with the graph of a canvas, or of the sketch of one. `segments`: those that are known."""
     here = site(canvas, places)
     problems = [problem for one in CHECKS for problem in one(here)]
     if segments is not None:
@@ -88,7 +89,7 @@ def same_names(here: Site) -> Iterator[Problem]:
     """J204 and J206"""
     seen: dict[str, Path] = {}
     for path, step in here.steps:
-        if step.id in seen:
+        if step.id and step.id in seen:
             line = here.places.where((*seen[step.id], "id")).line
             yield here.problem("J204", (*path, "id"), f"there is another step “{step.id}”, in line {line}")
         seen.setdefault(step.id, path)
@@ -131,7 +132,7 @@ def thens(here: Site) -> Iterator[Problem]:
                     "J201",
                     where,
                     f"`then` names the step “{then}”, which is not there",
-                    meant(then, [*ids, END]),
+                    meant(then, [*filter(None, ids), END]),
                 )
             elif order[then] <= number:
                 yield here.problem(
@@ -143,22 +144,24 @@ def thens(here: Site) -> Iterator[Problem]:
 
 
 def reachable(here: Site) -> Iterator[Problem]:
-    """J202: everybody can get to every step."""
-    if any(True for one in (same_names, thens) for _ in one(here)):
-        return  # what the names mean must be settled first
+    """J202: everybody can get to every step. A `then` that names none means the one that is spelt most like it."""
+    ids = here.ids
     graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_nodes_from(here.ids)
-    graph.add_node("@")
-    branching = {step.id for _, step in here.steps if step.branches()}
+    graph.add_nodes_from(["@", *ids])
+    branching = {
+        step.id for _, step in here.steps if step.branches() and not isinstance(step, Unread)
+    }  # one that cannot be read may lead on as well
     for variant in here.canvas.arms:
         if variant.steps:
             graph.add_edge("@", variant.steps[0].id)
-        for step, exits in links(variant.steps, None):
+        for step, exits in links(
+            variant.steps, None, lambda then: then if then in graph else nearest(then, ids)
+        ):
             ways = [target for name, target in exits.items() if name != "next" or step not in branching]
-            graph.add_edges_from((step, target) for target in ways if target is not None and target in graph)
+            graph.add_edges_from((step, target) for target in ways if target is not None)
     reached = {"@", *nx.descendants(graph, "@")}
     for path, each in here.steps:
-        if each.id not in reached:
+        if each.id and each.id not in reached:
             yield here.problem(
                 "J202",
                 (*path, "id"),
@@ -169,8 +172,8 @@ def reachable(here: Site) -> Iterator[Problem]:
 
 def message_steps(here: Site) -> Iterator[Problem]:
     """J207: what is asked of a message names a step of this canvas that sends one, and comes earlier."""
-    order = {step.id: place for place, (_, step) in enumerate(here.steps)}
-    sends = [step.id for _, step in here.steps if step.sends]
+    order = {step.id: place for place, (_, step) in reversed(list(enumerate(here.steps)))}
+    sends = [step.id for _, step in here.steps if step.sends and step.id]
     for number, (path, step) in enumerate(here.steps):
         for where, name in _message_references(step):
             if name not in sends:

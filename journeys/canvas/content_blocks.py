@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from journeys.canvas.places import Places
@@ -25,6 +25,10 @@ class ContentBlock(Frozen):
     description: str = ""
     state: Literal["active", "draft"] = "active"
     tags: tuple[str, ...] = ()
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this block, by the place at which it is written."""
+        return {("content",): self.content}
 
 
 def faults(block: ContentBlock) -> Iterator[tuple[str, str]]:

@@ -98,7 +98,10 @@ class Condition(Frozen):
         if len(used) != 1:
             said = f"it has {' and '.join(used)}" if used else "it has none"
             raise wrong(
-                "J104", f"a condition has exactly one operator; {said}", "one of " + ", ".join(OPERATORS)
+                "J104",
+                f"a condition has exactly one operator; {said}",
+                "one of " + ", ".join(OPERATORS),
+                at=used[1:2],
             )
         if self.matches is not None:
             _check_pattern(self.matches)
@@ -346,13 +349,14 @@ def _known(kinds: Mapping[str, type[Any]], what: str) -> BeforeValidator:
             return value
         later = [name for name in LATER_SUBJECTS if name in value]
         if later:
-            raise wrong("J108", f"`{later[0]}` comes with a later version")
+            raise wrong("J108", f"`{later[0]}` comes with a later version", "leave it out", at=later[:1])
         if len(found) > 1:
             hint = "combine several with all, any, none"
-            raise wrong("J109", f"{what} has one subject, not {' and '.join(found)}", hint)
+            raise wrong("J109", f"{what} has one subject, not {' and '.join(found)}", hint, at=found[1:2])
         keys = [str(key) for key in value]
         hint = meant(keys[0], kinds) if keys else f"allowed: {', '.join(kinds)}"
-        raise wrong("J109", f"{what} has no subject that is known: {', '.join(keys) or 'it is empty'}", hint)
+        said = ", ".join(keys) or "it is empty"
+        raise wrong("J109", f"{what} has no subject that is known: {said}", hint, at=keys[:1])
 
     return BeforeValidator(check)
 

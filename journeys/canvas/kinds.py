@@ -80,7 +80,7 @@ class WebhookTemplate(Frozen):
         """The Liquid of this template, by the place at which it is written."""
         found: dict[tuple[str | int, ...], str] = {("url",): self.url}
         found.update({("headers", name): value for name, value in self.headers.items()})
-        found.update(_texts(self.body, ("body",)))
+        found.update(texts(self.body, ("body",)))
         if self.text is not None:
             found["text",] = self.text
         return found
@@ -96,19 +96,20 @@ class ChannelTemplate(Frozen):
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
-        return _texts(self.content, ("content",))
+        return texts(self.content, ("content",))
 
 
-def _texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
+def texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
+    """All texts within a value, each by its path."""
     if isinstance(value, str):
         return {where: value}
     found: dict[tuple[str | int, ...], str] = {}
     if isinstance(value, Mapping):
         for name, part in value.items():
-            found.update(_texts(part, (*where, name)))
+            found.update(texts(part, (*where, name)))
     elif isinstance(value, list | tuple):
         for place, part in enumerate(value):
-            found.update(_texts(part, (*where, place)))
+            found.update(texts(part, (*where, place)))
     return found
 
 
@@ -122,7 +123,8 @@ def _has_channel(value: Any) -> Any:
     if isinstance(value, ChannelTemplate) or (isinstance(value, Mapping) and "content" in value):
         return value
     if not isinstance(channel, str) or channel not in TEMPLATES:
-        raise wrong("J303", f"there is no channel “{channel}” for templates", meant(str(channel), TEMPLATES))
+        message = f"there is no channel “{channel}” for templates"
+        raise wrong("J303", message, meant(str(channel), TEMPLATES), at=("channel",))
     return value
 
 
@@ -158,6 +160,11 @@ KINDS: Mapping[str, Any] = {
     "catalog": TypeAdapter(Catalog),
     "workspace": TypeAdapter(WorkspaceSettings),
 }
+LIQUID: Mapping[str, tuple[str, ...]] = {
+    "template": ("subject", "preheader", "html", "url", "headers", "body", "text", "content"),
+    "content_block": ("content",),
+}
+"""The keys of a definition under which Liquid stands."""
 LATER_KINDS = (
     "campaign", "subscription_group", "source", "flag", "caps", "quiet_hours",
     "sending_domain", "attributes",

@@ -15,6 +15,7 @@ from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog, check_catalog
 from journeys.canvas.check import check, check_segment
 from journeys.canvas.content_blocks import ContentBlock, check_content_block
+from journeys.canvas.filters import BucketFilter, Filter
 from journeys.canvas.kinds import (
     ChannelTemplate,
     EmailTemplate,
@@ -37,13 +38,16 @@ VALUES = (
     Catalog,
     WorkspaceSettings,
 )
+EVERYBODY = BucketFilter(bucket=(0, 9999))
+"""Stands for the filter of a segment that cannot be read."""
+
 SUFFIXES = (".yaml", ".yml", ".py")
 
 
 def load(paths: Iterable[Path]) -> Definitions:
     """All definitions of these files and folders, with everything that is wrong with them but the world's part.
 
-    Segments may be named across files. A canvas with problems is left out of the definitions.
+    Segments may be named across files. What has a wrong shape is among the broken ones, and checked as far as it goes.
     """
     found = read(paths)
     found.problems += checked(found)
@@ -51,7 +55,7 @@ def load(paths: Iterable[Path]) -> Definitions:
 
 
 def read(paths: Iterable[Path]) -> Definitions:
-    """All definitions of these files and folders whose shape is right, and what is wrong with the others."""
+    """All definitions of these files and folders, and what is wrong with the shape of those that are broken."""
     found = Definitions()
     for path in _files(paths):
         definitions, problems = read_python(path) if path.suffix == ".py" else read_file(path)
@@ -62,10 +66,11 @@ def read(paths: Iterable[Path]) -> Definitions:
 
 
 def checked(found: Definitions) -> list[Problem]:
-    """What is wrong within definitions whose shape is right: graphs, and the names that they use of one another."""
-    segments = {name: one.value.when for name, one in found.segments.items()}
+    """What is wrong beside their shape: graphs, and the names that they use of one another; as far as it can be read."""
+    segments: dict[str, Filter] = dict.fromkeys(found.named("segment"), EVERYBODY)
+    segments |= {name: one.value.when for name, one in found.segments.items()}
     problems: list[Problem] = []
-    for one in found.canvases.values():
+    for one in found.drafts():
         problems += check(one.value, one.places, segments)
     for one in found.segments.values():
         problems += check_segment(one.name, one.value.when, one.places, segments)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
@@ -23,6 +23,8 @@ LARGEST = 4 * 1024 * 1024
 """Limits of a file: nesting, number of values, bytes. What is beyond them is an attack or an accident."""
 
 Path = tuple[str | int, ...]
+
+_Spot = TypeVar("_Spot")
 
 _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uffff\ud800-\udfff]|\r(?!\n)")
 """Control characters, and line breaks that editors do not agree on."""
@@ -60,6 +62,18 @@ class Places:
             if not path:
                 return Where(self.file, 1, 1)
             path = path[:-1]
+
+    def rename(self, path: Path, name: Path) -> None:
+        """Know what is written at one path by another as well."""
+        self._renamed(self.values, path, name)
+        self._renamed(self.keys, path, name)
+        self._renamed(self.inline, path, name)
+        self.literals |= {name + each[len(path) :] for each in self.literals if each[: len(path)] == path}
+
+    @staticmethod
+    def _renamed(known: dict[Path, _Spot], path: Path, name: Path) -> None:
+        depth = len(path)
+        known.update({name + each[depth:]: spot for each, spot in known.items() if each[:depth] == path})
 
     def within(self, path: Path, line: int, column: int) -> Where:
         """The place of a line and column of a text: exact in block literals and within a line, else that of its key."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cached_property
@@ -73,27 +73,29 @@ def walk(steps: Sequence[Step]) -> Iterator[Step]:
             yield from walk(branch.steps)
 
 
-def links(steps: Sequence[Step], after: str | None) -> Iterator[tuple[str, dict[str, str | None]]]:
+def links(
+    steps: Sequence[Step], after: str | None, meant: Callable[[str], str | None] = str
+) -> Iterator[tuple[str, dict[str, str | None]]]:
     """The exits of all steps of a sequence that is followed by the step `after`.
 
     A sequence reads downwards; a branch that runs out falls through to what follows the branching step; `then`
-    goes elsewhere.
+    goes elsewhere: to the step that it `meant`, and nowhere else where it meant none.
     """
     for place, step in enumerate(steps):
         following = steps[place + 1].id if place + 1 < len(steps) else after
-        onward = _then(step.then, following)
+        onward = _then(step.then, following, meant)
         exits: dict[str, str | None] = {"next": onward}
         for name, branch in step.branches().items():
-            end = _then(branch.then, onward)
+            end = _then(branch.then, onward, meant)
             exits[name] = branch.steps[0].id if branch.steps else end
-            yield from links(branch.steps, end)
+            yield from links(branch.steps, end, meant)
         yield step.id, exits
 
 
-def _then(then: str | None, following: str | None) -> str | None:
-    if then is None:
-        return following
-    return None if then == END else then
+def _then(then: str | None, following: str | None, meant: Callable[[str], str | None]) -> str | None:
+    if then == END:
+        return None
+    return following if then is None else meant(then) or following
 
 
 def canonical(canvas: Canvas) -> str:

@@ -12,42 +12,50 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
-from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
-from journeys.canvas.content_blocks import ContentBlock
-from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
-from journeys.canvas.kinds import (
-    FORMAT,
-    KINDS,
-    LATER_KINDS,
-    TEMPLATES,
-    Segment,
-    Sender,
-    WorkspaceSettings,
-    kind_of,
-)
-from journeys.canvas.places import LARGEST, Path, Places, parse_documents
+from journeys.canvas.kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of, texts
+from journeys.canvas.places import LARGEST, Places, parse_documents
 from journeys.canvas.problems import Problem, Refused, Where, meant
-from journeys.canvas.steps import (
-    STEP_TYPES,
-    ActionPath,
-    AudiencePath,
-    ExperimentControl,
-    ExperimentPath,
-    LoggedEvent,
-    Variable,
-)
+from journeys.canvas.shapes import shape_problems
+from journeys.canvas.sketch import sketch
 
 HEADER = "# yaml-language-server: $schema={}\n"
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """Stands for a definition whose shape is wrong, where others name it. What is Liquid in it can be read."""
+
+    kind: str
+    body: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Its name, if it says one."""
+        name = self.body.get("name")
+        return name if isinstance(name, str) else ""
+
+    @property
+    def channel(self) -> str | None:
+        """The channel of a template."""
+        channel = self.body.get("channel")
+        return channel if isinstance(channel, str) else None
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid that it has, by the place at which it is written."""
+        return texts({name: self.body.get(name) for name in LIQUID.get(self.kind, ())}, ())
+
+
+@dataclass(frozen=True)
 class Definition:
-    """One definition that was read: its kind, its value, and where its parts are written (Python files: nowhere)."""
+    """One definition that was read: its kind, its value, and where its parts are written.
+
+    One whose shape is wrong is not `whole`: a canvas as far as it can be read, of other kinds no more than its name.
+    """
 
     kind: str
     value: Any
     places: Places
+    whole: bool = True
 
     @property
     def name(self) -> str:
@@ -65,6 +73,8 @@ class Definitions:
     content_blocks: dict[str, Definition] = field(default_factory=dict)
     catalogs: dict[str, Definition] = field(default_factory=dict)
     workspaces: dict[str, Definition] = field(default_factory=dict)
+    broken: list[Definition] = field(default_factory=list)
+    """Those whose shape is wrong: they are checked as far as that goes, and cannot be used."""
     problems: list[Problem] = field(default_factory=list)
 
     def of(self, kind: str) -> dict[str, Definition]:
@@ -80,6 +90,9 @@ class Definitions:
 
     def add(self, definition: Definition) -> None:
         """Take a definition in; a second one of the same name is a problem."""
+        if not definition.whole:
+            self.broken.append(definition)
+            return
         known = self.of(definition.kind)
         if definition.name in known:
             where = definition.places.where(("name",))
@@ -90,13 +103,21 @@ class Definitions:
             return
         known[definition.name] = definition
 
+    def named(self, kind: str) -> frozenset[str]:
+        """The names of all definitions of a kind, broken ones too."""
+        return frozenset(self.of(kind)) | {one.name for one in self.broken if one.kind == kind}
+
+    def drafts(self) -> Iterable[Definition]:
+        """All canvases, broken ones too."""
+        return [*self.canvases.values(), *(one for one in self.broken if one.kind == "canvas")]
+
     def all(self) -> Iterable[Definition]:
         """All of them."""
         return [one for kind in KINDS for one in self.of(kind).values()]
 
 
 def read_text(text: str, file: str = "<text>") -> tuple[list[Definition], list[Problem]]:
-    """The definitions of a YAML text, and what is wrong with the others."""
+    """The definitions of a YAML text, broken ones too, and what is wrong with the shape of these."""
     definitions: list[Definition] = []
     problems: list[Problem] = []
     try:
@@ -117,15 +138,29 @@ def read_text(text: str, file: str = "<text>") -> tuple[list[Definition], list[P
 def read_file(path: FilePath) -> tuple[list[Definition], list[Problem]]:
     """The definitions of a YAML file. Problems instead of exceptions."""
     try:
-        raw = path.read_bytes()
+        return read_text(source(path), str(path))
+    except Refused as refused:
+        return [], refused.problems
+
+
+def source(path: FilePath) -> str:
+    """The text of a file. Raises Refused where it is no regular file, too large, or not UTF-8."""
+    try:
+        if path.exists() and not path.is_file():
+            raise Refused([Problem("J001", Where(str(path)), "this is no file that can be read to its end")])
+        with path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
-            return [], [Problem("J001", Where(str(path)), f"the file is larger than {LARGEST // 2**20} MB")]
-        return read_text(raw.decode("utf-8-sig"), str(path))
+            message = f"the file is larger than {LARGEST // 2**20} MB"
+            raise Refused([Problem("J001", Where(str(path)), message)])
+        return raw.decode("utf-8-sig")
     except OSError as error:
-        return [], [Problem("J001", Where(str(path)), f"the file cannot be read: {error.strerror}")]
+        message = f"the file cannot be read: {error.strerror}"
+        raise Refused([Problem("J001", Where(str(path)), message)]) from error
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        return [], [Problem("J001", Where(str(path), line), "the file is not UTF-8", "save it as UTF-8")]
+        problem = Problem("J001", Where(str(path), line), "the file is not UTF-8", "save it as UTF-8")
+        raise Refused([problem]) from error
 
 
 def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[Problem]]:
@@ -155,195 +190,13 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
         )
         return None, [*problems, problem]
     try:
-        value = KINDS[kind].validate_python(body)
+        return Definition(kind, KINDS[kind].validate_python(body), places, whole=not problems), problems
     except ValidationError as error:
-        return None, problems + shape_problems(error, kind, body, places)
-    return (None if problems else Definition(kind, value, places)), problems
-
-
-# Shape problems ------------------------------------------------------------------------------------------------
-
-
-def shape_problems(error: ValidationError, kind: str, data: Any, places: Places) -> list[Problem]:
-    """What pydantic found, in our words, each at its place."""
-    problems = []
-    details = error.errors(include_url=False)
-    for detail in details:
-        if detail["type"] == "too_short" and any(_within(other["loc"], detail["loc"]) for other in details):
-            continue  # its elements are there, and wrong
-        path, rest = _path(data, detail["loc"])
-        problems.append(_problem(detail, kind, data, path, rest, places))
-    unique = {(problem.code, problem.where, problem.message): problem for problem in problems}
-    return sorted(unique.values(), key=lambda problem: problem.where)
-
-
-def _within(inner: tuple[str | int, ...], outer: tuple[str | int, ...]) -> bool:
-    return len(inner) > len(outer) and inner[: len(outer)] == outer
-
-
-def _path(data: Any, loc: tuple[str | int, ...]) -> tuple[Path, tuple[str | int, ...]]:
-    """The path in the data that a location means (it names union members too), and what is not there."""
-    path: Path = ()
-    node = data
-    rest: tuple[str | int, ...] = ()
-    for place, part in enumerate(loc):
-        onward = loc[place + 1] if place + 1 < len(loc) else None
-        if (
-            isinstance(node, Mapping)
-            and part in node
-            and _leads(node[part], onward)
-            and not _is_tag(path, part, onward)
-        ):
-            node, path, rest = node[part], (*path, part), ()
-            continue
-        if isinstance(node, list) and isinstance(part, int) and part < len(node):
-            node, path, rest = node[part], (*path, part), ()
-            continue
-        rest = (*rest, part)
-    return path, rest
-
-
-FILTERED = ("when", "audience", "only_when", "all", "any", "none", "triggers")
-"""Under these keys stand filters and triggers: what is wrong with one as a whole names its subject last."""
-
-
-def _is_tag(path: Path, part: str | int, onward: str | int | None) -> bool:
-    name = next((each for each in reversed(path) if isinstance(each, str)), "")
-    return onward is None and name in FILTERED and part in _FILTERS
-
-
-def _leads(value: Any, onward: str | int | None) -> bool:
-    """Whether a location can go on into this value; if not, its part was the name of a union's member."""
-    if onward is None:
-        return True
-    return isinstance(value, Mapping) or (isinstance(value, list) and isinstance(onward, int))
-
-
-def _problem(
-    detail: Any, kind: str, data: Any, path: Path, rest: tuple[str | int, ...], places: Places
-) -> Problem:
-    sort, where = detail["type"], places.where(path)
-    context = detail.get("ctx", {})
-    last = str(path[-1]) if path else kind
-    if sort.startswith("J"):
-        return Problem(sort, where, context.get("message", detail["msg"]), context.get("hint", ""))
-    if sort == "extra_forbidden":
-        known = _known_keys(kind, data, path[:-1])
-        return Problem(
-            "J101", places.where(path, key=True), f"there is no key “{last}” here", meant(last, known)
-        )
-    if sort == "missing":
-        name = str(rest[-1]) if rest else last
-        return Problem("J102", where, f"the key “{name}” is missing")
-    if sort in ("literal_error", "enum"):
-        words = [
-            word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ", ").split(",")
-        ]
-        return Problem(
-            "J103",
-            where,
-            f"“{_shown(detail['input'])}” is not allowed for “{last}”",
-            meant(str(detail["input"]), words),
-        )
-    if sort == "string_pattern_mismatch":
-        message = f"“{_shown(detail['input'])}” is not written as a {last} is"
-        return Problem("J110", where, message, "letters, digits, - and _, a letter first")
-    if sort in ("too_long", "too_short"):
-        bound = context.get("max_length", context.get("min_length"))
-        most = "at most" if sort == "too_long" else "at least"
-        return Problem(
-            "J404", where, f"“{last}” has {context.get('actual_length')} elements; {most} {bound} are allowed"
-        )
-    return Problem("J100", where, f"“{last}”: {_plain(sort, context, detail)}")
-
-
-WANTED = {
-    "string_type": "a text was expected",
-    "int_type": "a whole number was expected",
-    "int_parsing": "a whole number was expected",
-    "int_from_float": "a whole number was expected",
-    "float_type": "a number was expected",
-    "float_parsing": "a number was expected",
-    "bool_type": "true or false was expected",
-    "bool_parsing": "true or false was expected",
-    "tuple_type": "a list was expected",
-    "list_type": "a list was expected",
-    "dict_type": "a mapping of keys to values was expected",
-    "model_type": "a mapping of keys to values was expected",
-    "model_attributes_type": "a mapping of keys to values was expected",
-    "none_required": "it must be left out",
-    "string_too_short": "a text was expected that is not empty",
-    "string_too_long": "the text is too long",
-}
-
-
-def _plain(sort: str, context: Mapping[str, Any], detail: Any) -> str:
-    if sort in WANTED:
-        said = _shown(detail["input"])
-        return (
-            f"{WANTED[sort]}, not “{said}”"
-            if sort not in ("string_too_short", "string_too_long")
-            else WANTED[sort]
-        )
-    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt", "less_than": "lt"}
-    if sort in bounds:
-        word = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}[bounds[sort]]
-        return f"it must be {word} {context[bounds[sort]]}"
-    return str(detail["msg"])
-
-
-def _shown(value: Any) -> str:
-    return str(value)[:60]
-
-
-OWNERS: Mapping[str, Any] = {
-    "schedule": Schedule, "exits": Exit, "conversions": Conversion, "send": Sending, "variants": Variant,
-    "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
-    "control": ExperimentControl, "sender": Sender, "fields": CatalogField, "selections": Selection,
-    "filters": SelectionFilter,
-}  # fmt: skip
-PATHS: Mapping[str, Any] = {
-    "action_paths": ActionPath,
-    "audience_paths": AudiencePath,
-    "experiment_paths": ExperimentPath,
-}
-ROOTS: Mapping[str, Any] = {
-    "canvas": Canvas, "segment": Segment, "content_block": ContentBlock, "catalog": Catalog,
-    "workspace": WorkspaceSettings,
-}  # fmt: skip
-
-
-def _known_keys(kind: str, data: Any, path: Path) -> Iterable[str]:
-    """The keys that the mapping at this path may have."""
-    node, parents = data, []
-    for part in path:
-        parents.append(node)
-        node = node[part]
-    name = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
-    if not path:
-        if kind == "template":
-            return (
-                [*TEMPLATES[data["channel"]].model_fields, "kind", "format"]
-                if data.get("channel") in TEMPLATES
-                else []
-            )
-        return [*ROOTS[kind].model_fields, "kind", "format"]
-    if isinstance(node, Mapping):
-        if node.get("type") in STEP_TYPES and name != "set":
-            return list(STEP_TYPES[node["type"]].model_fields)
-        if name == "paths":
-            owner = next(
-                (one for one in reversed(parents) if isinstance(one, Mapping) and one.get("type") in PATHS),
-                None,
-            )
-            return list(PATHS[str(owner["type"])].model_fields) if owner else []
-        if name in OWNERS:
-            return list(OWNERS[name].model_fields)
-        subjects: Mapping[str, type[Any]] = _TRIGGERS if name == "triggers" else _FILTERS
-        for subject, model in subjects.items():
-            if subject in node:
-                return list(model.model_fields)
-    return []
+        if kind == "canvas":
+            value, wrong = sketch(body, places)
+            return Definition(kind, value, places, whole=False), problems + wrong
+        wrong = shape_problems(error, kind, body, places)
+        return Definition(kind, Unreadable(kind, body), places, whole=False), problems + wrong
 
 
 # Writing --------------------------------------------------------------------------------------------------------

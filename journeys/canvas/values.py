@@ -1,9 +1,37 @@
 """What all values of the language are: frozen, without unknown keys, equal by content."""
 
-from pydantic import BaseModel, ConfigDict
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
+
+from journeys.canvas.problems import wrong
 
 
 class Frozen(BaseModel):
     """A value of the language."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
+
+    LATER: ClassVar[tuple[str, ...]] = ()
+    """Keys that a later version brings, and that are no fields yet."""
+
+
+def not_yet(*values: Any) -> BeforeValidator:
+    """Refuse these values of a field, which a later version brings."""
+
+    def check(value: Any, info: ValidationInfo) -> Any:
+        if any(value == each for each in values):
+            said = str(value).lower()
+            raise wrong("J108", f"`{info.field_name}: {said}` comes with a later version", "leave it out")
+        return value
+
+    return BeforeValidator(check)
+
+
+def _absent(value: Any, info: ValidationInfo) -> None:
+    if value is not None:
+        raise wrong("J108", f"`{info.field_name}` comes with a later version", "leave it out")
+
+
+Later = Annotated[None, BeforeValidator(_absent)]
+"""The type of a field that a later version brings."""

@@ -53,7 +53,7 @@ def problems_together(
     What is given replaces what has the same kind and name. What was wrong before is left as it is.
     """
     before = {_known_by(problem) for problem in problems_of(stands, channels)}
-    together = Definitions()
+    together = Definitions(broken=given.broken)
     for kind in KINDS:
         together.of(kind).update(stands.of(kind) | given.of(kind))
     after = [*given.problems, *_settings(given, workspace), *problems_of(together, channels)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from journeys.canvas.check import messages, site
-from journeys.canvas.kinds import EmailTemplate
+from journeys.canvas.kinds import LIQUID, EmailTemplate
 from journeys.canvas.loading import checked, read
 from journeys.canvas.places import Path as Place
 from journeys.canvas.places import Places
@@ -32,15 +32,15 @@ def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
 
 
 def problems_of(found: Definitions, channels: Mapping[str, Any]) -> list[Problem]:
-    """Everything that is wrong with definitions whose shape is right, where these are all that there are."""
+    """Everything that is wrong with definitions beside their shape, where these are all that there are."""
     problems = checked(found)
     for template in found.templates.values():
         problems += _template(template, found, channels)
-    for block in found.content_blocks.values():
-        problems += _liquid_of(("content",), block.value.content, block.places, _setting(found, ANY))
+    for one in (*found.content_blocks.values(), *found.broken):
+        problems += _sources(one, found)
     for catalog in found.catalogs.values():
         problems += _catalog(catalog)
-    for canvas in found.canvases.values():
+    for canvas in found.drafts():
         problems += _canvas(canvas, found, channels)
     return problems
 
@@ -50,16 +50,23 @@ def _template(template: Definition, found: Definitions, channels: Mapping[str, A
     if value.channel not in channels:
         message = f"the channel “{value.channel}” is not installed"
         yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
-    for path, source in value.sources().items():
-        removed = path == ("html",) and isinstance(value, EmailTemplate) and value.html_comments == "removed"
-        yield from _liquid_of(
-            path, source, places, _setting(found, value.channel), compile_html if removed else compile
-        )
+    yield from _sources(template, found)
     if isinstance(value, EmailTemplate) and not _way_out(value, found):
         message = "the mail has no unsubscribe link"
         yield Problem(
             "J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}"
         )
+
+
+def _sources(one: Definition, found: Definitions) -> Iterator[Problem]:
+    """What is wrong with the Liquid of a template or content block, of one that cannot be used too."""
+    if one.kind not in LIQUID:
+        return
+    value = one.value
+    setting = _setting(found, ANY if one.kind == "content_block" else value.channel)
+    for path, source in value.sources().items():
+        removed = path == ("html",) and getattr(value, "html_comments", "removed") == "removed"
+        yield from _liquid_of(path, source, one.places, setting, compile_html if removed else compile)
 
 
 def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
@@ -71,7 +78,7 @@ def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
 
 def _setting(found: Definitions, channel: str | None = None) -> Setting:
     """What a template may name: blocks and catalogs where these files have any, else whatever the workspace has."""
-    return Setting(channel, found.content_blocks or None, found.catalogs or None)
+    return Setting(channel, found.named("content_block") or None, found.named("catalog") or None)
 
 
 def _liquid_of(
@@ -97,15 +104,16 @@ def _catalog(catalog: Definition) -> Iterator[Problem]:
 def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
     places = canvas.places
     templates = {name: one.value for name, one in found.templates.items()}
+    broken = found.named("template") - set(templates)
     for path, step in messages(canvas.value, places):
         if step.channel not in channels:
             message = f"the channel “{step.channel}” is not installed"
             yield Problem("J303", places.where((*path, "channel")), message, meant(step.channel, channels))
         template = templates.get(step.template)
-        if template is None:
+        if template is None and step.template not in broken:
             message = f"there is no template “{step.template}”"
             yield Problem("J301", places.where((*path, "template")), message, meant(step.template, templates))
-        elif template.channel != step.channel and step.channel in channels:
+        elif template is not None and template.channel != step.channel and step.channel in channels:
             message = f"the template “{step.template}” is for {template.channel}, the step “{step.id}” for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
     for path, each in site(canvas.value, places).steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -53,25 +54,25 @@ CASES = {
         "did you mean “where”",
     ),
     "an unknown key of the canvas": (
-        canvas(f"  - {M}", HEAD + "audiense: {segment: x}\n"),
+        canvas(f"  - {M}", HEAD + "audiense: {bucket: [0, 1]}\n"),
         "J101",
         5,
         1,
         "did you mean “audience”",
     ),
     "a missing key": (canvas("  - {type: message, id: m, channel: email}"), "J102", 6, 5, "template"),
-    "an unknown step type": (canvas("  - {type: dely, id: d}"), "J105", 6, 5, "did you mean “delay”"),
+    "an unknown step type": (canvas("  - {type: dely, id: d}"), "J105", 6, 12, "did you mean “delay”"),
     "a step type of a later version": (
         canvas("  - {type: feature_flag, id: d}"),
         "J108",
         6,
-        5,
+        6,
         "later version",
     ),
     "a key of a later version": (
         canvas(f"  - {M}", HEAD + "entry_limit: {entries: 5, per: day}\n"),
         "J108",
-        1,
+        5,
         1,
         "entry_limit",
     ),
@@ -79,7 +80,7 @@ CASES = {
         canvas("  - {type: action_paths, id: d, ranked: true, paths: [{name: a, triggers: [{event: x}]}]}"),
         "J108",
         6,
-        5,
+        33,
         "ranked",
     ),
     "a dangling then": (
@@ -107,15 +108,15 @@ CASES = {
     "weights of variants": (
         HEAD + "variants:\n  - {name: a, weight: 40}\n  - {name: b, weight: 50}\n",
         "J205",
-        1,
-        1,
+        6,
+        3,
         "90, not 100",
     ),
     "weights of an experiment": (
         canvas("  - {type: experiment_paths, id: e, paths: [{name: a, weight: 50}, {name: b, weight: 49}]}"),
         "J205",
         6,
-        5,
+        44,
         "99, not 100",
     ),
     "an experiment without a conversion (EXP-1)": (
@@ -162,14 +163,14 @@ CASES = {
         28,
         "“runers”",
     ),
-    "a delay over its limit": (canvas("  - {type: delay, id: d, duration: 731 days}"), "J403", 6, 5, "730"),
+    "a delay over its limit": (canvas("  - {type: delay, id: d, duration: 731 days}"), "J403", 6, 36, "730"),
     "a window over its limit": (
         canvas(
             "  - {type: action_paths, id: d, within: 32 days, paths: [{name: a, triggers: [{event: x}]}]}"
         ),
         "J403",
         6,
-        5,
+        41,
         "31 days",
     ),
     "a wrong time zone": (
@@ -197,28 +198,28 @@ CASES = {
         canvas("  - {type: delay, id: d, duration: 2 days, calendar_days: 1}"),
         "J104",
         6,
-        5,
+        44,
         "duration and calendar_days",
     ),
     "a filter without a subject": (
         canvas("  - {type: decision_split, id: d, when: {attribut: a, equals: 1}}"),
         "J109",
         6,
-        41,
+        42,
         "did you mean “attribute”",
     ),
     "a filter with two subjects": (
         canvas("  - {type: decision_split, id: d, when: {attribute: a, segment: b}}"),
         "J109",
         6,
-        41,
+        56,
         "one subject",
     ),
     "a condition with two operators": (
         canvas("  - {type: decision_split, id: d, when: {attribute: a, equals: 1, exists: true}}"),
         "J104",
         6,
-        41,
+        67,
         "exactly one operator",
     ),
     "an operator that does not exist": (
@@ -232,7 +233,7 @@ CASES = {
         canvas("  - {type: decision_split, id: d, when: {attribute: a, matches: '(a+)+b'}}"),
         "J100",
         6,
-        41,
+        65,
         "repeats",
     ),
     "a message step that comes later": (
@@ -265,8 +266,8 @@ CASES = {
             + "]\n",
         ),
         "J402",
-        1,
-        1,
+        5,
+        163,
         "at most 4",
     ),
     "nine groups (AUP-3, X2)": (
@@ -383,6 +384,24 @@ def test_a_file_that_is_not_utf_8_is_refused_at_its_line(tmp_path: Path) -> None
 
     [problem] = load([tmp_path]).problems
     assert (problem.code, problem.where.line) == ("J001", 2)
+
+
+@pytest.mark.parametrize("suffix", ["yaml"])
+def test_what_has_no_end_is_refused_without_waiting_for_it(suffix: str, tmp_path: Path) -> None:
+    pipe, endless, large = (tmp_path / f"{name}.{suffix}" for name in ("pipe", "endless", "large"))
+    os.mkfifo(pipe)
+    endless.symlink_to("/dev/zero")
+    with large.open("wb") as file:
+        file.truncate(2**40)
+
+    assert [(one.code, one.where.file) for one in load([pipe, endless, large]).problems] == [
+        ("J001", str(pipe)),
+        ("J001", str(endless)),
+        ("J001", str(large)),
+    ]
+    assert [one.where.file for one in load([tmp_path]).problems] == [str(large)], (
+        "a folder's pipes are no files"
+    )
 
 
 def test_a_python_file_that_fails_is_refused_at_its_line(tmp_path: Path) -> None:

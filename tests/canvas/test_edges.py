@@ -34,6 +34,7 @@ from journeys.canvas.places import Places
 from journeys.canvas.plan import compile
 from journeys.canvas.problems import CODES, Problem, Where, nearest
 from journeys.canvas.schema import schema, text
+from journeys.canvas.shapes import _plain, owner_of
 from journeys.canvas.steps import (
     ActionPaths,
     AudiencePaths,
@@ -50,7 +51,7 @@ from journeys.canvas.steps.audience_paths import AudiencePath
 from journeys.canvas.steps.base import Here
 from journeys.canvas.steps.context import Variable
 from journeys.canvas.steps.experiment_paths import ExperimentControl, ExperimentPath
-from journeys.canvas.text import _known_keys, _plain, read_file, read_text, write
+from journeys.canvas.text import read_file, read_text, write
 from journeys.canvas.times import clock, instant, span, zone
 from journeys.canvas.vocabulary import Entry, Happened, Occurrence
 from journeys.engine.audience.match import Person, heard, needs
@@ -208,7 +209,7 @@ def test_numbers_that_no_database_holds_are_refused(number: str) -> None:
 def test_keys_that_are_not_there_are_named_even_where_none_is_near() -> None:
     step = "  - {type: user_update, id: u, attributes: {a: {increment: 1, by: 2}}}"
     assert [one[:5] for one in problems(f"{HEAD}steps:\n{step}\n")] == ["J101:"]
-    assert _known_keys("canvas", {"steps": [5]}, ("steps", 0)) == []
+    assert owner_of("canvas", {"steps": [5]}, ("steps", 0)) is None
     assert _plain("date_parsing", {}, {"msg": "so"}) == "so"
 
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import random
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
 
 from journeys.canvas.canvas import Canvas, Schedule
-from journeys.canvas.check import check
 from journeys.canvas.loading import load
 from journeys.canvas.places import Places
 from journeys.canvas.plan import compile
 from journeys.canvas.text import read_text, write
+from journeys.channels.base import kinds
+from journeys.engine.validate import validate
 from tests.mutation import mutated
 from tests.strategies import canvases
 
@@ -60,11 +62,11 @@ def test_mutated_files_are_refused_with_a_place_inside_the_file_and_never_a_stac
 
 
 def problem_free(text: str) -> None:
-    """Reading this text must not fail, and each problem must point into it."""
-    definitions, problems = read_text(text, "file.yaml")
-    for definition in definitions:
-        if definition.kind == "canvas":
-            problems += check(definition.value, definition.places, {})
+    """Reading and checking this text must not fail, and each problem must point into it."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "file.yaml"
+        path.write_bytes(text.encode("utf-8", "surrogatepass"))
+        problems = validate([path], kinds()).problems
     lines = text.split("\n")
     for problem in problems:
         assert problem.code != "J000", (problem, text)

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field
 
 from journeys.canvas.arithmetic import plus
 from journeys.canvas.filters import Trigger
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step
 from journeys.canvas.times import LongSpan
-from journeys.canvas.values import Frozen
+from journeys.canvas.values import Frozen, not_yet
 from journeys.canvas.vocabulary import End, Event, Go, Happened, Outcome, Wait, Woke
 
 if TYPE_CHECKING:
@@ -23,6 +23,12 @@ LONGEST = timedelta(days=31)
 """The longest window."""
 
 MOST = 8
+
+
+def _window(within: timedelta) -> timedelta:
+    if within > LONGEST:
+        raise wrong("J403", "a window is at most 31 days long")
+    return within
 
 
 class ActionPath(Frozen):
@@ -57,31 +63,11 @@ class ActionPaths(Step):
     """
 
     type: Literal["action_paths"] = "action_paths"
-    within: LongSpan = timedelta(days=1)
-    ranked: bool = False
-    since: Literal["step", "entry"] = "step"
+    within: Annotated[LongSpan, AfterValidator(_window)] = timedelta(days=1)
+    ranked: Annotated[bool, not_yet(True)] = False  # noqa: FBT003
+    since: Annotated[Literal["step", "entry"], not_yet("entry")] = "step"
     paths: Annotated[tuple[ActionPath, ...], Field(min_length=1, max_length=MOST)]
     otherwise: tuple[AnyStep, ...] = ()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _later(cls, data: Any) -> Any:
-        if isinstance(data, dict):
-            if data.get("ranked") is True:
-                raise wrong(
-                    "J108", "`ranked: true` comes with a later version", "leave it out, or write false"
-                )
-            if data.get("since") == "entry":
-                raise wrong(
-                    "J108", "`since: entry` comes with a later version", "leave it out, or write step"
-                )
-        return data
-
-    @model_validator(mode="after")
-    def _bounded(self) -> Self:
-        if self.within > LONGEST:
-            raise wrong("J403", "a window is at most 31 days long")
-        return self
 
     def arrive(self, here: Here) -> Outcome:
         """Watch until the end of the window."""

@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import Field, model_validator
 
+from journeys.canvas.arithmetic import plus
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.values import Frozen
@@ -61,9 +62,10 @@ class Context(Step):
     @model_validator(mode="after")
     def _once(self) -> Self:
         names = [variable.name for variable in self.set]
-        twice = next((name for name in names if names.count(name) > 1), None)
-        if twice:
-            raise wrong("J206", f"the variable “{twice}” is set twice in one step")
+        for place, name in enumerate(names):
+            if name in names[:place]:
+                message = f"the variable “{name}” is set twice in one step"
+                raise wrong("J206", message, at=("set", place, "name"))
         return self
 
     @property
@@ -75,7 +77,7 @@ class Context(Step):
         """Ask what they come to; where that takes calls, wait for it."""
         if self.needs_network:
             fetch = Fetch(step=self.id, key=here.key, at=here.now)
-            return Wait(here.now + PATIENCE, phase="asked", doing=(fetch,))
+            return Wait(plus(here.now, PATIENCE), phase="asked", doing=(fetch,))
         return Wonder(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:

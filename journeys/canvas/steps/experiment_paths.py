@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from journeys.canvas.lots import lot, pick
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step, Weight
 from journeys.canvas.times import LongSpan
-from journeys.canvas.values import Frozen
+from journeys.canvas.values import Frozen, not_yet
 from journeys.canvas.vocabulary import End, Go, Outcome
 
 if TYPE_CHECKING:
@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 SHORTEST, LONGEST = timedelta(days=1), timedelta(days=30)
 """The conversion window lies between these."""
+
+
+def _window(within: timedelta) -> timedelta:
+    if not SHORTEST <= within <= LONGEST:
+        raise wrong("J403", "an experiment's window is 1 to 30 days long")
+    return within
 
 
 class ExperimentPath(Frozen):
@@ -55,27 +61,16 @@ class ExperimentPaths(Step):
     """
 
     type: Literal["experiment_paths"] = "experiment_paths"
-    within: LongSpan = timedelta(days=14)
+    within: Annotated[LongSpan, AfterValidator(_window)] = timedelta(days=14)
     paths: Annotated[tuple[ExperimentPath, ...], Field(min_length=2, max_length=4)]
     control: ExperimentControl | None = None
-    randomized: bool = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _later(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("randomized") is True:
-            raise wrong(
-                "J108", "`randomized: true` comes with a later version", "leave it out, or write false"
-            )
-        return data
+    randomized: Annotated[bool, not_yet(True)] = False  # noqa: FBT003
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if not SHORTEST <= self.within <= LONGEST:
-            raise wrong("J403", "an experiment's window is 1 to 30 days long")
         total = sum(path.weight for path in self.paths) + (self.control.weight if self.control else 0)
         if abs(total - 100) > 0.001:
-            raise wrong("J205", f"the weights make {total:g}, not 100")
+            raise wrong("J205", f"the weights make {total:g}, not 100", at=("paths",))
         return self
 
     def arrive(self, here: Here) -> Outcome:

@@ -12,7 +12,7 @@ from journeys.canvas.filters import Filter
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.times import TimeOfDay, clock
-from journeys.canvas.values import Frozen
+from journeys.canvas.values import Frozen, Later
 from journeys.canvas.vocabulary import (
     Answered,
     BestTime,
@@ -78,21 +78,14 @@ class Message(Step):
     only_when: Filter | None = None
     on_fail: Literal["advance", "exit"] = "advance"
     on_doubt: Literal["send", "skip"] = "send"
-    outcomes: None = None
+    outcomes: Later = None
 
     sends: ClassVar[bool] = True
-
-    @model_validator(mode="before")
-    @classmethod
-    def _later(cls, data: Any) -> Any:
-        if isinstance(data, dict) and data.get("outcomes"):
-            raise wrong("J108", "`outcomes` of a message come with a later version")
-        return data
 
     @model_validator(mode="after")
     def _fallback(self) -> Self:
         if self.fallback is not None and self.at != "best_time":
-            raise wrong("J104", "`fallback` goes with `at: best_time`")
+            raise wrong("J104", "`fallback` goes with `at: best_time`", at=("fallback",))
         return self
 
     @property
