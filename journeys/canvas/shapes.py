@@ -177,6 +177,7 @@ WANTED = {
     "dict_type": "a mapping of keys to values was expected",
     "model_type": "a mapping of keys to values was expected",
     "model_attributes_type": "a mapping of keys to values was expected",
+    "invalid_key": "a text was expected as key",
     "none_required": "it must be left out",
     "string_too_short": "a text was expected that is not empty",
     "string_too_long": "the text is too long",
