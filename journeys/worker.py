@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -25,6 +24,7 @@ from journeys.engine.connected.content import connected_content
 from journeys.engine.connected.fetching import Fetcher
 from journeys.engine.delivery.bell import NotifyBell
 from journeys.engine.delivery.courier import Courier
+from journeys.engine.logs import logger
 from journeys.engine.outside import Outside
 from journeys.engine.published import Published
 from journeys.engine.store.database import Database
@@ -48,7 +48,7 @@ FASTEST = 864_000.0
 GRACEFUL = timedelta(seconds=20)
 """How long a worker that is asked to stop finishes what it has begun."""
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Settings(BaseSettings):

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
-import structlog
 from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -25,10 +24,11 @@ from journeys.api.openapi import document
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
+from journeys.engine.logs import logger
 
 NAMES = {404: "Not Found", 405: "Method Not Allowed"}
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 def routes() -> list[BaseRoute]:

@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import msgspec
-import structlog
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -14,13 +13,14 @@ from journeys.api.limits import GENERAL, Limit
 from journeys.api.services import Services
 from journeys.engine.catalogs.requests import Invalid
 from journeys.engine.keys import Key
+from journeys.engine.logs import logger
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes that a request may have (TRK-2)."""
 
 LONGEST_KEY = 200
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Refusal(Exception):

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shlex
+import shutil
+import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -45,6 +48,33 @@ def definitions_folder() -> Path:
     return inside if inside.is_dir() else Path(journeys.__file__).parent.parent / "definitions"
 
 
+def _look_further() -> None:
+    """What to type next, as it is typed from here."""
+    program, folder = _program(), definitions_folder()
+    out.print("Look further:")
+    for words in (
+        f"validate {_from_here(folder)}",
+        f"simulate {_from_here(folder / 'onboarding.yaml')}",
+        f"dev {_from_here(folder)} --time-scale 1d=2s",
+    ):
+        out.print(f"  {program} {words}", markup=False, soft_wrap=True)
+    tutorial = folder.parent / "docs" / "tutorial.md"
+    if tutorial.exists():
+        out.print(f"and read {_from_here(tutorial)}", markup=False, soft_wrap=True)
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("journeys")
+    if shutil.which("journeys"):
+        return "journeys"
+    return _from_here(beside) if beside.exists() else f"{shlex.quote(sys.executable)} -m journeys"
+
+
+def _from_here(path: Path) -> str:
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
+
+
 def demo() -> int:
     """Tell Mel's story: from the old tool's CSV to a mail at her best hour, her click, and what it does to her profile."""
 
@@ -84,9 +114,7 @@ async def _tell(folder: Path) -> None:
         ) as http:
             await Story(parts, mailbox, http).tell()
         out.print(f"\nThe story took {time.monotonic() - begun:.0f} s.")
-        out.print(
-            "Look further: `journeys dev definitions`, `journeys simulate definitions/onboarding.yaml`, docs/tutorial.md"
-        )
+        _look_further()
 
 
 class Story:

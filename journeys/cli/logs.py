@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import MutableMapping
 from pathlib import Path
-from typing import Any
-
-import structlog
 
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 LARGEST = 20 * 2**20
 """Bytes; a log that is larger is begun anew at the next start."""
 
-NOISY = ("asyncio", "httpcore2", "httpx2", "mail.log", "tzlocal")
+NOISY = ("apscheduler", "asyncio", "httpcore2", "httpx2", "mail.log", "tzlocal")
 """Libraries whose every step is nothing to keep."""
-
-
-class _News(logging.Filter):
-    """Leaves out what is no news: the machine was busy for a moment, and the next round does the work."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        return not (record.name.startswith("apscheduler") and "skipped" in str(record.msg))
 
 
 class _Line(logging.Formatter):
@@ -41,7 +30,6 @@ def log_to(file: Path | None = None) -> None:
     root.setLevel(logging.DEBUG)
     shown = logging.StreamHandler()
     shown.setLevel(logging.WARNING)
-    shown.addFilter(_News())
     shown.setFormatter(logging.Formatter(FORMAT) if file is None else _Line())
     root.addHandler(shown)
     if file is not None:
@@ -51,15 +39,3 @@ def log_to(file: Path | None = None) -> None:
         root.addHandler(kept)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[structlog.stdlib.filter_by_level, _plain],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-    )
-
-
-def _plain(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
-    """An event as the standard library's loggers take it."""
-    trace = event.pop("exc_info", None)
-    said = [str(event.pop("event")), *(f"{name}={value}" for name, value in event.items())]
-    return (" ".join(said),), {"exc_info": trace}

@@ -207,11 +207,13 @@ async def everything(
     port: int = 8000,
     database: str | None = None,
     temporal: str | None = None,
+    public_url: str | None = None,
 ) -> AsyncIterator[tuple[Engine, Mailbox, int]]:
     """Database, Temporal, mailbox, API and worker, in this process and its children; all stopped at the end.
 
     `database` and `temporal`: those that others run; where none is given, servers of our own, with their data in the
-    folder. A Temporal server of ours that hangs or dies is started anew.
+    folder. A Temporal server of ours that hangs or dies is started anew. Links in mails lead to `public_url`, else to
+    the API here.
     """
     async with AsyncExitStack() as stack:
         url = database or str(await stack.enter_async_context(embedded(folder)))
@@ -223,16 +225,12 @@ async def everything(
         clock = await stack.enter_async_context(_clock(db, scale))
         port = port or free_port()
         channels: list[Any] = [
-            Email(SmtpSettings(host="127.0.0.1", port=mailbox.port)),
+            Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, username=None, password=None, tls=False)),
             Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")),
         ]
         channels += [kind() for name, kind in kinds().items() if name not in ("email", "webhook")]
-        public_url = (
-            PublicSettings().public_url
-            if os.environ.get("JOURNEYS_PUBLIC_URL")
-            else f"http://127.0.0.1:{port}"
-        )
-        plugin = JourneysPlugin(url, clock=clock, channels=channels, public_url=public_url)
+        leads_to = public_url or f"http://127.0.0.1:{port}"
+        plugin = JourneysPlugin(url, clock=clock, channels=channels, public_url=leads_to)
         parts = await stack.enter_async_context(_working(client, "journeys-dev", plugin))
         at = await stack.enter_async_context(served(services_of(parts), "127.0.0.1", port))
         yield parts, mailbox, at
@@ -287,6 +285,8 @@ def dev(
         folder = home()
         log_to(folder / "dev.log")
         given = {"database": os.environ.get("DATABASE_URL"), "temporal": os.environ.get("TEMPORAL_ADDRESS")}
+        if os.environ.get("JOURNEYS_PUBLIC_URL"):
+            given["public_url"] = PublicSettings().public_url
         async with everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at):
             if found is not None:
                 await _publish(parts.db, workspace, found)

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from journeys.engine.intake.audience import FILTER
+from journeys.engine.logs import logger
 from journeys.engine.published import Publication, Running
 from journeys.engine.store.database import Database
 from journeys.engine.triggering import Trigger
@@ -30,7 +29,7 @@ where workspace = $1 and id = $2 and ended is null and after is not distinct fro
 """
 GONE = "update broadcasts set ended = clock_timestamp() where workspace = $1 and id = $2"
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 async def begin(

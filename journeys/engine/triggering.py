@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from journeys.canvas.filters import AllOf, Filter
 from journeys.engine.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.intake.objects import Objects, read
+from journeys.engine.logs import logger
 from journeys.engine.people.identify import Identifier
 from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of
 from journeys.engine.people.subscriptions import sharing
@@ -36,7 +35,7 @@ NEXT = f"""
 select {SELECT} from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2) order by p.id limit $3
 """  # noqa: S608 - constants
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,13 +9,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from temporalio import activity
 
 from journeys.engine.burst import Bursts, Call
 from journeys.engine.clock import Clock
+from journeys.engine.logs import logger
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 BEAT = 1.0
 """Seconds between two heartbeats of a drain."""

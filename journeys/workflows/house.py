@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from datetime import timedelta
 
-import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from journeys.engine.broadcasts import carry_on
 from journeys.engine.clock import Clock
 from journeys.engine.echoes import hear_echoes
+from journeys.engine.logs import logger
 from journeys.engine.ports import Bell, Untold
 from journeys.engine.promotions import forget as forget_promotions
 from journeys.engine.published import Published
@@ -54,7 +53,7 @@ select relname from pg_stat_user_tables where schemaname = current_schema()
     and n_mod_since_analyze > 500 + 2 * greatest(n_live_tup - n_mod_since_analyze, 0)
 """
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class House:
@@ -97,14 +96,22 @@ class House:
             self._scheduler.shutdown(wait=False)
 
     def _every(self, seconds: float, job: Callable[[], Awaitable[object]]) -> None:
+        busy = False
+
         async def once() -> None:
-            with suppress(
-                asyncio.CancelledError
-            ):  # the house is closed in the middle of it; the next one goes on
+            nonlocal busy
+            if busy:  # the machine is; the next one does the work
+                return
+            busy = True
+            try:
                 await job()
+            except asyncio.CancelledError:
+                return  # the house is closed in the middle of it; the next one goes on
+            finally:
+                busy = False
 
         options = {
-            "max_instances": 1,
+            "max_instances": 2,  # the one at work, and one that sees that it is: more than that would be a warning
             "coalesce": True,
             "misfire_grace_time": None,
             "name": getattr(job, "__name__", ""),

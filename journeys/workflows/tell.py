@@ -14,13 +14,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-import structlog
 from temporalio.client import Client
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from journeys.engine.clock import Clock
+from journeys.engine.logs import logger
 from journeys.engine.ports import Untold
 from journeys.engine.store.database import Database
 from journeys.engine.store.writing import UNTOLD
@@ -41,7 +41,7 @@ select {UNTOLD} from entries
 where told < turn and moved < clock_timestamp() - interval '1 second' order by moved limit $1
 """  # noqa: S608 - constants
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class TemporalTeller:

@@ -84,7 +84,9 @@ async def test_a_wrong_environment_is_told_by_its_variable_and_no_password_is_sh
 
 
 @pytest.mark.slow
-async def test_a_worker_that_cannot_begin_says_why_and_ends(db: Database, temporal: str) -> None:
+async def test_a_worker_that_cannot_begin_says_why_and_ends(
+    db: Database, temporal: str, tmp_path: Path
+) -> None:
     """What is found out late, while the worker starts, is told as well."""
     servers = {"DATABASE_URL": db.url, "TEMPORAL_ADDRESS": temporal}
     for environment, told in (
@@ -105,9 +107,8 @@ async def test_a_worker_that_cannot_begin_says_why_and_ends(db: Database, tempor
     ):
         said = await journeys("serve", environment=servers | environment)
         assert (said.code, told in said.err) == (1, True), said
-    said = await journeys(
-        "dev", environment=servers | {"TEMPORAL_ADDRESS": "not an address", "JOURNEYS_HOME": "."}
-    )
+    wrong = servers | {"TEMPORAL_ADDRESS": "not an address", "JOURNEYS_HOME": str(tmp_path)}
+    said = await journeys("dev", environment=wrong)
     assert (said.code, "no Temporal server answers at not an address" in said.err) == (1, True), said
 
 
@@ -181,6 +182,9 @@ async def test_who_is_refused_or_unknown_is_named_as_typed(db: Database) -> None
     assert said.err.splitlines() == ["unknown: ghost", "refused: ann: already_entered"]
     shown = await journeys("entries", "ann", url=db.url)
     assert "not yet driven; its workflow has not been told yet" in shown.out
+    await db.pool.execute("update entries set leaving = 'audience'")
+    shown = await journeys("entries", "ann", url=db.url)
+    assert "not been told yet; will leave at the end of the step: audience" in shown.out
     assert "not let into byapi: already_entered" in shown.out
     await db.pool.execute("update entries set step = 'm', begun = entered, leaving = 'exit_event'")
     shown = await journeys("entries", "bob", url=db.url)

@@ -143,13 +143,23 @@ def _below(pid: int) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_the_demo_tells_mels_story_to_its_end(temporal: str) -> None:
-    """As `make demo` does: her name, her hour, her click, the conversion."""
-    async with running("demo", TEMPORAL_ADDRESS=temporal) as demo:
+async def test_the_demo_tells_mels_story_to_its_end_whatever_the_environment_says(tmp_path: Path) -> None:
+    """As `make demo` does: her name, her hour, her click, the conversion; and it touches nobody's servers or data."""
+    somebodys = {
+        "DATABASE_URL": "postgresql://127.0.0.1:1/production",
+        "TEMPORAL_ADDRESS": "127.0.0.1:1",
+        "JOURNEYS_HOME": str(tmp_path / "home"),
+        "JOURNEYS_PUBLIC_URL": "https://example.com",
+        "JOURNEYS_SMTP_USERNAME": "mel",
+        "JOURNEYS_SMTP_PASSWORD": "sesame",
+        "JOURNEYS_SMTP_TLS": "true",
+    }
+    async with running("demo", **somebodys) as demo:
         await demo.says("Subject: “Mel,", 200)
         await demo.says("is credited to the step")
         await demo.says("The story took")
         assert await asyncio.wait_for(demo.process.wait(), 60) == 0
+    assert not (tmp_path / "home").exists()
 
 
 async def test_a_port_that_is_taken_is_said_in_a_line(db: Database, temporal: str, mailbox: Mailbox) -> None:

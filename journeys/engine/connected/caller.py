@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 import httpx2
-import structlog
 
 from journeys.engine.content.services import Call, Reply
+from journeys.engine.logs import logger
 from journeys.engine.outgoing.client import Malformed, Outgoing
 from journeys.engine.outgoing.guard import Network, NotPublic
 
@@ -26,7 +26,7 @@ BAD, REFUSED, LARGE, NO_ANSWER = 400, 403, 413, 599
 """Statuses of ours: an address or header that cannot be sent, an address that may not be called, a reply over a
 megabyte, and no connection or no answer in time (C6)."""
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class Caller:

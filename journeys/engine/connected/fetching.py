@@ -14,8 +14,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-import structlog
-
 from journeys.canvas.steps import Context
 from journeys.canvas.vocabulary import NOTHING
 from journeys.engine.clock import Clock
@@ -23,6 +21,7 @@ from journeys.engine.connected.caller import NO_ANSWER, host_of
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
 from journeys.engine.content.services import Call, Reply, Retry
 from journeys.engine.delivery.bell import listening
+from journeys.engine.logs import logger
 from journeys.engine.outside import Calls, Outside
 from journeys.engine.people.profiles import LOCK, Profile, load
 from journeys.engine.ports import Teller, Untold
@@ -91,7 +90,7 @@ raised as (
 select {UNTOLD} from raised
 """  # noqa: S608 - constants
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import asyncpg
-import structlog
 
+from journeys.engine.logs import logger
 from journeys.engine.store.database import Database
 
 TOPIC = "journeys_dispatch"
@@ -16,7 +16,7 @@ PAUSE = 0.02
 """Seconds between two calls of a process: inside the transaction, or more often, it would halve the commit rate."""
 
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @asynccontextmanager

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -24,6 +23,7 @@ from journeys.engine.delivery.prepare import Failed, Postponed, Ready, Refused, 
 from journeys.engine.delivery.reading import attributes
 from journeys.engine.delivery.settle import Settlement, extras, pause
 from journeys.engine.delivery.turnstile import Turnstile
+from journeys.engine.logs import logger
 from journeys.engine.outside import Outside
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import Bell, Teller
@@ -38,7 +38,7 @@ ASKING = 64
 
 Prepared = Ready | Refused | Postponed | Failed
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class PublicSettings(BaseSettings):

@@ -11,14 +11,13 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-import structlog
-
 from journeys.canvas.plan import Plan
 from journeys.canvas.vocabulary import Entry, Left, Occurrence
 from journeys.engine.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.audience.match import Person, heard, judge
 from journeys.engine.burst import ENTRY, entry_of
 from journeys.engine.clock import Clock
+from journeys.engine.logs import logger
 from journeys.engine.machine import advance
 from journeys.engine.people.lateness import note_late
 from journeys.engine.people.profiles import Profile
@@ -27,7 +26,7 @@ from journeys.engine.published import Publication, Published, Running
 from journeys.engine.store.database import PASSING
 from journeys.engine.store.writing import Page
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-import structlog
 
 from journeys.engine.clock import Clock
+from journeys.engine.logs import logger
 from journeys.engine.store.database import Database
 
 BEAT = timedelta(seconds=1)
@@ -41,7 +41,7 @@ update entries set turn = turn + 1, moved = clock_timestamp() - interval '1 seco
 where ended is null and alarm_at is not null
 """
 
-log = structlog.get_logger(__name__)
+log = logger(__name__)
 
 
 class OtherScale(ValueError):

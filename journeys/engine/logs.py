@@ -1,0 +1,26 @@
+"""What is logged goes to the standard library's loggers: whoever runs us decides what of it is kept, and how."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+
+def logger(name: str) -> structlog.stdlib.BoundLogger:
+    """A logger of a module of ours. Where nobody has configured logging, warnings are shown and no more."""
+    bound: structlog.stdlib.BoundLogger = structlog.wrap_logger(
+        logging.getLogger(name),
+        processors=[structlog.stdlib.filter_by_level, _plain],
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    return bound
+
+
+def _plain(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
+    """An event as the standard library's loggers take it: its name, and what it says as `key=value`."""
+    trace = event.pop("exc_info", None)
+    said = [str(event.pop("event")), *(f"{name}={value}" for name, value in event.items())]
+    return (" ".join(said),), {"exc_info": trace}
