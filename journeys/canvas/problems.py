@@ -106,6 +106,7 @@ CODES = {
     "J907": "A warning: a pair of `message_extras` is dropped, or is sent with its quotes.",
     "J908": "A warning: `:retry` where it does nothing.",
     "J909": "A warning: a variable that nothing sets.",
+    "J910": "A warning: `event_properties` in a step that is no message, where they are always empty.",
 }
 """Every code with what it means; the docs have a page of them."""
 

@@ -63,7 +63,7 @@ def _sources(one: Definition, found: Definitions) -> Iterator[Problem]:
     if one.kind not in LIQUID:
         return
     value = one.value
-    setting = _setting(found, ANY if one.kind == "content_block" else value.channel)
+    setting = _setting(found, ANY if one.kind == "content_block" else value.channel or ANY)
     for path, source in value.sources().items():
         removed = path == ("html",) and getattr(value, "html_comments", "removed") == "removed"
         yield from _liquid_of(path, source, one.places, setting, compile_html if removed else compile)

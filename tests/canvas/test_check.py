@@ -222,6 +222,13 @@ CASES = {
         67,
         "exactly one operator",
     ),
+    "a bucket that goes down": (
+        canvas("  - {type: decision_split, id: d, when: {bucket: [99, 0]}}"),
+        "J100",
+        6,
+        50,
+        "write [0, 99]",
+    ),
     "an operator that does not exist": (
         canvas("  - {type: decision_split, id: d, when: {attribute: a, equal: 1}}"),
         "J101",

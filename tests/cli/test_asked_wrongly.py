@@ -18,6 +18,7 @@ API = "kind: canvas\nformat: 1\nname: byapi\nschedule: {api: true}\nsteps: [{typ
 
 WITHOUT_A_DATABASE = [
     (("simulate", ONBOARDING, "--people", "0"), 2, "Must be >= 1"),
+    (("simulate", ONBOARDING, "--people", "-3"), 2, "Must be >= 1"),
     (("simulate", ONBOARDING, "--starts", "soon"), 2, "--starts"),
     (("validate", LONG), 1, "J001 the file cannot be read"),
     (("draw", LONG), 1, "J001 the file cannot be read"),

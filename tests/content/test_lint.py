@@ -93,6 +93,8 @@ def test_what_a_channel_cannot_do_is_found() -> None:
     assert codes("{{${set_user_to_unsubscribed_url}}}", "sms") == ["J310"]
     assert codes("{{${set_user_to_unsubscribed_url}}}", ANY) == []
     assert codes("{{ set_outside }}", ANY) == []
+    assert codes("{{ event_properties.${x} }}", None) == ["J910"]
+    assert codes("{{ event_properties.${x} }}", "email") == codes("{{ event_properties.${x} }}", ANY) == []
     assert codes("{{content_blocks.${x}}}{% catalog_items y 1 %}", "email") == []
 
 

@@ -302,6 +302,38 @@ async def test_a_user_update_is_seen_by_the_steps_after_it_and_its_events_are_he
     assert (other["canvas"], other["context"], other["hops"]) == ("follow", {"by": "2!"}, 1)
 
 
+async def test_a_context_step_has_what_came_with_the_entry_as_context_and_no_event_properties(
+    db: Database,
+) -> None:
+    """CTX-1, CTX-20, CTX-21: neither after an entry by event, nor between an action path and its message."""
+    both = '[{name: %s, value: "{{ context.${k} }}/{{ event_properties.${k} }}"}]'
+    steps = f"""
+  - {{type: context, id: first, set: {both % "at_entry"}}}
+  - type: action_paths
+    id: watch
+    within: 1 day
+    paths:
+      - name: one
+        triggers: [{{event: liked}}]
+        steps:
+          - {{type: context, id: between, set: {both % "on_path"}}}
+          - {{type: message, id: m, channel: email, template: hello}}
+  - {{type: delay, id: end_, duration: 1 day}}
+  - {{type: user_update, id: u, attributes: {{done: true}}}}
+"""
+    stage = await by_event(db, steps=steps)
+    mel = await stage.person()
+    await stage.happens(mel, "ping", {"k": "ping"})
+    [row] = await entries(stage)
+    await stage.burst(row["id"])
+    await stage.happens(mel, "liked", {"k": "liked"})
+    await stage.burst(row["id"], 2)
+
+    [row] = await entries(stage)
+    assert row["context"] == {"k": "ping", "at_entry": "ping/", "on_path": "ping/"}
+    assert await db.pool.fetchval("select properties from dispatches") == {"k": "liked"}
+
+
 async def test_a_chain_of_events_that_canvases_make_is_cut_after_twenty(db: Database) -> None:
     """An event that a canvas makes may bring somebody into a canvas that makes it; a fact says where it was cut."""
     from journeys.engine.echoes import hear_echoes

@@ -83,6 +83,9 @@ def _names(bound: Bound, source: str, setting: Setting) -> Iterator[_Found]:
                 if name and setting.blocks is not None and name not in setting.blocks:
                     hint = meant(name, setting.blocks)
                     yield index, "J311", f"there is no content block “{name}”", hint
+            elif head == "event_properties" and setting.channel is None:
+                hint = f"write context.${{{name}}} for what came with the entry"
+                yield index, "J910", "no event's properties are here", hint
             elif head in NAMESPACES:
                 known = NAMESPACES[head]
                 if name and known is not None and name not in known:
