@@ -144,6 +144,7 @@ stateful = st.sampled_from(
         "{% cycle 'o', 'e' %}",
         "{% cycle a: 1, 2 %}",
         "{% tablerow a in (1..3) cols:2 %}{{ a }}{% endtablerow %}",
+        "{% tablerow a in b %}{{ tablerowloop.col_last }}{% endtablerow %}",
     )
 )
 """What looks at the scope, or changes it, by itself."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from journeys.engine.content import RenderError, TemplateError, Values, compile
+from journeys.engine.content.filters import FILTERS
 from tests.content.ruby import Ruby
 from tests.content.templates import sources, values
 
@@ -27,9 +29,22 @@ ROUND = 100
 """Templates that are made from one seed: later ones of a seed resemble earlier ones."""
 MOST = 12
 SHARE = 0.02
+WORDS = re.compile(r"\| \w+|\w+[:.]|\(1\.\.|\w+|\{\{-|-\}\}|\{%-|-%\}|#")
 NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)
 
 Reason = Callable[[str, str | None, str | None], bool]
+
+OURS = {
+    "money", "number_with_delimiter", "md5", "sha1", "sha2", "url_escape", "url_param_escape", "json_escape", "json_parse",
+    "as_json_string", "property_accessor", "time_zone", *(name for name in FILTERS if name.startswith("hmac_")),
+}  # fmt: skip
+"""Filters that Ruby's Liquid has not."""
+SHARED = {f"| {name}" for name in FILTERS if name not in OURS} | {
+    "assign", "capture", "if", "elsif", "else", "unless", "case", "when", "for", "break", "continue", "cycle", "increment",
+    "decrement", "tablerow", "comment", "raw", "echo", "liquid", "#", "{{-", "-}}", "{%-", "-%}", "reversed", "limit:", "offset:",
+    "(1..", "blank", "empty", "forloop.", "tablerowloop.", "contains", "and", "or",
+}  # fmt: skip
+"""What both have, and templates must be full of."""
 
 REASONS: Mapping[str, Reason] = {
     "V8: objects are printed as compact JSON": lambda _source, ruby, _ours: ruby is not None and "=>" in ruby,
@@ -93,6 +108,9 @@ def test_templates_come_to_what_ruby_makes_of_them_or_a_rule_says_why_not(ruby: 
     print(f"{len(seen)} templates, {worked} of them without an error in Ruby; explained: {dict(explained)}")
     assert not unexplained, "\n".join(sorted(unexplained, key=len)[:5])
     assert worked > 0.9 * len(seen)
+    if len(seen) >= 5000:
+        used = Counter(word for source in seen for word in set(WORDS.findall(source)) & SHARED)
+        assert {word for word in SHARED if used[word] < 10} == set()
     assert len(REASONS) <= MOST
     for reason, times in explained.items():
         assert times <= most_by_chance(len(seen)), reason

@@ -198,14 +198,14 @@ class OurContinueTag(ContinueTag):
 
 
 class OurTablerow(TablerowNode):
-    """`tablerow`."""
+    """`tablerow`. Where no columns are said, all is one row that has no last column, as in Ruby."""
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
         items, length = self.expression.evaluate(context)
         if not length:
             return self._nothing(self.expression.iterable.evaluate(context), buffer)
-        cols = length if self.expression.cols is None else cells(self.expression.cols.evaluate(context))
+        cols = 0 if self.expression.cols is None else cells(self.expression.cols.evaluate(context))
         row = TableRow(self.expression.identifier, items, length, cols)
         namespace: dict[str, object] = {"tablerowloop": row}
         buffer.write('<tr class="row1">\n')

@@ -56,7 +56,9 @@ def modulo(value: Any, by: Any) -> int | float:
     if isinstance(one, int):
         return kept(one % other)
     rest = _DECIMALS.remainder(one, other)
-    return kept(rest + other if rest and (rest < 0) != (other < 0) else rest)
+    if not rest:
+        return 0.0
+    return kept(rest + other if (rest < 0) != (other < 0) else rest)
 
 
 def round_(value: Any, places: Any = 0) -> int | float:
@@ -98,7 +100,7 @@ def _towards(value: Any, rounding: str) -> int:
 def abs_(value: Any) -> int | float:
     """Without its sign."""
     one = number(value)
-    return kept(-one) if one < 0 else kept(one)
+    return kept(one.copy_abs() if isinstance(one, Decimal) else abs(one))
 
 
 def at_least(value: Any, bound: Any) -> int | float:
