@@ -13,7 +13,7 @@ from cyclopts import Parameter
 
 from journeys.cli.console import Stop, bar
 from journeys.engine.content import COMPILERS, Aborted, RenderError, Retry, TemplateError
-from journeys.engine.content.batch import LONGEST, answer
+from journeys.engine.content.batch import LONGEST, answer, rendered
 from journeys.engine.content.files import context_of, services_of
 
 
@@ -65,7 +65,7 @@ def _one(template: Path, context: Path | None, html_comments: str) -> int:
     except RecursionError as error:
         raise Stop(f"{context}: it is nested too deeply", 2) from error
     try:
-        print(asyncio.run(COMPILERS[html_comments](source).render_async(values, services)), end="")
+        print(asyncio.run(rendered(COMPILERS[html_comments](source), values, services)), end="")
     except TemplateError as error:
         hint = f" ({error.hint})" if error.hint else ""
         raise Stop(f"{template}:{error.line}:{error.column}: {error.message}{hint}") from error

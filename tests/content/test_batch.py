@@ -54,12 +54,14 @@ async def test_comments_of_a_block_are_no_part_of_what_shows_it_and_its_calls_ar
 
 
 async def test_an_abort_is_answered_with_its_reason() -> None:
-    """A1, C3, C8, P3"""
+    """A1, C3, C8, P2, P3"""
     url = "https://api.example.com/x"
     busy = {"connected_content": [{"url": url, "status": 503}]}
     for source, context, reason in [
         ("{% abort_message('why') %}", {}, "why"),
         ("{% promotion('spring') %}", {}, "the promotion list “spring” has no code left"),
+        ("{% if false %}{% promotion('b') %}{% endif %}", {"promotions": {"b": []}}, "the promotion list “b” has no code left"),
+        ("{{content_blocks.${x}}}{% abort_message('second') %}", {"content_blocks": {"x": "{% promotion('b') %}"}}, "the promotion list “b” has no code left"),
         (f"{{% connected_content {url} :retry %}}", busy, "exhausted_cc_retries"),
         (f"{{% connected_content {url} :retry %}}{{% abort_message('first') %}}", busy, "first"),
         (f"{{% connected_content {url} :basic_auth me %}}", busy, "there is no credential “me”"),

@@ -8,8 +8,9 @@ from typing import Any
 import msgspec
 
 from journeys.engine.content.files import context_of, services_of
-from journeys.engine.content.render import COMPILERS, RenderError, TemplateError
-from journeys.engine.content.services import Aborted, Retry
+from journeys.engine.content.render import COMPILERS, RenderError, Template, TemplateError, Values
+from journeys.engine.content.services import Aborted, Retry, Services
+from journeys.engine.content.tags.promotion import code_of
 
 LONGEST = 16 * 1024 * 1024
 """Bytes that a line may have."""
@@ -41,6 +42,18 @@ async def answer(line: bytes, number: int) -> bytes:
         return msgspec.json.encode(_error(None, "internal_error", 1, 1, "what it came to is no Unicode"))
 
 
+async def rendered(template: Template, values: Values, services: Services) -> str:
+    """The text of a message. The lists that it names in any branch are charged first, as when it is sent (P2, P3).
+
+    Raises `Aborted`, `RenderError`, `Retry`.
+    """
+    for snippet in sorted(name for each in template.within(services.block) for name in each.promotions):
+        code_of(snippet, services)
+    if template.needs_async:
+        return await template.render_async(values, services)
+    return template.render(values, services)
+
+
 async def _answer(line: bytes, number: int) -> dict[str, Any]:
     try:
         identity, source, context, comments = _read(line)
@@ -52,9 +65,7 @@ async def _answer(line: bytes, number: int) -> dict[str, Any]:
         return _error(identity, "invalid_context", number, 1, str(error))
     try:
         template = COMPILERS[comments](source)
-        if template.needs_async:
-            return {"id": identity, "output": await template.render_async(values, services)}
-        return {"id": identity, "output": template.render(values, services)}
+        return {"id": identity, "output": await rendered(template, values, services)}
     except Aborted as aborted:
         return {"id": identity, "aborted": True, "reason": aborted.reason}
     except Retry:

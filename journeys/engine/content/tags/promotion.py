@@ -8,8 +8,16 @@ from liquid import Node, RenderContext, Tag, Token, TokenStream
 from liquid.exceptions import LiquidSyntaxError
 
 from journeys.engine.content.context import Rendering
-from journeys.engine.content.services import Aborted
+from journeys.engine.content.services import Aborted, Services
 from journeys.engine.content.tags.parts import opened, quoted
+
+
+def code_of(snippet: str, services: Services) -> str:
+    """The code of a list that this message was charged. Raises `Aborted` where it has none left (P3)."""
+    code = services.promotion(snippet)
+    if code is None:
+        raise Aborted(f"the promotion list “{snippet}” has no code left")
+    return code
 
 
 class PromotionNode(Node):
@@ -24,10 +32,7 @@ class PromotionNode(Node):
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
-        code = cast("Rendering", context).services.promotion(self.snippet)
-        if code is None:
-            raise Aborted(f"the promotion list “{self.snippet}” has no code left")
-        return buffer.write(code)
+        return buffer.write(code_of(self.snippet, cast("Rendering", context).services))
 
 
 class PromotionTag(Tag):
