@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import os
+import re
+import signal
+import sys
+from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -29,6 +35,44 @@ async def test_a_catalog_is_published_and_filled_from_a_file(db: Database, tmp_p
     assert "the field “title” of the catalog “shoes” is of type string, for good" in refused.err
     unknown = await journeys("import", "shoes.csv", "--catalog", "shoos", url=db.url, cwd=tmp_path)
     assert (unknown.code, "did you mean “shoes”?" in unknown.err) == (2, True)
+
+
+async def test_an_import_of_items_is_stopped_by_ctrl_c_and_carried_on(db: Database, tmp_path: Path) -> None:
+    """CAT-6: the batch at hand is finished; what was said to go on with comes to the whole file."""
+    rows = 30_000
+    (tmp_path / "shoes.yaml").write_text(SHOES, encoding="utf-8")
+    lines = "".join(f"i{n},{'Able' if n else ''},{n if n != 7 else 'cheap'}\n" for n in range(rows))
+    (tmp_path / "shoes.csv").write_text("id,title,price\n" + lines, encoding="utf-8")
+    await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
+
+    words = ("import", "shoes.csv", "--catalog", "shoes")
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "journeys", *words),
+        stdout=PIPE,
+        stderr=PIPE,
+        env={**os.environ, "DATABASE_URL": db.url, "COLUMNS": "160"},
+        cwd=tmp_path,
+    )
+    async with asyncio.timeout(60):
+        while not await db.pool.fetchval("select count(*) from catalog_items"):
+            await asyncio.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, err = [each.decode() for each in await process.communicate()]
+
+    assert (process.returncode, "Traceback" in err) == (130, False)
+    stopped = re.search(r"stopped after line (\d+): go on with --after-line \1", err)
+    assert stopped is not None
+    line = int(stopped[1])
+    assert out == f"shoes.csv: {line - 1:,} rows, {line - 2:,} taken, 1 refused\n"
+    assert line - 2 == await db.pool.fetchval("select count(*) from catalog_items") < rows - 1
+    assert "i7,Able,cheap,9," in (tmp_path / "shoes.refused.csv").read_text(encoding="utf-8")
+
+    rest = await journeys(*words, "--after-line", str(line), url=db.url, cwd=tmp_path)
+    assert (rest.code, rest.out) == (
+        0,
+        f"shoes.csv: {rows + 1 - line:,} rows, {rows + 1 - line:,} taken, 0 refused\n",
+    )
+    assert await db.pool.fetchval("select count(*) from catalog_items") == rows - 1
 
 
 async def test_a_list_of_codes_is_filled_from_a_file_and_shown(db: Database, tmp_path: Path) -> None:
