@@ -15,7 +15,7 @@ from journeys.canvas.catalogs import Selection
 from journeys.engine.catalogs import items
 from journeys.engine.catalogs.requests import is_liquid
 from journeys.engine.catalogs.selecting import NoAnswer, question
-from journeys.engine.content import Values, compile
+from journeys.engine.content import Services, Values, compile
 from journeys.engine.store.database import Database
 
 FRESH = 1.0
@@ -118,7 +118,7 @@ class Shelf:
         if known is None:
             return []
         filled = {
-            place: compile(str(each.value)).render(values).strip()
+            place: (await compile(str(each.value)).render_async(values, Services())).strip()
             for place, each in enumerate(known.selection.filters)
             if is_liquid(each.value)
         }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import _GeneratorContextManager
-from functools import cached_property
+from functools import cached_property, partial
 from io import StringIO
 from time import thread_time
 from types import coroutine
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
 
 from liquid import BoundTemplate, Node, RenderContext, Token
 from liquid.builtin.tags.for_tag import ForLoop
@@ -26,6 +26,8 @@ from journeys.engine.content.services import Services
 
 if TYPE_CHECKING:
     from journeys.engine.content.codegen import Function
+
+T = TypeVar("T")
 
 BARE = 3
 """Namespaces of a rendering that is in no loop: variables, values, counters."""
@@ -69,10 +71,14 @@ class Rendering(RenderContext):
         self._fuel -= work
         if self._fuel <= 0:
             self._fuel = limits.STRIDE
-            if thread_time() > self._until:
-                raise TimedOut
+            self.watch()
             if parts is not None:
                 parts.measure()
+
+    def watch(self) -> None:
+        """Look at the clock. Raises TimedOut once the processor time is used up."""
+        if thread_time() > self._until:
+            raise TimedOut
 
     def turn(self, work: int = 1, parts: Parts | None = None) -> None:
         """A loop begins a pass with so much work. Raises Exceeded where all loops together have made too many."""
@@ -82,25 +88,13 @@ class Rendering(RenderContext):
         self.spend(work, parts)
 
     @coroutine
-    def timed(self, work: Awaitable[Any]) -> Generator[Any, Any, Any]:
-        """Await the work, and take the time in which it waits, and others run on this thread, off the clock."""
-        steps = work.__await__()
-        resume: Callable[[Any], Any] = steps.send
-        value: Any = None
-        while True:
-            try:
-                awaited = resume(value)
-            except StopIteration as stop:
-                return stop.value
-            left = thread_time()
-            try:
-                value, resume = (yield awaited), steps.send
-            except GeneratorExit:
-                steps.close()
-                raise
-            except BaseException as error:  # noqa: BLE001 - it is handed on into the work that awaits
-                value, resume = error, steps.throw
-            self._until += thread_time() - left
+    def ask(self, asked: Callable[..., Awaitable[T]], *given: Any) -> Generator[Any, T, T]:
+        """What somebody answers: who drives this rendering asks. The clock stands still meanwhile."""
+        left = self._until - thread_time()
+        try:
+            return (yield partial(asked, *given))
+        finally:
+            self._until = thread_time() + left  # of whichever thread goes on
 
     def assign(self, key: str, val: Any) -> None:
         """See base class. Raises Exceeded where all variables together hold too much."""
@@ -163,6 +157,8 @@ class Rendering(RenderContext):
         self._sizes[place] = size
         if self.held > limits.HELD:
             raise Exceeded(f"the variables hold more than {limits.HELD:,} bytes")
+        if size > limits.BULK:
+            self.watch()
 
     def reader(self) -> Callable[[str], object]:
         """Reads variables by their names, from the scope as it is now."""
@@ -249,7 +245,7 @@ class Bound(BoundTemplate):
     ) -> str:
         """As `text_async`, by the syntax tree: the reference."""
         context, buffer = self._begin(values, services, allowed), Buffer(allowed.output)
-        await context.timed(self.render_with_context_async(context, buffer))
+        await self.render_with_context_async(context, buffer)
         return buffer.getvalue()
 
     @cached_property

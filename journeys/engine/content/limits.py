@@ -37,6 +37,11 @@ HELD = 16 * 1024 * 1024
 STRIDE = 32
 """So many nodes, filters and passes are worked off between two looks at the clock."""
 
+BULK = 2_000
+"""Characters of a text, bytes of a variable; after work on what is longer, and on any list, the clock is looked at."""
+FORMAT = 2_000
+"""Characters of a date's format."""
+
 _LARGEST = 10**DIGITS
 
 
@@ -51,6 +56,8 @@ class Limits:
 
 LIMITS = Limits()
 """What holds where nobody says otherwise. A channel may allow less output."""
+BRIEF = Limits(seconds=0.1)
+"""For the values of steps: they are rendered in a burst, and many entries wait for its end."""
 
 
 class Exceeded(ResourceLimitError):
@@ -126,41 +133,71 @@ def _round(_: Any, digits: Any = 0, *__: Any) -> None:
         raise Exceeded(f"a number is rounded to more than {DIGITS} digits")
 
 
-_BEFORE: Mapping[str, Callable[..., None]] = {"join": _join, "replace": _replace, "round": _round}
+def _date(_: Any, form: Any = None, *__: Any) -> None:
+    if isinstance(form, str) and len(form) > FORMAT:
+        raise Exceeded(f"a date's format has more than {FORMAT:,} characters")
+
+
+_BEFORE: Mapping[str, Callable[..., None]] = {
+    "join": _join,
+    "replace": _replace,
+    "round": _round,
+    "date": _date,
+}
 """Filters that would make more than they may before anybody could look: what must hold before they are called."""
 _GROWING = frozenset({"concat"})
 """Filters that give a list with the same elements many times over."""
 
 
 def bounded(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
-    """The filter, which takes and gives what is within the limits only. Raises Exceeded otherwise."""
+    """The filter, which takes and gives what is within the limits only. Raises Exceeded otherwise.
+
+    It takes the rendering as `context`, whose clock is looked at after work that may have been long.
+    """
     before = _BEFORE.get(name)
     growing = name in _GROWING
+    asking = getattr(filter_, "with_context", False)
 
-    def call(value: Any, *given: Any, **named: Any) -> Any:
-        if value.__class__ is range:
-            short(value)
+    def call(value: Any, *given: Any, context: Any, **named: Any) -> Any:
+        kind = value.__class__
+        if kind is str:
+            long = len(value) > BULK
+        else:
+            long = kind is list or kind is dict or kind is range
+            if kind is range:
+                short(value)
         for each in given:
-            if each.__class__ is range:
+            kind = each.__class__
+            if kind is range:
                 short(each)
+            elif kind is str and len(each) > BULK:
+                long = True
+        if asking:
+            named["context"] = context
         if before is not None:
             before(value, *given)
         result = filter_(value, *given, **named)
         kind = result.__class__
         if kind is str:
-            if len(result) > TEXT:
-                raise too_long()
+            if len(result) > BULK:
+                if len(result) > TEXT:
+                    raise too_long()
+                long = True
         elif kind is int:
             if not -_LARGEST < result < _LARGEST:
                 raise Exceeded(f"a number grows beyond {DIGITS} digits")
         elif kind is list:
             if len(result) > ELEMENTS or (growing and weigh(result, HELD) > HELD):
                 raise Exceeded(f"a list grows beyond {ELEMENTS:,} elements or {HELD:,} bytes")
+            long = True
         elif kind is Decimal and result.adjusted() >= DIGITS:
             raise Exceeded(f"a number grows beyond {DIGITS} digits")
+        if long:
+            context.watch()
         return result
 
     call.__dict__.update(filter_.__dict__)
     call.__name__ = name
+    call.with_context = True  # type: ignore[attr-defined]  # as liquid.filter.with_context says it
     call.__wrapped__ = filter_  # type: ignore[attr-defined]  # as functools.wraps names it
     return call

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
+from functools import cached_property, partial
 from random import SystemRandom
 from typing import Any, cast
 
@@ -20,7 +20,8 @@ from journeys.engine.content.context import Bound
 from journeys.engine.content.environment import DIALECT, HTML, Dialect
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW
-from journeys.engine.content.limits import LIMITS, SOURCE, Limits
+from journeys.engine.content.limits import BRIEF, LIMITS, SOURCE, Limits
+from journeys.engine.content.patience import Patience
 from journeys.engine.content.services import Services
 from journeys.engine.content.tags.promotion import PromotionNode
 from journeys.engine.content.variables import LOTS
@@ -115,19 +116,29 @@ class Template:
     async def render_async(self, values: Values, services: Services, *, limits: Limits = LIMITS) -> str:
         """The text for these values, with what the services answer.
 
+        It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`patience.py`).
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
-        if not any(each.calls for each in self.within(services.block)):
-            return self.render(values, services, limits=limits)
-        services.values = values
-        return await _settled(self._bound.text_async(values.globals(), services, limits), services)
+        given, patience = values.globals(), Patience(values.lots, services)
+        given[LOTS] = patience.draw
+        if any(each.calls for each in self.within(services.block)):
+            services.values = values
+            steps = partial(self._bound.text_async, given, services)
+            return await _settled(patience.text_of_steps(steps, limits), services)
+        try:
+            return await patience.text(partial(self._bound.text, given, services), limits)
+        except LiquidError as error:
+            raise _render_error(error) from error
 
     async def render_by_tree_async(
         self, values: Values, services: Services, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree. Raises as `render_async`."""
+        given, patience = values.globals(), Patience(values.lots, services)
+        given[LOTS] = patience.draw
         services.values = values
-        return await _settled(self._bound.text_by_tree_async(values.globals(), services, limits), services)
+        steps = partial(self._bound.text_by_tree_async, given, services)
+        return await _settled(patience.text_of_steps(steps, limits), services)
 
     @property
     def function(self) -> Function | None:
@@ -247,8 +258,8 @@ def problems(source: str, compiler: Callable[[str], Template] = compile) -> list
 
 
 def render_value(source: str, values: Values, services: Services | None = None) -> str:
-    """The text that a piece of Liquid comes to. Raises as `compile` and `Template.render` do."""
-    return compile(source).render(values, services)
+    """The text that the Liquid of a step's value comes to, within a burst. Raises as `compile` and `Template.render` do."""
+    return compile(source).render(values, services, limits=BRIEF)
 
 
 async def _settled(text: Awaitable[str], services: Services) -> str:

@@ -117,7 +117,7 @@ class Courier:
             await renew(self._db, batch)
 
     async def _deliver(self, channel: Channel, batch: Sequence[Claimed]) -> None:
-        """Those whose templates call nobody leave first; those that wait for somebody hold up nobody else."""
+        """Those whose templates call nobody leave first; those that wait for somebody, or take long, hold up nobody else."""
         made, asking = await self._prepare(channel, batch)
         try:
             await self._hand_over(channel, made)
@@ -208,7 +208,7 @@ class Courier:
     async def _prepare(
         self, channel: Channel, batch: Sequence[Claimed]
     ) -> tuple[list[tuple[Claimed, Prepared]], set[asyncio.Task[tuple[Claimed, Prepared]]]]:
-        """What can be prepared at once, and the tasks of those whose templates call somebody."""
+        """What can be prepared at once, and the tasks of those whose templates call somebody or take long."""
         made: list[tuple[Claimed, Prepared]] = []
         asking: set[asyncio.Task[tuple[Claimed, Prepared]]] = set()
         now = self._clock.now()
@@ -243,8 +243,13 @@ class Courier:
                 )
                 if (one.plan, one.step) in slow:
                     asking.add(asyncio.create_task(self._ask(one, preparing)))
+                    continue
+                task = asyncio.create_task(self._whole(one, preparing))
+                await asyncio.sleep(0)  # nearly all are done with that
+                if task.done():
+                    made.append(task.result())
                 else:
-                    made.append((one, await preparing))
+                    asking.add(task)
         return made, asking
 
     @staticmethod
@@ -261,13 +266,18 @@ class Courier:
         return found
 
     async def _ask(self, one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
-        """Prepare one that calls somebody. Whatever happens to it happens to no other."""
+        """Prepare one that calls somebody, when it is its turn."""
         async with self._asking:
-            try:
-                return one, await preparing
-            except Exception as error:  # noqa: BLE001 - tried again, as where a channel fails
-                log.warning("rendering_failed", error=type(error).__name__)
-                return one, Failed(f"it could not be rendered: {type(error).__name__}")
+            return await self._whole(one, preparing)
+
+    @staticmethod
+    async def _whole(one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
+        """Prepare one. Whatever happens to it happens to no other."""
+        try:
+            return one, await preparing
+        except Exception as error:  # noqa: BLE001 - tried again, as where a channel fails
+            log.warning("rendering_failed", error=type(error).__name__)
+            return one, Failed(f"it could not be rendered: {type(error).__name__}")
 
     @staticmethod
     def _skips(plan: Plan, one: Claimed) -> bool:

@@ -55,7 +55,7 @@ class Function:
         """Rendered with calls. Raises as `Bound.text`."""
         parts = Output(context.limits.output)
         try:
-            await context.timed(self._run(context, parts))
+            await self._run(context, parts)
             return parts.text()
         except _RAISED as error:
             raise self._failed(error, parts) from error

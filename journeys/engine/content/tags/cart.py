@@ -31,7 +31,7 @@ class CartNode(CallNode):
     async def ask(self, context: Rendering, buffer: TextIO) -> int:
         """See base class."""
         del buffer
-        found = await context.services.cart((await filled_async(self.cart, context)).strip())
+        found = await context.ask(context.services.cart, (await filled_async(self.cart, context)).strip())
         if found is not None:
             if self.abandoned and found.get("ordered"):
                 raise Aborted("the shopping cart was ordered")

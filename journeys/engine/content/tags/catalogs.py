@@ -58,7 +58,7 @@ class ItemsNode(_ItemsNode):
 
     async def found(self, context: Rendering, names: Sequence[str]) -> Sequence[dict[str, Any]]:
         """See base class."""
-        return await context.services.items(names[0], [name for name in names[1:] if name])
+        return await context.ask(context.services.items, names[0], [name for name in names[1:] if name])
 
 
 class SelectionNode(_ItemsNode):
@@ -66,7 +66,7 @@ class SelectionNode(_ItemsNode):
 
     async def found(self, context: Rendering, names: Sequence[str]) -> Sequence[dict[str, Any]]:
         """See base class."""
-        return (await context.services.selection(names[0], names[1]))[:MOST]
+        return (await context.ask(context.services.selection, names[0], names[1]))[:MOST]
 
 
 def _named(word: Word) -> tuple[list[Word], bool]:

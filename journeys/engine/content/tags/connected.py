@@ -52,7 +52,7 @@ class ConnectedNode(CallNode):
     async def ask(self, context: Rendering, buffer: TextIO) -> int:
         """See base class."""
         call = await self.request.call(context, self.token)
-        reply = await context.services.connected(call)
+        reply = await context.ask(context.services.connected, call)
         name = self.saved or DEFAULT
         if not reply.ok:
             if call.retry and context.services.retry is None:

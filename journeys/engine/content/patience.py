@@ -1,0 +1,115 @@
+"""A rendering begins on the event loop; one that takes long is done once more in a thread, and holds up nobody else.
+
+Nearly all renderings take less than a thousandth of a second, and a thread would cost more than that. What asks somebody is
+asked on the event loop, wherever the template is rendered; what was answered, or drawn by lot, the first time counts the
+second time too: nobody is asked twice, and the text is the one that would have come at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from journeys.engine.content.limits import Limits, TimedOut
+
+if TYPE_CHECKING:
+    from journeys.engine.content.services import Services
+
+SLICE = 0.02
+"""Seconds of processor time that a rendering has on the event loop."""
+THREADS = ThreadPoolExecutor(4, "rendering")
+"""Where long renderings go on. They share one processor with the loop (the interpreter's lock), so few are enough."""
+
+T = TypeVar("T")
+Steps = Coroutine[Callable[[], Awaitable[Any]], Any, str]
+"""A rendering that yields what it asks, is sent the answers, and ends with its text."""
+
+
+class Patience:
+    """The tries of one rendering: what was drawn and answered in the first is remembered for the second."""
+
+    __slots__ = ("_answers", "_drawn", "_extras", "_lots", "_place", "_services")
+
+    def __init__(self, lots: Callable[[], float], services: Services) -> None:
+        self._lots = lots
+        self._services = services
+        self._extras = dict(services.extras)
+        self._drawn: list[float] = []
+        self._place = 0
+        self._answers: list[tuple[bool, Any]] = []
+
+    def draw(self) -> float:
+        """A lot: the one of the first try, where that drew it."""
+        if self._place == len(self._drawn):
+            self._drawn.append(self._lots())
+        self._place += 1
+        return self._drawn[self._place - 1]
+
+    async def text(self, render: Callable[[Limits], str], limits: Limits) -> str:
+        """The text of a template that asks nobody. Raises as `render`."""
+        if limits.seconds <= SLICE:
+            return render(limits)
+        try:
+            return render(replace(limits, seconds=SLICE))
+        except TimedOut:
+            self._again()
+        return await _apart(render, limits)
+
+    async def text_of_steps(self, begin: Callable[[Limits], Steps], limits: Limits) -> str:
+        """The text of a template that asks somebody. Raises as its steps do."""
+        retry = self._services.retry
+        if limits.seconds > SLICE:
+            try:
+                return await self._driven(begin(replace(limits, seconds=SLICE)), _here)
+            except TimedOut:
+                self._again()
+                self._services.retry = retry
+        return await self._driven(begin(limits), _here if limits.seconds <= SLICE else _apart)
+
+    def _again(self) -> None:
+        self._place = 0
+        self._services.extras.clear()
+        self._services.extras.update(self._extras)
+
+    async def _driven(self, steps: Steps, run: Callable[..., Awaitable[tuple[bool, Any]]]) -> str:
+        known = iter(tuple(self._answers))
+        resume: Callable[[Any], Any] = steps.send
+        value: Any = None
+        while True:
+            ended, found = await run(_step, resume, value)
+            if ended:
+                text: str = found
+                return text
+            answer = next(known, None)
+            if answer is None:
+                answer = await self._answered(found)
+            well, value = answer
+            resume = steps.send if well else steps.throw
+
+    async def _answered(self, ask: Callable[[], Awaitable[Any]]) -> tuple[bool, Any]:
+        try:
+            answer = True, await ask()
+        except Exception as error:  # noqa: BLE001 - it is raised where the template asked
+            answer = False, error
+        self._answers.append(answer)
+        return answer
+
+
+def _step(resume: Callable[[Any], Any], value: Any) -> tuple[bool, Any]:
+    """The rendering up to what it asks next, or its text."""
+    try:
+        return False, resume(value)
+    except StopIteration as stop:
+        return True, stop.value
+
+
+async def _here(work: Callable[..., T], *given: Any) -> T:
+    return work(*given)
+
+
+async def _apart(work: Callable[..., T], *given: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(THREADS, partial(work, *given))

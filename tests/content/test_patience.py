@@ -1,0 +1,226 @@
+"""A rendering that takes long holds up nobody else: it goes on in a thread, and comes to the same."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+import pytest
+
+from bench.hostile import EATERS, VALUES, World
+from journeys.engine.content import Aborted, Call, RenderError, Reply, Retry, Services, compile, context
+from journeys.engine.content.limits import Limits
+from journeys.engine.content.patience import SLICE, THREADS
+
+LOOPS = "{% for x in (1..300) %}{% endfor %}"
+"""Longer than a slice, where each look at the clock is as long as half of one."""
+
+
+class Clock:
+    """Processor time that goes on by half a slice each time somebody looks."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __call__(self) -> float:
+        self.looks += 1
+        return self.looks * SLICE / 2
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
+    made = Clock()
+    monkeypatch.setattr(context, "thread_time", made)
+    return made
+
+
+class Answers(World):
+    """Counts what it is asked, and on which thread."""
+
+    def __init__(self, status: int = 200) -> None:
+        super().__init__()
+        self.asked: list[str] = []
+        self.threads: set[str] = set()
+        self.status = status
+
+    async def connected(self, call: Call) -> Reply:
+        self.threads.add(threading.current_thread().name)
+        self.asked.append(call.url)
+        await asyncio.sleep(0)
+        return Reply(self.status, f'{{"n": {len(self.asked)}}}')
+
+
+class Lots:
+    """Lots by a seed; remembers on which threads they were drawn."""
+
+    def __init__(self) -> None:
+        self.draw = Random(7).random
+        self.threads: list[str] = []
+
+    def __call__(self) -> float:
+        self.threads.append(threading.current_thread().name)
+        return self.draw()
+
+
+SILENT = "{% random 999 %} {% message_extras :key k :value {{ 'v' }} %}" + LOOPS + "{% random 999 %}"
+ASKING = (
+    "{% random 999 %} {% connected_content https://a.example/1 :save a %}{{ a.n }}"
+    "{% message_extras :key k :value v{{ a.n }} %}" + LOOPS + "{% connected_content https://a.example/2 :save b %}"
+    "{{ b.n }} {% random 999 %}"
+)  # fmt: skip
+
+
+def at_once(source: str) -> tuple[str, dict[str, str]]:
+    """What a template comes to where all of it is done on the event loop."""
+    services = Answers()
+    values = replace(VALUES, lots=Lots())
+    text = asyncio.run(compile(source).render_async(values, services, limits=Limits(seconds=1000)))
+    return text, services.extras
+
+
+@pytest.mark.parametrize("source", [SILENT, ASKING])
+def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = at_once(source)
+    monkeypatch.setattr(context, "thread_time", Clock())
+    services, lots = Answers(), Lots()
+    text = asyncio.run(compile(source).render_async(replace(VALUES, lots=lots), services))
+
+    assert (text, services.extras) == wanted
+    assert len(lots.threads) == 2, "what was drawn the first time is not drawn again"
+    assert lots.threads[0] == "MainThread"
+    assert lots.threads[1].startswith("rendering")
+
+
+def test_nobody_is_asked_twice_and_all_on_the_event_loop(clock: Clock) -> None:
+    services = Answers()
+    asyncio.run(compile(ASKING).render_async(VALUES, services))
+
+    assert services.asked == ["https://a.example/1", "https://a.example/2"]
+    assert services.threads == {"MainThread"}
+
+
+def test_what_an_answer_raised_is_raised_again_in_the_second_try(clock: Clock) -> None:
+    """C3: the message waits for the web service that failed, wherever its template is rendered."""
+    source = "{% connected_content https://a.example :retry :save a %}{{ a.n | default: 'none' }}" + LOOPS
+    services = Answers(503)
+    with pytest.raises(Retry):
+        asyncio.run(compile(source).render_async(VALUES, services))
+    assert len(services.asked) == 1
+
+    class Refusing(Answers):
+        async def connected(self, call: Call) -> Reply:
+            await super().connected(call)
+            raise Aborted("no such credential")
+
+    refusing = Refusing()
+    with pytest.raises(Aborted, match="no such credential"):
+        asyncio.run(compile(LOOPS + source).render_async(VALUES, refusing))
+    assert len(refusing.asked) == 1
+
+
+def test_errors_in_a_thread_have_their_place(clock: Clock) -> None:
+    for source in (LOOPS + "\n {{ 1 | divided_by: 0 }}", ASKING + "\n {{ 1 | divided_by: 0 }}"):
+        with pytest.raises(RenderError, match="divided by zero") as failed:
+            asyncio.run(compile(source).render_async(VALUES, Answers()))
+        assert failed.value.line == 2
+
+
+def test_the_whole_time_is_given_once_and_no_more(clock: Clock) -> None:
+    """E4: a second in the thread; what is allowed less than a slice has that and no second try."""
+    endless = "{% for a in (1..9000) %}{{ a }}{% endfor %}"
+    for source in (endless, "{% connected_content https://a.example %}" + endless):
+        for seconds, looks in ((SLICE * 20, 40), (SLICE, 2)):
+            clock.looks = 0
+            with pytest.raises(RenderError, match="Liquid rendering timeout"):
+                asyncio.run(compile(source).render_async(VALUES, Answers(), limits=Limits(seconds=seconds)))
+            assert looks <= clock.looks <= looks + 12
+
+
+@pytest.mark.parametrize("source", [
+    "Hello {{${first_name}}}", "{% for a in (1..9) %}{{ a | plus: 1 }}{% endfor %}{% random %}",
+    "{% promotion('spring') %}{% message_extras :key a :value b %}", "{{content_blocks.${greeting}}}",
+])  # fmt: skip
+def test_a_template_that_asks_nobody_is_rendered_without_a_switch_of_tasks(source: str) -> None:
+    """The first step of the coroutine is its last: there is no event loop here at all."""
+
+    class Here(Services):
+        def promotion(self, snippet: str) -> str | None:
+            return snippet.upper()
+
+        def block(self, name: str) -> str | None:
+            return "Hello {{ 1 | plus: 1 }}"
+
+    template = compile(source)
+    with pytest.raises(StopIteration) as ended:
+        template.render_async(VALUES, Here()).send(None)
+    assert isinstance(ended.value.value, str)
+    assert ended.value.value
+
+
+def test_one_that_asks_somebody_waits_for_the_answer_alone() -> None:
+    rendering = compile(ASKING).render_async(VALUES, Answers())
+    assert rendering.send(None) is None, "the answer that is waited for"
+    assert rendering.send(None) is None
+    with pytest.raises(StopIteration):
+        rendering.send(None)
+
+
+@pytest.mark.parametrize("name", EATERS)
+def test_others_are_served_while_a_template_eats_its_second(name: str) -> None:
+    """E4: twenty messages are rendered, on the same event loop, before the one that means harm is cut off."""
+    good = compile("{% for a in (1..20) %}{{ ${first_name} | append: a }},{% endfor %}")
+    wanted = "".join(f"Mel{n}," for n in range(1, 21))
+    harmful = compile(EATERS[name])
+
+    async def serve() -> None:
+        eating = asyncio.create_task(harmful.render_async(VALUES, World(), limits=Limits(passes=10**6)))
+        await asyncio.sleep(0)
+        for _ in range(20):
+            assert await good.render_async(VALUES, World()) == wanted
+            await asyncio.sleep(0)
+        assert not eating.done()
+        with pytest.raises(RenderError, match="Liquid rendering timeout"):
+            await eating
+
+    asyncio.run(serve())
+
+
+def test_who_gives_up_a_long_rendering_leaves_nothing_running() -> None:
+    async def give_up() -> None:
+        template = compile(EATERS["calls between"])
+        eating = asyncio.create_task(template.render_async(VALUES, World(), limits=Limits(seconds=0.3)))
+        while not THREADS._threads:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        eating.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await eating
+
+    asyncio.run(give_up())
+    done: list[Any] = [THREADS.submit(lambda: None) for _ in range(8)]
+    for each in done:
+        each.result(timeout=30)
+
+
+def test_work_on_much_is_followed_by_a_look_at_the_clock(clock: Clock) -> None:
+    """E4: filters on lists and long texts take so long that nobody may wait for thirty-two of them."""
+    long = "{% assign s = 'aaaaaaaaaa' %}" + "{% assign s = s | append: s %}" * 8
+    for source in (
+        long + "{{ s | upcase | size }}" * 60,
+        "{{ (1..9) | sort | first }}" * 60,
+        "{{ 'a,b' | split: ',' " + "| sort | reverse " * 60 + "| size }}",
+        "{{ 1 | append: s }}" + long + "{{ 1 | append: s | size }}" * 60,
+        long + "{% assign t = s %}" * 60,
+    ):
+        template = compile(source)
+        for render in (template.render, template.render_by_tree):
+            clock.looks = 0
+            with pytest.raises(RenderError, match="Liquid rendering timeout"):
+                render(VALUES, limits=Limits(seconds=SLICE * 20))
+            assert clock.looks <= 50
