@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
-from typing import Any
 
 import pytest
 
@@ -192,20 +191,22 @@ def test_others_are_served_while_a_template_eats_its_second(name: str) -> None:
 
 
 def test_who_gives_up_a_long_rendering_leaves_nothing_running() -> None:
+    services = Answers()
+
     async def give_up() -> None:
         template = compile(EATERS["calls between"])
-        eating = asyncio.create_task(template.render_async(VALUES, World(), limits=Limits(seconds=0.3)))
-        while not THREADS._threads:
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.1)
+        eating = asyncio.create_task(template.render_async(VALUES, services))
+        while len(services.asked) < 20:
+            await asyncio.sleep(0.001)
         eating.cancel()
         with pytest.raises(asyncio.CancelledError):
             await eating
 
     asyncio.run(give_up())
-    done: list[Any] = [THREADS.submit(lambda: None) for _ in range(8)]
-    for each in done:
-        each.result(timeout=30)
+    asked = len(services.asked)
+    for each in [THREADS.submit(lambda: None) for _ in range(8)]:
+        each.result(timeout=60)
+    assert len(services.asked) == asked
 
 
 def test_work_on_much_is_followed_by_a_look_at_the_clock(clock: Clock) -> None:
