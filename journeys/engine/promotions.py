@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,12 +28,21 @@ KEPT = timedelta(days=180)
 LONGEST_CODE, LONGEST_NAME = 200, 100
 BATCH = 5000
 TRIES = 10
+FIRST_PAUSE = 0.002
+"""Seconds before others who charge at the same time are asked again; then twice as long, and so on.
+
+A code that somebody takes at this moment may yet stay: he charges a send that another charges too, or dies. So a list is
+empty only where nobody can give a code back.
+"""
 
 OPEN = """
 insert into promotion_lists (workspace, name, expires) values ($1, $2, $3)
 on conflict (workspace, name) do update set expires = excluded.expires
 """
 UNUSED = "select count(*) from promotion_codes where workspace = $1 and list = $2 and send is null"
+LEFT = """
+select exists (select 1 from promotion_codes where workspace = $1 and list = $2 and (send is null or send = $3))
+"""
 ADD = """
 insert into promotion_codes (workspace, list, code) select $1, $2, * from unnest($3::text[]) on conflict do nothing
 """
@@ -159,23 +169,25 @@ async def charge(
     charged is charged at once, outside of any transaction: it is not given back, whatever becomes of the message (P3).
     """
     wanted = sorted(set(snippets))
-    for _ in range(TRIES):
+    for tries in range(TRIES):
         codes = {row[0]: row[1] for row in await connection.fetch(KNOWN, workspace, send, wanted)}
         missing = [name for name in wanted if name not in codes]
-        if not missing:
-            return codes
-        ends = {row[0]: row[1] for row in await connection.fetch(ENDS, workspace, missing)}
+        ends = {row[0]: row[1] for row in await connection.fetch(ENDS, workspace, missing)} if missing else {}
         try:
             for name in missing:
                 _check(name, ends.get(name), now)
                 code = await connection.fetchval(CHARGE, workspace, name, send, person, now)
-                if code is None:
+                if code is not None:
+                    codes[name] = code
+                elif not await connection.fetchval(LEFT, workspace, name, send):
                     raise NoCode("promo_codes_exhausted", f"the promotion list “{name}” has no code left")
-                codes[name] = code
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
-            continue  # somebody charges the same send at this moment: take what he got
-        return codes
-    raise TimeoutError(f"the codes of {send} were charged by others all the while")
+            pass  # somebody charges the same send at this moment: take what he got
+        else:
+            if len(codes) == len(wanted):
+                return codes
+        await asyncio.sleep(FIRST_PAUSE * 2**tries)
+    raise TimeoutError(f"the codes of {send} were in the hands of others all the while")
 
 
 def _check(name: str, ends: datetime | None, now: datetime) -> None:

@@ -148,6 +148,54 @@ async def test_the_same_send_gets_the_same_codes_however_many_ask_at_once(db: Da
     assert len(await charged(db)) == len(await charged(db, "vip")) == 60
 
 
+async def test_a_code_that_somebody_gives_back_is_not_missed(db: Database) -> None:
+    """P3: a list is empty only where no code is left; what another holds in an open transaction may yet be left."""
+    stage = await stage_on(db, STORY)
+    await filled(stage, 1, "spring")
+    async with db.pool.acquire() as connection:
+        held = connection.transaction()
+        await held.start()
+        await charge(connection, stage.workspace, uuid4(), "gone", ["spring"], MONDAY)
+        asking = asyncio.create_task(charge(db.pool, stage.workspace, uuid4(), "mine", ["spring"], MONDAY))
+        await asyncio.sleep(0.1)
+        assert not asking.done()
+        await held.rollback()
+
+    assert await asking == {"spring": "spring-00000"}
+    with pytest.raises(promotions.NoCode):
+        await charge(db.pool, stage.workspace, uuid4(), "late", ["spring"], MONDAY)
+
+
+async def test_the_last_codes_go_to_as_many_sends_as_there_are(db: Database) -> None:
+    """P2, P3: 40 codes for 60 sends, each charged by three at once: 40 get one, 20 none, whoever asks."""
+    stage = await stage_on(db, STORY)
+    await filled(stage, 40, "spring")
+    person = uuid4()
+    got: dict[str, set[str]] = {}
+
+    async def worker(seed: int) -> None:
+        lots = random.Random(seed)
+        async with Database.at(db.url, size=6) as mine:
+
+            async def one(send: str) -> None:
+                try:
+                    codes = await charge(mine.pool, stage.workspace, person, send, ["spring"], MONDAY)
+                except promotions.NoCode as refused:
+                    codes = {"spring": refused.code}
+                got.setdefault(send, set()).add(codes["spring"])
+
+            sends = [f"send-{n}" for n in range(60)]
+            lots.shuffle(sends)
+            for at in range(0, 60, 6):
+                await asyncio.gather(*(one(send) for send in sends[at : at + 6]))
+
+    await asyncio.gather(*(worker(seed) for seed in range(3)))
+
+    assert all(len(codes) == 1 for codes in got.values()), got
+    codes = [code for each in got.values() for code in each if code != "promo_codes_exhausted"]
+    assert (len(got), len(codes), len(set(codes))) == (60, 40, 40)
+
+
 async def test_a_list_of_one_workspace_is_none_of_another(db: Database) -> None:
     stage, other = await stage_on(db, STORY), await stage_on(db, STORY, workspace="other")
     await filled(stage, 3, "spring")
