@@ -362,6 +362,7 @@ def test_a_context_step_knows_each_tag_that_asks_others() -> None:
     for source in [*sources.values(), "{% liquid\ncatalog_items shoes 1\n%}"]:
         assert compile(source).needs_async, source
         assert ASKING.search(source), source
+    assert ASKING.search("{{ product_recommendation.${road} }}")
     assert {name for name in DIALECT.tags if ASKING.search(name)} == {*sources, "promotion"} - {
         "content_blocks"
     }

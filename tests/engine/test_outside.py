@@ -14,6 +14,7 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.catalogs import items, schema
 from journeys.engine.catalogs.shelf import Shelf
 from journeys.engine.connected.content import ConnectedSettings, connected_content
+from journeys.engine.connected.fetching import Fetcher
 from journeys.engine.content import Values
 from journeys.engine.delivery.courier import Courier
 from journeys.engine.outside import Outside
@@ -182,6 +183,22 @@ async def test_a_recommendation_is_a_selection_by_its_name(db: Database, mailbox
     assert await post(stage, mailbox) == [("sent", None)]
 
     assert read(mailbox) == ["Able,.", "0"]
+
+
+async def test_a_context_step_gets_a_recommendation_too(db: Database) -> None:
+    """S2: though nothing else in its Liquid asks anybody."""
+    step = "  - {type: context, id: c, set: [{name: best, value: '{{product_recommendation.${road}[1].title}}'}]}"
+    rest = "  - {type: delay, id: rest, duration: 1 day}\n  - {type: message, id: m, channel: email, template: mail}"
+    stage = await stage_on(db, canvas(f"{step}\n{rest}") + mail("x") + CATALOG)
+    async with db.transaction() as connection:
+        await items.replace(connection, stage.workspace, "shoes", {one["id"]: one for one in SHOES})
+    [entry] = await stage.enter(await stage.person())
+    await stage.burst(entry)
+    fetcher = Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db))
+    assert await fetcher.drain_once() == 1
+    await stage.burst(entry)
+
+    assert (await stage.row(entry))["context"] == {"best": "Bold"}
 
 
 async def test_an_edit_of_a_block_reaches_the_next_message(db: Database, mailbox: Mailbox) -> None:

@@ -26,7 +26,8 @@ from journeys.canvas.vocabulary import (
 )
 
 ASKING: Final = re.compile(
-    r"\b(connected_content|catalog_items|catalog_selection_items|shopping_cart|promotion|content_blocks)\b"
+    r"\b(connected_content|catalog_items|catalog_selection_items|shopping_cart|promotion|content_blocks"
+    r"|product_recommendation)\b"
 )
 """What stands in Liquid that asks others, or that may."""
 
