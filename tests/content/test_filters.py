@@ -126,6 +126,7 @@ NUMBERS = [
     ("V10", "{{ 1.2 | ceil }} {{ -1.2 | ceil }} {{ 1.8 | floor }} {{ -1.2 | floor }} {{ '3.5' | ceil }} {{ 'x' | ceil }}", "2 -1 1 -2 4 0"),
     ("V10", "{{ -6.0 | modulo: 3 }} {{ 0.0 | times: -1 | modulo: 3 }} {{ 0.0 | times: -1 | abs }} {{ 0.0 | times: -1 }}", "0.0 0.0 0.0 -0.0"),
     ("V10", "{{ -5 | abs }} {{ '-5.5' | abs }} {{ 3 | at_least: 4.5 }} {{ '9' | at_most: 4 }} {{ 4 | at_most: 4.0 }}", "5 5.5 4.5 4 4"),
+    ("V8", "{{ 1000000000000000 | times: 1.0 }} {{ -1234567890123456.0 }} {{ 999999999999999.0 }} {{ 1000000000000000.5 }}", "1.0e+15 -1.234567890123456e+15 999999999999999.0 1000000000000000.5"),
     ("V8", "{{ big | times: 1.0 }} {{ 0.00001 | plus: 0 }} {{ 12.0 }} {{ 3 | times: 1.0 }}", "1.0e+20 1.0e-05 12.0 3.0"),
     ("9", "{{ at | plus: 0 }} {{ 'now' | date: '%s' | minus: 3 }}", "1622740421 1796634300"),
     ("5 money", "{{ 145 | money }} {{ 17.8 | money }} {{ 1.45 | money }} {{ 1234567.891 | money }} {{ -0.5 | money }} {{ 2.675 | money }} {{ '9.5' | plus: 0 | money }}", "145.00 17.80 1.45 1234567.89 -0.50 2.68 9.50"),
@@ -149,6 +150,8 @@ TEXTS = [
     ("F4", "{{ 'hELLO wORLD' | capitalize }} {{ 'éa' | upcase }} {{ 'ÉA' | downcase }} {{ ' x ' | strip }}|{{ ' x ' | lstrip }}|{{ ' x ' | rstrip }}|", "Hello world ÉA éa x|x | x|"),
     ("F4", "{{ \"<a href='x'>&\" | escape }} {{ nil | escape }}{{ '&lt;' | escape }}", "&lt;a href=&#39;x&#39;&gt;&amp; &amp;lt;"),
     ("5 string", "{{ 'a-b-a' | replace: 'a', 'x' }} {{ 'a-b-a' | replace_first: 'a', 'x' }} {{ 'a-b-a' | remove: 'a' }} {{ 'a-b-a' | remove_first: 'a' }} {{ 'ab' | replace: '', '.' }}", "x-b-x x-b-a -b- -b-a .a.b."),
+    ("5 string", "{{ 'a' | replace: 'a', '\\\\' }}{{ 'xay' | replace: 'a', '[\\&\\0\\1\\k]' }}{{ 'xaya' | replace: 'a', '<\\`>' }}{{ 'xaya' | replace_first: 'a', \"<\\'>\" }}{{ 'ab' | replace: '', '\\&.' }}{{ '\"' | replace: '\"', '\\\"' }}", '\\x[aa\\k]yx<x>y<xay>x<ya>ya.a.b.\\"'),
+    ("F4", "{{ 'ΑΣ' | downcase }}{{ 'xΣ' | capitalize }}", "ασXσ"),
     ("5 string", "{{ '<p>a<!-- <b> --><script>x()</script> <style>y</style>b</p> < c' | strip_html }}|{{ quote | newline_to_br | strip_newlines }}|", 'a b < c|a"b\\c<br />\té|'),
     ("V8", "{{ nested | append: '!' }} {{ o | append: '!' }} {{ words | upcase }}", '[1, [2, [3]]]! {"a":1,"b":["x"]}! ["B", NIL, "A", "C"]'),
 ]  # fmt: skip
@@ -204,7 +207,7 @@ FORMS = [
     ("%s %S %T", "1622740421 41 17:13:41"), ("%u %U %V %w %W", "4 22 22 4 22"), ("%x %X %y %Y", "06/03/21 17:13:41 21 2021"),
     ("%z %:z %::z %Z %%", "+0000 +00:00 +00:00:00 UTC %"), ("%-d|%_d|%0d|%e", "3| 3|03| 3"), ("%^a %#b %^B %#p", "THU JUN JUNE pm"),
     ("%n%t|", "\n\t|"), ("%q %E %i %1", "%q %E %i %1"), ("%10Y %-m/%-d", "0000002021 6/3"), ("", "2021-06-03 17:13:41 UTC"),
-    ("%-l %-I %-H", "5 5 17"), ("100%", "100%"),
+    ("%-l %-I %-H", "5 5 17"), ("%EY %Oe %Ed %Oj %+ %-z", "2021  3 %Ed %Oj %+ +0000"), ("100%", "100%"),
 ]  # fmt: skip
 
 

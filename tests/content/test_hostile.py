@@ -48,6 +48,8 @@ RENDERED = [
     ("captures that double", "{% assign s = 'aaaaaaaaaa' %}" + "{% capture s %}{{ s }}{{ s }}{% endcapture %}" * 30, "a text|the output"),
     ("appending to itself", "{% assign s = 'aaaaaaaaaa' %}" + "{% assign s = s | append: s %}" * 30, "a text"),
     ("replacing by much", MEGA + "{{ s | replace: 'a', s }}", "a text"),
+    ("replacing by what stands around", MEGA + "{{ s | replace: 'a', '\\`' }}", "a text"),
+    ("replacing by much that stands around", MEGA + "{% assign t = s | slice: 0, 300000 | replace: 'a', \"-'\" | replace: '-', '\\' %}{{ s | replace_first: 'a', t }}", "a text"),
     ("replacing nothing by much", MEGA + "{{ s | replace: '', s }}", "a text"),
     ("joining by much", MEGA + "{{ 'a,b,c,d' | split: ',' | join: s }}", "a text"),
     ("escaping much", TEN.replace("a" * 10, "&" * 10) + "{% assign s = s | append: s %}" * 16 + "{{ s | escape }}", "a text"),
@@ -250,6 +252,7 @@ HEAVY = [
     ("base64", MEGA + "{{ s | base64_encode | base64_decode | size }}"),
     ("addresses", MEGA + "{{ s | slice: 0, 100000 | replace: 'a', 'é' | url_encode | size }}"),
     ("containing", MEGA + "{% assign t = s | append: 'b' %}{% if s contains t %}x{% endif %}"),
+    ("replacing by references to nothing", MEGA + "{% assign t = s | slice: 0, 300000 | replace: 'a', '-1' | replace: '-', '\\' %}{{ s | replace: '', t | size }}"),
     ("replacing one", MEGA + "{{ s | replace_first: 'b', s | remove: 'ab' | size }}"),
 ]  # fmt: skip
 

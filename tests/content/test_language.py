@@ -71,7 +71,7 @@ CASES: list[tuple[str, str, str]] = [
     ("4", "{% cycle 'a', 'b' %}{% cycle 'a', 'b' %}{% cycle 'a', 'b' %}{% cycle 'g': 1, 2 %}{% cycle 'g': 1, 2 %}", "aba12"),
     ("4", "{% increment c %}{% increment c %}{{ c }}{% decrement d %}{% decrement d %}", "012-1-2"),
     ("4", "{% tablerow x in (1..3) cols:2 %}{{ x }}{% endtablerow %}", '<tr class="row1">\n<td class="col1">1</td><td class="col2">2</td></tr>\n<tr class="row2"><td class="col1">3</td></tr>\n'),
-    ("4", "{% tablerow x in (1..2) %}{{ tablerowloop.col_last }}{% endtablerow %}", '<tr class="row1">\n<td class="col1">false</td><td class="col2">false</td></tr>\n'),
+    ("4", "{% tablerow x in (1..2) %}{{ tablerowloop.row }}{{ tablerowloop.col_last }}{% endtablerow %}{% tablerow x in (1..2) cols:0 %}{{ x }}{% endtablerow %}", '<tr class="row1">\n<td class="col1">1false</td><td class="col2">1false</td></tr>\n<tr class="row1">\n<td class="col1">1</td><td class="col2">2</td></tr>\n'),
     ("4", "{% liquid\nassign x = ${n} | plus: 1\nif x > 3\n  echo x\nendif\n# no more\n%}{% # a comment %}{% echo 'e' | upcase %}", "4E"),
     ("4", "{% comment %}{% comment %}{{ a }}{% endcomment %}{% raw %}{% endcomment %}{% endraw %}{% endcomment %}x{% raw %}{{ ${x} }}{%{% endraw %}", "x{{ ${x} }}{%"),
     ("4", "a  {{- 1 -}}  b \n{%- if true -%}\n c\n{%- endif -%}\n d", "a1bcd"),

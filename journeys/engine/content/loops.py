@@ -91,6 +91,11 @@ def cells(value: Any) -> int:
     return leading(value) if isinstance(value, str) else 0
 
 
+def columns(value: Any) -> int:
+    """After how many cells a row ends. Where none are said, or 0, all is one row (-1), as in Ruby."""
+    return cells(value) or -1
+
+
 def sequence(value: Any) -> Sequence[object]:
     """What a loop goes through: a text once, an object by pairs of name and value, nothing of all else (T3)."""
     if isinstance(value, list | tuple | range):
@@ -205,7 +210,7 @@ class OurTablerow(TablerowNode):
         items, length = self.expression.evaluate(context)
         if not length:
             return self._nothing(self.expression.iterable.evaluate(context), buffer)
-        cols = 0 if self.expression.cols is None else cells(self.expression.cols.evaluate(context))
+        cols = -1 if self.expression.cols is None else columns(self.expression.cols.evaluate(context))
         row = TableRow(self.expression.identifier, items, length, cols)
         namespace: dict[str, object] = {"tablerowloop": row}
         buffer.write('<tr class="row1">\n')
@@ -232,7 +237,9 @@ class OurTablerow(TablerowNode):
         if not length:
             return self._nothing(await self.expression.iterable.evaluate_async(context), buffer)
         cols = (
-            0 if self.expression.cols is None else cells(await self.expression.cols.evaluate_async(context))
+            -1
+            if self.expression.cols is None
+            else columns(await self.expression.cols.evaluate_async(context))
         )
         row = TableRow(self.expression.identifier, items, length, cols)
         namespace: dict[str, object] = {"tablerowloop": row}

@@ -66,7 +66,11 @@ def moment(value: datetime) -> str:
 
 def number(value: float | Decimal) -> str:
     """A number with a fraction: `12.0` keeps its `.0`; very large and small ones as Ruby writes them."""
-    text = repr(float(value))
+    real = float(value)
+    text = repr(real)
+    if 1e15 <= abs(real) < 1e16 and text.endswith(".0"):
+        digits = text.lstrip("-")[:-2].rstrip("0")
+        return f"{'-' if real < 0 else ''}{digits[0]}.{digits[1:] or '0'}e+15"
     if "e" in text:
         mantissa, _, exponent = text.partition("e")
         sign, digits = ("-", exponent[1:]) if exponent.startswith("-") else ("+", exponent.lstrip("+"))

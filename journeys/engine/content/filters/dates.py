@@ -19,7 +19,9 @@ from journeys.engine.content.stringify import stringify
 NOW = "@now"
 """Under this name, which no template can write, the render clock lies among the values."""
 
-_DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,4})(:{0,3})([a-zA-Z%+])")
+_DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,4})(:{0,3})([EO]?)([a-zA-Z%])")
+_ALTERNATIVE = {"E": "cCxXyY", "O": "deHkIlmMSuUVwWy"}
+"""What may follow the signs for other writings of dates, which English has not."""
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
@@ -50,7 +52,7 @@ _NAMES: Mapping[str, Callable[[datetime], str]] = {
 
 _COMPOSED: Mapping[str, str] = {
     "c": "%a %b %e %H:%M:%S %Y", "D": "%m/%d/%y", "x": "%m/%d/%y", "F": "%Y-%m-%d", "r": "%I:%M:%S %p",
-    "R": "%H:%M", "T": "%H:%M:%S", "X": "%H:%M:%S", "v": "%e-%^b-%Y", "+": "%a %b %e %H:%M:%S %Z %Y",
+    "R": "%H:%M", "T": "%H:%M:%S", "X": "%H:%M:%S", "v": "%e-%^b-%Y",
 }  # fmt: skip
 
 
@@ -67,8 +69,8 @@ def strftime(at: datetime, form: str) -> str:
 
 
 def _part(at: datetime, match: re.Match[str]) -> str:
-    flags, width, colons, name = match.groups()
-    if colons and name != "z":
+    flags, width, colons, other, name = match.groups()
+    if (colons and name != "z") or (other and name not in _ALTERNATIVE[other]):
         return match[0]
     if name in _NUMBERS:
         digits, padding, number = _NUMBERS[name]
@@ -114,8 +116,6 @@ def _padded_offset(at: datetime, flags: str, width: str, colons: int) -> str:
         f"{hours:02d}" + (f":{minutes:02d}" if minutes or rest else "") + (f":{rest:02d}" if rest else ""),
     )
     written = forms[colons]
-    if "-" in flags:
-        return sign + (written.removeprefix("0"))
     if "_" in flags:
         short = written.removeprefix("0")
         return (sign + short).rjust(max(int(width or 0), len(written) + 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from journeys.engine.content.filters.bounds import integer, room, text
@@ -13,6 +14,8 @@ SPACE = "\0\t\n\v\f\r "
 
 _LINE_END = re.compile(r"\r?\n")
 _WORD_END = re.compile(r"[\t\n\v\f\r ]+")
+_REFERRED = "0123456789&`'+\\"
+_REFERENCE = re.compile(rf"(\\[{re.escape(_REFERRED)}])")
 _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;"})
 
 
@@ -28,12 +31,18 @@ def prepend(value: Any, more: Any) -> str:
 
 def capitalize(value: Any) -> str:
     """The first letter large, all others small (F4)."""
-    return text(as_text(value).capitalize())
+    source = as_text(value)
+    return text(source[:1].title() + _small(source[1:]))
 
 
 def downcase(value: Any) -> str:
     """All letters small."""
-    return text(as_text(value).lower())
+    return text(_small(as_text(value)))
+
+
+def _small(source: str) -> str:
+    """Each letter for itself: a sigma at the end of a word is none other, as in Ruby."""
+    return source.lower() if "Σ" not in source else "".join(map(str.lower, source))
 
 
 def upcase(value: Any) -> str:
@@ -106,16 +115,50 @@ def remove_first(value: Any, what: Any) -> str:
 
 
 def replace(value: Any, what: Any, by: Any = "") -> str:
-    """All of it replaced."""
+    """All of it replaced. In what stands there instead, `\\&` and the like are what Ruby takes them for."""
     source, wanted, new = as_text(value), as_text(what), as_text(by)
+    if "\\" in new:
+        return _referring(source, wanted, new, 0)
     if len(new) > len(wanted):
         room(len(source) + (source.count(wanted)) * (len(new) - len(wanted)))
     return source.replace(wanted, new)
 
 
 def replace_first(value: Any, what: Any, by: Any = "") -> str:
-    """The first of it replaced."""
-    return text(as_text(value).replace(as_text(what), as_text(by), 1))
+    """The first of it replaced. See `replace`."""
+    source, wanted, new = as_text(value), as_text(what), as_text(by)
+    return text(_referring(source, wanted, new, 1) if "\\" in new else source.replace(wanted, new, 1))
+
+
+def _referring(source: str, wanted: str, new: str, times: int) -> str:
+    """Replaced with references: to what was found, to what stands before or after it. Groups there are none."""
+    parts = [part for part in (_meant(each, wanted) for each in _REFERENCE.split(new)) if part != ""]
+    fixed = sum(len(part) for part in parts if isinstance(part, str))
+    befores, afters = parts.count(_BEFORE), parts.count(_AFTER)
+    made = len(source)
+
+    def put(found: re.Match[str]) -> str:
+        nonlocal made
+        begin, end = found.span()
+        made += fixed + befores * begin + afters * (len(source) - end)
+        room(made)
+        return "".join(
+            part if isinstance(part, str) else source[:begin] if part == _BEFORE else source[end:]
+            for part in parts
+        )
+
+    return text(re.sub(re.escape(wanted), put, source, count=times))
+
+
+_BEFORE, _AFTER = 0, 1
+"""What stands before what was found, and after it: another text at each place."""
+
+
+def _meant(part: str, wanted: str) -> str | int:
+    if len(part) != 2 or part[0] != "\\" or part[1] not in _REFERRED:
+        return part
+    meant: Mapping[str, str | int] = {"\\": "\\", "&": wanted, "0": wanted, "`": _BEFORE, "'": _AFTER}
+    return meant.get(part[1], "")
 
 
 def strip(value: Any) -> str:
