@@ -39,7 +39,14 @@ async def serve() -> None:
     async with mailbox:
         app = Starlette(routes=[Route("/hook", hook, methods=["POST"]), Route("/count", count)])
         server = uvicorn.Server(
-            uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", lifespan="off")
+            uvicorn.Config(
+                app,
+                host="127.0.0.1",
+                port=0,
+                log_level="error",
+                lifespan="off",
+                timeout_graceful_shutdown=1,  # whoever asked for a count may be gone, and the count never comes
+            )
         )
         task = asyncio.create_task(server.serve())
         while not server.started:

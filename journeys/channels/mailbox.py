@@ -40,6 +40,7 @@ class Mail:
 class Mailbox:
     """A real SMTP server on a port of this machine.
 
+    With a `folder` it keeps them there as files, numbered from the last that is there.
     `refuse` is a pattern of recipients that it answers 550; `busy` answers that many mails with 451 first;
     `hang_up` drops that many connections after the mail was handed over, before the answer.
     """
@@ -52,6 +53,7 @@ class Mailbox:
     mails: list[Mail] = field(default_factory=list)
     arrived: Callable[[Mail], None] | None = None
     _server: asyncio.Server | None = None
+    _before: int = 0
     _came: asyncio.Condition = field(default_factory=asyncio.Condition)
 
     async def __aenter__(self) -> Mailbox:
@@ -60,6 +62,8 @@ class Mailbox:
             lambda: SMTP(self, enable_SMTPUTF8=True, loop=loop, ident="journeys"), "127.0.0.1", self.port
         )
         self.port = self._server.sockets[0].getsockname()[1]
+        if self.folder is not None:
+            self._before = max(map(_number, self.folder.glob("*.eml")), default=0)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -91,7 +95,7 @@ class Mailbox:
         mail = Mail(envelope.mail_from or "", list(envelope.rcpt_tos), message)
         self.mails.append(mail)
         if self.folder is not None:
-            await asyncio.to_thread(self._keep, raw, len(self.mails))
+            await asyncio.to_thread(self._keep, raw, self._before + len(self.mails))
         if self.arrived:
             self.arrived(mail)
         async with self._came:
@@ -118,3 +122,7 @@ class Mailbox:
         mail = found()
         assert mail is not None, "waited for"
         return mail
+
+
+def _number(path: Path) -> int:
+    return int(path.stem) if path.stem.isdigit() else 0

@@ -10,7 +10,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 LARGEST = 20 * 2**20
 """Bytes; a log that is larger is begun anew at the next start."""
 
-NOISY = ("apscheduler", "asyncio", "httpcore2", "httpx2", "mail.log", "tzlocal")
+NOISY = ("apscheduler", "asyncio", "httpcore2", "httpx2", "mail.log", "temporalio.activity", "tzlocal")
 """Libraries whose every step is nothing to keep."""
 
 

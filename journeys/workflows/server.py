@@ -2,7 +2,8 @@
 
 In this order: an address that was given; our own program, where it was built before (the tests build it, since no other
 can skip time); `temporal` on PATH; the command that the SDK downloads, kept in the user's cache folder; and where that
-cannot be had within `PATIENCE`, our program is built with Go.
+cannot be had within `PATIENCE`, our program is built with Go. A server that was started here is asked every `PROBE`
+seconds by `TemporalServer.keep`, which starts it anew, with its data, where it has ended or hangs.
 """
 
 from __future__ import annotations

@@ -101,3 +101,6 @@ async def test_the_unsubscribe_link_asks_before_it_acts_and_a_post_acts(reader: 
     assert answer.status_code == 200
     assert await reader.did() == [("unsubscribed", None)]
     assert await reader.stage.db.pool.fetchval("select state from consents") == "unsubscribed"
+    again = await reader.http.post(reader.links.unsubscribe, data={"List-Unsubscribe": "One-Click"})
+    assert again.status_code == 200
+    assert await reader.did() == [("unsubscribed", None)], "a mail reader may well say it twice"

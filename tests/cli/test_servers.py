@@ -54,12 +54,17 @@ class Running:
 
 
 @asynccontextmanager
-async def running(*words: str, **environment: str) -> AsyncIterator[Running]:
-    env = {**os.environ, "COLUMNS": "160", "PYTHONUNBUFFERED": "1", **environment}
-    if "DATABASE_URL" not in environment:
-        env.pop("DATABASE_URL", None)
+async def running(*words: str, cwd: Path | None = None, **environment: str) -> AsyncIterator[Running]:
+    """A command in a process of its own, with no servers but those that it is given."""
+    others = {
+        name: text for name, text in os.environ.items() if name not in ("DATABASE_URL", "TEMPORAL_ADDRESS")
+    }
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "journeys", *words, stdout=PIPE, stderr=asyncio.subprocess.STDOUT, env=env
+        *(sys.executable, "-m", "journeys", *words),
+        stdout=PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={**others, "COLUMNS": "160", "PYTHONUNBUFFERED": "1", **environment},
+        cwd=cwd,
     )
     one = Running(process)
     try:
@@ -130,15 +135,16 @@ async def test_dev_starts_everything_and_leaves_nothing_running(temporal: str, t
 
         await asyncio.to_thread(send)
         await dev.says("mail to b@example.com: by hand")
-        children = _below(dev.process.pid)
+        children = below(dev.process.pid)
         assert children, "the database is a process of its own"
         assert await dev.stopped() == 0
     assert not [child for child in children if Path(f"/proc/{child}").exists()]
 
 
-def _below(pid: int) -> list[int]:
+def below(pid: int) -> list[int]:
+    """The processes that a process has started, and those that they have."""
     found = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [*found, *(deeper for one in found for deeper in _below(one))]
+    return [*found, *(deeper for one in found for deeper in below(one))]
 
 
 @pytest.mark.slow
