@@ -16,7 +16,7 @@ from journeys.canvas.steps import Context, UserUpdate
 from journeys.canvas.text import Definition, Definitions
 from journeys.engine.catalogs.requests import value_faults
 from journeys.engine.content import Template, compile, compile_html
-from journeys.engine.content.lint import ANY, Setting, lint
+from journeys.engine.content.lint import ANY, Setting, asking, lint
 from journeys.engine.content.names import UNSUBSCRIBE
 
 ABSENT = ("J301", "J304", "J311")
@@ -119,6 +119,15 @@ def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any])
     for path, each in site(canvas.value, places).steps:
         for below, source in _liquid(each):
             yield from _liquid_of((*path, *below), source, places, _setting(found))
+            if isinstance(each, UserUpdate):
+                yield from _asking((*path, *below), source, places, found)
+
+
+def _asking(path: Place, source: str, places: Places, found: Definitions) -> Iterator[Problem]:
+    """A user update is done within a transaction, in which nobody is asked."""
+    blocks = {name: one.value.content for name, one in found.content_blocks.items()}
+    for one in asking(source, blocks.get):
+        yield Problem(one.code, places.within(path, one.line, one.column), one.message, one.hint)
 
 
 def _liquid(step: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:

@@ -29,6 +29,8 @@ async def test_what_the_page_shows_is_published_and_typed(db: Database, tmp_path
     (tmp_path / "all.yaml").write_text("---\n".join(shown("yaml")), encoding="utf-8")
     (tmp_path / "shoes.csv").write_text(CSV, encoding="utf-8")
     (tmp_path / "codes.csv").write_text("code\nONE\nTWO\n", encoding="utf-8")
+    validated = await journeys("validate", "all.yaml", cwd=tmp_path)
+    assert (validated.code, validated.err) == (0, "")
     published = await journeys("publish", "all.yaml", url=db.url, cwd=tmp_path)
     assert (published.code, published.err) == (0, "")
 

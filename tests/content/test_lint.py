@@ -135,3 +135,30 @@ def test_liquid_in_steps_and_blocks_is_checked_as_well(tmp_path: Path) -> None:
     )  # fmt: skip
     block = "kind: content_block\nformat: 1\nname: foot\ncontent: |\n  a\n  {{ ${contry} }}\n"
     assert problems(tmp_path, canvas, block) == [("J310", 9, 30), ("J310", 12, 32), ("J310", 6, 6)]
+
+
+ASKING = [
+    ("{% catalog_items shoes 1 %}{{items[0].id}}", [("J313", 8, 32)]),
+    ("a{% connected_content https://a.example %}", [("J313", 8, 33)]),
+    ("{% shopping_cart c1 %}{% promotion('spring') %}", [("J313", 8, 32), ("J313", 8, 54)]),
+    ("{{product_recommendation.${best} | size}}", [("J313", 8, 31)]),
+    ("{{content_blocks.${asks}}}", [("J313", 8, 29)]),
+    ("{{content_blocks.${foot}}} {{context.${title}}}", []),
+    ("{% catalog_items", [("J302", 8, 29)]),
+]
+
+
+@pytest.mark.parametrize(("value", "expected"), ASKING)
+def test_a_user_update_asks_nobody(tmp_path: Path, value: str, expected: list[tuple[str, int, int]]) -> None:
+    """UPD-3, UPD-8: said before anybody's update fails; what a block asks is said where it is named."""
+    canvas = (
+        "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps:\n"
+        "  - type: user_update\n    id: u\n"
+        f'    attributes: {{greeting: "{value}"}}\n'
+    )
+    block = "kind: content_block\nformat: 1\nname: {}\ncontent: {}\n"
+    blocks = [block.format("asks", "'{% catalog_items shoes 1 %}'"), block.format("foot", "Yours")]
+
+    found = problems(tmp_path, canvas, *blocks)
+
+    assert found == expected
