@@ -35,7 +35,8 @@ async def list_catalogs(services: Services, key: Key, body: dict[str, Any], requ
 async def delete_catalog(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Delete a catalog and all in it."""
     del body
-    await schema.delete(services.db.pool, key.workspace, request.path_params["catalog"])
+    async with services.db.transaction() as connection:
+        await schema.delete(connection, key.workspace, request.path_params["catalog"])
     return answer(200, SUCCESS)
 
 

@@ -45,6 +45,7 @@ async def update_block(services: Services, key: Key, body: dict[str, Any], reque
     del request
     publication = await services.published.of(key.workspace)
     async with services.db.transaction() as connection:
+        await blocks.hold(connection, key.workspace)
         old = await _known(connection, key, body.get("content_block_id"))
         if body.get("name", old["name"]) != old["name"]:
             raise Refusal(400, "Content Block name cannot be changed.")

@@ -37,6 +37,7 @@ select * from content_blocks where workspace = $1 and ($2::timestamptz is null o
     and ($3::timestamptz is null or edited <= $3)
 order by created, name limit $4 offset $5
 """
+HOLD = "select 1 from workspaces where id = $1 for no key update"
 RAISE = "update workspaces set revision = revision + 1 where id = $1"
 UNDEFINE = "delete from definitions where workspace = $1 and kind = 'content_block' and name = $2"
 
@@ -73,6 +74,11 @@ async def make(connection: Any, workspace: int, block: ContentBlock) -> Written 
     if row is None:
         return None
     return await _keep(connection, workspace, block, row)
+
+
+async def hold(connection: Any, workspace: int) -> None:
+    """Until the end of the transaction nobody else edits a block of this workspace."""
+    await connection.execute(HOLD, workspace)
 
 
 async def edit(connection: Any, workspace: int, block: ContentBlock) -> Written:

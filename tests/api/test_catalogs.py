@@ -11,6 +11,7 @@ import pytest
 
 from journeys.api.app import app
 from journeys.api.services import Services
+from journeys.engine.catalogs.items import replace
 from journeys.engine.keys import create_key
 from journeys.engine.store import Database
 from tests.stage import EMAIL, Stage, canvas, stage_on
@@ -88,6 +89,20 @@ async def test_a_catalog_is_made_listed_and_deleted_with_all_that_is_in_it(shop:
     assert (gone.status_code, gone.json()) == (200, {"message": "success"})
     assert (await shop("GET", "/catalogs")).json()["catalogs"] == []
     assert await shop.stage.db.pool.fetchval("select count(*) from catalog_items") == 0
+
+
+async def test_of_a_catalog_that_is_deleted_while_items_are_written_none_stays(shop: Shop) -> None:
+    """CAT-3: a catalog that is made anew under its name begins empty."""
+    async with shop.stage.db.transaction() as connection:
+        await replace(connection, shop.stage.workspace, "shoes", {"a": {"id": "a", "title": "A"}})
+        deleting = asyncio.create_task(shop("DELETE", "/catalogs/shoes"))
+        await asyncio.sleep(0.2)
+        assert not deleting.done()
+
+    assert (await deleting).status_code == 200
+    assert await shop.stage.db.pool.fetchval("select count(*) from catalog_items") == 0
+    late = await shop("PUT", "/catalogs/shoes/items", {"items": [{"id": "b"}]})
+    assert (late.status_code, errors(late)) == (404, ["catalog-not-found"])
 
 
 WRONG_CATALOGS: list[Any] = [
@@ -240,6 +255,8 @@ async def test_one_item_is_made_read_replaced_changed_and_deleted(shop: Shop) ->
     assert (await shop("POST", path, body)).status_code == 201
     again = await shop("POST", path, body)
     assert (again.status_code, errors(again)) == (400, ["item-already-exists"])
+    other = await shop("PUT", path, {"items": [{"id": "b", "title": "B"}]})
+    assert (other.status_code, errors(other)) == (400, ["id-in-body"])
     read = await shop("GET", path)
     assert (read.status_code, read.json()["items"]) == (200, [{"id": "a", "title": "A"}])
     assert (await shop("PATCH", path, {"items": [{"price": 3}]})).status_code == 200
@@ -334,6 +351,26 @@ async def test_changes_of_one_item_at_the_same_time_lose_nothing(shop: Shop) -> 
         assert sorted((await shop.item(each))["tags"]) == sorted(f"t{n}" for n in range(20))
 
 
+async def test_an_item_that_several_make_at_the_same_time_has_what_each_of_them_said(shop: Shop) -> None:
+    """CAT-3: PATCH makes what is not there; nobody's fields are lost, and no call waits for one that waits for it."""
+    ids = ["B", "a", "Z-1", "b_2"]
+
+    async def change(n: int) -> set[int]:
+        items = [{"id": each, "tags": {"$add": [f"t{n}"]}} for each in (ids if n % 2 else ids[::-1])]
+        gone = {"items": [{"id": f"x{m}"} for m in range(9)][:: 1 if n % 2 else -1]}
+        return {
+            (await shop("PATCH", "/catalogs/shoes/items", {"items": items})).status_code,
+            (await shop("PUT", "/catalogs/shoes/items", gone)).status_code,
+            (await shop("DELETE", "/catalogs/shoes/items", gone)).status_code,
+        }
+
+    assert set().union(*await asyncio.gather(*(change(n) for n in range(20)))) == {202}
+    for each in ids:
+        assert sorted((await shop.item(each))["tags"]) == sorted(f"t{n}" for n in range(20))
+    refused = await shop("PATCH", "/catalogs/shoes/items", {"items": [{"id": "new", "price": "cheap"}]})
+    assert (errors(refused), await shop.item("new")) == (["unable-to-coerce-value"], None)
+
+
 # Fields and selections -----------------------------------------------------------------------------------------
 
 
@@ -352,6 +389,11 @@ async def test_fields_are_added_and_deleted_with_their_values(shop: Shop) -> Non
         assert (answer.status_code, errors(answer)) == (status, ["invalid-field-name"])
     many = {"fields": [{"name": f"f{n}", "type": "time"} for n in range(51)]}
     assert errors(await shop("POST", "/catalogs/shoes/fields", many)) == ["request-includes-too-many-fields"]
+    for at in range(0, 490, 49):
+        some = {"fields": [{"name": f"f{n}", "type": "time"} for n in range(at, at + 49)]}
+        assert (await shop("POST", "/catalogs/shoes/fields", some)).status_code == 202
+    few = {"fields": [{"name": f"g{n}", "type": "time"} for n in range(4)]}  # there are 497
+    assert errors(await shop("POST", "/catalogs/shoes/fields", few)) == ["catalog-exceeds-fields-limit"]
 
 
 CHEAP: dict[str, Any] = {
@@ -389,6 +431,8 @@ WRONG_SELECTIONS: list[Any] = [
     ({**CHEAP, "name": "x", "sort_field": "colour"}, "invalid-sort-field"),
     ({**CHEAP, "name": "x", "sort_field": "tags"}, "invalid-sort-field"),
     ({**CHEAP, "name": "x", "sort_order": "up"}, "invalid-sort-order"),
+    ({**CHEAP, "name": "x", "sort_order": None}, "invalid-sorting"),
+    ({"name": "x", "sort_order": "asc"}, "invalid-sorting"),
     ({**CHEAP, "name": "x", "filters": CHEAP["filters"] * 11}, "too-many-filters"),
     ({**CHEAP, "name": "x", "filters": "price"}, "selection-has-invalid-filter"),
     (filtered("price", "is cheaper than", 3), "selection-has-invalid-filter"),
@@ -423,11 +467,13 @@ async def test_a_catalog_has_thirty_selections_and_one_asks_of_one_array(shop: S
     two = await shop("POST", "/catalogs/shoes/selections", {"selection": both})
     codes = [
         (await shop("POST", "/catalogs/shoes/selections", {"selection": {"name": f"s{n}"}})).status_code
-        for n in range(31)
+        for n in range(30)
     ]
+    one_more = await shop("POST", "/catalogs/shoes/selections", {"selection": {"name": "s30"}})
 
     assert errors(two) == ["selection-contains-too-many-arrays"]
-    assert codes == [202] * 30 + [400]
+    assert codes == [202] * 30
+    assert (one_more.status_code, errors(one_more)) == (400, ["selection-limit-reached"])
 
 
 # Who may, and how often ----------------------------------------------------------------------------------------

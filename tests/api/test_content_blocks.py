@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -143,6 +144,18 @@ async def test_what_is_wrong_with_a_block_is_said_in_the_words_that_clients_know
 
     assert (await desk.info("nope")).status_code == 404
     assert (await desk.client.get("/content_blocks/list", params={"limit": "1001"})).status_code == 400
+
+
+async def test_edits_of_one_block_at_the_same_time_lose_nothing(desk: Desk) -> None:
+    """TPL-3: what a call leaves out stays as it is, also where another call changes it at that moment."""
+    id_ = (await desk.create(name="footer", content="0")).json()["content_block_id"]
+    for n in range(1, 9):
+        edits = ({"content": str(n)}, {"description": str(n)}, {"state": "draft" if n % 2 else "active"})
+        await asyncio.gather(*(desk.update(content_block_id=id_, **edit) for edit in edits))
+        info = (await desk.info(id_)).json()
+        assert (info["content"], info["description"]) == (str(n), str(n))
+        assert info["state"] == ("draft" if n % 2 else "active")
+    assert info["version"] == 9
 
 
 async def test_a_name_is_for_good(desk: Desk) -> None:

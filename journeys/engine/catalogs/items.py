@@ -1,4 +1,7 @@
-"""The items of catalogs: written, changed, deleted, found, and read page by page. All that write want a transaction."""
+"""The items of catalogs: written, changed, deleted, found, and read page by page. All that write want a transaction.
+
+Whoever takes several takes them in the order of their ids, by code point, so that no two wait for each other.
+"""
 
 from __future__ import annotations
 
@@ -32,11 +35,16 @@ on conflict (workspace, catalog, id) do update set payload = catalog_items.paylo
 MAKE = """
 insert into catalog_items (workspace, catalog, id, payload) values ($1, $2, $3, $4) on conflict do nothing returning 1
 """
-DELETE = (
-    "delete from catalog_items where workspace = $1 and catalog = $2 and id = any($3::text[]) returning id"
-)
 FIND = "select id, payload from catalog_items where workspace = $1 and catalog = $2 and id = any($3::text[])"
-HOLD = FIND + " order by id for update"
+HOLD = FIND + ' order by id collate "C" for update'
+RESERVE = """
+insert into catalog_items (workspace, catalog, id, payload)
+select $1, $2, s.id, jsonb_build_object('id', s.id) from unnest($3::text[]) as s(id) on conflict do nothing
+"""
+DELETE = f"""
+with held as materialized ({HOLD})
+delete from catalog_items i using held where (i.workspace, i.catalog, i.id) = ($1, $2, held.id) returning i.id
+"""  # noqa: S608 - fixed parts
 AFTER = """
 select id, payload from catalog_items where workspace = $1 and catalog = $2 and id > $3 order by id limit $4
 """
@@ -165,6 +173,7 @@ async def lay_over(connection: Any, workspace: int, catalog: str, items: Items) 
 async def change(connection: Any, workspace: int, catalog: str, items: Items) -> None:
     """Change items, field by field; unknown ones are made. Raises `Invalid`, and writes nothing then."""
     types = await shared_types(connection, workspace, catalog)
+    await connection.execute(RESERVE, workspace, catalog, sorted(items))  # what is not there cannot be held
     before = await _held(connection, workspace, catalog, items)
     await connection.execute(WRITE, workspace, catalog, *_columns(judged(items, types, before)))
 

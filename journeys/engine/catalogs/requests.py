@@ -129,8 +129,6 @@ def selection_of(body: Mapping[str, Any], types: Mapping[str, str]) -> Selection
         raise Invalid(Fault("invalid-sort-field", "'sort_field' must be a string", ("sort_field",), (field,)))
     if not isinstance(given.get("description"), str | None):
         raise Invalid(Fault("invalid-selection", "'description' must be a string", ("description",)))
-    if field is None or order is None:
-        field = order = None
     selection = Selection(
         name=given["name"],
         description=given.get("description") or "",

@@ -17,13 +17,12 @@ select c.name, c.description, c.fields, c.updated,
     (select count(*) from catalog_items i where (i.workspace, i.catalog) = (c.workspace, c.name)) as items
 from catalogs c where c.workspace = $1 order by c.name
 """
-DELETE = """
-with gone as (delete from catalogs where workspace = $1 and name = $2 returning 1),
-items as (delete from catalog_items where workspace = $1 and catalog = $2),
-selections as (delete from catalog_selections where workspace = $1 and catalog = $2),
-defined as (delete from definitions where workspace = $1 and kind = 'catalog' and name = $2)
-select 1 from gone
-"""
+DELETE = (
+    "delete from catalog_items where workspace = $1 and catalog = $2",
+    "delete from catalog_selections where workspace = $1 and catalog = $2",
+    "delete from definitions where workspace = $1 and kind = 'catalog' and name = $2",
+    "delete from catalogs where workspace = $1 and name = $2",
+)
 READ = "select fields from catalogs where workspace = $1 and name = $2"
 CHANGE = "update catalogs set fields = $3, updated = now() where workspace = $1 and name = $2"
 STRIP = """
@@ -76,9 +75,12 @@ async def listed(connection: Any, workspace: int) -> list[dict[str, Any]]:
 
 
 async def delete(connection: Any, workspace: int, name: str) -> None:
-    """Delete a catalog with its items and selections. Raises `Invalid` where there is none."""
-    if await connection.fetchval(DELETE, workspace, name) is None:
-        raise unknown_catalog(name)
+    """Delete a catalog with its items and selections. Raises `Invalid` where there is none. Within a transaction."""
+    await _own_types(
+        connection, workspace, name
+    )  # waits for those who write items, so that none of theirs stays
+    for statement in DELETE:
+        await connection.execute(statement, workspace, name)
 
 
 async def types_of(connection: Any, workspace: int, name: str) -> dict[str, str]:
