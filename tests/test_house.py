@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests import pages
 
 ROOT = Path(__file__).parents[1]
 
@@ -79,6 +82,27 @@ def test_the_schema_for_editors_is_the_one_that_the_models_make() -> None:
     from journeys.canvas.schema import text
 
     assert (ROOT / "journeys.schema.json").read_text() == text(), "run `make schema`"
+
+
+def test_every_rule_is_proved_by_a_test_and_none_is_spoken_of_that_is_not_written_down() -> None:
+    """The pages on rules, the tests that cite them, and the docstrings that name them go together."""
+    rules, proved = pages.kept(), pages.cited()
+
+    assert len(rules) > 200
+    assert [rule for rule in rules if rule not in proved] == []
+    assert {rule: where for rule, where in pages.spoken_of().items() if rule not in rules} == {}
+
+
+def test_what_proves_a_rule_is_a_test_or_the_row_of_a_table_that_it_is_run_with() -> None:
+    two, three = 2, 3  # so that this test cites none
+    [proof] = pages.cited()[f"X{two}"]
+
+    assert re.match(r"tests/canvas/test_check\.py::test_what_is_wrong\w+\[nine groups \(.*\)\]$", proof)
+    assert pages.rules_in(f"CXS-{two} to CXS-{two + 2}, E{two} and DT{three}; UTF-8, SHA-256 and J101 are none") == [
+        f"CXS-{two}", f"CXS-{three}", f"CXS-{two + 2}", f"E{two}", f"DT{three}",
+    ]  # fmt: skip
+    for where in {one for proofs in pages.cited().values() for one in proofs}:
+        assert re.match(r"tests/[\w/]+\.py::(test_|Test)\w+(\[.*\])?$", where), where
 
 
 @pytest.mark.slow

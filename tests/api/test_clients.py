@@ -171,6 +171,26 @@ async def test_an_alias_that_nobody_has_is_no_error_and_makes_nobody_unless_aske
     assert [row["attributes"] for row in await people(door)] == [{"x": 2}]
 
 
+async def test_a_person_is_known_by_each_of_her_names_and_each_name_is_one_persons(door: Door) -> None:
+    """IDN-1, IDN-2, IDN-3: an external id, a label's name, an anonymous id, an address, a number, our id."""
+    names: list[dict[str, Any]] = [
+        {"external_id": "mel"},
+        {"user_alias": {"alias_label": "crm", "alias_name": "mel"}},
+        {"user_alias": {"alias_label": "shop", "alias_name": "mel"}},
+        {"anonymous_id": "mel"},
+        {"email": "mel@example.com"},
+        {"phone": "+4930901820"},
+    ]
+    for change in ({"a": 1}, {"b": 2}):
+        objects = [{**name, **change, "_update_existing_only": False} for name in names]
+        await door.post(TRACK, {"attributes": objects})
+    found = await people(door)
+    await door.post(TRACK, {"attributes": [{"braze_id": str(row["id"]), "c": 3} for row in found]})
+
+    assert len(found) == len(names)
+    assert [row["attributes"] for row in await people(door)] == [{"a": 1, "b": 2, "c": 3}] * len(names)
+
+
 async def test_existing_only_never_makes_anybody(door: Door) -> None:
     """IDN-7, TRK-8: it counts as processed."""
     for name in (
@@ -313,7 +333,7 @@ async def test_a_stronger_identifier_counts_and_the_weaker_is_named(door: Door) 
 
 
 async def test_consent_is_set_for_all_who_share_the_address(door: Door) -> None:
-    """PRF-5, A25"""
+    """PRF-5"""
     await door.post(
         TRACK, {"attributes": [{"external_id": one, "email": "family@example.com"} for one in ("a", "b")]}
     )

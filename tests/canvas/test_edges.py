@@ -342,6 +342,15 @@ def test_patterns_that_may_explode_are_refused(pattern: str) -> None:
         compiled(pattern)
 
 
+def test_a_filter_takes_256_values_and_a_pattern_in_which_case_does_not_matter() -> None:
+    """SEG-8"""
+    validated = TypeAdapter(Filter).validate_python
+    assert len(validated({"attribute": "a", "one_of": list(range(256))}).operand) == 256
+    with pytest.raises(ValidationError, match="at most 256"):
+        validated({"attribute": "a", "one_of": list(range(257))})
+    assert holds("matches", ["RUNNING shoes"], "running", NOW)
+
+
 def test_patterns_that_look_around_are_allowed() -> None:
     assert compiled("(?=a+)ab").search("xab")
     assert compiled("(?>a|b)c").search("ac")
@@ -409,7 +418,7 @@ def test_a_path_that_waits_tells_how_long() -> None:
 
 
 def test_until_with_an_offset_asks_for_no_zone_and_a_control_group_may_leave() -> None:
-    """EXP-8, DLY-16: both go to the end as the lot and the instant say."""
+    """EXP-2, DLY-16: both go to the end as the lot and the instant say."""
     message = Message(id="m", channel="email", template="t")
     until = Delay(id="d", until=NOW + timedelta(hours=3))
     experiment = ExperimentPaths(

@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, time, timedelta
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from journeys.canvas.canvas import Canvas, Exit, Schedule, Variant
 from journeys.canvas.filters import EventTrigger, SegmentFilter
 from journeys.canvas.plan import compile
-from journeys.canvas.steps import ActionPath, ActionPaths, Context, Delay, Message, UserUpdate
+from journeys.canvas.steps import (
+    ActionPath,
+    ActionPaths,
+    Context,
+    Delay,
+    ExperimentPath,
+    ExperimentPaths,
+    Message,
+    UserUpdate,
+)
 from journeys.canvas.steps.context import Variable
 from journeys.canvas.vocabulary import (
     Answered,
@@ -200,7 +211,7 @@ def test_an_exit_at_the_end_of_the_step_lets_the_delay_end_first() -> None:
 
 
 def test_an_audience_exit_is_judged_at_each_boundary_between_steps() -> None:
-    """EXT-6: at the end of the delay, not within it."""
+    """EXT-1, EXT-6: at the end of the delay, not within it."""
     made = canvas(
         Delay(id="d", duration=DAY),
         Message(id="m", channel="email", template="t"),
@@ -308,6 +319,26 @@ def test_the_matched_events_properties_serve_the_first_message_after_it_and_no_o
     assert [dict(send.properties) for send in sends] == [{"k": 1}, {}]
     assert (state.heard, state.ended) == (7, "completed")
     assert Note(fact="took", at=NOW, step="a", data={"path": "p"}) in said
+
+
+def test_the_way_through_an_experiment_is_noted_with_the_instant_of_the_arrival_at_it() -> None:
+    """EXP-4: from there its window counts, not from the entry, and a delay on the way does not move it."""
+    paths = tuple(
+        ExperimentPath(name=name, weight=50, steps=(Delay(id=f"d_{name}", duration=2 * DAY),))
+        for name in "ab"
+    )
+    experiment = ExperimentPaths(id="e", within=5 * DAY, paths=paths)
+    last = Message(id="m", channel="email", template="t")
+    plan = compile(canvas(Delay(id="before", duration=3 * DAY), experiment, last))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    state, said = advance(plan, state, Woke(), NOW + 3 * DAY)
+
+    noted = [one for one in said if isinstance(one, Note) and (one.fact, one.step) == ("took", "e")]
+    assert [one.at for one in noted] == [NOW + 3 * DAY]
+    assert state.wake_at == NOW + 5 * DAY
+    for within in (DAY / 2, 31 * DAY):
+        with pytest.raises(ValidationError, match="1 to 30 days"):
+            ExperimentPaths(id="e", within=within, paths=paths)
 
 
 def test_an_alarm_more_than_five_minutes_late_takes_the_clock_and_says_so() -> None:
@@ -496,7 +527,7 @@ def test_crossing_a_boundary_begins_the_step_with_no_phase() -> None:
 
 
 def test_what_has_ended_keeps_nothing_that_it_carried() -> None:
-    """CTX-28: context and properties are erased with the end, and so are phase, alarm and a pending exit."""
+    """CTX-3: context and properties are erased with the end, and so are phase, alarm and a pending exit."""
     plan = compile(canvas(Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
     carried = {"context": {"a": 1}, "properties": {"b": 2}, "phase": "listening", "leaving": "exit_event"}
     state = entry(plan, variant="main", step="d", wake_at=NOW + DAY, **carried)
@@ -518,7 +549,7 @@ def test_the_first_exit_that_waits_for_the_end_of_a_step_gives_the_reason() -> N
 
 
 def test_an_event_after_the_deadline_is_not_for_the_step() -> None:
-    """ACT-5: what happens at or after the window's end is not heard in it; what happened before the arrival is not either."""
+    """ACT-4: what happens at or after the window's end is not heard in it; what happened before the arrival is not either."""
     plan = compile(
         canvas(
             ActionPaths(

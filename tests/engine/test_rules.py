@@ -15,7 +15,9 @@ from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.links import Links, Mark
 from journeys.engine.people.profiles import lock
 from journeys.engine.people.record import New, record
+from journeys.engine.people.track import track
 from journeys.engine.ports import Silent
+from journeys.engine.rendering import typed
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
@@ -273,12 +275,12 @@ async def test_one_thing_that_would_move_several_entries_moves_the_earliest_that
 async def test_a_user_update_is_seen_by_the_steps_after_it_and_its_events_are_heard_later(
     db: Database,
 ) -> None:
-    """UPD-1, UPD-2, UPD-3, UPD-8, CXS-1, CXS-2"""
+    """UPD-1, UPD-2, UPD-3, UPD-5, UPD-8, CXS-1, CXS-2"""
     from journeys.engine.echoes import hear_echoes
 
     steps = """
   - {type: context, id: c, set: [{name: a, type: number, value: "{{ custom_attribute.${n} | plus: 1 }}"}, {name: b, value: "{{ context.${a} }}!"}, {name: no, type: number, value: "abc"}]}
-  - {type: user_update, id: u, attributes: {reader: true, n: {increment: 2}, said: "{{ context.${b} }}"}, events: [{name: finished, properties: {by: "{{ context.${b} }}"}}]}
+  - {type: user_update, id: u, attributes: {reader: true, n: {increment: 2}, said: "{{ context.${b} }}"}, events: [{name: finished, properties: {by: "{{ context.${b} }}", shoe: {sizes: [38]}}}]}
   - {type: user_update, id: aborts, attributes: {never: "{% abort_message('no') %}"}}
   - {type: decision_split, id: s, when: {attribute: reader, equals: true}, steps: [{type: delay, id: yes_, duration: 1 day}]}
   - {type: delay, id: last, duration: 1 day}
@@ -299,7 +301,31 @@ async def test_a_user_update_is_seen_by_the_steps_after_it_and_its_events_are_he
     assert ("update_failed", "aborts") in await stage.facts(entry)
     assert await hear_echoes(db, stage.published, stage.clock, Silent(), Silent()) == 1
     [_, other] = await entries(stage)
-    assert (other["canvas"], other["context"], other["hops"]) == ("follow", {"by": "2!"}, 1)
+    assert (other["canvas"], other["hops"], other["entered"]) == ("follow", 1, MONDAY)
+    assert other["context"] == {"by": "2!", "shoe": {"sizes": [38]}}
+
+
+def test_a_list_is_json_or_texts_between_commas() -> None:
+    """CTX-7"""
+    assert typed("list", '["a", {"b": 1}]') == ["a", {"b": 1}]
+    assert typed("list", "a, b ,c") == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="not a list"):
+        typed("list", '{"a": 1}')
+
+
+async def test_attributes_of_a_request_are_written_before_its_events_are_heard(db: Database) -> None:
+    """ENT-20: so what she became in the request lets her in, and events within it see it."""
+    stage = await by_event(db, "audience: {attribute: tier, equals: gold}")
+    events = [{"external_id": name, "name": "ping", "time": MONDAY.isoformat()} for name in ("mel", "ann")]
+    attributes = [{"external_id": "mel", "tier": "gold"}, {"external_id": "ann", "tier": "tin"}]
+    await track(
+        db, stage.published, stage.clock, Silent(), Silent(), stage.workspace,
+        {"events": events, "attributes": attributes},
+    )  # fmt: skip
+
+    entered = "select p.external_id from entries e join people p on p.id = e.person"
+    assert await db.pool.fetch(entered) == [("mel",)]
+    assert await refusals(stage) == ["audience"]
 
 
 async def test_a_context_step_has_what_came_with_the_entry_as_context_and_no_event_properties(
@@ -394,9 +420,7 @@ async def sent_to(
         )
     [entry] = await stage.enter(mel)
     await stage.burst(entry)
-    assert (await stage.row(entry))[
-        "ended"
-    ] == "completed"  # MSG-1: it advances whatever becomes of the message
+    assert (await stage.row(entry))["ended"] == "completed"  # it advances whatever becomes of the message
     return stage, await post(stage, mailbox)
 
 
@@ -424,6 +448,7 @@ async def test_all_reaches_the_unsubscribed_too(db: Database, mailbox: Mailbox) 
 
 
 async def test_without_an_address_nobody_is_written_to(db: Database, mailbox: Mailbox) -> None:
+    """MSG-1: her entry ends as any other."""
     _, said = await sent_to(db, mailbox, email=None)
 
     assert said == [("unreachable", "no_address")]

@@ -71,7 +71,7 @@ async def import_file(
     stop: asyncio.Event | None = None,
     after_line: int = 0,
 ) -> Imported:
-    """Import a CSV file (CSV-1 to CSV-9), and say what became of its rows. Wrong rows sink no other.
+    """Import a CSV file (CSV-1 to CSV-4, CSV-6, CSV-7, CSV-9), and say what became of its rows. Wrong rows sink no other.
 
     `report` is a file for the refused rows, with line and reason, that can be mended and imported itself; it is made
     only where a row is refused. `progress` is told after each batch how many bytes were read. When `stop` is set,

@@ -275,7 +275,7 @@ async def test_the_instant_of_an_event_may_not_lie_ahead(sheet: Sheet) -> None:
 
 
 def test_an_unclosed_quote_does_not_swallow_the_memory() -> None:
-    """A20: memory stays flat; the row is given up after a megabyte."""
+    """Memory stays flat; the row is given up after a megabyte."""
     tracemalloc.start()
     count = sum(1 for _ in rows(['"never closed\n', *("x" * 99 + "\n" for _ in range(200_000))]))
     peak = tracemalloc.get_traced_memory()[1]

@@ -137,7 +137,7 @@ def _who(n: int) -> dict[str, Any]:
 
 @pytest.mark.timeout(300)
 async def test_eight_writers_beside_bursts_never_deadlock_and_lose_nothing(database_url: str) -> None:
-    """`pg_stat_database.deadlocks` stays 0, and none is retried away: a deadlock would fail its writer."""
+    """IDN-2, IDN-3, TRK-3: `pg_stat_database.deadlocks` stays 0, and none is retried away: a deadlock would fail its writer."""
     async with Database.at(database_url, size=WRITERS + BURSTERS + 2) as db:
         stage = await stage_on(db, STORY, clock=FakeClock(MONDAY))
         load = Load(stage, time.monotonic() + SECONDS)
@@ -165,7 +165,7 @@ async def test_eight_writers_beside_bursts_never_deadlock_and_lose_nothing(datab
 
 
 async def _nobody_is_doubled(db: Database) -> None:
-    """IDN-1, IDN-2, IDN-3"""
+    """No name has two people, and no person is without one."""
     for name in ("external_id", "anonymous_id", "email"):
         query = f"select {name} from people where {name} is not null group by {name} having count(*) > 1"
         assert await db.pool.fetch(query) == []
