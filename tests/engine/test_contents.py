@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import msgspec
 import pytest
 
 from journeys.channels.mailbox import Mailbox
+from journeys.engine.catalogs import items, shelf
 from journeys.engine.connected.content import ConnectedSettings, connected_content
 from journeys.engine.connected.fetching import Fetcher
+from journeys.engine.content import Values
 from journeys.engine.outside import Outside
 from journeys.engine.promotions import fill
 from journeys.engine.publishing import publish
@@ -249,3 +252,28 @@ async def test_a_user_update_that_asks_somebody_says_so_and_changes_nothing(db: 
     assert "cannot be used here" in reason
     assert (await stage.row(entry))["ended"] == "completed"
     assert await db.pool.fetchval("select attributes from people") == {}
+
+
+async def test_a_process_trusts_what_it_has_read_for_a_second(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Items, those too that are not there, and selections; the next second shows what they have become."""
+    stage = await stocked(db, "x")
+    now = [100.0]
+    monkeypatch.setattr(shelf, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    held = shelf.Shelf(db)
+
+    async def seen() -> tuple[list[Any], list[Any]]:
+        found = await held.items(stage.workspace, "shoes", ["a", "new"])
+        chosen = await held.selection(stage.workspace, "shoes", "road", Values())
+        return [one.get("title") for one in found], [one["id"] for one in chosen]
+
+    before = (["Able"], ["a", "b"])
+    assert await seen() == before
+    async with db.transaction() as connection:
+        changed = {"a": {"id": "a", "title": "Ace", "tags": []}, "new": {"id": "new", "title": "New"}}
+        await items.replace(connection, stage.workspace, "shoes", changed)
+    now[0] += shelf.FRESH - 0.01
+    assert await seen() == before
+    now[0] += 0.02
+    assert await seen() == (["Ace", "New"], ["b"])
