@@ -77,6 +77,26 @@ def test_what_is_right_is_left_alone(source: str) -> None:
     assert lint(source, EMAILS) == []
 
 
+@pytest.mark.parametrize(("source", "found"), [
+    ("{{ a | foo }}\n{{ 'b' | bar: 1 }} {{ c | upcase }}\n  {% assign x = 1 | baz %}", [(1, 8), (2, 10), (3, 21)]),
+    ("{{ a | foo: {{ b | bar }} }}{{ c | baz }}", [(1, 8), (1, 36)]),
+    ("{% nope %}{% if true %}{{ a | foo }}{% endif %}", [(1, 4), (1, 31)]),
+    ("{% iff a %}{{ a | foo }}{% endiff %}", [(1, 4)]),
+    ("{{ a | foo }}{% if a | upcase %}{% endif %}{{ b | bar }}", [(1, 8), (1, 22)]),
+    ("{{ a | foo }}{% endif %}", [(1, 8), (1, 17)]),
+    ("{{ a | foo }}{% if a %}", [(1, 8), (1, 17)]),
+    ("{{ a | foo }} {{ b", [(1, 15)]),
+    ("{{ a | foo }}" * 30, [(1, 8 + 13 * n) for n in range(20)]),
+])  # fmt: skip
+def test_each_error_of_a_template_is_found_and_none_that_follows_from_another(
+    source: str, found: list[tuple[int, int]]
+) -> None:
+    """E1"""
+    assert [(one.code, one.line, one.column) for one in lint(source, EMAILS)] == [
+        ("J302", *at) for at in found
+    ]
+
+
 def test_what_a_channel_cannot_do_is_found() -> None:
     """C3, K4, P3, section 2"""
 

@@ -20,7 +20,7 @@ from journeys.engine.content.blocks import BLOCKS
 from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.names import EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
-from journeys.engine.content.render import Template, TemplateError, compile, position
+from journeys.engine.content.render import Template, TemplateError, compile, index_of, position
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
 from journeys.engine.content.tags.connected import ConnectedNode
@@ -31,6 +31,10 @@ RECOMMENDED = "product_recommendation"
 
 ANY = "any"
 """The channel of a content block: messages of all kinds may show it."""
+
+
+MOST_ERRORS, LONG = 20, 100_000
+"""So many errors of one template are told; of one with more characters than that, the first alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +61,11 @@ class Finding:
 
 
 def lint(source: str, setting: Setting, compiler: Callable[[str], Template] = compile) -> list[Finding]:
-    """All that is wrong with a template, in its order. One that does not parse has that problem alone (E1)."""
+    """All that is wrong with a template, in its order. Of one that does not parse, what keeps it from it (E1)."""
     try:
         bound = compiler(source).bound
     except TemplateError as error:
-        return [Finding("J302", error.line, error.column, error.message, error.hint)]
+        return list(_unread(source, error, compiler))
     found = [*_names(bound, source, setting), *_assigned(bound)]
     for node in bound.walk():
         found += _node(node, source, setting)
@@ -92,6 +96,45 @@ def asking(source: str, block: Callable[[str], str | None]) -> Iterator[Finding]
 
 def _asks(node: Node) -> bool:
     return getattr(node, "calls", False) or isinstance(node, PromotionNode)
+
+
+def _unread(source: str, error: TemplateError, compiler: Callable[[str], Template]) -> Iterator[Finding]:
+    """What keeps a template from being read: each output or tag by itself, as long as no block hangs on it."""
+    for _ in range(MOST_ERRORS if len(source) <= LONG else 1):
+        yield Finding("J302", error.line, error.column, error.message, error.hint)
+        span = _alone(source, index_of(source, error.line, error.column))
+        if span is None:
+            return
+        begin, end = span
+        source = source[:begin] + re.sub(r"[^\n]", " ", source[begin:end]) + source[end:]
+        try:
+            compiler(source)
+        except TemplateError as next_one:
+            error = next_one
+        else:
+            return
+
+
+def _alone(source: str, index: int) -> tuple[int, int] | None:
+    """Where the output or tag begins and ends that this place is in; None where others hang on it, or it has no end."""
+    begin = max(source.rfind("{{", 0, index + 2), source.rfind("{%", 0, index + 2))
+    while source.startswith("{{", begin) and (outer := _around(source, begin)) is not None:
+        begin = outer
+    closing = "}}" if source.startswith("{{", begin) else "%}"
+    end = source.find(closing, max(begin, index))
+    name = re.match(r"\{%-?\s*(\w+)", source[begin : begin + 100])
+    if begin < 0 or end < 0:
+        return None
+    if name and (f"end{name[1]}" in source or name[1].startswith(("end", "els", "when"))):
+        return None
+    return begin, end + 2
+
+
+def _around(source: str, begin: int) -> int | None:
+    """Where that begins in which what begins here is wrapped."""
+    before = max(source.rfind("{{", 0, begin), source.rfind("{%", 0, begin))
+    closed = max(source.rfind("}}", 0, begin), source.rfind("%}", 0, begin))
+    return before if before > closed else None
 
 
 _Found = tuple[int, str, str, str]

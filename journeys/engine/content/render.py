@@ -286,6 +286,14 @@ def position(source: str, index: int) -> tuple[int, int]:
     return source.count("\n", 0, index) + 1, index - begin + 1
 
 
+def index_of(source: str, line: int, column: int) -> int:
+    """The place in a source of a line and a column, from 1."""
+    begin = 0
+    for _ in range(line - 1):
+        begin = source.find("\n", begin) + 1
+    return begin + column - 1
+
+
 def _message(error: BaseException) -> str:
     if RecursionError in (type(error), type(error.__cause__)):
         return "this is nested too deeply"
