@@ -5,7 +5,7 @@ RUN := .venv/bin
 STAMP := .venv/.installed
 PURE := tests/canvas tests/content $(addprefix tests/engine/,test_machine.py test_golden.py audience intake)
 
-.PHONY: help demo test check coverage format bench fuzz ruby mutants golden schema docs lock wheel clean
+.PHONY: help demo test check coverage format bench fuzz readings ruby mutants golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ format: $(STAMP)  ## format and mend what can be mended
 
 fuzz: $(STAMP)  ## ten thousand spoilt definitions, none of which may give a stack trace
 	@$(RUN)/python -m tests.mutation 10000
+
+readings: $(STAMP)  ## twenty thousand templates, each by the function that is made of it and by the tree
+	@JOURNEYS_READINGS=20000 $(RUN)/python -m pytest -q --timeout 7200 -n 2 tests/content/test_codegen.py
 
 ruby: $(STAMP)  ## five thousand templates beside Ruby's own Liquid (apt-get install ruby ruby-liquid ruby-activesupport)
 	@JOURNEYS_RUBY_TEMPLATES=5000 JOURNEYS_RUBY_SEED=$$RANDOM$$RANDOM $(RUN)/python -m pytest -q -s --timeout 3600 -n 0 tests/content/test_ruby.py

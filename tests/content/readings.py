@@ -144,6 +144,9 @@ stateful = st.sampled_from(
         "{% cycle 'o', 'e' %}",
         "{% cycle a: 1, 2 %}",
         "{% tablerow a in (1..3) cols:2 %}{{ a }}{% endtablerow %}",
+        "{% tablerow a in custom_attribute.${list} limit:2 %}{{ a }}{{ tablerowloop.col }}{% endtablerow %}",
+        "{% random 9 %}",
+        "{% message_extras :key a{{ b }} :value {{ item }} %}",
         "{% tablerow a in b %}{{ tablerowloop.col_last }}{% endtablerow %}",
     )
 )
@@ -196,7 +199,14 @@ calling = st.sampled_from(
     (
         "{% connected_content https://api.example.com/person?n={{a}} :save person %}{{ person.name }}",
         "{% connected_content https://api.example.com/word %}",
+        "{% connected_content https://api.example.com/liquid :rerender :save a %}{{ a.name }}{{ a.list[0] }}",
+        "{% connected_content https://api.example.com/word :method post :body n={{ a }}&m={{ b }} :retry %}",
         "{% catalog_items shoes 17 {{ item }} %}{{ items[0].name }}",
+        "{% catalog_items shoes 2 17 :rerender %}{% for item in items %}{{ item.name }}{{ item.note }}{% endfor %}",
+        "{% catalog_selection_items shoes on_sale %}{{ items | map: 'name' | join }}",
+        "{% catalog_selection_items shoes {{ 'on_sale' }} :rerender %}{{ items[0].note | upcase }}",
+        "{{ product_recommendation.${likely} | map: 'name' | first }}",
+        "{% random 100 %}{% random %}",
         "{% message_extras :key k{{ a }} :value {{ b }} %}",
         "{% promotion('spring') %}",
         "{{content_blocks.${hello}}}",
@@ -216,13 +226,33 @@ ANSWERS: dict[str, Any] = {
         "asks": "{% connected_content https://api.example.com/word :save a %}[{{ a }}]",
         "leaves": "{% if forloop.index == 2 %}{% break %}{% endif %}on",
     },
-    "catalogs": {"shoes": {"17": {"name": "Runner"}, "2": {"name": "Walker"}}},
+    "catalogs": {
+        "shoes": {
+            "17": {
+                "name": "Runner",
+                "note": "for {{ ${first_name} | default: 'you' }}{% assign b = 'cell' %}",
+            },
+            "2": {
+                "name": "Walker",
+                "note": "{% if a %}{{ a }}{% endif %}{% connected_content https://x.example %}",
+            },
+        }
+    },
+    "selections": {
+        "shoes": {"on_sale": [{"name": "Runner", "note": "{{ b }}"}, {"name": "Walker", "note": 3}]}
+    },
+    "product_recommendation": {"likely": [{"name": "Runner"}]},
     "promotions": {"spring": ["SPRING-1"]},
     "shopping_carts": {"c1": {"cart_id": "c1", "total_value": 140}},
     "connected_content": [
         {"url": "https://api.example.com/person?n=", "body": {"name": "Ann"}},
         {"url": "https://api.example.com/person?n=2", "body": {"name": "Bea"}},
-        {"url": "https://api.example.com/word", "body": "sunny"},
+        {"url": "https://api.example.com/word", "method": "GET", "body": "sunny"},
+        {"url": "https://api.example.com/word", "method": "POST", "status": 503, "body": "busy"},
+        {
+            "url": "https://api.example.com/liquid",
+            "body": {"name": "{{ item | default: 'x' }}", "list": ["{{ b }}", 1]},
+        },
     ],
 }
 """What they are answered."""

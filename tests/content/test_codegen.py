@@ -1,8 +1,16 @@
-"""Templates are compiled to Python functions, which do exactly what the syntax tree does, and hold no text of theirs."""
+"""Templates are compiled to Python functions, which do exactly what the syntax tree does, and hold no text of theirs.
+
+`make readings` tries tens of thousands of made-up templates instead of hundreds.
+"""
 
 from __future__ import annotations
 
 import ast
+import inspect
+import os
+import re
+from dataclasses import replace
+from random import Random
 from typing import Any
 
 import pytest
@@ -12,11 +20,14 @@ from liquid.ast import Node
 
 from bench.liquid import OURS, mail
 from journeys.engine.content import Aborted, RenderError, Retry, TemplateError, Values, compile
+from journeys.engine.content.environment import DIALECT
 from journeys.engine.content.files import context_of, services_of
 from journeys.engine.content.limits import Limits
 from tests.content import readings
 
 UNHURRIED = Limits(seconds=1000)
+EXAMPLES = int(os.environ.get("JOURNEYS_READINGS", "0"))
+"""So many made-up templates for each property; 0: as many as each says."""
 _KEPT = ("a text grows", "the output grows", "go round")
 """Bounds that a function notices a little later than the tree, so that the place may be another."""
 
@@ -40,68 +51,125 @@ def readable(source: str) -> Any:
         assume(False)
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
+def made_up(examples: int) -> settings:
+    """So many examples."""
+    unhealthy = [HealthCheck.filter_too_much, HealthCheck.too_slow]
+    return settings(max_examples=EXAMPLES or examples, deadline=None, suppress_health_check=unhealthy)
+
+
+def readings_of(template: Any, world: dict[str, Any], limits: Limits) -> list[tuple[Any, ...]]:
+    """What both readings of a template that asks nobody come to."""
+    found = []
+    for render in (template.render, template.render_by_tree):
+        values, services = replace(context_of(world), lots=Random(7).random), services_of(world)
+        try:
+            found.append(("text", render(values, services, limits=limits), dict(services.extras)))
+        except FAILED as error:
+            found.append(outcome(error))
+    return found
+
+
+async def readings_that_ask(template: Any, world: dict[str, Any], limits: Limits) -> list[tuple[Any, ...]]:
+    """What both readings of a template that asks somebody come to."""
+    found = []
+    for render in (template.render_async, template.render_by_tree_async):
+        values, services = replace(context_of(world), lots=Random(7).random), services_of(world)
+        try:
+            found.append(("text", await render(values, services, limits=limits), dict(services.extras)))
+        except FAILED as error:
+            found.append(outcome(error))
+    return found
+
+
+bounds = st.builds(
+    lambda output, passes: Limits(output=output, passes=passes, seconds=1000),
+    st.integers(0, 60),
+    st.integers(0, 8),
 )
+
+
+@made_up(150)
 @given(readings.sources, readings.worlds)
 def test_both_readings_come_to_the_same_text_abort_or_error(source: str, world: dict[str, Any]) -> None:
     """E3, A2"""
     template = readable(source)
     assert template.function is not None
-    found = []
-    for render in (template.render, template.render_by_tree):
-        try:
-            found.append(("text", render(context_of(world), limits=UNHURRIED)))
-        except FAILED as error:
-            found.append(outcome(error))
+    by_function, by_tree = readings_of(template, world, UNHURRIED)
 
-    assert found[0] == found[1]
+    assert by_function == by_tree
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
+@made_up(200)
 @given(readings.calls, readings.worlds)
 async def test_both_readings_of_a_template_that_asks_others_are_the_same(
     source: str, world: dict[str, Any]
 ) -> None:
     template = readable(source)
-    world = world | readings.ANSWERS
-    found = []
-    for render in (template.render_async, template.render_by_tree_async):
-        services = services_of(world)
-        try:
-            text = await render(context_of(world), services, limits=UNHURRIED)
-            found.append(("text", text, dict(services.extras)))
-        except FAILED as error:
-            found.append(outcome(error))
+    by_function, by_tree = await readings_that_ask(template, world | readings.ANSWERS, UNHURRIED)
 
-    assert found[0] == found[1]
+    assert by_function == by_tree
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
-@given(readings.sources, readings.worlds, st.integers(0, 60), st.integers(0, 8))
+@made_up(60)
+@given(readings.sources, readings.worlds, bounds)
 def test_both_readings_are_cut_off_by_the_same_bound(
-    source: str, world: dict[str, Any], output: int, passes: int
+    source: str, world: dict[str, Any], limits: Limits
 ) -> None:
     """E4: whichever bound is passed first."""
-    template = readable(source)
-    found = []
-    for render in (template.render, template.render_by_tree):
-        try:
-            text = render(context_of(world), limits=Limits(output=output, passes=passes, seconds=1000))
-            found.append(("text", text))
-        except FAILED as error:
-            found.append(outcome(error))
+    by_function, by_tree = readings_of(readable(source), world, limits)
 
-    assert found[0] == found[1]
+    assert by_function == by_tree
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much, HealthCheck.too_slow]
-)
+@made_up(60)
+@given(readings.calls, readings.worlds, bounds)
+async def test_both_readings_of_a_template_that_asks_others_are_cut_off_by_the_same_bound(
+    source: str, world: dict[str, Any], limits: Limits
+) -> None:
+    """E4"""
+    by_function, by_tree = await readings_that_ask(readable(source), world | readings.ANSWERS, limits)
+
+    assert by_function == by_tree
+
+
+def test_made_up_templates_use_every_tag_of_the_dialect() -> None:
+    """And every filter, since these are drawn from the dialect's own table."""
+    written = set(re.findall(r"\{%+-?\s*(#|\w+)", inspect.getsource(readings)))
+    known = set(DIALECT.tags) - {"content", "output", "illegal"}
+
+    assert known - written == set()
+    assert readings.FILTERS.keys() == DIALECT.filters.keys()
+
+
+GIVEN = (
+    None, True, False, 0, -3, 2.5, 12, "", "Mel", " a b ", "a,b,c", "12.50", "2026-12-07T09:00:00Z", "<b>&", "name",
+    [], ["b", None, "a", 3], [{"name": "Ann", "n": 1}, {"name": "Bea"}], {"name": "Ann"},
+)  # fmt: skip
+"""One value of each sort."""
+
+
+@pytest.mark.parametrize("name", sorted(DIALECT.filters))
+def test_both_readings_of_each_filter_are_the_same_for_values_of_each_sort(name: str) -> None:
+    wanted = readings.takes(name)
+    for count in range(wanted.least, wanted.most + 1):
+        called = f"{name}: " + ", ".join(f"x{place}" for place in range(count)) if count else name
+        template = compile(f"[{{{{ a | {called} }}}}]{{% assign y = a | {called} | size %}}{{{{ y }}}}")
+        assert template.function is not None
+        assert template.function.left == ()
+        texts = 0
+        for turn, value in enumerate(GIVEN):
+            for step in (1, 3, 8):
+                more = {
+                    f"x{place}": GIVEN[(turn + step * (place + 1)) % len(GIVEN)] for place in range(count)
+                }
+                world = {"now": "2026-12-07T09:05:03Z", "vars": {"a": value, **more}}
+                by_function, by_tree = readings_of(template, world, UNHURRIED)
+                assert by_function == by_tree, world
+                texts += by_function[0] == "text"
+        assert texts, "some of them can be worked with"
+
+
+@made_up(60)
 @given(readings.sources)
 def test_nothing_of_a_template_becomes_part_of_the_source_that_is_compiled(source: str) -> None:
     """Names of our own, a few words, and signs: no text, no number, no name that the template brought."""
