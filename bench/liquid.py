@@ -13,12 +13,14 @@ from typing import Any
 import jinja2
 import liquid
 
+from bench.hostile import stalls
 from journeys.engine.content import TemplateError, Values, compile
 from journeys.engine.content.render import parse
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
-ROUNDS = 25
-RENDERS = 200
+ROUNDS = 100
+RENDERS = 50
+"""Short rounds, one side after the other: what else the machine does meets all of them alike."""
 
 _MAIL = """\
 <!doctype html>
@@ -208,23 +210,30 @@ def refusal(size: int, kind: str, tries: int = 3) -> float:
 
 
 def refusals() -> dict[str, float]:
-    """How refusing grows with the length, from 1 KB to 1 MB: time is length to the power of this; 1 is linear."""
-    exponents, slowest, name = [], 0.0, ""
+    """How refusing grows with the length, from 1 KB to 1 MB: time is length to the power of this; 1 is linear.
+
+    `refuse_1mb_vs_1kb`: a byte's share of the time at 1 MB by that at 1 KB, of the kind where it is largest.
+    """
+    exponents, shares, slowest, name = [], [], 0.0, ""
     for kind in BROKEN:
         sizes = [1_000, 10_000, 100_000, 1_000_000]
         times = [refusal(size, kind, 3 if size < 1_000_000 else 2) for size in sizes]
         slopes = [math.log10(after / before) for before, after in pairwise(times)]
-        exponents.append(max(slopes[-1], statistics.mean(slopes)))
+        exponents.append(statistics.mean(slopes))
+        shares.append(times[-1] / times[0] * sizes[0] / sizes[-1])
         if times[-1] > slowest:
             slowest, name = times[-1], kind
         print(
-            f"  {kind:<32} {1000 * times[0]:9.3f} {1000 * times[-1]:9.2f} ms  {exponents[-1]:.2f}", flush=True
+            f"  {kind:<32} {1000 * times[0]:9.3f} {1000 * times[-1]:9.2f} ms  {exponents[-1]:.2f} {shares[-1]:.2f}",
+            flush=True,
         )
     print(f"  the slowest: {name}")
     return {
         "liquid.refusal_exponent": round(max(exponents), 2),
         "liquid.refusal_exponent_median": round(statistics.median(exponents), 2),
         "liquid.refusal_ms_1mb": round(1000 * slowest, 1),
+        "liquid.refuse_1mb_vs_1kb": round(max(shares), 2),
+        "liquid.refuse_1mb_vs_1kb_median": round(statistics.median(shares), 2),
     }
 
 
@@ -238,25 +247,25 @@ def measure() -> dict[str, float]:
     for _ in range(ROUNDS):
         for name, work in sides.items():
             times[name].append(_time(work, RENDERS))
-    ratios = {
-        name: statistics.median(
-            mine / theirs for mine, theirs in zip(times["ours"], times[name], strict=True)
-        )
-        for name in ("python_liquid", "jinja2")
-    }
+    ratios = {}
+    for name in ("python_liquid", "jinja2"):
+        each = [mine / theirs for mine, theirs in zip(times["ours"], times[name], strict=True)]
+        low, middle, high = statistics.quantiles(each, n=4)
+        ratios[f"liquid.vs_{name}"] = round(middle, 2)
+        ratios[f"liquid.vs_{name}.spread"] = round(high - low, 3)
     parsed = [_time(lambda: parse(_OUR_MAIL), 5) for _ in range(9)]
     made = [_time(lambda: parse(_OUR_MAIL).function, 5) for _ in range(9)]
     template = parse(_OUR_MAIL)
     values = Values(custom_attributes=_attributes(), now=NOW)
     tree = [_time(lambda: template.render_by_tree(values), RENDERS) for _ in range(9)]
     return {
-        "liquid.vs_python_liquid": round(ratios["python_liquid"], 2),
-        "liquid.vs_jinja2": round(ratios["jinja2"], 2),
+        **ratios,
         **{f"liquid.render_us.{name}": round(1e6 * statistics.median(times[name]), 1) for name in sides},
         "liquid.render_us.tree": round(1e6 * statistics.median(tree), 1),
         "liquid.parse_us": round(1e6 * statistics.median(parsed)),
         "liquid.generate_us": round(1e6 * (statistics.median(made) - statistics.median(parsed))),
         **refusals(),
+        **stalls(),
     }
 
 

@@ -216,7 +216,7 @@ calling = st.sampled_from(
         "{% shopping_cart c1 %}{{ shopping_cart.total_value }}",
     )
 )
-calls = _sources(st.one_of(plain, plain, calling))
+calls = st.one_of(_sources(st.one_of(plain, plain, calling)), _sources(st.one_of(plain, calling, stateful)))
 """Templates that ask somebody."""
 
 ANSWERS: dict[str, Any] = {

@@ -13,7 +13,7 @@ import pytest
 from bench.hostile import EATERS, VALUES, World
 from journeys.engine.content import Aborted, Call, RenderError, Reply, Retry, Services, compile, context
 from journeys.engine.content.limits import Limits
-from journeys.engine.content.patience import SLICE, THREADS
+from journeys.engine.content.patience import PORTION, SLICE, THREADS
 
 LOOPS = "{% for x in (1..300) %}{% endfor %}"
 """Longer than a slice, where each look at the clock is as long as half of one."""
@@ -94,6 +94,19 @@ def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
     assert len(lots.threads) == 2, "what was drawn the first time is not drawn again"
     assert lots.threads[0] == "MainThread"
     assert lots.threads[1].startswith("rendering")
+
+
+@pytest.mark.parametrize("source", [
+    "{{ custom_attribute.${many} | sort | size }}{% random %}", "{{ custom_attribute.${long} | strip_html | size }}{% random %}",
+])  # fmt: skip
+def test_a_filter_is_given_much_in_a_thread_only(source: str) -> None:
+    """Nothing interrupts a filter, so the event loop would stand still until it is done."""
+    for size, thread in ((PORTION, "MainThread"), (PORTION + 1, "rendering")):
+        given, lots = {"many": ["a"] * size, "long": "<" * size}, Lots()
+        asyncio.run(
+            compile(source).render_async(replace(VALUES, custom_attributes=given, lots=lots), Services())
+        )
+        assert [each.split("_")[0] for each in lots.threads] == [thread]
 
 
 def test_nobody_is_asked_twice_and_all_on_the_event_loop(clock: Clock) -> None:

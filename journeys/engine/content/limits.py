@@ -6,10 +6,10 @@ own work is bounded by what it may take and give: ranges, lists, texts and numbe
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from sys import getsizeof
 from typing import Any
 
 from liquid.exceptions import ResourceLimitError
@@ -47,11 +47,15 @@ _LARGEST = 10**DIGITS
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What may be set for each rendering: bytes of output, passes of all loops together, seconds of processor time."""
+    """What may be set for each rendering: bytes of output, passes of all loops together, seconds of processor time.
+
+    `portion`: characters or elements that one filter may take; where it is given more, the time counts as used up.
+    """
 
     output: int = 1024 * 1024
     passes: int = 10_000
     seconds: float = 1.0
+    portion: int = sys.maxsize
 
 
 LIMITS = Limits()
@@ -88,7 +92,7 @@ def weigh(value: Any, most: int) -> int:
     """The bytes that a value holds, with all that is within it; where it is more than `most`, something above that."""
     kind = value.__class__
     if kind is str:
-        return getsizeof(value)
+        return sys.getsizeof(value)
     if kind is not list and kind is not dict and kind is not tuple:
         return 32
     total, open_ = 0, [value]
@@ -96,14 +100,14 @@ def weigh(value: Any, most: int) -> int:
         value = open_.pop()
         kind = value.__class__
         if kind is list or kind is tuple:
-            total += getsizeof(value)
+            total += sys.getsizeof(value)
             open_.extend(value)
         elif kind is dict:
-            total += getsizeof(value)
+            total += sys.getsizeof(value)
             open_.extend(value.keys())
             open_.extend(value.values())
         else:
-            total += getsizeof(value, 32)
+            total += sys.getsizeof(value, 32)
     return total
 
 
@@ -166,6 +170,8 @@ def bounded(name: str, filter_: Callable[..., Any]) -> Callable[..., Any]:
             long = kind is list or kind is dict or kind is range
             if kind is range:
                 short(value)
+        if long and len(value) > context.limits.portion:
+            raise TimedOut
         for each in given:
             kind = each.__class__
             if kind is range:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import Any, TextIO, cast
 
@@ -12,7 +13,7 @@ from liquid.builtin.expressions.loop import LoopExpression
 from liquid.builtin.expressions.primitive import StringLiteral
 from liquid.builtin.tags.for_tag import BreakNode, BreakTag, ContinueNode, ContinueTag, ForNode, ForTag
 from liquid.builtin.tags.tablerow_tag import TableRow, TablerowNode, TablerowTag
-from liquid.exceptions import BreakLoop, ContinueLoop
+from liquid.exceptions import BreakLoop, ContinueLoop, LiquidInterrupt
 from liquid.expression import Expression
 from liquid.parser import get_parser
 from liquid.token import TOKEN_EOF, TOKEN_TAG, TOKEN_WORD
@@ -207,70 +208,64 @@ class OurTablerow(TablerowNode):
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
-        items, length = self.expression.evaluate(context)
+        over = self.expression
+        items, length = over.evaluate(context)
         if not length:
-            return self._nothing(self.expression.iterable.evaluate(context), buffer)
-        cols = -1 if self.expression.cols is None else columns(self.expression.cols.evaluate(context))
-        row = TableRow(self.expression.identifier, items, length, cols)
-        namespace: dict[str, object] = {"tablerowloop": row}
-        buffer.write('<tr class="row1">\n')
-        with context.loop(namespace, row):
+            return self._nothing(over.iterable.evaluate(context), buffer)
+        cols = -1 if over.cols is None else columns(over.cols.evaluate(context))
+        row = TableRow(over.identifier, items, length, cols)
+        with self._table(context, row, buffer) as namespace:
             for item in row:
                 namespace[row.name] = item
-                buffer.write(f'<td class="col{row.col}">')
-                ended = False
-                try:
+                with self._cell(row, buffer):
                     self.block.render(context, buffer)
-                except BreakLoop:
-                    ended = True
-                except ContinueLoop:
-                    pass
-                self._close(row, buffer)
-                if ended:
-                    break
-        buffer.write("</tr>\n")
         return True
 
     async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
-        items, length = await self.expression.evaluate_async(context)
+        over = self.expression
+        items, length = await over.evaluate_async(context)
         if not length:
-            return self._nothing(await self.expression.iterable.evaluate_async(context), buffer)
-        cols = (
-            -1
-            if self.expression.cols is None
-            else columns(await self.expression.cols.evaluate_async(context))
-        )
-        row = TableRow(self.expression.identifier, items, length, cols)
-        namespace: dict[str, object] = {"tablerowloop": row}
-        buffer.write('<tr class="row1">\n')
-        with context.loop(namespace, row):
+            return self._nothing(await over.iterable.evaluate_async(context), buffer)
+        cols = -1 if over.cols is None else columns(await over.cols.evaluate_async(context))
+        row = TableRow(over.identifier, items, length, cols)
+        with self._table(context, row, buffer) as namespace:
             for item in row:
                 namespace[row.name] = item
-                buffer.write(f'<td class="col{row.col}">')
-                ended = False
-                try:
+                with self._cell(row, buffer):
                     await self.block.render_async(context, buffer)
-                except BreakLoop:
-                    ended = True
-                except ContinueLoop:
-                    pass
-                self._close(row, buffer)
-                if ended:
-                    break
-        buffer.write("</tr>\n")
         return True
+
+    @staticmethod
+    @contextmanager
+    def _table(context: RenderContext, row: TableRow, buffer: TextIO) -> Iterator[dict[str, object]]:
+        """The tags around all cells, and what these see. `break` leaves it."""
+        namespace: dict[str, object] = {"tablerowloop": row}
+        buffer.write('<tr class="row1">\n')
+        with context.loop(namespace, row), suppress(BreakLoop):
+            yield namespace
+        buffer.write("</tr>\n")
+
+    @staticmethod
+    @contextmanager
+    def _cell(row: TableRow, buffer: TextIO) -> Iterator[None]:
+        """The tags around a cell, and of the rows: also where the cell is left early."""
+        buffer.write(f'<td class="col{row.col}">')
+        left: LiquidInterrupt | None = None
+        try:
+            yield
+        except (BreakLoop, ContinueLoop) as interrupt:
+            left = interrupt
+        buffer.write("</td>")
+        if row.col_last and not row.last:
+            buffer.write(f'</tr>\n<tr class="row{row.row + 1}">')
+        if isinstance(left, BreakLoop):
+            raise left
 
     @staticmethod
     def _nothing(value: object, buffer: TextIO) -> int:
         """One row without cells; nothing at all for nil and false."""
         return 0 if value is None or value is False else buffer.write('<tr class="row1">\n</tr>\n')
-
-    @staticmethod
-    def _close(row: TableRow, buffer: TextIO) -> None:
-        buffer.write("</td>")
-        if row.col_last and not row.last:
-            buffer.write(f'</tr>\n<tr class="row{row.row + 1}">')
 
 
 class OurTablerowTag(TablerowTag):

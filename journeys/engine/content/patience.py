@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SLICE = 0.02
 """Seconds of processor time that a rendering has on the event loop."""
+PORTION = 5_000
+"""Characters or elements that a filter takes on the event loop: nothing interrupts it."""
 THREADS = ThreadPoolExecutor(4, "rendering")
 """Where long renderings go on. They share one processor with the loop (the interpreter's lock), so few are enough."""
 
@@ -54,7 +56,7 @@ class Patience:
         if limits.seconds <= SLICE:
             return render(limits)
         try:
-            return render(replace(limits, seconds=SLICE))
+            return render(replace(limits, seconds=SLICE, portion=PORTION))
         except TimedOut:
             self._again()
         return await _apart(render, limits)
@@ -64,7 +66,7 @@ class Patience:
         retry = self._services.retry
         if limits.seconds > SLICE:
             try:
-                return await self._driven(begin(replace(limits, seconds=SLICE)), _here)
+                return await self._driven(begin(replace(limits, seconds=SLICE, portion=PORTION)), _here)
             except TimedOut:
                 self._again()
                 self._services.retry = retry
