@@ -40,7 +40,10 @@ def as_wanted(case: dict[str, Any]) -> bool:
     return got in case.get("results", [case.get("result")])
 
 
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
+ABSENT = pytest.param({"name": "all"}, marks=pytest.mark.skip(f"the golden-liquid suite is not at {SUITE}"))
+
+
+@pytest.mark.parametrize("case", CASES or [ABSENT], ids=lambda case: case["name"])
 def test_a_case_of_the_suite_comes_to_what_it_wants_or_is_listed_with_the_rule(case: dict[str, Any]) -> None:
     """L1"""
     rule = RULE_OF.get(case["name"])
