@@ -319,6 +319,35 @@ async def test_an_event_of_a_cart_that_says_too_little_is_refused(db: Database) 
     assert answer.taken == {"events": 1}
 
 
+STRANGE: Sequence[dict[str, Any]] = (
+    {"variant_id": ["38"]},
+    {"variant_id": {"size": 38}},
+    {"quantity": "2", "price": "9.5"},
+    {"quantity": 10**30, "price": 1.5},
+    {"quantity": 1e308, "price": 1e308},
+    {"quantity": True, "price": None},
+    {"quantity": -3},
+)
+
+
+async def test_strange_products_spoil_no_cart_and_nobody_elses_request(db: Database) -> None:
+    """S1: what is no number counts for nothing; lines are told apart by whatever they say of product and variant."""
+    stage = await stocked(db, "x")
+    for action in ("add", "replace", "remove"):
+        products = [{"product_id": "a", **each} for each in STRANGE]
+        said = [cart_event("cart_updated", 3, products=[each], action=action) for each in products]
+        answer = await told(
+            stage,
+            *said,
+            cart_event("cart_updated", 2, products=products, action=action),
+            {**cart_event("cart_updated", 1, products=[SHOE], cart_id="hers"), "external_id": "zoe"},
+        )
+        assert answer.taken == {"events": len(STRANGE) + 2}, answer.errors
+        carts = dict(await db.pool.fetch("select id, body from carts"))
+        assert carts["hers"]["total_value"] == 19
+        assert carts["c1"]["total_value"] == 0  # no product has both a quantity and a price
+
+
 # Selections ----------------------------------------------------------------------------------------------------
 
 ASKED: Sequence[tuple[list[tuple[str, str, Any]], str]] = (

@@ -13,6 +13,9 @@ FILLS = ("ecommerce.cart_updated", "ecommerce.checkout_started")
 BUYS = "ecommerce.order_placed"
 NAMES = frozenset({*FILLS, BUYS})
 
+GREATEST = 1e15
+"""A quantity or price that is not below this is none."""
+
 READ = """
 select c.person, c.id, c.body, c.ordered, c.at from carts c
 join unnest($2::uuid[], $3::text[]) as s(person, id) on (c.person, c.id) = (s.person, s.id) where c.workspace = $1
@@ -101,7 +104,10 @@ def _after(before: Cart | None, event: Told) -> Cart:
     body = dict(before[0]) if before else {}
     said = event.properties
     action = said.get("action", "replace") if event.name == FILLS[0] else "replace"
-    products = [dict(product) for product in said.get("products", ()) if isinstance(product, Mapping)]
+    listed = said.get("products")
+    products = (
+        [dict(each) for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
+    )
     if action in ("add", "remove"):
         products = _counted(body.get("products", []), products, 1 if action == "add" else -1)
     total = said.get("total_value")
@@ -116,7 +122,7 @@ def _after(before: Cart | None, event: Told) -> Cart:
 
 def _counted(before: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]], sign: int) -> list[Any]:
     """The products after some were added to them, or taken away; none are left of what comes to nothing."""
-    made: dict[tuple[Any, Any], dict[str, Any]] = {_line(each): dict(each) for each in before}
+    made: dict[str, dict[str, Any]] = {_line(each): dict(each) for each in before}
     for each in more:
         old = made.get(_line(each), {"quantity": 0})
         made[_line(each)] = {
@@ -127,14 +133,17 @@ def _counted(before: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, An
     return [each for each in made.values() if each["quantity"] > 0]
 
 
-def _line(product: Mapping[str, Any]) -> tuple[Any, Any]:
-    return product.get("product_id"), product.get("variant_id")
+def _line(product: Mapping[str, Any]) -> str:
+    """What makes two products one line of the cart, whatever stands there."""
+    return repr((product.get("product_id"), product.get("variant_id")))
 
 
 def _number(product: Mapping[str, Any], name: str) -> Any:
-    """A number of a product; one of it where nothing is said."""
+    """A number of a product; one of it where nothing is said, 0 where it is no number that a cart could have."""
     value = product.get(name, 1 if name == "quantity" else 0)
-    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < GREATEST:
+        return 0
+    return value
 
 
 def _total(products: Sequence[Mapping[str, Any]]) -> Any:
