@@ -76,7 +76,7 @@ def phrase(name: str, content: str) -> str:
 async def test_one_mail_uses_each_part_of_the_language(
     db: Database, mailbox: Mailbox, receiver: Receiver
 ) -> None:
-    """Values, conditions, loops, filters, dates, web services, catalogs, carts, blocks, codes, extras; in a mail
+    """A46: values, conditions, loops, filters, dates, web services, catalogs, carts, blocks, codes, extras; in a mail
     that a real server took."""
     receiver.replies["/sky/r-7"] = {"town": {"sky": ["clear", "cold"]}}
     lines = WHOLE.strip().split("\n")

@@ -121,7 +121,7 @@ def read(mailbox: Mailbox) -> list[str]:
 async def test_one_mail_joins_an_attribute_a_web_service_and_an_item(
     db: Database, mailbox: Mailbox, receiver: Receiver
 ) -> None:
-    """A computed value, a nested answer and a catalog item in one template, in a mail that arrived."""
+    """A48: a computed value, a nested answer and a catalog item in one template, in a mail that arrived."""
     receiver.replies["/weather"] = {"town": {"name": "Lyon", "sky": ["clear", "cold"]}}
     stage = await stocked(
         db,

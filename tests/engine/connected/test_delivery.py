@@ -85,7 +85,7 @@ def asked(receiver: Receiver) -> int:
 async def test_what_a_web_service_says_is_in_the_message_and_serves_many(
     db: Database, receiver: Receiver
 ) -> None:
-    """C5: one call for thirty people."""
+    """A47, C5: one call for thirty people."""
     receiver.replies["/word"] = {"word": "Köln"}
     await sent(db, asks(receiver), people=30)
 
@@ -105,7 +105,7 @@ async def test_without_a_cache_each_message_asks(db: Database, receiver: Receive
 async def test_a_failure_leaves_the_template_to_fall_back(
     db: Database, receiver: Receiver, status: int
 ) -> None:
-    """C1"""
+    """A47, C1"""
     receiver.statuses = [status]
     await sent(db, asks(receiver))
 
@@ -116,7 +116,7 @@ async def test_a_failure_leaves_the_template_to_fall_back(
 async def test_a_message_that_waits_for_a_web_service_goes_to_the_back_of_the_queue(
     db: Database, receiver: Receiver
 ) -> None:
-    """C3: queued again, due later, behind those that came after it; then it leaves with the answer."""
+    """A47, C3: queued again, due later, behind those that came after it; then it leaves with the answer."""
     receiver.statuses = [503]
     receiver.replies["/word"] = {"word": "late"}
     stage = await stage_on(db, asks(receiver, ":retry"))
@@ -142,7 +142,7 @@ async def test_a_message_that_waits_for_a_web_service_goes_to_the_back_of_the_qu
 async def test_after_five_more_tries_the_message_is_aborted_and_a_fact_says_why(
     db: Database, receiver: Receiver
 ) -> None:
-    """C3, E5"""
+    """A47, C3, E5"""
     receiver.statuses = [500] * 20
     await sent(db, asks(receiver, ":retry"))
 
@@ -188,7 +188,7 @@ async def test_an_abort_is_stronger_than_a_retry_in_whichever_field_it_stands(
 async def test_private_addresses_are_not_called_and_their_answers_in_no_message(
     db: Database, receiver: Receiver
 ) -> None:
-    """C10: not even a retry; the operator's exceptions are others'."""
+    """A47, C10: not even a retry; the operator's exceptions are others'."""
     receiver.replies["/word"] = {"word": "a secret of the house"}
     await sent(db, asks(receiver), allowed="10.9.9.0/24")
 
