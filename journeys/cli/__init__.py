@@ -55,13 +55,11 @@ def _said(stop: Stop) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from journeys.cli.app import COMMANDS, app
+    from journeys.cli.app import app, read_help
 
     for word in words:
         if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
             raise Stop(f"{word!a} is not UTF-8", 2)
-    if not set(words) - {"--help", "-h"}:
-        for name in COMMANDS:  # the list shows what each of them is for, which its own file says
-            app[name]
+    read_help(words)
     code = app(words, exit_on_error=True, print_error=True)
     return code if isinstance(code, int) else 0

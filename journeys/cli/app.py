@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from cyclopts import App
 
 import journeys
@@ -26,22 +28,42 @@ COMMANDS = {
     "serve": "servers:serve",
     "worker": "servers:worker",
 }
-for name, place in COMMANDS.items():
-    app.command(f"journeys.cli.{place}", name=name)
-keys = App(name="keys", help="API keys.")
-keys.command("journeys.cli.store:keys_create", name="create")
-app.command(keys)
-credentials = App(name="credentials", help="What is sent along to web services that templates call.")
-for name, function in (
-    ("add", "add"),
-    ("list", "list_"),
-    ("remove", "remove_"),
-    ("renew", "renew"),
-    ("new-key", "new_key"),
-):
-    credentials.command(f"journeys.cli.credentials:{function}", name=name)
-app.command(credentials)
-promotions = App(name="promotions", help="Lists of promotion codes.")
-promotions.command("journeys.cli.promotions:import_", name="import")
-promotions.command("journeys.cli.promotions:list_", name="list")
-app.command(promotions)
+GROUPS = {
+    "keys": ("API keys.", {"create": "store:keys_create"}),
+    "credentials": (
+        "What is sent along to web services that templates call.",
+        {
+            "add": "credentials:add",
+            "list": "credentials:list_",
+            "remove": "credentials:remove_",
+            "renew": "credentials:renew",
+            "new-key": "credentials:new_key",
+        },
+    ),
+    "promotions": (
+        "Lists of promotion codes.",
+        {"import": "promotions:import_", "list": "promotions:list_"},
+    ),
+}
+
+
+def _fill(group: App, commands: Mapping[str, str]) -> App:
+    for name, place in commands.items():
+        group.command(f"journeys.cli.{place}", name=name)
+    return group
+
+
+_fill(app, COMMANDS)
+for _name, (_help, _commands) in GROUPS.items():
+    app.command(_fill(App(name=_name, help=_help), _commands))
+
+
+def read_help(words: Sequence[str]) -> None:
+    """Import what a list of commands shows, where one is asked for: what each is for, its own file says."""
+    asked = [word for word in words if word not in ("--help", "-h")]
+    if not asked:
+        for name in COMMANDS:
+            app[name]
+    elif len(asked) == 1 and asked[0] in GROUPS:
+        for name in GROUPS[asked[0]][1]:
+            app[asked[0]][name]

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from journeys.cli.app import app
+from journeys.cli.app import GROUPS, app
 from journeys.engine.store import Database
 
 ROOT = Path(__file__).parents[2]
@@ -82,6 +82,10 @@ async def test_each_command_teaches_what_it_does(capsys: pytest.CaptureFixture[s
         assert len(page) > 90, name
         for parameter in re.findall(r"--[a-z-]+", page):
             assert re.search(rf"{parameter}\b.*[a-z]", page), (name, parameter)
+    for group, (_, commands) in GROUPS.items():
+        page = (await journeys(group, "--help")).out
+        for name in commands:
+            assert re.search(rf"^\W*{name} +[A-Z]", page, re.MULTILINE), (group, name)
 
 
 async def test_definitions_are_checked_and_all_problems_shown_with_their_places(tmp_path: Path) -> None:
