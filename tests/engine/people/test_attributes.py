@@ -18,7 +18,8 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 SCALARS = st.one_of(
     st.booleans(), st.integers(-(2**53), 2**53), st.floats(allow_nan=False, allow_infinity=False), TEXTS
 )
-KEYS = st.text("abcdefg_", min_size=1, max_size=5)
+KEYS = st.text("abcdefg_", min_size=1, max_size=5).filter(lambda key: key != "add")
+"""None that says what is to be done."""
 OBJECTS = st.recursive(
     st.dictionaries(KEYS, SCALARS, max_size=3),
     lambda inner: st.dictionaries(KEYS, st.one_of(SCALARS, inner, st.lists(inner, max_size=2)), max_size=3),
