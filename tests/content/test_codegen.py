@@ -14,7 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 from liquid.ast import Node
 
@@ -121,6 +121,10 @@ def test_both_readings_are_cut_off_by_the_same_bound(
     assert by_function == by_tree
 
 
+A_SERVICE_THAT_IS_BUSY = " {% connected_content https://api.example.com/word :method post :retry %}"
+
+
+@example(A_SERVICE_THAT_IS_BUSY, {"now": "2026-12-07T09:05:03Z"}, Limits(output=0, passes=0, seconds=1000))
 @made_up(60)
 @given(readings.calls, readings.worlds, bounds)
 async def test_both_readings_of_a_template_that_asks_others_are_cut_off_by_the_same_bound(

@@ -62,6 +62,10 @@ class Parts(list[str]):
         if self.size > self.limit:
             raise self.exceeded()
 
+    def look(self) -> None:
+        """As `measure`, before somebody is asked: a tree would have noticed, and asked nobody."""
+        self.measure()
+
     def text(self) -> str:
         """All of it. Raises Exceeded."""
         self.measure()
@@ -75,7 +79,18 @@ class Parts(list[str]):
 class Output(Parts):
     """The whole output of a generated function, of which bytes are limited."""
 
-    __slots__ = ()
+    __slots__ = ("_bytes", "_looked")
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(limit)
+        self._bytes = self._looked = 0
+
+    def look(self) -> None:
+        """See base class."""
+        self._bytes += sum(map(_bytes, self[self._looked :]))
+        self._looked = len(self)
+        if self._bytes > self.limit:
+            raise self.exceeded()
 
     def text(self) -> str:
         """See base class."""

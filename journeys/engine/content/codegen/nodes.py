@@ -54,6 +54,9 @@ def _itself(writer: Writer, node: Node) -> None:
 def _call(writer: Writer, node: Node) -> None:
     writer.work(1)
     buffer = "nowhere" if writer.silent else writer.parts
+    if writer.awaits:
+        for parts in (*writer.outer, writer.parts):
+            writer.line(f"{parts}.look()")
     how = "await {}.render_to_output_async" if writer.awaits else "{}.render_to_output"
     writer.line(f"{how.format(writer.constant(node))}(context, {buffer})")
 
@@ -110,8 +113,10 @@ def _capture(writer: Writer, node: CaptureNode) -> None:
     writer.line(f"{writer.put} = {writer.parts}.append")
     writer.line("try:")
     writer.blocks += 1
+    writer.outer.append(outer[0])
     with writer.indented():
         _block(writer, node.block)
+    writer.outer.pop()
     writer.blocks -= 1
     writer.line("except Exception:")
     with writer.indented():

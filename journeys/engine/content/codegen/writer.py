@@ -38,6 +38,8 @@ class Writer:
     roots: dict[str, str] = field(default_factory=dict)
     silent: bool = False
     parts: str = "parts"
+    outer: list[str] = field(default_factory=list)
+    """The texts around it, outermost first."""
     put: str = "put"
     pending: int = 0
     blocks: int = 0
