@@ -166,7 +166,11 @@ def steps(draw: Any, ids: Ids, depth: int) -> Any:
             changes = draw(
                 st.dictionaries(
                     st.sampled_from(["a", "b c", "no"]),
-                    st.one_of(scalars, st.integers(1, 3).map(lambda n: Increment(increment=n))),
+                    st.one_of(
+                        scalars,
+                        st.integers(1, 3).map(lambda n: Increment(increment=n)),
+                        st.just(["{% connected_content https://a.example %}"]),
+                    ),
                     max_size=2,
                 )
             )

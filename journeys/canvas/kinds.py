@@ -14,7 +14,7 @@ from journeys.canvas.filters import Filter
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.steps.base import Id
 from journeys.canvas.times import ZoneName
-from journeys.canvas.values import Frozen
+from journeys.canvas.values import Frozen, texts
 
 FORMAT = 1
 """The format of definitions that this version writes and reads."""
@@ -97,20 +97,6 @@ class ChannelTemplate(Frozen):
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
         return texts(self.content, ("content",))
-
-
-def texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
-    """All texts within a value, each by its path."""
-    if isinstance(value, str):
-        return {where: value}
-    found: dict[tuple[str | int, ...], str] = {}
-    if isinstance(value, Mapping):
-        for name, part in value.items():
-            found.update(texts(part, (*where, name)))
-    elif isinstance(value, list | tuple):
-        for place, part in enumerate(value):
-            found.update(texts(part, (*where, place)))
-    return found
 
 
 TEMPLATES: Mapping[str, Any] = {"email": EmailTemplate, "webhook": WebhookTemplate}

@@ -92,7 +92,6 @@ CODES = {
     "J310": "A template asks for a value that there is not: a standard attribute, a namespace, or a name of one.",
     "J311": "A template names a content block or a catalog that is not there.",
     "J312": "A template does what its channel cannot do.",
-    "J313": "A user update asks for what messages and context steps alone are answered: web services, catalogs, carts, codes.",
     "J401": "More than 200 steps.",
     "J402": "More than 4 conversions.",
     "J403": "A delay, window or span over its limit.",

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarString
 
-from journeys.canvas.kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of, texts
+from journeys.canvas.kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.places import LARGEST, Places, parse_documents
 from journeys.canvas.problems import Problem, Refused, Where, meant
 from journeys.canvas.shapes import shape_problems
 from journeys.canvas.sketch import sketch
+from journeys.canvas.values import texts
 
 HEADER = "# yaml-language-server: $schema={}\n"
 

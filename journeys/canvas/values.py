@@ -1,5 +1,6 @@
 """What all values of the language are: frozen, without unknown keys, equal by content."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
@@ -35,3 +36,17 @@ def _absent(value: Any, info: ValidationInfo) -> None:
 
 Later = Annotated[None, BeforeValidator(_absent)]
 """The type of a field that a later version brings."""
+
+
+def texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
+    """All texts within a value, each by its path."""
+    if isinstance(value, str):
+        return {where: value}
+    found: dict[tuple[str | int, ...], str] = {}
+    if isinstance(value, Mapping):
+        for name, part in value.items():
+            found.update(texts(part, (*where, name)))
+    elif isinstance(value, list | tuple):
+        for place, part in enumerate(value):
+            found.update(texts(part, (*where, place)))
+    return found

@@ -208,18 +208,25 @@ class Send:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """Write attributes to the profile and log events, as the step of that id says (UPD-1)."""
+    """Write attributes to the profile and log events, as the step of that id says (UPD-1).
+
+    `texts`: what its Liquid came to where others were asked, by its source; None: a call failed, and what holds it is
+    not written. No texts: nobody was asked, the Liquid is rendered as it is written.
+    """
 
     step: str
     key: str
     at: datetime
+    context: Mapping[str, Any] = field(default_factory=_nothing)
+    texts: Mapping[str, str | None] = field(default_factory=_nothing)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Find out what the variables of this step come to, with calls to others, outside of any transaction (CXS-5).
+    """Find out what the Liquid of this step comes to, with calls to others, outside of any transaction (CXS-5).
 
-    It is answered later, with `Answered`: a mapping as for `Render`, or None where the others could not be reached.
+    It is answered later, with `Answered`: a mapping as for `Render`, or of texts as in `Update`, or None where the others
+    could not be reached.
     """
 
     step: str

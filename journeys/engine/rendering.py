@@ -96,7 +96,11 @@ class Found:
         except ValueError as error:
             self.missing[name] = str(error)
             return
-        self._size += len(msgspec.json.encode(value))
+        written = msgspec.json.encode(value)
+        if b"\\u0000" in written:
+            self.missing[name] = "it holds a zero character, which cannot be stored"
+            return
+        self._size += len(written)
         if self._size > CONTEXT_LIMIT:
             self.full = True
             self.missing[name] = "the step's values are over 50 KB"

@@ -14,6 +14,7 @@ from typing import Any
 
 from journeys.canvas.lots import lot
 from journeys.canvas.plan import Plan
+from journeys.canvas.steps import UserUpdate
 from journeys.canvas.vocabulary import (
     Answered,
     Ask,
@@ -61,8 +62,8 @@ class Likely:
 class World:
     """What one simulated person's world answers. `choices` overrule the lots: the way to take at a step.
 
-    `values` are recorded answers: what the variables of a context step came to, by the step's id. None: whoever was
-    asked did not answer.
+    `values` are recorded answers: what the variables of a context step came to, or the texts of a user update by their
+    source, by the step's id. None: whoever was asked did not answer.
     """
 
     seed: int = 0
@@ -100,6 +101,8 @@ class World:
             return self.values[step.id]
         if self.draw(entry.person, step.id, "answered") >= self.likely.answered:
             return None
+        if isinstance(step, UserUpdate):
+            return dict.fromkeys(step.sources().values(), "")
         return _plain([(each.name, each.type, each.value) for each in step.set])
 
     def _match(self, plan: Plan, entry: Entry, filters: Sequence[Any], person: Person | None) -> int | None:

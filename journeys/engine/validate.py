@@ -12,11 +12,10 @@ from journeys.canvas.loading import checked, read
 from journeys.canvas.places import Path as Place
 from journeys.canvas.places import Places
 from journeys.canvas.problems import Problem, meant
-from journeys.canvas.steps import Context, UserUpdate
 from journeys.canvas.text import Definition, Definitions
 from journeys.engine.catalogs.requests import value_faults
 from journeys.engine.content import Template, compile, compile_html
-from journeys.engine.content.lint import ANY, Setting, asking, lint
+from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import UNSUBSCRIBE
 
 ABSENT = ("J301", "J304", "J311")
@@ -117,29 +116,5 @@ def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any])
             message = f"the template “{step.template}” is for {template.channel}, the step “{step.id}” for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
     for path, each in site(canvas.value, places).steps:
-        for below, source in _liquid(each):
+        for below, source in each.sources().items():
             yield from _liquid_of((*path, *below), source, places, _setting(found))
-            if isinstance(each, UserUpdate):
-                yield from _asking((*path, *below), source, places, found)
-
-
-def _asking(path: Place, source: str, places: Places, found: Definitions) -> Iterator[Problem]:
-    """A user update is done within a transaction, in which nobody is asked."""
-    blocks = {name: one.value.content for name, one in found.content_blocks.items()}
-    for one in asking(source, blocks.get):
-        yield Problem(one.code, places.within(path, one.line, one.column), one.message, one.hint)
-
-
-def _liquid(step: Any) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """The Liquid within a step."""
-    if isinstance(step, Context):
-        for place, variable in enumerate(step.set):
-            yield ("set", place, "value"), variable.value
-    if isinstance(step, UserUpdate):
-        for name, value in step.attributes.items():
-            if isinstance(value, str):
-                yield ("attributes", name), value
-        for place, event in enumerate(step.events):
-            for name, value in event.properties.items():
-                if isinstance(value, str):
-                    yield ("events", place, "properties", name), value

@@ -33,7 +33,6 @@ from journeys.canvas.vocabulary import (
 from journeys.engine.audience.match import Person, heard, matches, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.drive import Answers, Case, Round, drive
-from journeys.engine.outside import Outside
 from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.people.updates import Echo, updated
 from journeys.engine.published import Publication
@@ -145,14 +144,8 @@ class World:
         """Write attributes and log events; what cannot be rendered writes nothing (UPD-8)."""
         step: Any = live.case.plan.steps[update.step]
         try:
-            attributes, echoes = updated(
-                live.profile,
-                step,
-                update,
-                self._values(live, update.at),
-                live.hops,
-                Outside().services(live.publication, live.profile.id),
-            )
+            values = self._values(live, update.step, update.context, update.at)
+            attributes, echoes = updated(live.profile, step, update, values, live.hops)
         except (Aborted, RenderError, TemplateError) as error:
             self.fact(live, "update_failed", update.at, update.step, {"reason": str(error)})
             return
@@ -241,22 +234,15 @@ class World:
         return live.profile.as_person(live.publication.zone, histories.get(live.place))
 
     def _rendered(self, live: Live, variables: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
-        found = rendered(variables, self._values(live, live.entry.moved))
+        entry = live.entry
+        found = rendered(variables, self._values(live, entry.step, entry.context, entry.moved))
         for name, reason in found.missing.items():
-            self.fact(
-                live, "not_updated", live.entry.moved, live.entry.step, {"name": name, "reason": reason}
-            )
+            self.fact(live, "not_updated", entry.moved, entry.step, {"name": name, "reason": reason})
         return found.values
 
-    def _values(self, live: Live, now: datetime) -> Any:
+    def _values(self, live: Live, step: str | None, context: Mapping[str, Any], now: datetime) -> Any:
         return live.publication.values(
-            live.profile,
-            live.case.plan,
-            live.entry.step,
-            live.entry.variant,
-            live.entry.context,
-            NOTHING,
-            now,
+            live.profile, live.case.plan, step, live.entry.variant, context, NOTHING, now
         )
 
     # The end of the transaction --------------------------------------------------------------------------------

@@ -393,6 +393,7 @@ def test_steps_hear_only_what_concerns_them() -> None:
         Context(id="c", set=(Variable(name="v", type="text", value="x"),)),
         DecisionSplit(id="d", when=condition),
         Message(id="m", channel="email", template="t"),
+        UserUpdate(id="u", attributes={"a": 1}),
         Step(id="s", type="none"),
     ):
         assert step.hear(here, what) is None

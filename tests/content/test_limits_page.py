@@ -28,7 +28,7 @@ ROWS = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", PAGE, re.MULTILINE))
     ("a date's format", f"{limits.FORMAT:,} characters"),
     ("memory of the template's own variables, with all within them", f"{limits.HELD // 1024**2} MiB"),
     ("processor time", f"{LIMITS.seconds:g} second; waiting for web services does not count"),
-    ("processor time of a value within a step (context, user update)", f"{BRIEF.seconds:g} seconds"),
+    ("processor time of a value within a step (context, user update) that asks nobody", f"{BRIEF.seconds:g} seconds"),
 ])  # fmt: skip
 def test_each_limit_on_the_page_is_that_of_the_code(row: str, wanted: str) -> None:
     """E4"""

@@ -158,27 +158,36 @@ def test_liquid_in_steps_and_blocks_is_checked_as_well(tmp_path: Path) -> None:
 
 
 ASKING = [
-    ("{% catalog_items shoes 1 %}{{items[0].id}}", [("J313", 8, 32)]),
-    ("a{% connected_content https://a.example %}", [("J313", 8, 33)]),
-    ("{% shopping_cart c1 %}{% promotion('spring') %}", [("J313", 8, 32), ("J313", 8, 54)]),
-    ("{{product_recommendation.${best} | size}}", [("J313", 8, 31)]),
-    ("{{content_blocks.${asks}}}", [("J313", 8, 29)]),
-    ("{{content_blocks.${foot}}} {{context.${title}}}", []),
-    ("{% catalog_items", [("J302", 8, 29)]),
+    "{% catalog_items shoes 1 %}{{items[0].id}}",
+    "a{% connected_content https://a.example :save r %}",
+    "{% shopping_cart c1 %}{% promotion('spring') %}",
+    "{{product_recommendation.${best} | size}}",
+    "{{content_blocks.${foot}}} {{context.${title}}}",
 ]
 
 
-@pytest.mark.parametrize(("value", "expected"), ASKING)
-def test_a_user_update_asks_nobody(tmp_path: Path, value: str, expected: list[tuple[str, int, int]]) -> None:
-    """UPD-3, UPD-8: said before anybody's update fails; what a block asks is said where it is named."""
-    canvas = (
-        "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps:\n"
-        "  - type: user_update\n    id: u\n"
-        f'    attributes: {{greeting: "{value}"}}\n'
+@pytest.mark.parametrize("value", ASKING)
+def test_a_user_update_may_ask_whatever_a_context_step_may(tmp_path: Path, value: str) -> None:
+    """UPD-3"""
+    catalog = "kind: catalog\nformat: 1\nname: shoes\nfields: [{name: id, type: string}]\n"
+    block = "kind: content_block\nformat: 1\nname: foot\ncontent: Yours\n"
+    assert problems(tmp_path, UPDATE.format(value), block, catalog) == []
+
+
+def test_texts_at_any_depth_of_a_user_update_are_checked(tmp_path: Path) -> None:
+    """UPD-3: each at its place."""
+    assert problems(tmp_path, UPDATE.format("{% catalog_items")) == [("J302", 8, 29)]
+    nested = UPDATE.replace('"{}"', "[a, {{b: '{{{{ ${{contry}} }}}}'}}]").format()
+    assert problems(tmp_path, nested) == [("J310", 8, 40)]
+    logged = (
+        nested.replace("attributes: {greeting:", "events: [{name: e, properties: {greeting:").rstrip()
+        + "}]\n"
     )
-    block = "kind: content_block\nformat: 1\nname: {}\ncontent: {}\n"
-    blocks = [block.format("asks", "'{% catalog_items shoes 1 %}'"), block.format("foot", "Yours")]
+    assert [code for code, _, _ in problems(tmp_path, logged)] == ["J310"]
 
-    found = problems(tmp_path, canvas, *blocks)
 
-    assert found == expected
+UPDATE = (
+    "kind: canvas\nformat: 1\nname: c\nschedule: {{api: true}}\nsteps:\n"
+    "  - type: user_update\n    id: u\n"
+    '    attributes: {{greeting: "{}"}}\n'
+)

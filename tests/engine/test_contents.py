@@ -234,24 +234,71 @@ async def carried(stage: Stage, entry: Any) -> dict[str, Any]:
     return dict((await stage.row(entry))["context"])
 
 
-@pytest.mark.parametrize("tag", ["{% catalog_items shoes a %}{{items[0].title}}", "{% shopping_cart c1 %}x"])
-async def test_a_user_update_that_asks_somebody_says_so_and_changes_nothing(db: Database, tag: str) -> None:
-    """UPD-8: the entry goes on."""
+KEPT = """
+  - type: user_update
+    id: keep
+    attributes:
+      title: "{% catalog_items shoes {{custom_attribute.${last_seen}}} %}{{items[0].title}}"
+      best: ["{% assign items = {{product_recommendation.${road}}} %}{{items[0].id}}"]
+      cheap: {ids: "{% catalog_selection_items shoes road %}{{items | map: 'id' | join: '+'}}"}
+      total: "{% shopping_cart c1 %}{{shopping_cart.total_value}}"
+      code: "{% promotion('spring') %}"
+      foot: "{{content_blocks.${foot}}}"
+    events: [{name: charged, properties: {code: "yours: {% promotion('spring') %}"}}]
+"""
+
+
+async def test_user_updates_read_catalogs_carts_codes_and_blocks(db: Database) -> None:
+    """UPD-3, K1, K3, S1, S2, P1, B1: a code is charged to the step once, wherever it stands."""
+    stage = await stocked(db, "x", phrase("foot", "for {{${first_name}}}"))
+    await publish(db, "default", definitions_of(canvas(KEPT)))
+    stage.published.forget(stage.workspace)
+    await fill(db, stage.workspace, "spring", MONDAY + timedelta(days=1), ["ONE", "TWO"])
+    await told(stage, cart_event("cart_updated", 5, products=[SHOE]))
+    await db.pool.execute("update people set first_name = 'Mel', attributes = $1", {"last_seen": "b"})
+    [mel] = await people(stage, "mel")
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    fetcher = Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db))
+    assert await fetcher.drain_once() == 1
+    await stage.burst(entry)
+
+    assert await db.pool.fetchval("select attributes from people where id = $1", mel.id) == {
+        "last_seen": "b", "title": "Bold", "best": ["a"], "cheap": {"ids": "a+b"}, "total": "19.0", "code": "ONE",
+        "foot": "for Mel",
+    }  # fmt: skip
+    assert await db.pool.fetchval("select properties from echoes") == {"code": "yours: ONE"}
+    assert await db.pool.fetchval("select count(*) from promotion_codes where send is not null") == 1
+
+
+async def test_a_user_update_without_a_code_writes_nothing(db: Database) -> None:
+    """UPD-8, P3: the entry goes on."""
     stage = await stocked(db, "x")
     await publish(
-        db, "default", definitions_of(canvas(f"  - {{type: user_update, id: u, attributes: {{t: '{tag}'}}}}"))
+        db,
+        "default",
+        definitions_of(
+            canvas("  - {type: user_update, id: u, attributes: {a: 1, code: \"{% promotion('spring') %}\"}}")
+        ),
     )
     stage.published.forget(stage.workspace)
     [entry] = await stage.enter(await stage.person())
+    await stage.burst(entry)
+    assert await Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db)).drain_once() == 1
     await stage.burst(entry)
 
     [reason] = [
         row[0]
         for row in await db.pool.fetch("select data->>'reason' from facts where fact = 'update_failed'")
     ]
-    assert "cannot be used here" in reason
+    assert "spring" in reason
     assert (await stage.row(entry))["ended"] == "completed"
-    assert await db.pool.fetchval("select attributes from people") == {}
+    assert (
+        await db.pool.fetchval(
+            "select attributes from people where id = $1", (await stage.row(entry))["person"]
+        )
+        == {}
+    )
 
 
 async def test_a_process_trusts_what_it_has_read_for_a_second(

@@ -240,6 +240,12 @@ ASKING = """
   - type: context
     id: ask
     set: [{{name: word, value: "{{% connected_content {url}/step?who={{{{ ${{braze_id}} }}}} %}}"}}]
+  - type: user_update
+    id: keep
+    attributes:
+      kept: {{increment: 1}}
+      word: "{{% connected_content {url}/update?who={{{{ ${{braze_id}} }}}} :no_cache %}}"
+    events: [{{name: kept, properties: {{by: ["{{% connected_content {url}/event?who={{{{ ${{braze_id}} }}}} :no_cache %}}"]}}}}]
   - {{type: message, id: tell, channel: webhook, template: asks}}
 """
 TELLING = """
@@ -256,7 +262,7 @@ body:
 
 
 class Asking(Life):
-    """Somebody in a canvas that asks a web service, in a step and in a message; its first answer is always 503."""
+    """Somebody in a canvas that asks a web service, in steps and in a message; its first answer is always 503."""
 
     async def settle(self) -> None:
         """Until nothing moves, pauses left out."""
@@ -287,9 +293,9 @@ class Asking(Life):
 async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_nothing(
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
-    """C3, C9: whoever is asked may be asked again; what the entry hears and what leaves is once."""
+    """C3, C9, UPD-3: whoever is asked may be asked again; what is heard, what is written and what leaves is once."""
     receiver.shy = True
-    receiver.replies = {"/step": "a word", "/message": "more"}
+    receiver.replies = {"/step": "a word", "/message": "more", "/update": "size", "/event": "taste"}
     channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
     await channel.open()
     text = canvas(ASKING.format(url=receiver.url)) + TELLING.format(url=receiver.url)
@@ -301,6 +307,10 @@ async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_no
     print(f"{count} points at which a crash could matter")
     assert count >= 15
     assert {("sent", "tell", 1), ("ended", "tell", 1)} <= wanted[1]
+    assert wanted[2:4] == (
+        [("p0", {"kept": 1, "word": "size"})],
+        {("event", "kept", 1), ("message", "sent", 1)},
+    )
     for point, outcome in lives:
         assert outcome == wanted, point
     told = [call["body"] for call in receiver.calls if call["path"] == "/told"]

@@ -19,6 +19,8 @@ from journeys.canvas.steps import (
     Delay,
     ExperimentPath,
     ExperimentPaths,
+    Increment,
+    LoggedEvent,
     Message,
     UserUpdate,
 )
@@ -455,6 +457,77 @@ def test_an_entry_whose_question_nobody_answers_ends() -> None:
     assert plan.maximum == timedelta(hours=72)
 
 
+SIZE = "{% connected_content https://a.example :save r %}{{ r.size }}"
+KEEPS = UserUpdate(
+    id="keep",
+    attributes={"size": SIZE, "n": Increment(increment=1)},
+    events=(LoggedEvent(name="sized", properties={"by": "{{ context.${who} }}"}),),
+)
+
+
+def test_an_update_that_asks_others_waits_for_the_answer_and_is_made_with_it_once() -> None:
+    """UPD-3, UPD-2: at the answer's instant, with what the entry carries, and under the key that repeats have too."""
+    plan = compile(canvas(KEEPS, Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    asked, said = advance(plan, entry(plan, context={"who": "mel"}), Entered(), NOW)
+    assert [each for each in said if isinstance(each, Fetch | Update)] == [
+        Fetch(step="keep", key="e/keep", at=NOW)
+    ]
+    assert (asked.step, asked.phase, asked.wake_at) == ("keep", "asked", NOW + timedelta(hours=72))
+
+    later = NOW + DAY / 24
+    texts = {SIZE: "42", "{{ context.${who} }}": "mel"}
+    kept, said = advance(plan, asked, Answered(texts, later), later)
+    [update] = [each for each in said if isinstance(each, Update)]
+    assert update == Update(step="keep", key="e/keep", at=later, context={"who": "mel"}, texts=texts)
+    assert (kept.step, kept.wake_at) == ("d", later + DAY)
+    assert advance(plan, kept, Answered(texts, later), later) == (kept, ())
+
+
+def test_an_update_whose_texts_cannot_be_made_writes_nothing_and_the_entry_goes_on() -> None:
+    """UPD-8"""
+    plan = compile(canvas(KEEPS, Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t")))
+    asked, _ = advance(plan, entry(plan), Entered(), NOW)
+    went, said = advance(plan, asked, Answered({}, NOW), NOW)
+
+    assert went.step == "d"
+    assert not any(isinstance(each, Update) for each in said)
+
+
+def test_an_update_that_nobody_answers_ends_the_entry_and_writes_nothing() -> None:
+    """X5, UPD-3"""
+    plan = compile(canvas(KEEPS, Message(id="m", channel="email", template="t")))
+    asked, _ = advance(plan, entry(plan), Entered(), NOW)
+    assert asked.wake_at is not None
+
+    for event, at in ((Answered(None, NOW + DAY), NOW + DAY), (Woke(), asked.wake_at)):
+        ended, said = advance(plan, asked, event, at)
+        assert (ended.ended, ended.moved) == ("unanswered", at)
+        assert not any(isinstance(each, Update) for each in said)
+    assert plan.maximum == timedelta(hours=72)
+
+
+@pytest.mark.parametrize(
+    ("update", "asks"),
+    [
+        (KEEPS, True),
+        (UserUpdate(id="u", attributes={"a": ["x", {"b": SIZE}]}), True),
+        (UserUpdate(id="u", events=(LoggedEvent(name="e", properties={"a": {"b": (SIZE,)}}),)), True),
+        (UserUpdate(id="u", attributes={"a": "{{content_blocks.${foot}}}"}), True),
+        (UserUpdate(id="u", attributes={"a": "promotion", "b": "{{ ${first_name} }}", "c": 1}), False),
+        (UserUpdate(id="u", attributes={"promotion": Increment(increment=2), "b": None}), False),
+    ],
+)
+def test_an_update_asks_others_where_any_of_its_liquid_does(update: UserUpdate, asks: bool) -> None:
+    """UPD-3: at any depth; one that asks nobody is done at once."""
+    plan = compile(
+        canvas(update, Delay(id="d", duration=DAY), Message(id="m", channel="email", template="t"))
+    )
+    state, said = advance(plan, entry(plan, context={"a": 1}), Entered(), NOW)
+
+    assert (update.needs_network, state.step) == (asks, update.id if asks else "d")
+    assert [type(each) for each in said if isinstance(each, Fetch | Update)] == [Fetch if asks else Update]
+
+
 def test_an_exit_does_not_wait_for_an_answer() -> None:
     plan = compile(canvas(ASKS, Message(id="m", channel="email", template="t")))
     asked, _ = advance(plan, entry(plan), Entered(), NOW)
@@ -467,18 +540,26 @@ def test_an_exit_does_not_wait_for_an_answer() -> None:
 def test_recorded_answers_are_heard_again_and_others_are_drawn() -> None:
     """The simulator asks nobody: what was answered is said to it, or it is made up."""
     plain = Context(id="plain", set=(Variable(name="word", value="{{ ${first_name} }}"),))
-    plan = compile(canvas(ASKS, plain, Message(id="m", channel="email", template="t")))
+    plan = compile(canvas(ASKS, KEEPS, plain, Message(id="m", channel="email", template="t")))
+
+    def kept(world: World) -> list[dict[str, object]]:
+        return [dict(said.texts) for _, _, said in run(plan, "mel", NOW, world) if isinstance(said, Update)]
 
     def sent(world: World) -> list[dict[str, object]]:
         lines = run(plan, "mel", NOW, world)
         return [dict(said.context) for _, _, said in lines if isinstance(said, Send)]
 
-    recorded = {"ask": {"size": "42"}, "plain": {"word": "Mel"}}
+    recorded = {"ask": {"size": "42"}, "plain": {"word": "Mel"}, "keep": {SIZE: "43"}}
+    assert kept(World(values=recorded)) == [{SIZE: "43"}]
+    assert (
+        kept(World(values={**recorded, "keep": {}})) == kept(World(values={**recorded, "keep": None})) == []
+    )
+    assert kept(World(likely=Likely(answered=1))) == [{SIZE: "", "{{ context.${who} }}": ""}]
     assert sent(World(values=recorded)) == [{"size": "42", "word": "Mel"}]
     assert sent(World(values={"ask": None})) == []
     assert sent(World(values={"plain": {"word": "Mel"}}, likely=Likely(answered=1))) == [{"word": "Mel"}]
     report = simulate(plan, 300, starts=NOW, likely=Likely(answered=0.5))
-    assert 100 < report.ended["unanswered"] < 200
+    assert 190 < report.ended["unanswered"] < 260, "three of four: it asks twice"
     assert report.ended["unanswered"] + report.ended["completed"] == 300
 
 

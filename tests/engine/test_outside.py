@@ -442,7 +442,9 @@ async def test_a_user_update_fills_blocks_in(db: Database) -> None:
     ) + block("hello", "Hello {{${first_name}}}").replace("content: |\n  ", "content: ")
     stage = await stage_on(db, text)
     mel = await stage.person(first_name="Mel")
-    for entry in await stage.enter(mel):
-        await stage.burst(entry)
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    assert await Fetcher(db, stage.published, stage.clock, Silent(), Outside.of(db)).drain_once() == 1
+    await stage.burst(entry)
 
     assert await db.pool.fetchval("select attributes->>'greeting' from people") == "Hello Mel!"

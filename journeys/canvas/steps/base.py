@@ -84,6 +84,10 @@ class Step(Frozen):
         """What the step listens to while an entry rests in it: pairs of label and trigger, in order of rank."""
         return ()
 
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The texts of the step that may hold Liquid, by the place at which they are written."""
+        return {}
+
     def filters(self) -> Sequence[tuple[tuple[str | int, ...], Filter]]:
         """The filters of the step, each with the place at which it is written; for the checks."""
         return ()

@@ -2,37 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from datetime import timedelta
-from typing import Annotated, Final, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.canvas.arithmetic import plus
 from journeys.canvas.problems import wrong
-from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.steps.asking import Asking
+from journeys.canvas.steps.base import Here
 from journeys.canvas.values import Frozen
-from journeys.canvas.vocabulary import (
-    Answered,
-    End,
-    Event,
-    Fetch,
-    Go,
-    Outcome,
-    Render,
-    Wait,
-    Woke,
-    Wonder,
-)
-
-ASKING: Final = re.compile(
-    r"\b(connected_content|catalog_items|catalog_selection_items|shopping_cart|promotion|content_blocks"
-    r"|product_recommendation)\b"
-)
-"""What stands in Liquid that asks others, or that may."""
-
-PATIENCE = timedelta(hours=72)
-"""How long an entry waits for others at the most. Long before, whoever asks them has given up (CXS-4)."""
+from journeys.canvas.vocabulary import Go, Outcome, Render, Wonder
 
 
 class Variable(Frozen):
@@ -43,7 +22,7 @@ class Variable(Frozen):
     value: Annotated[str, Field(max_length=10240)]
 
 
-class Context(Step):
+class Context(Asking):
     """Set up to ten values, top to bottom; a later one may use an earlier one (CXS-2).
 
     ```yaml
@@ -69,27 +48,17 @@ class Context(Step):
                 raise wrong("J206", message, at=("set", place, "name"))
         return self
 
-    @property
-    def needs_network(self) -> bool:
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """See base class."""
-        return any(ASKING.search(each.value) for each in self.set)
+        return {("set", place, "value"): each.value for place, each in enumerate(self.set)}
 
     def arrive(self, here: Here) -> Outcome:
         """Ask what they come to; where that takes calls, wait for it."""
         if self.needs_network:
-            fetch = Fetch(step=self.id, key=here.key, at=here.now)
-            return Wait(plus(here.now, PATIENCE), phase="asked", doing=(fetch,))
+            return self.ask(here)
         return Wonder(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")
 
-    def hear(self, here: Here, event: Event) -> Outcome | None:
+    def go(self, here: Here, found: Mapping[str, Any]) -> Go:
         """Carry them along."""
-        match event:
-            case Answered(answer=dict() as values):
-                return Go(context=values)
-            case Answered() | Woke():
-                return End("unanswered")
-        return None
-
-    def longest(self) -> timedelta:
-        """See base class."""
-        return PATIENCE if self.needs_network else timedelta(0)
+        del here
+        return Go(context=found)

@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from journeys.canvas.problems import wrong
-from journeys.canvas.steps.base import Here, Step
-from journeys.canvas.values import Frozen
-from journeys.canvas.vocabulary import Go, Outcome, Update
+from journeys.canvas.steps.asking import Asking
+from journeys.canvas.steps.base import Here
+from journeys.canvas.values import Frozen, texts
+from journeys.canvas.vocabulary import NOTHING, Go, Outcome, Update
 
 
 class Increment(Frozen):
@@ -37,14 +38,16 @@ class LoggedEvent(Frozen):
     properties: dict[str, Any] = {}
 
 
-class UserUpdate(Step):
-    """Set attributes (`null` removes one), increment them, log events (UPD-1). Texts may hold Liquid (UPD-3).
+class UserUpdate(Asking):
+    """Set attributes (`null` removes one), increment them, log events (UPD-1).
 
     ```yaml
     - {type: user_update, id: mark, attributes: {reader: true, opens: {increment: 1}}, events: [{name: finished}]}
     ```
 
-    Later steps see the new values (UPD-2). The events are heard in a later transaction.
+    Texts may hold Liquid, also within lists and objects (UPD-3). Where it asks others, the entry waits for them as in a
+    context step (X5); what holds a call that failed is not written, the rest is. Later steps see the new values (UPD-2).
+    The events are heard in a later transaction.
     """
 
     type: Literal["user_update"] = "user_update"
@@ -57,6 +60,21 @@ class UserUpdate(Step):
             raise wrong("J104", "a user update has attributes, events, or both")
         return self
 
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """See base class."""
+        found = texts(self.attributes, ("attributes",))
+        for place, event in enumerate(self.events):
+            found |= texts(event.properties, ("events", place, "properties"))
+        return found
+
     def arrive(self, here: Here) -> Outcome:
-        """Update, and go on."""
-        return Go(doing=(Update(step=self.id, key=here.key, at=here.now),))
+        """Update, and go on; where the texts take calls, wait for what they come to."""
+        return self.ask(here) if self.needs_network else self._update(here, NOTHING)
+
+    def go(self, here: Here, found: Mapping[str, Any]) -> Go:
+        """Update with these texts. Where there are none, they could not be made, and nothing is written (UPD-8)."""
+        return self._update(here, found) if found else Go()
+
+    def _update(self, here: Here, found: Mapping[str, Any]) -> Go:
+        update = Update(step=self.id, key=here.key, at=here.now, context=here.entry.context, texts=found)
+        return Go(doing=(update,))

@@ -1,4 +1,4 @@
-"""Works out the variables of context steps that ask others: outside of any transaction, answered through the inbox.
+"""Works out what steps come to that ask others (`Asking`): outside of any transaction, answered through the inbox.
 
 What is wanted lies in the store, put there by the burst that ended with it. It is claimed, asked and settled like a
 message; whoever dies in between is followed by another after the lease, and only who holds the claim may answer, so
@@ -14,11 +14,12 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from journeys.canvas.steps import Context
+from journeys.canvas.steps import Context, UserUpdate
+from journeys.canvas.steps.asking import is_liquid
 from journeys.canvas.vocabulary import NOTHING
 from journeys.engine.clock import Clock
 from journeys.engine.connected.caller import NO_ANSWER, host_of
-from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
+from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile, storable
 from journeys.engine.content.services import Call, Reply, Retry
 from journeys.engine.delivery.bell import listening
 from journeys.engine.logs import logger
@@ -142,44 +143,88 @@ def pause(tries: int) -> float | None:
     return None if tries >= TRIES else min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)
 
 
-async def fetched(
-    variables: Sequence[tuple[str, str, str]],
-    given: Values,
-    outside: Outside,
-    publication: Publication,
-    person: UUID,
-    send: str,
-) -> Found:
-    """What variables come to, top to bottom; one whose call failed is not set (CXS-4). `send` is what codes are for.
+class CallFailed(Exception):
+    """A call within a text failed for good: the text is not used, whatever its Liquid made of the failure (CXS-4)."""
 
-    Raises `Retry` where the step is to be tried again: `:retry` in its Liquid has no say in that (C3).
-    """
-    found = Found()
-    watched = Watched(outside.calls)
-    services = replace(outside, calls=watched).services(publication, person)
-    for name, kind, source in variables:
-        if found.full:
-            break
-        watched.failed, services.retry = "", None
+
+class Writer:
+    """Renders the texts of one step for one entry. `send` is what promotion codes are charged for."""
+
+    def __init__(self, outside: Outside, publication: Publication, person: UUID, send: str) -> None:
+        self._watched = Watched(outside.calls)
+        self._services = replace(outside, calls=self._watched).services(publication, person)
+        self._send = send
+
+    async def text(self, source: str, given: Values) -> str:
+        """What one comes to.
+
+        Raises `CallFailed`, and as rendering does; `Retry` where the step is to be tried again: `:retry` in its Liquid
+        has no say in that (C3).
+        """
+        self._watched.failed, self._services.retry = "", None
         try:
-            values = await services.get_ready([source], found.seen(given), send, given.now)
-            text = await compile(source).render_async(values, services)
+            values = await self._services.get_ready([source], given, self._send, given.now)
+            text = await compile(source).render_async(values, self._services)
         except Retry as retry:
             if may_recover(retry.status):
                 raise
             text = ""
-        except (Aborted, RenderError, TemplateError) as error:
-            found.missing[name] = str(error)
-            continue
-        if watched.failed:
-            found.missing[name] = watched.failed
+        except RenderError as error:
+            if self._watched.failed:  # it may have wanted the reply that did not come
+                raise CallFailed(self._watched.failed) from error
+            raise
+        if self._watched.failed:
+            raise CallFailed(self._watched.failed)
+        return storable(text)
+
+
+async def fetched(step: Context, given: Values, writer: Writer) -> Found:
+    """What variables come to, top to bottom; one whose call failed is not set (CXS-4). Raises `Retry`."""
+    found = Found()
+    for each in step.set:
+        if found.full:
+            break
+        try:
+            text = await writer.text(each.value, found.seen(given))
+        except (CallFailed, Aborted, RenderError, TemplateError) as error:
+            found.missing[each.name] = str(error)
         else:
-            found.take(name, kind, text)
+            found.take(each.name, each.type, text)
     return found
 
 
+async def written(
+    step: UserUpdate, given: Values, writer: Writer
+) -> tuple[Mapping[str, str | None], Mapping[str, str]]:
+    """What the texts of an update come to by their source, None where a call failed; and what is not written, and why.
+
+    Raises as rendering does where one cannot be made: nothing is written then (UPD-8). Raises `Retry`.
+    """
+    texts: dict[str, str | None] = {}
+    failed: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for place, source in step.sources().items():
+        if source not in texts and is_liquid(source):
+            try:
+                texts[source] = await writer.text(source, given)
+            except CallFailed as error:
+                texts[source], failed[source] = None, str(error)
+        if source in failed:
+            missing.setdefault(_named(step, place), failed[source])
+    return texts, missing
+
+
+def _named(step: UserUpdate, place: tuple[str | int, ...]) -> str:
+    """An attribute by its name, a property by those of its event and its own."""
+    match place:
+        case ("events", int(number), _, name, *_):
+            return f"{step.events[number].name}.{name}"
+        case _:
+            return str(place[1])
+
+
 class Fetcher:
-    """Answers what context steps want to know. `drain` runs until it is told to stop."""
+    """Answers what entries want to know. `drain` runs until it is told to stop."""
 
     def __init__(
         self, db: Database, published: Published, clock: Clock, teller: Teller, outside: Outside
@@ -263,15 +308,23 @@ class Fetcher:
         publication = await self._published.of(one.workspace)
         plan = await self._published.plan(one.workspace, entry["plan"])
         step = plan.steps[one.step]
-        assert isinstance(step, Context), "only context steps fetch"
         values = publication.values(
             profile, plan, one.step, entry["variant"], entry["context"], NOTHING, self._clock.now()
         )
-        variables = [(each.name, each.type, each.value) for each in step.set]
-        key = f"{one.entry}/{one.step}"
-        found = await fetched(variables, values, self._outside, publication, one.person, key)
-        missing = [("not_updated", {"name": name, "reason": why}) for name, why in found.missing.items()]
-        return Answer(one, "found", found.values, missing)
+        writer = Writer(self._outside, publication, one.person, f"{one.entry}/{one.step}")
+        answer: Mapping[str, Any]
+        missing: Mapping[str, str]
+        if isinstance(step, UserUpdate):
+            try:
+                answer, missing = await written(step, values, writer)
+            except (Aborted, RenderError, TemplateError) as error:
+                return Answer(one, "found", facts=[("update_failed", {"reason": str(error)})])
+        else:
+            assert isinstance(step, Context), "no other step fetches"
+            found = await fetched(step, values, writer)
+            answer, missing = found.values, found.missing
+        facts = [("not_updated", {"name": name, "reason": why}) for name, why in missing.items()]
+        return Answer(one, "found", answer, facts)
 
     async def _settle(self, claim: UUID, answers: Sequence[Answer]) -> None:
         again = [(*_place(each), each.again) for each in answers if each.again is not None]

@@ -12,6 +12,7 @@ from journeys.engine.content.render import (
     compile_html,
     problems,
     render_value,
+    storable,
 )
 from journeys.engine.content.services import Aborted, Call, Reply, Retry, Services
 
@@ -30,6 +31,7 @@ __all__ = [
     "compile_html",
     "problems",
     "render_value",
+    "storable",
     "strip_for_text",
     "without_comments",
 ]

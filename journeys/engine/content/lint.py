@@ -27,8 +27,6 @@ from journeys.engine.content.tags.connected import ConnectedNode
 from journeys.engine.content.tags.extras import ExtrasNode
 from journeys.engine.content.tags.promotion import PromotionNode
 
-RECOMMENDED = "product_recommendation"
-
 ANY = "any"
 """The channel of a content block: messages of all kinds may show it."""
 
@@ -71,31 +69,6 @@ def lint(source: str, setting: Setting, compiler: Callable[[str], Template] = co
         found += _node(node, source, setting)
     placed = {Finding(code, *position(source, index), message, hint) for index, code, message, hint in found}
     return sorted(placed, key=lambda one: (one.line, one.column, one.code))
-
-
-def asking(source: str, block: Callable[[str], str | None]) -> Iterator[Finding]:
-    """What a template asks of the world beside blocks, for a place where nobody answers; `block` gives their sources.
-
-    What a block asks is found at the start of the template. Nothing is found in one that does not parse.
-    """
-    try:
-        template = compile(source)
-    except TemplateError:
-        return
-    for each in template.within(block):
-        asked = [(node.token.start_index, node.token.value) for node in each.bound.walk() if _asks(node)]
-        for variable in each.bound.analysis.globals.get(RECOMMENDED, ()):
-            asked.append((variable.span.index, RECOMMENDED))
-        for index, name in sorted(asked):
-            line, column = position(source, index) if each is template else (1, 1)
-            message = f"nobody answers “{name}” here"
-            yield Finding(
-                "J313", line, column, message, "ask in a context step before it, and write {{context.${…}}}"
-            )
-
-
-def _asks(node: Node) -> bool:
-    return getattr(node, "calls", False) or isinstance(node, PromotionNode)
 
 
 def _unread(source: str, error: TemplateError, compiler: Callable[[str], Template]) -> Iterator[Finding]:

@@ -259,7 +259,12 @@ def problems(source: str, compiler: Callable[[str], Template] = compile) -> list
 
 def render_value(source: str, values: Values, services: Services | None = None) -> str:
     """The text that the Liquid of a step's value comes to, within a burst. Raises as `compile` and `Template.render` do."""
-    return compile(source).render(values, services, limits=BRIEF)
+    return storable(compile(source).render(values, services, limits=BRIEF))
+
+
+def storable(text: str) -> str:
+    """A text that is to be kept: without zero characters, which no text of the database can hold."""
+    return text.replace("\0", "")
 
 
 async def _settled(text: Awaitable[str], services: Services) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from journeys.canvas.steps.asking import is_liquid
 from journeys.canvas.vocabulary import Update
-from journeys.engine.content import Services, Values, render_value
+from journeys.engine.content import Values, render_value
 from journeys.engine.people.profiles import Profile
 
 MOST_HOPS = 20
@@ -29,41 +30,57 @@ class Echo:
     hops: int
 
 
+class _Left(Exception):
+    """A call within a value failed: the value is not written (CXS-4)."""
+
+
 def updated(
-    profile: Profile, step: Any, update: Update, values: Values, hops: int, services: Services | None = None
+    profile: Profile, step: Any, update: Update, values: Values, hops: int
 ) -> tuple[Mapping[str, Any], Sequence[Echo]]:
     """The attributes after the update, and the events that it logs (UPD-1, UPD-5).
 
-    Raises `Aborted`, `RenderError` or `TemplateError` where a value's Liquid cannot be rendered: then nothing of
-    the update is done (UPD-8). `services` answer what may be asked within a transaction: content blocks.
+    Attributes and properties of events that hold a text whose call failed are left out. Raises `Aborted`, `RenderError`
+    or `TemplateError` where a value's Liquid cannot be rendered: then nothing of the update is done (UPD-8).
     """
+
+    def text(source: str) -> str:
+        if not update.texts:
+            return render_value(source, values)
+        found = update.texts[source]
+        if found is None:
+            raise _Left
+        return found
+
     attributes = dict(profile.attributes)
     for name, change in step.attributes.items():
-        value = _changed(attributes.get(name), change, values, services)
-        if value is None:
-            attributes.pop(name, None)
-        else:
-            attributes[name] = value
-    echoes = [
-        Echo(
-            profile.workspace,
-            profile.id,
-            f"{update.key}/{place}",
-            event.name,
-            update.at,
-            {name: _rendered(value, values, services) for name, value in event.properties.items()},
-            hops + 1,
-        )
-        for place, event in enumerate(step.events)
-    ]
+        for value in _written(change, attributes.get(name), text):
+            if value is None:
+                attributes.pop(name, None)
+            else:
+                attributes[name] = value
+    echoes = []
+    for place, event in enumerate(step.events):
+        key = f"{update.key}/{place}"
+        properties = {
+            name: value for name, each in event.properties.items() for value in _written(each, None, text)
+        }
+        echoes.append(Echo(profile.workspace, profile.id, key, event.name, update.at, properties, hops + 1))
     return attributes, echoes
 
 
-def _changed(before: Any, change: Any, values: Values, services: Services | None) -> Any:
+def _written(change: Any, before: Any, text: Callable[[str], str]) -> Sequence[Any]:
+    """What a change comes to: one value, or none where a call failed."""
+    try:
+        return [_changed(before, change, text)]
+    except _Left:
+        return []
+
+
+def _changed(before: Any, change: Any, text: Callable[[str], str]) -> Any:
     """What the attribute comes to. An increment of something that is no number leaves it alone (ATT-3)."""
     increment = getattr(change, "increment", None)
     if increment is None:
-        return _rendered(change, values, services)
+        return _rendered(change, text)
     if before is None:
         return increment
     if isinstance(before, bool) or not isinstance(before, int | float):
@@ -71,9 +88,14 @@ def _changed(before: Any, change: Any, values: Values, services: Services | None
     return before + increment
 
 
-def _rendered(value: Any, values: Values, services: Services | None) -> Any:
-    if isinstance(value, str) and ("{{" in value or "{%" in value):
-        return render_value(value, values, services)
+def _rendered(value: Any, text: Callable[[str], str]) -> Any:
+    match value:
+        case str() if is_liquid(value):
+            return text(value)
+        case Mapping():
+            return {name: _rendered(each, text) for name, each in value.items()}
+        case list() | tuple():
+            return [_rendered(each, text) for each in value]
     return value
 
 

@@ -25,7 +25,7 @@ class Echo(Table):
 
 
 class FetchRow(Table):
-    """What a context step wants to know of others: asked outside of any transaction, answered through the inbox.
+    """What a step wants to know of others: asked outside of any transaction, answered through the inbox.
 
     `tries`: how often they could not be reached; `not_before` holds back the next try.
     """

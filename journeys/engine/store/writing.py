@@ -50,7 +50,7 @@ on conflict (workspace, person, entry) do update set step = excluded.step, at = 
 """In a statement of its own: few transactions have any."""
 
 FETCHES = "@fetches"
-"""For whom the bell rings where context steps ask others; no channel is called so."""
+"""For whom the bell rings where steps ask others; no channel is called so."""
 
 UNTOLD = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
 

@@ -1,0 +1,57 @@
+"""What is the same in all steps whose Liquid may ask others: they wait for the answer, outside of any transaction."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any, Final
+
+from journeys.canvas.arithmetic import plus
+from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.vocabulary import Answered, End, Event, Fetch, Go, Outcome, Wait, Woke
+
+ASKING: Final = re.compile(
+    r"\b(connected_content|catalog_items|catalog_selection_items|shopping_cart|promotion|content_blocks"
+    r"|product_recommendation)\b"
+)
+"""What stands in Liquid that asks others, or that may."""
+
+PATIENCE = timedelta(hours=72)
+"""How long an entry waits for others at the most. Long before, whoever asks them has given up (CXS-4)."""
+
+
+def is_liquid(text: str) -> bool:
+    """Whether there is anything to render in a text."""
+    return "{{" in text or "{%" in text
+
+
+class Asking(Step):
+    """A step that works something out, and that waits for the answer where that takes calls (CXS-4, X5)."""
+
+    @property
+    def needs_network(self) -> bool:
+        """See base class."""
+        return any(is_liquid(source) and ASKING.search(source) for source in self.sources().values())
+
+    def ask(self, here: Here) -> Outcome:
+        """Wait for what the Liquid comes to; it is heard as `Answered`."""
+        fetch = Fetch(step=self.id, key=here.key, at=here.now)
+        return Wait(plus(here.now, PATIENCE), phase="asked", doing=(fetch,))
+
+    def go(self, here: Here, found: Mapping[str, Any]) -> Go:
+        """Go on with what the Liquid came to."""
+        raise NotImplementedError
+
+    def hear(self, here: Here, event: Event) -> Outcome | None:
+        """Go on with the answer. Without one the entry ends: whoever asks has tried for hours (X5)."""
+        match event:
+            case Answered(answer=dict() as found):
+                return self.go(here, found)
+            case Answered() | Woke():
+                return End("unanswered")
+        return None
+
+    def longest(self) -> timedelta:
+        """See base class."""
+        return PATIENCE if self.needs_network else timedelta(0)
