@@ -1,4 +1,4 @@
-"""Context steps that ask a web service, on a real Temporal server: the workflow sleeps, and is woken by the answer."""
+"""Steps that ask a web service, on a real Temporal server: the workflow sleeps, and is woken by the answer."""
 
 from __future__ import annotations
 
@@ -63,3 +63,47 @@ async def test_a_service_that_is_busy_twice_and_then_answers_holds_the_entry_and
     assert len(history.events) <= 15
     for word in ("size", receiver.url, "connected_content"):
         assert word not in history.to_json()
+
+
+UPDATE = """
+  - type: user_update
+    id: ask
+    attributes: {{size: "{{% connected_content {url}/size?who={{{{ ${{user_id}} }}}} :save r %}}{{{{ r.size }}}}", asked: {{increment: 1}}}}
+  - type: decision_split
+    id: large
+    when: {{attribute: size, equals: "42"}}
+    steps: [{{type: message, id: tell, channel: webhook, template: hook}}]
+"""
+
+
+async def test_a_user_update_waits_for_a_busy_service_and_nothing_of_it_is_in_the_history(
+    db: Database, temporal: str, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UPD-2, UPD-3, X5: the next step sees what the service answered, once it did."""
+    monkeypatch.setenv("JOURNEYS_CONNECTED_ALLOWED_NETWORKS", "127.0.0.0/8")
+    receiver.statuses = [503]
+    receiver.replies["/size"] = {"size": 42}
+    text = canvas(UPDATE.format(url=receiver.url), more="workflow: always") + webhook(receiver.url)
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    async with live_stage(db, text, temporal, [channel]) as stage:
+        [entry] = await stage.enter(await stage.person(external_id="mel-7"))
+
+        async def paused() -> bool:
+            query = "select count(*) from fetches where tries = 1 and not_before > now()"
+            return bool(await db.pool.fetchval(query))
+
+        await stage.until(paused, "the first try")
+        await db.pool.execute("update fetches set not_before = now()")
+        await stage.all_ended()
+
+        async def sent() -> bool:
+            return ("sent", "tell") in await stage.facts(entry)
+
+        await stage.until(sent, "the message")
+        client = await Client.connect(temporal)
+        history = (await client.get_workflow_handle(f"{entry}:0").fetch_history()).to_json()
+
+    assert [call["path"] for call in receiver.calls] == ["/size"] * 2 + ["/hook"]
+    assert await db.pool.fetchval("select attributes from people") == {"size": "42", "asked": 1}
+    for word in ("size", "mel-7", receiver.url, "connected_content"):
+        assert word not in history
