@@ -111,6 +111,10 @@ CODES = {
 """Every code with what it means; the docs have a page of them."""
 
 
+MANY, SHOWN = 20, 10
+"""Of more words than that, a hint names so many."""
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word among `words` that `word` was probably meant to be."""
     known = sorted(set(words))
@@ -123,11 +127,14 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
 
 
 def meant(word: str, words: Iterable[str]) -> str:
-    """A hint: the nearest right spelling, or else what is allowed."""
+    """A hint: the nearest right spelling, or else what is allowed: of very many words the ten most alike."""
     known = sorted(set(words))
     near = nearest(word, known)
     if near:
         return f"did you mean “{near}”?"
+    if len(known) > MANY:
+        alike = sorted(get_close_matches(word, known, n=SHOWN, cutoff=0))
+        return f"allowed: {', '.join(alike)}, and {len(known) - SHOWN} more"
     return f"allowed: {', '.join(known)}" if known else ""
 
 

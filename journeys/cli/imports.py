@@ -21,7 +21,7 @@ def import_(
     path: Path,
     *,
     name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
-    kind: Literal["attributes", "events"] = "attributes",
+    kind: Literal["attributes", "events"] | None = None,
     catalog: str | None = None,
     report: Path | None = None,
     after_line: int = 0,
@@ -37,7 +37,7 @@ def import_(
     name
         The workspace.
     kind
-        What its rows are.
+        What its rows are: attributes of people where nothing is said.
     catalog
         The catalog whose items they are, by its name.
     report
@@ -45,11 +45,13 @@ def import_(
     after_line
         Go on after this line, where an import was stopped.
     """
+    if kind is not None and catalog is not None:
+        raise Stop("--kind says what rows about people are: it does not go with --catalog", 2)
 
     async def work(stop: asyncio.Event) -> int:
         async with database() as db:
             publication = await workspace(db, name)
-            refused = report or path.with_suffix(".refused.csv")
+            refused = report or beside(path)
             try:
                 with bar(path.name, size_of(path)) as progress:
                     more: dict[str, Any] = {
@@ -63,7 +65,9 @@ def import_(
                         result = await import_items(db, publication.workspace, catalog, path, **more)
                     else:
                         parts = (db, Published(db), await read_clock(db), Silent(), Silent())
-                        result = await import_file(parts, publication.workspace, path, kind=kind, **more)
+                        result = await import_file(
+                            parts, publication.workspace, path, kind=kind or "attributes", **more
+                        )
             except Unusable as error:
                 raise Stop(str(error), 2) from error
         _told(result, path, refused)
@@ -72,7 +76,12 @@ def import_(
     return run(work)
 
 
-def _told(result: Imported | Items, path: Path, report: Path) -> None:
+def beside(path: Path) -> Path | None:
+    """Where the refused rows of a file go; nowhere where it has no name, and so is no file."""
+    return path.with_suffix(".refused.csv") if path.name else None
+
+
+def _told(result: Imported | Items, path: Path, report: Path | None) -> None:
     people = ""
     if isinstance(result, Imported):
         people = f" ({result.created:,} people created, {result.updated:,} updated)"

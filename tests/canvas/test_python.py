@@ -103,7 +103,7 @@ def test_the_graph_of_a_canvas_in_python_has_its_places_too(tmp_path: Path) -> N
         "    d = c.model_copy(update={'name': 'd', 'steps': c.steps[1:2]})\n"
     )
 
-    assert [one.partition(" (allowed: abs")[0] for one in said(tmp_path, text)] == [
+    assert [one.partition(" (allowed: append")[0] for one in said(tmp_path, text)] == [
         "1:1: J301 there is no template “t”",
         "3:48: J201 `then` names the step “nowhere”, which is not there (allowed: end, m, rest, s, u)",
         "10:9: J301 there is no template “t”",

@@ -164,6 +164,14 @@ async def test_an_import_never_writes_over_the_file_that_it_reads(db: Database, 
     assert Path("/dev/null").is_char_device()
     assert (await journeys("import", LONG, url=db.url)).code == 2
     assert (await journeys("import", str(tmp_path), url=db.url)).code == 2
+    said = await journeys("import", str(people), "--catalog", "shoes", "--kind", "events", url=db.url)
+    assert (said.code, said.err.splitlines()) == (
+        2, ["--kind says what rows about people are: it does not go with --catalog"]
+    )  # fmt: skip
+    for folder in (".", "/"):
+        for more in ((), ("--catalog", "shoes")):
+            said = await journeys("import", folder, *more, url=db.url, cwd=tmp_path)
+            assert (said.code, "Is a directory" in said.err) == (2, True), said
 
 
 async def test_who_is_refused_or_unknown_is_named_as_typed(db: Database) -> None:

@@ -163,6 +163,7 @@ CODED = [
     ("5 encode", "{{ 'é?' | base64_encode }} {{ 'w6k/' | base64_decode }} {{ nil | base64_encode }}", "w6k/ é? "),
     ("5 json", "{{ quote | json_escape }} {{ o | as_json_string }} {{ words | as_json_string }} {{ none | as_json_string }} {{ 'é\"' | as_json_string }} {{ f | as_json_string }}", 'a\\"b\\\\c\\n\\té {"a":1,"b":["x"]} ["b",null,"A","c"] null "é\\"" 2.5'),
     ("5 json", "{% assign j = json | json_parse %}{{ j.a[0] }}{{ j.a[1].b }} {{ '{bad' | json_parse }}{{ 'NaN' | json_parse }}{{ '[1,2]' | json_parse | size }}", "1 2"),
+    ("5 json", "{{ '{\"a\":[1e400,-1e400,1e300]}' | json_parse | as_json_string }} {{ '1e400' | json_parse }}", '{"a":[null,null,1e+300]} '),
     ("5 other", "{{ o | property_accessor: 'a' }} {{ o | property_accessor: key }} {{ o | property_accessor: 'c' }}{{ none | property_accessor: 'c' }}{{ 'text' | property_accessor: 'c' }}", "1 x "),
     ("F1", "{{ none | default: 1 }}{{ false | default: 2 }}{{ '' | default: 3 }}{{ empty | default: 4 }}{{ ' ' | default: 5 }}{{ 0 | default: 6 }}{{ false | default: 7, allow_false: true }}{{ nil | default: 8, allow_false: true }}", "1234 0false8"),
 ]  # fmt: skip

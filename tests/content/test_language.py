@@ -107,6 +107,12 @@ REFUSED = [
     ("\n{% for x in y %}", 2, 4, "never closed by {% endfor %}", ""), ("{% if a %}{% endfor %}", 1, 14, "{% endfor %} belongs to nothing", ""),
     ("{{ $name }}", 1, 4, "“$name” is no name", "write ${name}"), ("{{ a. }}", 1, 5, "after “.” stands a name", ""), ("{% unles a %}{% endunless %}", 1, 4, "no tag “unles”", "unless"),
     ("{% render 'x' %}", 1, 4, "no tag “render”", ""), ("{% random 'x' | upcase %}", 1, 15, "filters cannot stand", ""), ("{% endif %}", 1, 4, "endif", ""), ("{% else %}", 1, 4, "else", ""),
+    ("{% content %}", 1, 4, "no tag “content”", "did you mean “comment”?"), ("{% output 1 %}", 1, 4, "no tag “output”", "allowed: abort_message"), ("{% liquid\nillegal 1 %}", 2, 1, "no tag “illegal”", "and 18 more"),
+    ("{% if a %}{% elseif b %}{% endif %}", 1, 14, "no tag “elseif”", "did you mean “elsif”?"), ("{% rwa %}", 1, 4, "no tag “rwa”", "did you mean “raw”?"), ("{% endraw %}", 1, 4, "{% endraw %} belongs to nothing", ""),
+    ("{{ a | zzz }}", 1, 8, "no filter “zzz”", "and 57 more"),
+    ("abc\n{% assign x = %}\nline two\nline three", 2, 14, "a value is missing", ""), ("{% for x in %}\n\n", 1, 12, "a value is missing", ""), ("{% if a == %}x\n", 1, 11, "a value is missing", ""),
+    ("{% if a and %}\n", 1, 12, "a value is missing", ""), ("{% case a %}{% when 1, %}\n{% endcase %}", 1, 23, "a value is missing", ""), ("\n{{ a | }}\n", 2, 7, "the name of a filter", ""),
+    ("{{ a[ }}\nb", 1, 6, "a value is missing", ""), ("{{ a | plus: b: }}\n", 1, 16, "a value is missing", ""), ("{% liquid\n assign x =\n echo 1 %}", 2, 12, "a value is missing", ""),
 ]  # fmt: skip
 
 

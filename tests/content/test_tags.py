@@ -373,3 +373,17 @@ def test_steps_know_each_tag_that_asks_others() -> None:
     assert {kind for kind in kinds if not kind.__subclasses__()} <= askers, (
         "one more that asks: name it in ASKING"
     )
+
+
+@pytest.mark.parametrize(("text", "value"), [
+    ('\ufeff{"z":1}', {"z": 1}), ("\ufeff [1]", [1]), ("\ufeffplain", "\ufeffplain"),
+    ('{"z":1e400,"y":[-1e400,2.5]}', {"z": None, "y": [None, 2.5]}), ("[1e400", "[1e400"), ("[1e400, NaN]", "[1e400, NaN]"),
+])  # fmt: skip
+def test_a_reply_in_json_is_data_with_a_mark_of_its_byte_order_and_with_numbers_too_large(
+    text: str, value: Any
+) -> None:
+    """C1, C2"""
+    reply = Reply(200, text)
+
+    assert reply.value == value
+    assert reply.is_text == isinstance(value, str)

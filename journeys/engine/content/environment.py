@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
-from liquid import Environment, Mode, Node, Tag, Token
+from liquid import Environment, Mode, Node, Tag, Token, TokenStream
+from liquid.ast import IllegalNode
+from liquid.builtin.illegal import Illegal
 from liquid.parser import get_parser
+from liquid.token import TOKEN_TAG
 
+from journeys.canvas.problems import meant
 from journeys.engine.content import branches, loops, variables
 from journeys.engine.content.comments import scan_html
 from journeys.engine.content.context import Bound
-from journeys.engine.content.expr import Stream
+from journeys.engine.content.expr import Stream, Unbalanced
 from journeys.engine.content.filters import FILTERS
 from journeys.engine.content.limits import NESTING, bounded
 from journeys.engine.content.scanner import scan
@@ -19,8 +24,38 @@ from journeys.engine.content.tags import TAGS
 DROPPED = ("include", "render", "ifchanged", "doc")
 """Tags of the library that the dialect does not have."""
 
+INTERNAL = frozenset({"content", "illegal", "output"})
+"""Under these names the library keeps what reads text and outputs: no tags that a template may write."""
+BRANCHES = ("else", "elsif", "when")
+"""Tags that stand within others only."""
+
+
+class Tags(dict[str, Tag]):
+    """The tags by their names. The parser gets those of the library's own use by index, and what is written by `get`."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """What reads a tag that is written in a template."""
+        return default if name in INTERNAL else super().get(name, default)
+
+    def written(self) -> list[str]:
+        """All that may stand after `{%`, beside what closes a block."""
+        return sorted({*self, *BRANCHES, "raw"} - INTERNAL)
+
+
+class UnknownTag(Illegal):
+    """What has no tag's name, or stands where nothing is open that it belongs to (E1)."""
+
+    def parse(self, stream: TokenStream) -> IllegalNode:
+        """See base class."""
+        token = stream.expect(TOKEN_TAG)
+        known = self.env.tags.written()  # type: ignore[attr-defined]
+        if token.value in BRANCHES or token.value.removeprefix("end") in known:
+            raise Unbalanced(f"{{% {token.value} %}} belongs to nothing that is open here", token)
+        raise Unbalanced(f"there is no tag “{token.value}”", token, meant(token.value, known))
+
+
 STOCK: tuple[type[Tag], ...] = (
-    variables.OurLiteral, variables.OurOutput, variables.OurEchoTag, variables.OurAssignTag, variables.OurCaptureTag,
+    UnknownTag, variables.OurLiteral, variables.OurOutput, variables.OurEchoTag, variables.OurAssignTag, variables.OurCaptureTag,
     variables.OurCycleTag, variables.OurIncrementTag, variables.OurDecrementTag, variables.OurLiquidTag,
     variables.RandomTag, branches.OurIfTag, branches.OurUnlessTag, branches.OurCaseTag, loops.OurForTag,
     loops.OurBreakTag, loops.OurContinueTag, loops.OurTablerowTag,
@@ -46,6 +81,7 @@ class Dialect(Environment):
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         """See base class."""
+        self.tags: Tags = Tags()
         super().setup_tags_and_filters(extra=extra)
         for tag in DROPPED:
             self.tags.pop(tag, None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from liquid import Token, TokenStream
 from liquid.exceptions import LiquidSyntaxError
 from liquid.token import (
+    TOKEN_EOF,
     TOKEN_EXPRESSION,
     TOKEN_IDENTINDEX,
     TOKEN_IDENTSTRING,
@@ -64,6 +65,10 @@ class Unreadable(LiquidSyntaxError):
     def __init__(self, message: str, token: Token, hint: str = "") -> None:
         super().__init__(message, token=token)
         self.hint = hint
+
+
+class Unbalanced(Unreadable):
+    """A tag that is none, that nothing opens, or that nothing closes: others may hang on it."""
 
 
 def tokenize(source: str, parent: Token) -> Iterator[Token]:
@@ -132,6 +137,14 @@ def _name(match: re.Match[str], start: int, source: str) -> Iterator[Token]:
 class Stream(TokenStream):
     """A token stream whose expressions are cut by our rules."""
 
+    @classmethod
+    def of(cls, expression: Token) -> Stream:
+        """The tokens of an expression. What is missing is missing at its end."""
+        found = cls(tokenize(expression.value, expression))
+        end = expression.start_index + len(expression.value)
+        found.eof = Token(TOKEN_EOF, TOKEN_EOF, start_index=end, source=expression.source)
+        return found
+
     def into_inner(self, *, tag: Token | None = None, eat: bool = True) -> TokenStream:
         """See base class."""
         token = self.current
@@ -139,4 +152,4 @@ class Stream(TokenStream):
             raise Unreadable("an expression is missing", tag or token)
         if eat:
             next(self)
-        return Stream(tokenize(token.value, token))
+        return Stream.of(token)

@@ -38,7 +38,7 @@ from liquid.token import TOKEN_EOF, TOKEN_IDENTINDEX, TOKEN_IDENTSTRING, TOKEN_W
 
 from journeys.canvas.problems import meant
 from journeys.engine.content.compare import Comparison
-from journeys.engine.content.expr import NOW_ISO, Unreadable
+from journeys.engine.content.expr import NOW_ISO, Unbalanced, Unreadable
 from journeys.engine.content.filters import takes
 from journeys.engine.content.filters.bounds import integer, leading
 
@@ -347,6 +347,6 @@ def identifier(tokens: TokenStream) -> Identifier:
 def closed(stream: TokenStream, opening: Token, close: str) -> None:
     """Raises `Unreadable` where the block of this tag is not closed here."""
     if stream.current.kind == TOKEN_EOF:
-        raise Unreadable(f"this is never closed by {{% {close} %}}", opening)
+        raise Unbalanced(f"this is never closed by {{% {close} %}}", opening)
     if not stream.current.is_tag(close):
-        raise Unreadable(f"{{% {close} %}} is wanted here", stream.current)
+        raise Unbalanced(f"{{% {close} %}} is wanted here", stream.current)

@@ -12,7 +12,6 @@ from typing import Any, cast
 
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
-from journeys.canvas.problems import meant
 from journeys.engine.content.blocks import LEVELS
 from journeys.engine.content.cache import Cache
 from journeys.engine.content.codegen import Function
@@ -305,19 +304,10 @@ def _message(error: BaseException) -> str:
     return str(getattr(error, "message", None) or error).split("\n")[0]
 
 
-BRANCHES = frozenset({"else", "elsif", "when"})
-"""Tags that stand within others only."""
-
-
 def _template_error(error: BaseException, source: str) -> TemplateError:
     token = getattr(error, "token", None)
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
     line, column = position(source, index)
     message = _message(error) or "the template cannot be read"
     hint = getattr(error, "hint", "")
-    if message.startswith("unexpected tag") and token is not None:
-        if token.value in BRANCHES or token.value.removeprefix("end") in DIALECT.tags:
-            message = f"{{% {token.value} %}} belongs to nothing that is open here"
-        else:
-            message, hint = f"there is no tag “{token.value}”", meant(token.value, DIALECT.tags)
     return TemplateError(message, line, column, hint)

@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from journeys.engine.content.json_text import data_of
+
 DEFAULT_REASON = "{% abort_message %} called"
 
 
@@ -69,12 +71,21 @@ class Reply:
 
     @cached_property
     def value(self) -> Any:
-        """The data of a JSON reply, the text of any other."""
-        if self.kind == "text" or (not self.kind and not self.text.lstrip().startswith(("{", "["))):
+        """The data of a JSON reply, the text of any other. A mark of the byte order is no part of JSON."""
+        written = self.text.removeprefix("\ufeff")
+        if self.kind == "text" or (not self.kind and not written.lstrip().startswith(("{", "["))):
             return self.text
         try:
-            return msgspec.json.decode(self.text)
+            return msgspec.json.decode(written)
+        except msgspec.ValidationError:  # a number too large for any float
+            return self._slowly(written)
         except (msgspec.DecodeError, RecursionError):
+            return self.text
+
+    def _slowly(self, written: str) -> Any:
+        try:
+            return data_of(written)
+        except (ValueError, RecursionError):
             return self.text
 
     @property

@@ -24,7 +24,7 @@ from liquid.expression import Expression
 from liquid.parser import get_parser
 from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
-from journeys.engine.content.expr import Stream, Unreadable, tokenize
+from journeys.engine.content.expr import Stream, Unreadable
 from journeys.engine.content.filters.bounds import WrongArgument, integer
 from journeys.engine.content.grammar import closed, end, filtered, identifier, primitive
 from journeys.engine.content.scanner import RAW
@@ -56,7 +56,7 @@ class OurOutput(Output):
         expression = stream.expect(TOKEN_EXPRESSION)
         if not expression.value:
             return Printed(token, Nil(token))
-        inner = Stream(tokenize(expression.value, expression))
+        inner = Stream.of(expression)
         if inner.current.kind == "brace":
             raise Unreadable("braces come in twos, not more", inner.current)
         printed = filtered(self.env, inner)

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from journeys.engine.content.filters.bounds import text
+from journeys.engine.content.json_text import data_of
 from journeys.engine.content.lookup import step
 from journeys.engine.content.stringify import as_text, compact, stringify
 
@@ -21,15 +22,11 @@ def as_json_string(value: Any) -> str:
 
 
 def json_parse(value: Any) -> Any:
-    """The value that a JSON text says; nil where it is none."""
+    """The value that a JSON text says; nil where it is none, and for a number too large for any float."""
     try:
-        return json.loads(stringify(value), parse_constant=_refuse)
+        return data_of(stringify(value))
     except (ValueError, RecursionError):
         return None
-
-
-def _refuse(word: str) -> None:
-    raise ValueError(f"{word} is not JSON")
 
 
 def property_accessor(value: Any, key: Any) -> Any:
