@@ -35,8 +35,17 @@ _DATES = tuple(
         r"\b(?P<day>\d{1,2})/(?P<number>\d{1,2})/(?P<year>\d{4})\b",
         r"\b(?P<year>\d{4})\.(?P<number>\d{1,2})\.(?P<day>\d{1,2})\b",
         r"\b(?P<day>\d{1,2})\.(?P<number>\d{1,2})\.(?P<year>\d{4})\b",
+        r"\b(?P<day>\d{1,2})-(?P<number>\d{1,2})-(?P<year>\d{4})(?!\d)",
+        r"\b(?P<year>\d{1,2})(?P<sign>[-/.])(?P<number>\d{1,2})(?P=sign)(?P<day>\d{1,2})(?!\d)",
+        r"\b(?P<year>\d{4})-(?P<of_year>\d{3})(?!\d)",
+        r"\b(?P<year>\d{4})/(?P<number>\d{1,2})\b",
+        r"\b(?P<number>\d{1,2})/(?P<day>\d{1,2})\b",
+        r"\b(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
+        r"(?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?\b\.?",
     )
 )
+_UNREAD = re.compile(rf"(?:t\d{{0,6}})?\s*(?:[+-]\d{{4}}|{'|'.join(_ZONES)})?")
+"""What Ruby passes over after a date: a zone without a time, and a time that it cannot read."""
 _LONGEST = 100
 """Characters of a text that may still be a date."""
 
@@ -82,6 +91,8 @@ def _parse(written: str, now: datetime) -> datetime | None:
             day = _day(found.groupdict(), now)
             rest = (rest[: found.start()] + rest[found.end() :]).strip(" ,")
             break
+    if time is None and day is not None and _UNREAD.fullmatch(rest):
+        return day
     if rest or (day is None and time is None):
         return None
     midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
@@ -94,6 +105,11 @@ def _day(parts: dict[str, str | None], now: datetime) -> datetime:
     month = _MONTHS.index(name) + 1 if name else int(parts.get("number") or 1)
     written, day = parts.get("year"), int(parts.get("day") or 1)
     year = now.year if written is None else int(written)
+    if of_year := parts.get("of_year"):
+        found = datetime(year, 1, 1, tzinfo=UTC) + timedelta(days=int(of_year) - 1)
+        if found.year != year:
+            raise ValueError("no such day")
+        return found
     if written is not None and len(written) <= 2:
         year += 2000 if year < 69 else 1900
     if not 1 <= day <= 31:
