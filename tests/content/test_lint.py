@@ -8,6 +8,7 @@ import pytest
 
 from journeys.canvas.problems import CODES
 from journeys.channels.base import kinds
+from journeys.engine.content import compile_html
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import EMAIL, NAMESPACES, STANDARD
 from journeys.engine.validate import validate
@@ -78,14 +79,26 @@ def test_what_is_right_is_left_alone(source: str) -> None:
 
 
 @pytest.mark.parametrize(("source", "found"), [
-    ("{{ a | foo }}\n{{ 'b' | bar: 1 }} {{ c | upcase }}\n  {% assign x = 1 | baz %}", [(1, 8), (2, 10), (3, 21)]),
+    ("{{ a | foo }}\n{{ 'b' | bar: 1 }} {{ 'c' | upcase }}\n  {% assign x = 1 | baz %}", [(1, 8), (2, 10), (3, 21)]),
     ("{{ a | foo: {{ b | bar }} }}{{ c | baz }}", [(1, 8), (1, 36)]),
     ("{% nope %}{% if true %}{{ a | foo }}{% endif %}", [(1, 4), (1, 31)]),
-    ("{% iff a %}{{ a | foo }}{% endiff %}", [(1, 4)]),
-    ("{{ a | foo }}{% if a | upcase %}{% endif %}{{ b | bar }}", [(1, 8), (1, 22)]),
+    ("{% iff a %}{{ a | foo }}{% endiff %}", [(1, 4), (1, 19)]),
+    ("{{ a | foo }}{% if a | upcase %}{% endif %}{{ b | bar }}", [(1, 8), (1, 22), (1, 51)]),
     ("{{ a | foo }}{% endif %}", [(1, 8), (1, 17)]),
     ("{{ a | foo }}{% if a %}", [(1, 8), (1, 17)]),
-    ("{{ a | foo }} {{ b", [(1, 15)]),
+    ("{{ a | foo }} {{ b", [(1, 8), (1, 15)]),
+    ("{% if custom_attribute.${x} = 1 %}a{% endif %}{{ y | nope }}{{ “z” }}", [(1, 29), (1, 54), (1, 64)]),
+    ("{% if “a” %}x{% elsif y = 2 %}y{% else %}{% for x of y %}{{ x | nope }}{% endfor %}{% endif %}{% unless %}{% endunless %}", [(1, 7), (1, 25), (1, 51), (1, 65), (1, 98)]),
+    ("{% case a | upcase %}{% when 1, %}x{% else 3 %}{% endcase %}{% capture %}y{% endcapture %}", [(1, 11), (1, 32), (1, 44), (1, 64)]),
+    ("{% liquid\n assign a = b | nope\n if a = 2\n echo a | foo\n endif\n !\n if a\n%}{{ a }}{{ “z” }}", [(2, 17), (3, 7), (4, 11), (6, 2), (7, 2), (8, 13)]),
+    ("{% liquid\n for x\n echo x\n endfor\n%}{{ “z” }}", [(2, 6), (5, 6)]),
+    ("{{{ a }}} {{ b | nope }}{% %}\n{{${x} {{ “z” }}", [(1, 1), (1, 18), (1, 25), (2, 1), (2, 11)]),
+    ("{{ b | nope }}{% raw %} {{ b | nope }}", [(1, 8), (1, 15)]),
+    ("{% for a in b %}{% if a %}{% endfor %}{{ “z” }}", [(1, 30), (1, 42)]),
+    ("{% iff a %}" + "{% endif %}" * 60, [(1, 4)]),
+    ("{{{}}}" * 30, [(1, 1 + 6 * n) for n in range(20)]),
+    ("{{ a | foo }}" + "{% if true %}" * 120, [(1, 8), (1, 420)]),
+    ("{% connected_content https://{{ “z” }}/ :save r %}{{ r.x }}{{ “z” }}", [(1, 33), (1, 63)]),
     ("{{ a | foo }}" * 30, [(1, 8 + 13 * n) for n in range(20)]),
 ])  # fmt: skip
 def test_each_error_of_a_template_is_found_and_none_that_follows_from_another(
@@ -94,6 +107,23 @@ def test_each_error_of_a_template_is_found_and_none_that_follows_from_another(
     """E1"""
     assert [(one.code, one.line, one.column) for one in lint(source, EMAILS)] == [
         ("J302", *at) for at in found
+    ]
+
+
+def test_what_looks_wrong_is_found_beside_what_cannot_be_read_but_not_what_may_follow_from_it() -> None:
+    """E1"""
+    source = "{{ ${frist_name} }}{{ x | nope }}{% assign y = z | nope %}{{ y }}{% if a = 1 %}{{ b }} ${city}{% endif %}"
+    wanted = [("J310", 4), ("J302", 27), ("J302", 52), ("J302", 74), ("J909", 83), ("J902", 88)]
+    assert [(one.code, one.column) for one in lint(source, EMAILS)] == wanted
+    html = "<!-- {{ “z” }} -->" + source
+    assert [(one.code, one.column - 18) for one in lint(html, EMAILS, compile_html)] == wanted
+
+
+def test_of_a_very_long_template_the_first_error_is_told() -> None:
+    """E1"""
+    assert [one.column for one in lint("{{ a | foo }}" * 2 + "x" * 100_000, EMAILS)] == [8]
+    assert [one.message for one in lint("{{}}" * 20_001 + "{{ “a” }}", EMAILS)] == [
+        "a template has more than 20,000 outputs and tags"
     ]
 
 

@@ -51,7 +51,7 @@ class UnknownTag(Illegal):
         known = self.env.tags.written()  # type: ignore[attr-defined]
         if token.value in BRANCHES or token.value.removeprefix("end") in known:
             raise Unbalanced(f"{{% {token.value} %}} belongs to nothing that is open here", token)
-        raise Unbalanced(f"there is no tag “{token.value}”", token, meant(token.value, known))
+        raise Unbalanced(f"there is no tag “{token.value}”", token, meant(token.value, known), known=False)
 
 
 STOCK: tuple[type[Tag], ...] = (
@@ -95,14 +95,15 @@ class Dialect(Environment):
         return scan
 
     def _parse(self, source: str) -> list[Node]:
-        return get_parser(self).parse(Stream(scan(source)))
+        return get_parser(self).parse(Stream(self.tokenizer()(source)))
 
 
 class HtmlDialect(Dialect):
     """The same for HTML, whose comments are no part of it (L8)."""
 
-    def _parse(self, source: str) -> list[Node]:
-        return get_parser(self).parse(Stream(scan_html(source)))
+    def tokenizer(self) -> Callable[[str], Iterator[Token]]:
+        """See base class."""
+        return scan_html
 
 
 DIALECT = Dialect()

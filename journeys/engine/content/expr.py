@@ -68,7 +68,11 @@ class Unreadable(LiquidSyntaxError):
 
 
 class Unbalanced(Unreadable):
-    """A tag that is none, that nothing opens, or that nothing closes: others may hang on it."""
+    """A tag that is none (`known` is false then), that nothing opens, or that nothing closes: others may hang on it."""
+
+    def __init__(self, message: str, token: Token, hint: str = "", *, known: bool = True) -> None:
+        super().__init__(message, token, hint)
+        self.known = known
 
 
 def tokenize(source: str, parent: Token) -> Iterator[Token]:

@@ -19,8 +19,9 @@ from journeys.canvas.problems import meant, nearest
 from journeys.engine.content.blocks import BLOCKS
 from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import ROOT
+from journeys.engine.content.mending import Mended, mended
 from journeys.engine.content.names import EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
-from journeys.engine.content.render import Template, TemplateError, compile, index_of, position
+from journeys.engine.content.render import DIALECTS, Template, TemplateError, compile, position, unread
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
 from journeys.engine.content.tags.connected import ConnectedNode
@@ -31,8 +32,8 @@ ANY = "any"
 """The channel of a content block: messages of all kinds may show it."""
 
 
-MOST_ERRORS, LONG = 20, 100_000
-"""So many errors of one template are told; of one with more characters than that, the first alone."""
+LONG = 100_000
+"""Of a template with more characters than that the first error alone is told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,62 +60,40 @@ class Finding:
 
 
 def lint(source: str, setting: Setting, compiler: Callable[[str], Template] = compile) -> list[Finding]:
-    """All that is wrong with a template, in its order. Of one that does not parse, what keeps it from it (E1)."""
+    """All that is wrong with a template, in its order: what cannot be read (E1), and what looks wrong beside that."""
     try:
-        bound = compiler(source).bound
+        placed = set(_looked(compiler(source).bound, source, setting))
     except TemplateError as error:
-        return list(_unread(source, error, compiler))
-    found = [*_names(bound, source, setting), *_assigned(bound)]
-    for node in bound.walk():
-        found += _node(node, source, setting)
-    placed = {Finding(code, *position(source, index), message, hint) for index, code, message, hint in found}
+        placed = set(_unread(source, setting, error, compiler))
     return sorted(placed, key=lambda one: (one.line, one.column, one.code))
 
 
-def _unread(source: str, error: TemplateError, compiler: Callable[[str], Template]) -> Iterator[Finding]:
-    """What keeps a template from being read: each output or tag by itself, as long as no block hangs on it."""
-    for _ in range(MOST_ERRORS if len(source) <= LONG else 1):
+def _unread(
+    source: str, setting: Setting, first: TemplateError, compiler: Callable[[str], Template]
+) -> Iterator[Finding]:
+    """What keeps a template from being read, and what else is wrong beside that."""
+    read = mended(source, DIALECTS[compiler]) if len(source) <= LONG else Mended()
+    errors = [unread(error, source) for error in read.errors] or [first]
+    for error in errors:
         yield Finding("J302", error.line, error.column, error.message, error.hint)
-        span = _alone(source, index_of(source, error.line, error.column))
-        if span is None:
-            return
-        begin, end = span
-        source = source[:begin] + re.sub(r"[^\n]", " ", source[begin:end]) + source[end:]
-        try:
-            compiler(source)
-        except TemplateError as next_one:
-            error = next_one
-        else:
-            return
+    if read.bound is not None:
+        yield from _looked(read.bound, source, setting, read.words)
 
 
-def _alone(source: str, index: int) -> tuple[int, int] | None:
-    """Where the output or tag begins and ends that this place is in; None where others hang on it, or it has no end."""
-    begin = max(source.rfind("{{", 0, index + 2), source.rfind("{%", 0, index + 2))
-    while source.startswith("{{", begin) and (outer := _around(source, begin)) is not None:
-        begin = outer
-    closing = "}}" if source.startswith("{{", begin) else "%}"
-    end = source.find(closing, max(begin, index))
-    name = re.match(r"\{%-?\s*(\w+)", source[begin : begin + 100])
-    if begin < 0 or end < 0:
-        return None
-    if name and (f"end{name[1]}" in source or name[1].startswith(("end", "els", "when"))):
-        return None
-    return begin, end + 2
-
-
-def _around(source: str, begin: int) -> int | None:
-    """Where that begins in which what begins here is wrapped."""
-    before = max(source.rfind("{{", 0, begin), source.rfind("{%", 0, begin))
-    closed = max(source.rfind("}}", 0, begin), source.rfind("%}", 0, begin))
-    return before if before > closed else None
+def _looked(bound: Bound, source: str, setting: Setting, unknown: Collection[str] = ()) -> Iterator[Finding]:
+    """What looks wrong in what was read. `unknown`: words that stand where nothing could be read."""
+    found = [*_names(bound, source, setting, unknown), *_assigned(bound)]
+    for node in bound.walk():
+        found += _node(node, source, setting)
+    for index, code, message, hint in found:
+        yield Finding(code, *position(source, index), message, hint)
 
 
 _Found = tuple[int, str, str, str]
 """Index, code, message, hint."""
 
 
-def _names(bound: Bound, source: str, setting: Setting) -> Iterator[_Found]:
+def _names(bound: Bound, source: str, setting: Setting, unknown: Collection[str]) -> Iterator[_Found]:
     """Values that are asked for and are not there."""
     for head, variables in bound.analysis.globals.items():
         for variable in variables:
@@ -135,7 +114,12 @@ def _names(bound: Bound, source: str, setting: Setting) -> Iterator[_Found]:
                     yield index, "J310", f"“{head}” has no “{name}”", meant(name, known)
             elif re.compile(r"[\w-]+\s*\.\s*\$\{").match(source, index):
                 yield index, "J310", f"there is no namespace “{head}”", meant(head, NAMESPACES)
-            elif not head.startswith("@") and not bound.blocks and setting.channel != ANY:
+            elif (
+                not head.startswith("@")
+                and not bound.blocks
+                and setting.channel != ANY
+                and head not in unknown
+            ):
                 near = nearest(head, STANDARD)
                 hint = f"did you mean “${{{near}}}”?" if near else "assign it first"
                 yield index, "J909", f"nothing sets the variable “{head}”: it is always empty", hint

@@ -217,6 +217,10 @@ COMPILERS: Mapping[str, Callable[[str], Template]] = {"removed": compile_html, "
 """What becomes of HTML comments, and the reading of a template that does so (L8)."""
 
 
+DIALECTS: Mapping[Callable[[str], Template], Dialect] = {compile: DIALECT, compile_html: HTML}
+"""The dialect that a compiler reads."""
+
+
 def weight(source: str) -> int:
     """About how many bytes of memory a compiled template and its function take."""
     return 8_000 + 40 * len(source)
@@ -241,9 +245,9 @@ def parse(source: str, dialect: Dialect = DIALECT) -> Template:
     try:
         bound = cast("Bound", dialect.from_string(source))
     except LiquidSyntaxError as error:
-        raise _template_error(error, source) from error
+        raise unread(error, source) from error
     except (LiquidError, RecursionError, ValueError) as error:
-        raise _template_error(error, source) from error
+        raise unread(error, source) from error
     return Template(source, bound)
 
 
@@ -290,21 +294,14 @@ def position(source: str, index: int) -> tuple[int, int]:
     return source.count("\n", 0, index) + 1, index - begin + 1
 
 
-def index_of(source: str, line: int, column: int) -> int:
-    """The place in a source of a line and a column, from 1."""
-    begin = 0
-    for _ in range(line - 1):
-        begin = source.find("\n", begin) + 1
-    return begin + column - 1
-
-
 def _message(error: BaseException) -> str:
     if RecursionError in (type(error), type(error.__cause__)):
         return "this is nested too deeply"
     return str(getattr(error, "message", None) or error).split("\n")[0]
 
 
-def _template_error(error: BaseException, source: str) -> TemplateError:
+def unread(error: BaseException, source: str) -> TemplateError:
+    """What is told of an error that parsing ended in."""
     token = getattr(error, "token", None)
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
     line, column = position(source, index)

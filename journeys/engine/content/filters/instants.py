@@ -9,6 +9,7 @@ from typing import Any
 from journeys.engine.content.stringify import stringify
 
 _MONTH = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\.?"
+_MONTH_ALONE = r"(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)(?:r?uary|ch|il|e|y|ust|t|(?:t?em|o)ber)?\b\.?"
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _ZONES = {
     "z": 0, "utc": 0, "gmt": 0, "ut": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6,
@@ -40,8 +41,7 @@ _DATES = tuple(
         r"\b(?P<year>\d{4})-(?P<of_year>\d{3})(?!\d)",
         r"\b(?P<year>\d{4})/(?P<number>\d{1,2})\b",
         r"\b(?P<number>\d{1,2})/(?P<day>\d{1,2})\b",
-        r"\b(?P<month>jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-        r"(?:uary|ruary|ch|il|e|y|ust|t|tember|ober|ember)?\b\.?",
+        rf"\b{_MONTH_ALONE}",
     )
 )
 _UNREAD = re.compile(rf"(?:t\d{{0,6}})?\s*(?:[+-]\d{{4}}|{'|'.join(_ZONES)})?")
