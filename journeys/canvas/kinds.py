@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
@@ -64,6 +64,13 @@ class EmailTemplate(Frozen):
         return found
 
 
+def _header(text: str) -> str:
+    found = next((sign for sign in text if not sign.isascii()), None)
+    if found is not None and "{" not in text:
+        raise wrong("J103", f"a header holds “{found}”; headers take ASCII characters only")
+    return text
+
+
 class WebhookTemplate(Frozen):
     """A call: method, address, headers, and a body that is sent as JSON, or `text` for anything else."""
 
@@ -72,7 +79,7 @@ class WebhookTemplate(Frozen):
     channel: Literal["webhook"] = "webhook"
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
     url: Annotated[str, Field(min_length=1)]
-    headers: dict[str, str] = {}
+    headers: dict[str, Annotated[str, AfterValidator(_header)]] = {}
     body: Any = None
     text: str | None = None
 

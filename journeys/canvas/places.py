@@ -15,6 +15,7 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
 
+from journeys.canvas.characters import strange
 from journeys.canvas.problems import Problem, Refused, Where
 
 DEEPEST = 60
@@ -90,17 +91,10 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
 
     Raises Refused with one problem where the text is not YAML, has a key twice, or is beyond the limits.
     """
-    strange = _STRANGE.search(text)
-    if strange:
-        raise Refused(
-            [
-                Problem(
-                    "J002",
-                    _place(text, strange.start(), file),
-                    f"the character U+{ord(strange[0]):04X} cannot stand in a definition",
-                )
-            ]
-        )
+    found = _STRANGE.search(text)
+    if found:
+        message = cannot_stand(f"U+{ord(found[0]):04X}")
+        raise Refused([Problem("J002", _place(text, found.start(), file), message)])
     deep = _too_deep(text)
     if deep is not None:
         raise Refused([Problem("J007", _place(text, deep, file), "the document is nested too deeply")])
@@ -137,6 +131,11 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
         ) from error
     except RecursionError as error:
         raise Refused([Problem("J007", Where(file), "the document is nested too deeply")]) from error
+
+
+def cannot_stand(sign: str) -> str:
+    """What is said of a character like `U+0000`, wherever it stands in a definition."""
+    return f"the character {sign} cannot stand in a definition"
 
 
 def _place(text: str, index: int, file: str) -> Where:
@@ -182,6 +181,8 @@ class _Plain:
             return self._mapping(value, path)
         if isinstance(value, CommentedSeq):
             return self._sequence(value, path)
+        if isinstance(value, str) and (sign := strange(value)):
+            raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])
         if isinstance(value, float) and not isfinite(value):
             raise Refused([Problem("J100", self.places.where(path), f"a number was expected, not “{value}”")])
         return self._scalar(value)
@@ -191,6 +192,8 @@ class _Plain:
         found = {}
         for key, part in value.items():
             name = str(key) if isinstance(key, str | int | float) else repr(key)
+            if sign := strange(name):
+                raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])
             below = (*path, name)
             # What is merged in (`<<`) has its place where it comes from.
             spot = (value.lc.data or {}).get(key)

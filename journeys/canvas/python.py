@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
+from journeys.canvas.characters import strange
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.kinds import (
     ChannelTemplate,
@@ -27,7 +28,7 @@ from journeys.canvas.kinds import (
     WorkspaceSettings,
     kind_of,
 )
-from journeys.canvas.places import Path, Places
+from journeys.canvas.places import Path, Places, cannot_stand
 from journeys.canvas.problems import CODES, Problem, Refused, Where
 from journeys.canvas.shapes import shape_problems
 from journeys.canvas.text import Definition, source
@@ -92,7 +93,13 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
     values = _top_level(module)
     if not values:
         return [], [Problem("J006", Where(file), "the file holds no definition at its top level")]
-    return [Definition(kind_of(value), value, written.places(each)) for each, value in values.items()], []
+    found = [Definition(kind_of(value), value, written.places(each)) for each, value in values.items()]
+    problems = [
+        Problem("J002", each.places.where(()), cannot_stand(sign))
+        for each in found
+        if (sign := strange(each.value.model_dump()))
+    ]
+    return ([], problems) if problems else (found, [])
 
 
 def _top_level(module: Any) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from journeys.canvas.characters import mended, strange
 from journeys.canvas.plan import Plan
 from journeys.canvas.vocabulary import NOTHING
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
@@ -94,13 +95,12 @@ class Found:
         try:
             value = typed(kind, text)
         except ValueError as error:
-            self.missing[name] = str(error)
+            self.missing[name] = mended(str(error))
             return
-        written = msgspec.json.encode(value)
-        if b"\\u0000" in written:
-            self.missing[name] = "it holds a zero character, which cannot be stored"
+        if found := strange(value):
+            self.missing[name] = f"it has the character {found}, which cannot be stored"
             return
-        self._size += len(written)
+        self._size += len(msgspec.json.encode(value))
         if self._size > CONTEXT_LIMIT:
             self.full = True
             self.missing[name] = "the step's values are over 50 KB"

@@ -308,6 +308,17 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
     assert "cannot be read" in load([tmp_path / "none.py"]).problems[0].message
 
 
+def test_a_header_of_a_webhook_holds_ascii_where_it_is_not_liquid() -> None:
+    hook = {"name": "w", "channel": "webhook", "url": "https://example.com"}
+    with pytest.raises(
+        ValidationError, match="a header holds “ë”; headers take ASCII characters only"
+    ) as failed:
+        parse("template", {**hook, "headers": {"X-A": "plain", "X-B": "Zoë"}})
+    assert [error["loc"][-2:] for error in failed.value.errors()] == [("headers", "X-B")]
+    encoded = {"X-B": "{{ 'Zoë' | url_encode }}"}
+    assert parse("template", {**hook, "headers": encoded}).headers == encoded
+
+
 def test_templates_name_their_places() -> None:
     """Each text that Liquid is in has a place of its own."""
     webhook = {

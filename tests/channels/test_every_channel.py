@@ -126,6 +126,16 @@ async def test_a_webhook_carries_its_key_and_counts_once_at_a_receiver_that_hono
     )
 
 
+async def test_a_header_that_cannot_be_sent_is_told_in_plain_words(receiver: Receiver) -> None:
+    receipt = await delivered(
+        Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")), hook(receiver, headers={"X-U": "Zoë"})
+    )
+    assert (receipt.outcome, receiver.calls) == ("failed", [])
+    assert (
+        receipt.detail == "the header x-u holds “ë”: headers take ASCII only; encode it, e.g. by url_encode"
+    )
+
+
 async def test_get_has_no_body_and_the_others_do(receiver: Receiver) -> None:
     """WHK-1"""
     for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):

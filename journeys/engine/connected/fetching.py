@@ -28,7 +28,7 @@ from journeys.engine.people.profiles import LOCK, Profile, load
 from journeys.engine.ports import Teller, Untold
 from journeys.engine.published import Publication, Published
 from journeys.engine.rendering import Found
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database
 from journeys.engine.store.writing import FETCHES, UNTOLD
 
 TRIES = 13
@@ -331,8 +331,24 @@ class Fetcher:
         if again:
             await self._db.pool.execute(AGAIN, claim, *map(list, zip(*again, strict=True)))
         final = [each for each in answers if each.again is None]
-        if not final:
-            return
+        if final:
+            await self._share(claim, final)
+
+    async def _share(self, claim: UUID, final: Sequence[Answer]) -> None:
+        """Settle these in one commit; if it fails, one by one: what cannot be written stops no other."""
+        try:
+            await self._commit(claim, final)
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - told in the fact
+            if len(final) > 1:
+                for each in final:
+                    await self._share(claim, [each])
+                return
+            log.warning("answer_not_written", error=type(error).__name__)
+            await self._commit(claim, [_unwritten(final[0], type(error).__name__)])
+
+    async def _commit(self, claim: UUID, final: Sequence[Answer]) -> None:
         now = self._clock.now()
         async with self._db.transaction() as connection:
             for workspace in sorted({each.wanted.workspace for each in final}):
@@ -342,6 +358,13 @@ class Fetcher:
                 SETTLE, claim, *map(list, zip(*(_row(each, now) for each in final), strict=True))
             )
         self._teller.tell([Untold(*row) for row in rows])
+
+
+def _unwritten(answer: Answer, error: str) -> Answer:
+    """What is settled where an answer cannot be written: nothing of it is set (CXS-4, UPD-8)."""
+    fact = "not_updated" if answer.label == "found" else "unanswered"
+    said = {"reason": f"what it came to cannot be stored: {error}"}
+    return Answer(answer.wanted, answer.label, facts=[(fact, said)])
 
 
 def _row(answer: Answer, now: datetime) -> tuple[Any, ...]:

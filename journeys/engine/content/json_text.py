@@ -1,4 +1,7 @@
-"""Reads JSON as templates see it: a number too large for any float is nil, what is no JSON is refused."""
+"""Reads JSON as templates see it: without characters that cannot be stored (V10), what is no JSON is refused.
+
+A number too large for any float is nil.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,12 @@ import json
 from math import isfinite
 from typing import Any
 
+from journeys.canvas.characters import mended_json
+
 
 def data_of(written: str) -> Any:
     """The data that a JSON text says. Raises ValueError where it says none, RecursionError where it is too deep."""
-    return json.loads(written, parse_float=_float, parse_constant=_refuse)
+    return json.loads(mended_json(written), parse_float=_float, parse_constant=_refuse)
 
 
 def _float(written: str) -> float | None:

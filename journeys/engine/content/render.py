@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
+from journeys.canvas.characters import mended
 from journeys.engine.content.blocks import LEVELS
 from journeys.engine.content.cache import Cache
 from journeys.engine.content.codegen import Function
@@ -266,8 +267,8 @@ def render_value(source: str, values: Values, services: Services | None = None) 
 
 
 def storable(text: str) -> str:
-    """A text that is to be kept: without zero characters, which no text of the database can hold."""
-    return text.replace("\0", "")
+    """A text that is to be kept: without characters that cannot be (V10)."""
+    return str(mended(text))
 
 
 async def _settled(text: Awaitable[str], services: Services) -> str:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from journeys.canvas.characters import mended, mended_json
 from journeys.engine.content.json_text import data_of
 
 DEFAULT_REASON = "{% abort_message %} called"
@@ -71,15 +72,20 @@ class Reply:
 
     @cached_property
     def value(self) -> Any:
-        """The data of a JSON reply, the text of any other. A mark of the byte order is no part of JSON."""
+        """The data of a JSON reply, the text of any other; without characters that cannot be stored (V10)."""
+        return mended(self.text) if self.is_text else self._data
+
+    @cached_property
+    def _data(self) -> Any:
+        """The text itself where it is none. A mark of the byte order is no part of JSON."""
         written = self.text.removeprefix("\ufeff")
         if self.kind == "text" or (not self.kind and not written.lstrip().startswith(("{", "["))):
             return self.text
         try:
-            return msgspec.json.decode(written)
+            return msgspec.json.decode(mended_json(written))
         except msgspec.ValidationError:  # a number too large for any float
             return self._slowly(written)
-        except (msgspec.DecodeError, RecursionError):
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
             return self.text
 
     def _slowly(self, written: str) -> Any:
@@ -91,7 +97,7 @@ class Reply:
     @property
     def is_text(self) -> bool:
         """Whether it is printed where no variable is to hold it."""
-        return self.value is self.text
+        return self._data is self.text
 
 
 @dataclass(eq=False)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.sent import hear_sent
 from journeys.engine.delivery.settle import Settlement, give_back, settle
+from journeys.engine.logs import logger
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.published import Published
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database
+
+log = logger(__name__)
 
 
 @dataclass(slots=True, eq=False)
@@ -32,7 +35,8 @@ class Turnstile:
 
     What comes while a transaction is in flight shares the next one: no delay when idle. A lane's delivery is settled
     in the commit that marks its next one, so a kill leaves at most one in doubt per lane. A shared transaction that
-    fails is repeated one by one, so that one failure stops no other lane. Whoever does not wait any longer (a worker
+    fails is repeated one by one, so that one failure stops no other lane, and what cannot be written of a delivery
+    neither another's nor its own settlement. Whoever does not wait any longer (a worker
     that stops) has not called: what was marked for him is given back, and is not in doubt.
     """
 
@@ -73,9 +77,14 @@ class Turnstile:
             if len(together) > 1:
                 for each in together:
                     await self._share([each])
-            else:
-                together[0].fail(error)
-            return
+                return
+            try:
+                if not together[0].done or isinstance(error, PASSING):
+                    raise
+                marked = await self._alone(together[0])
+            except Exception as lasting:  # noqa: BLE001 - handed on, too
+                together[0].fail(lasting)
+                return
         gone = []
         for each in together:
             if not each.passed.done():
@@ -84,6 +93,20 @@ class Turnstile:
                 gone.append(each.following)
         if gone:
             await give_back(self._db, gone)
+
+    async def _alone(self, passing: _Passing) -> set[str]:
+        """Settle one by one, then mark: of one whose facts cannot be written only what became of it is settled."""
+        for one in passing.done:
+            try:
+                await self._commit([_Passing([one], None)])
+            except PASSING:
+                raise
+            except Exception as error:  # noqa: BLE001 - told in the fact
+                log.warning("settlement_not_written", error=type(error).__name__)
+                why = f"what there was to say of it cannot be stored: {type(error).__name__}"
+                data = {"channel": one.data.get("channel"), "reason": why}
+                await self._commit([_Passing([replace(one, data=data)], None)])
+        return await self._commit([replace(passing, done=())])
 
     async def _commit(self, together: Sequence[_Passing]) -> set[str]:
         done = [one for each in together for one in each.done]

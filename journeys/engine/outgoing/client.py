@@ -20,6 +20,15 @@ class Malformed(ValueError):
     """Something that cannot be called."""
 
 
+def unfit(name: str, text: str) -> str:
+    """Why a header cannot be sent as it is; nothing where it can."""
+    if any(sign in name + text for sign in "\r\n\0"):
+        return "a header may not hold a line end"
+    if found := next((sign for sign in name + text if not sign.isascii()), ""):
+        return f"the header {name} holds “{found}”: headers take ASCII only; encode it, e.g. by url_encode"
+    return ""
+
+
 class Outgoing:
     """Calls by HTTP: no redirects, no proxies of the environment, no cookies kept, nothing logged. Open it as a context.
 
@@ -65,11 +74,12 @@ class Outgoing:
         try:
             address = httpx2.URL(url)
             given = {name.lower(): text for name, text in headers.items() if name.lower() not in OURS}
+            for name, text in given.items():
+                if fault := unfit(name, text):
+                    raise Malformed(fault)
             said = httpx2.Headers({"accept": "*/*", **given})
             if address.scheme not in ("http", "https") or not address.host:
                 raise Malformed("it is not an address of http or https")
-            if any(sign in name + text for name, text in given.items() for sign in "\r\n\0"):
-                raise Malformed("a header may not hold a line end")
             if address.userinfo and "authorization" not in said:
                 said["authorization"] = f"Basic {b64encode(unquote(address.userinfo).encode()).decode()}"
             options = {"timeout": httpx2.Timeout(timeout).as_dict()}
@@ -77,4 +87,4 @@ class Outgoing:
         except Malformed:
             raise
         except (httpx2.InvalidURL, ValueError, TypeError) as error:
-            raise Malformed(f"this cannot be called: {type(error).__name__}") from error
+            raise Malformed(f"this cannot be called: {error}"[:200]) from error

@@ -13,6 +13,8 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from journeys.canvas.characters import mended
+
 Connection = PoolConnectionProxy | asyncpg.Connection
 
 _encode = msgspec.json.Encoder().encode
@@ -32,12 +34,21 @@ def engine_of(url: str) -> AsyncEngine:
     )
 
 
+def _jsonb(value: Any) -> bytes:
+    """As PostgreSQL takes it. A text that it cannot hold never fails a transaction that others share."""
+    try:
+        raw = _encode(value)
+    except UnicodeEncodeError:
+        return b"\x01" + _encode(mended(value))
+    return b"\x01" + (_encode(mended(value)) if b"\\u0000" in raw else raw)
+
+
 async def prepare(connection: asyncpg.Connection) -> None:
     """Teach a connection to read and write jsonb as Python values."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
-        encoder=lambda value: b"\x01" + _encode(value),
+        encoder=_jsonb,
         decoder=lambda raw: _decode(raw[1:]),
         format="binary",
     )

@@ -7,6 +7,7 @@ import binascii
 from typing import Any
 from urllib.parse import quote, quote_plus
 
+from journeys.canvas.characters import mended
 from journeys.engine.content.filters.bounds import WrongArgument, text
 from journeys.engine.content.stringify import as_text
 
@@ -17,11 +18,12 @@ def base64_encode(value: Any) -> str:
 
 
 def base64_decode(value: Any) -> str:
-    """From base 64; what is none, or no text, is an error (E3)."""
+    """From base 64, without U+0000; what is none, or no text, is an error (E3)."""
     try:
-        return base64.b64decode(as_text(value).encode(), validate=True).decode()
+        decoded = base64.b64decode(as_text(value).encode(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise WrongArgument("base64_decode takes text that is encoded in base 64") from error
+    return str(mended(decoded))
 
 
 def url_encode(value: Any) -> str | None:
