@@ -24,7 +24,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_a_mended_value_has_no_such_character_and_a_sound_one_stays_as_it_is(value: Any) -> None:
-    """V10"""
+    """V11"""
     assert strange(mended(value)) == ""
     assert strange(value) or mended(value) == value
     json.dumps(mended(value), ensure_ascii=False).encode()
@@ -32,7 +32,7 @@ def test_a_mended_value_has_no_such_character_and_a_sound_one_stays_as_it_is(val
 
 @given(JSON, st.booleans())
 def test_a_mended_json_text_reads_as_the_mended_value(value: Any, escaped: bool) -> None:
-    """V10: whatever is escaped before and after it."""
+    """V11: whatever is escaped before and after it."""
     written = json.dumps(value, ensure_ascii=escaped)
     read = json.loads(mended_json(written))
     assert mended(read) == mended(json.loads(written))

@@ -152,3 +152,9 @@ def test_a_context_that_is_written_wrongly_says_what_is_allowed(given: Any, word
     with pytest.raises(ValueError, match=re.escape(words)) as refused:
         read()
     assert "\n" not in str(refused.value)
+
+
+async def test_half_a_character_that_json_says_is_put_out_as_one_that_can_be() -> None:
+    """V11"""
+    source = r"""{{ '"\ud83d"' | json_parse }}{{ '"a\u0000b"' | json_parse }}"""
+    assert await said({"id": 1, "template": source}) == {"id": 1, "output": "\ufffdab"}

@@ -264,6 +264,18 @@ async def test_a_header_with_a_line_break_is_refused(headers: str) -> None:
     assert not hasattr(services, "calls")
 
 
+@pytest.mark.parametrize("headers", ['{"X-U": "{{who}}"}', '{"X-U": {{who | as_json_string}}}'])
+async def test_a_header_that_is_no_ascii_is_told_in_plain_words(headers: str) -> None:
+    """4.3: instead of a call that is not made, and a reply that is nil."""
+    values, services = world(vars={"who": "Zoë"})
+    source = "{% connected_content https://api.example.com/word :headers " + headers + " %}"
+    with pytest.raises(RenderError, match="the header X-U holds “ë”: headers take ASCII only; encode it"):
+        await compile(source).render_async(values, services)
+    encoded = source.replace("{{who}}", "{{who | url_encode}}").replace("who | as", "who | url_encode | as")
+    await compile(encoded).render_async(values, services)
+    assert services.calls[-1].headers["X-U"] == "Zo%C3%AB"
+
+
 async def test_white_space_around_a_header_is_dropped() -> None:
     source = '{% capture t %}\n abc\n{% endcapture %}{% connected_content https://api.example.com/word :headers {"X": "{{t}}"} %}'
     assert (await asked(source)).headers["X"] == "abc"
@@ -313,6 +325,7 @@ async def test_what_is_wrong_within_a_block_or_a_reply_says_so_and_cancels_the_m
     ("{% connected_content https://a.example :cache_max_age soon %}", 55, "takes seconds"),
     ("{% connected_content https://a.example :headers {x} %}", 49, "no JSON"),
     ("{% connected_content https://a.example :headers [] %}", 49, "a JSON object"),
+    ('{% connected_content https://a.example :headers {"X-U": "Zoë"} %}', 49, "the header X-U holds “ë”: headers take ASCII only"),
     ("{% connected_content https://a.example/{{ %}", 40, "never closed"),
     ("{% connected_content https://a.example/{{ “x” }} %}", 43, "curly quotes"),
     ("{% catalog_items shoes %}", 4, "at least one id"),

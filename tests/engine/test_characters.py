@@ -35,7 +35,7 @@ from tests.stage import Stage, canvas, stage_on, webhook
     ],
 )
 def test_a_reply_is_read_without_them(written: str, value: Any, is_text: bool) -> None:
-    """V10, C2"""
+    """V11, C2"""
     reply = Reply(200, written)
     assert (reply.value, reply.is_text) == (value, is_text)
 
@@ -50,12 +50,12 @@ def test_a_reply_is_read_without_them(written: str, value: Any, is_text: bool) -
     ],
 )
 def test_filters_that_read_make_none(source: str, text: str) -> None:
-    """V10"""
+    """V11"""
     assert render_value(source, Values()) == text
 
 
 def test_a_variable_with_one_is_not_set() -> None:
-    """CXS-4, V10: whatever it came by it."""
+    """CXS-4, V11: whatever it came by it."""
     found = Found()
     found.take("a", "text", "a\0b")
     found.take("b", "text", "half \ud83d")
@@ -72,7 +72,7 @@ def test_a_variable_with_one_is_not_set() -> None:
 
 
 def test_extras_are_told_without_them() -> None:
-    """M3, V10"""
+    """M3, V11"""
     assert extras({"a\0": "half \ud83d"}) == '{"a":"half \ufffd"}'
 
 
@@ -82,7 +82,7 @@ def test_extras_are_told_without_them() -> None:
 async def test_what_a_web_service_says_is_carried_along_without_them(
     db: Database, receiver: Receiver, reply: bytes, got: str
 ) -> None:
-    """CXS-2, V10"""
+    """CXS-2, V11"""
     receiver.replies["/size"] = reply
     stage, entry = await begun(db, story(receiver))
     async with asking(stage) as fetcher:
@@ -151,7 +151,7 @@ STEPS = r"""
 async def test_a_person_s_own_text_does_not_wedge_her_entry(
     db: Database, js: str, carries: str | None
 ) -> None:
-    """V10: what it reads of it is mended, and the entry goes on."""
+    """V11: what it reads of it is mended, and the entry goes on."""
     stage = await stage_on(db, canvas(STEPS))
     mel = await stage.person(attributes={"js": js})
     [entry] = await stage.enter(mel)
@@ -166,7 +166,7 @@ async def test_a_person_s_own_text_does_not_wedge_her_entry(
 async def test_a_value_that_slips_through_is_mended_as_it_is_stored(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """V10: the last wall. A burst is written whatever a value holds."""
+    """V11: the last wall. A burst is written whatever a value holds."""
     monkeypatch.setattr(rendering, "strange", lambda _: "")
     monkeypatch.setattr(rendering, "typed", lambda kind, text: ["a\0b", text])
     stage = await stage_on(db, canvas(STEPS))
@@ -200,7 +200,7 @@ async def outcomes(db: Database) -> dict[str, tuple[str, Any]]:
 
 
 async def test_a_reason_that_quotes_one_is_settled(db: Database, receiver: Receiver) -> None:
-    """E3, V10"""
+    """E3, V11"""
     hook = webhook(receiver.url).replace(
         'person: "', "person: \"{% assign s = custom_attribute.${js} | json_parse %}{{ 'x' | slice: s }}"
     )

@@ -267,7 +267,7 @@ def render_value(source: str, values: Values, services: Services | None = None) 
 
 
 def storable(text: str) -> str:
-    """A text that is to be kept: without characters that cannot be (V10)."""
+    """A text that is to be kept: without characters that cannot be (V11)."""
     return str(mended(text))
 
 

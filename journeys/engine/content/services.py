@@ -72,7 +72,7 @@ class Reply:
 
     @cached_property
     def value(self) -> Any:
-        """The data of a JSON reply, the text of any other; without characters that cannot be stored (V10)."""
+        """The data of a JSON reply, the text of any other; without characters that cannot be stored (V11)."""
         return mended(self.text) if self.is_text else self._data
 
     @cached_property
