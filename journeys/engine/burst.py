@@ -18,12 +18,15 @@ from uuid import UUID
 from journeys.canvas.vocabulary import Answered, Delivered, Entered, Entry, Event, Happened, Occurrence
 from journeys.engine.clock import Clock
 from journeys.engine.drive import PATIENCE, Case
+from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.people.updates import store_updates
 from journeys.engine.ports import Bell
 from journeys.engine.published import Published
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database
 from journeys.engine.world import Live, World
+
+log = logger(__name__)
 
 GRACE = timedelta(seconds=1)
 """How long, in real time, the alarm of a listening step rings later than its deadline, for events on their way."""
@@ -160,6 +163,9 @@ class Bursts:
                 for alarm, call in calls.items():
                     await self._share({alarm: call}, {alarm: futures[alarm]})
                 return
+            if not isinstance(error, PASSING):  # done again and again, until somebody mends it
+                for alarm in calls:
+                    log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
             for future in futures.values():
                 if not future.done():
                     future.set_exception(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
@@ -259,3 +260,27 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
     assert [fact for fact, _ in (await outcomes(db)).values()] == ["sent"] * 3
     assert len(receiver.calls) == 3
     assert "cannot be stored" in (await outcomes(db))["zoe"][1]["reason"]
+
+
+async def test_an_entry_that_cannot_be_written_stops_no_other_and_is_told_of(
+    db: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It stays where it stood, its burst is done again later, and a warning names it each time."""
+    stage = await stage_on(db, canvas(STEPS))
+    people = [await stage.person(attributes={"js": js}) for js in ("1", "2", "3")]
+    entries = await stage.enter(*people)
+    whole = rendering.typed
+    monkeypatch.setattr(
+        rendering, "typed", lambda kind, text: {1: Unwritable} if text == "2" else whole(kind, text)
+    )
+    monkeypatch.setattr(rendering.msgspec.json, "encode", lambda _: b"")
+    replies = await asyncio.gather(*(stage.burst(entry) for entry in entries), return_exceptions=True)
+
+    assert [isinstance(reply, Exception) for reply in replies] == [False, True, False]
+    assert [(await stage.row(entry))["step"] for entry in entries] == ["rest", None, "rest"]
+    [warning] = [one.getMessage() for one in caplog.records if "burst_failed" in one.getMessage()]
+    assert str(entries[1]) in warning and "Error" in warning
+
+    monkeypatch.undo()
+    await stage.burst(entries[1])
+    assert (await stage.row(entries[1]))["step"] == "rest"
