@@ -102,11 +102,12 @@ CODES = {
     "J903": "A warning: an assignment to the name of a standard attribute does not change that attribute.",
     "J904": "A warning: `time_zone` is given no name of a zone, and does nothing.",
     "J905": "A warning: the reason of `abort_message` is fixed text, and Liquid in it is not run.",
-    "J906": "A warning: a word in `connected_content` belongs to no option.",
+    "J906": "A warning: a word in `connected_content`, or one with a colon in `catalog_items`, belongs to no option.",
     "J907": "A warning: a pair of `message_extras` is dropped, or is sent with its quotes.",
     "J908": "A warning: `:retry` where it does nothing.",
     "J909": "A warning: a variable that nothing sets.",
     "J910": "A warning: `event_properties` in a step that is no message, where they are always empty.",
+    "J911": "A warning: a template names a selection that the file of its catalog does not have.",
 }
 """Every code with what it means; the docs have a page of them."""
 

@@ -68,11 +68,19 @@ def validate(*paths: Path, as_json: Annotated[bool, Parameter("--json")] = False
     show_problems(found.problems)
     if wrong:
         raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
-    counts = (
-        f"{len(found.canvases)} canvases, {len(found.segments)} segments, {len(found.templates)} templates"
-    )
-    out.print(f"all right: {counts}", style="green")
+    out.print(f"all right: {_counted(found)}", style="green")
     return 0
+
+
+def _counted(found: Definitions) -> str:
+    """How many there are of each kind, those of which there are none left out."""
+    kinds_ = (
+        ("canvas", "canvases", found.canvases), ("segment", "segments", found.segments),
+        ("template", "templates", found.templates), ("catalog", "catalogs", found.catalogs),
+        ("content block", "content blocks", found.content_blocks),
+    )  # fmt: skip
+    counts = [f"{len(there)} {one if len(there) == 1 else many}" for one, many, there in kinds_ if there]
+    return ", ".join(counts) or "there is nothing to check"
 
 
 def draw(path: Path, *, canvas: str | None = None) -> int:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -20,6 +22,8 @@ from journeys.engine.intake.times import instant
 from journeys.engine.promotions import Full, code_of, end_of, filling, lists
 
 Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
+START, NO_TEXT = 4096, re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
+"""Of so many bytes at the beginning of a file none may be one that stands in no text."""
 SHOWN = 5
 """So many refused lines are printed."""
 
@@ -67,20 +71,40 @@ def import_(name: str, path: Path, *, expires: str, workspace_name: Workspace = 
             try:
                 end_of(ends, Clock().now())
                 with opened(path) as file, bar(path.name, size) as progress:
-                    codes = _codes(file, refused, stop)
+                    codes = _some(path, _codes(_texts(path, file), refused, stop))
                     async for filled in filling(db, publication.workspace, name, ends, codes):
                         read, added = filled.read, filled.added
                         progress(file.buffer.tell())
             except (Full, Unusable) as error:
+                _tell(refused)
                 raise Stop(str(error), 2) from error
         out.print(f"{name}: {read:,} codes read, {added:,} new; the list ends {ends:%Y-%m-%d %H:%M} UTC")
-        for line, reason in refused.first:
-            err.print(f"  line {line}: {reason}", markup=False)
-        if refused.count:
-            err.print(f"refused: {refused.count:,} lines")
+        _tell(refused)
         return 130 if stop.is_set() else 1 if refused.count else 0
 
     return run(work)
+
+
+def _tell(refused: Refused) -> None:
+    for line, reason in refused.first:
+        err.print(f"  line {line}: {reason}", markup=False)
+    if refused.count:
+        err.print(f"refused: {refused.count:,} {'line' if refused.count == 1 else 'lines'}")
+
+
+def _texts(path: Path, file: Any) -> Any:
+    """The file; raises `Unusable` where it begins as no text does."""
+    if NO_TEXT.search(file.buffer.peek(START)[:START]):
+        raise Unusable(f"{path} is no text: codes stand in it one a line")
+    return file
+
+
+def _some(path: Path, codes: Iterator[str]) -> Iterator[str]:
+    """The codes; raises `Unusable` before a list is made where there are none."""
+    first = next(codes, None)
+    if first is None:
+        raise Unusable(f"{path} has no code in it")
+    return chain((first,), codes)
 
 
 def _codes(file: Iterator[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:

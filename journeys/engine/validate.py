@@ -77,7 +77,8 @@ def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
 
 def _setting(found: Definitions, channel: str | None = None) -> Setting:
     """What a template may name: blocks and catalogs where these files have any, else whatever the workspace has."""
-    return Setting(channel, found.named("content_block") or None, found.named("catalog") or None)
+    selections = {name: [each.name for each in one.value.selections] for name, one in found.catalogs.items()}
+    return Setting(channel, found.named("content_block") or None, found.named("catalog") or None, selections)
 
 
 def _liquid_of(

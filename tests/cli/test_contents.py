@@ -11,6 +11,8 @@ from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from journeys.engine.store import Database
 from tests.canvas.test_catalogs import FOOTER, SHOES
 from tests.cli.test_commands import journeys
@@ -92,3 +94,30 @@ async def test_a_list_of_codes_is_filled_from_a_file_and_shown(db: Database, tmp
     assert "spring" in shown.out
     for wrong in ("soon", "2020-01-01", "2099-01-01"):
         assert (await journeys(*words, wrong, url=db.url, cwd=tmp_path)).code == 2
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (b"", "codes.csv has no code in it"),
+        (b"code\n\n", "codes.csv has no code in it"),
+        (b"x" * 201, "line 1: a code has 1 to 200 characters"),
+        (b"\x89PNG\r\n\x1a\nabc\n", "codes.csv is no text"),
+        ("code\nONE\n".encode("utf-16"), "codes.csv is no text"),
+    ],
+)
+async def test_a_file_without_codes_makes_no_list(
+    db: Database, tmp_path: Path, given: bytes, told: str
+) -> None:
+    """P3, P4: a list without codes would abort every message that names it."""
+    (tmp_path / "shoes.yaml").write_text(SHOES, encoding="utf-8")
+    await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
+    (tmp_path / "codes.csv").write_bytes(given)
+    ends = f"{datetime.now(UTC) + timedelta(days=30):%Y-%m-%d}"
+
+    refused = await journeys(
+        "promotions", "import", "n4", "codes.csv", "--expires", ends, url=db.url, cwd=tmp_path
+    )
+
+    assert (refused.code, refused.out, told in refused.err) == (2, "", True), refused
+    assert await db.pool.fetchval("select count(*) from promotion_lists") == 0

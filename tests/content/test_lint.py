@@ -13,7 +13,9 @@ from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import EMAIL, NAMESPACES, STANDARD
 from journeys.engine.validate import validate
 
-EMAILS = Setting("email", blocks={"footer"}, catalogs={"shoes"})
+EMAILS = Setting(
+    "email", blocks={"footer"}, catalogs={"shoes", "hats"}, selections={"shoes": ["on_sale"], "hats": []}
+)
 FOUND = [
     ("E1", "a\n {{ x | foo }}", "J302", 2, 9, "no filter “foo”"),
     ("E1", "{% foo %}", "J302", 1, 4, "no tag “foo”"),
@@ -31,6 +33,8 @@ FOUND = [
     ("B1", "{% assign x = {{content_blocks.${foter}}} %}", "J311", 1, 17, "no content block"),
     ("K2", "{% catalog_items shoos 1 %}", "J311", 1, 18, "no catalog “shoos” (did you mean “shoes”?)"),
     ("K2", "{% catalog_selection_items shoos on_sale %}", "J311", 1, 28, "no catalog"),
+    ("K4", "{% catalog_items shoes 1 :rerendr %}", "J906", 1, 26, "“:rerendr” is no option (did you mean “:rerender”?)"),
+    ("K3", "{% catalog_selection_items shoes on_sail %}", "J911", 1, 34, "the catalog “shoes” has no selection “on_sail” (did you mean “on_sale”?)"),
     ("L11", "Dear\n you, ${first_name}", "J902", 2, 7, "“${first_name}” stays as it is (write {{${first_name}}})"),
     ("L11", "a custom_attribute.${x} b", "J902", 1, 3, "stays as it is"),
     ("L11", "{% if true %}  \n ${city}{% endif %}", "J902", 2, 2, "stays as it is"),
@@ -66,6 +70,7 @@ def test_what_looks_wrong_is_found_at_its_place(
     "{{ custom_attribute.${zip code} }}{{event_properties.${songs}[0].album}}{{custom_attribute.${cart[0]}.x}}",
     "{{content_blocks.${footer}}}{{ set_by_the_block }}",
     "{% catalog_items shoes 1 %}{{items[0].x}}{% catalog_items {{context.${any}}} 1 %}",
+    "{% catalog_selection_items shoes on_sale :rerender %}{% catalog_selection_items hats any %}{% catalog_selection_items shoes {{context.${any}}} %}",
     "{% connected_content https://a.example :save r :retry %}{{r.x}}{% shopping_cart c %}{{shopping_cart.x}}",
     "{% connected_content https://a.example %}{{connected.x}}",
     "{% for x in (1..3) %}{{ forloop.index }}{{ x }}{% endfor %}{% assign y = 1 %}{{ y }}{% capture z %}a{% endcapture %}{{ z }}",

@@ -22,6 +22,8 @@ FRESH = 5.0
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+SHARED = re.compile(r"\*\.((co|com|org|net|gov|edu|ac|or|ne|go)\.[a-z]{2}|[^.]+)")
+"""Wildcards for what thousands of owners share: `*.com`, `*.co.uk`."""
 HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,200}")
 
 
@@ -90,6 +92,8 @@ async def store(
     for domain in domains:
         if not DOMAIN.fullmatch(domain):
             raise Unfit(f"“{domain}” is no domain: api.example.com, or *.example.com for all hosts under it")
+        if SHARED.fullmatch(domain):
+            raise Unfit(f"“{domain}” is not one owner's: name the domain too, as in *.example{domain[1:]}")
     if kind == "basic" and set(secrets) != {"username", "password"}:
         raise Unfit("a basic credential has a username and a password")
     if kind == "headers" and not secrets:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from zoneinfo import available_timezones
 
@@ -40,12 +40,13 @@ LONG = 100_000
 class Setting:
     """Where a template stands: its channel (None: in a step that sends nothing), and what there is to name.
 
-    `blocks` and `catalogs`: None where they are not known.
+    `blocks` and `catalogs`: None where they are not known. `selections`: by their catalogs, as far as they are known.
     """
 
     channel: str | None = None
     blocks: Collection[str] | None = None
     catalogs: Collection[str] | None = None
+    selections: Mapping[str, Collection[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,16 @@ def _catalog(node: ItemsNode | SelectionNode, setting: Setting) -> Iterator[_Fou
     if constant and setting.catalogs is not None and name not in setting.catalogs:
         hint = meant(name, setting.catalogs)
         yield first.token.start_index, "J311", f"there is no catalog “{name}”", hint
+    for word in node.named[1:]:
+        if word.token.value.startswith(":"):
+            hint = meant(word.token.value, (":rerender",))
+            yield word.token.start_index, "J906", f"“{word.token.value[:40]}” is no option", hint
+    known = setting.selections.get(name, ()) if isinstance(node, SelectionNode) else ()
+    second = node.named[1]
+    named = second.token.value
+    if known and named not in known and all(isinstance(part, ContentNode) for part in second.nodes):
+        message = f"the file of the catalog “{name}” has no selection “{named}”"
+        yield second.token.start_index, "J911", message, meant(named, known)
 
 
 def _filters(expression: Expression) -> Iterator[Filter]:

@@ -47,7 +47,7 @@ async def content(
 ) -> Mapping[str, Any]:
     """The rendered fields of a template.
 
-    Raises `Aborted`, `RenderError`, `TemplateError`; and `Retry`, but only where no field aborted (A4, C3).
+    Raises `Aborted`; `RenderError` and `TemplateError`, whose texts begin with the field that they are about; and `Retry`, but only where no field aborted (A4, C3).
     """
     fields = _Fields(values, services)
     match template:
@@ -56,13 +56,13 @@ async def content(
         case WebhookTemplate():
             made = {
                 "method": template.method,
-                "url": (await fields.text(template.url)).strip(),
-                "headers": await fields.all(template.headers),
-                "json_body": await fields.all(template.body),
-                "text": None if template.text is None else await fields.text(template.text),
+                "url": (await fields.text("url", template.url)).strip(),
+                "headers": await fields.all("headers", template.headers),
+                "json_body": await fields.all("body", template.body),
+                "text": None if template.text is None else await fields.text("text", template.text),
             }
         case ChannelTemplate():
-            made = await fields.all(template.content)
+            made = await fields.all("", template.content)
         case _:
             raise AssertionError(f"there is no other template: {template!r}")
     if services.retry is not None:
@@ -77,22 +77,25 @@ class _Fields:
         self._values = values
         self._services = services
 
-    async def text(self, source: str, compiler: Callable[[str], Compiled] = compile) -> str:
+    async def text(self, name: str, source: str, compiler: Callable[[str], Compiled] = compile) -> str:
         """A field."""
         try:
             return await compiler(source).render_async(self._values, self._services)
         except Retry as retry:
             self._services.retry = retry
             return ""
+        except (RenderError, TemplateError) as error:
+            error.args = (f"{name}, {error}",)
+            raise
 
-    async def all(self, value: Any) -> Any:
-        """A value with all texts within it rendered."""
+    async def all(self, name: str, value: Any) -> Any:
+        """A value with all texts within it rendered. `name`: the field that it is; nothing for all fields together."""
         if isinstance(value, str):
-            return await self.text(value)
+            return await self.text(name, value)
         if isinstance(value, Mapping):
-            return {name: await self.all(part) for name, part in value.items()}
+            return {key: await self.all(f"{name}.{key}".lstrip("."), part) for key, part in value.items()}
         if isinstance(value, list | tuple):
-            return [await self.all(part) for part in value]
+            return [await self.all(f"{name}.{place}", part) for place, part in enumerate(value)]
         return value
 
 
@@ -103,15 +106,17 @@ async def _email(
     if sender is None:
         raise RenderError("neither the template nor the workspace has a sender")
     text = template.text if template.text is not None else strip_for_text(template.html)
-    html = await fields.text(template.html, compile_html if template.html_comments == "removed" else compile)
+    html = await fields.text(
+        "html", template.html, compile_html if template.html_comments == "removed" else compile
+    )
     if template.preheader:
-        preheader = await fields.text(template.preheader)
+        preheader = await fields.text("preheader", template.preheader)
         html = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>{html}'
     return {
         "sender_name": sender.name,
         "sender": sender.address,
-        "subject": await fields.text(template.subject),
+        "subject": await fields.text("subject", template.subject),
         "html": html if profile.standard.get("email_click_tracking_disabled") else links.rewritten(html),
-        "text": await fields.text(text),
+        "text": await fields.text("text", text),
         "unsubscribe": links.unsubscribe,
     }

@@ -152,6 +152,8 @@ async def test_without_a_key_nothing_is_stored(db: Database) -> None:
         ("a b", "basic", ["a.example"], {"username": "u", "password": SECRET}),
         ("a", "basic", [], {"username": "u", "password": SECRET}),
         ("a", "basic", ["https://a.example/"], {"username": "u", "password": SECRET}),
+        ("a", "basic", ["*.com"], {"username": "u", "password": SECRET}),
+        ("a", "basic", ["a.example", "*.co.uk."], {"username": "u", "password": SECRET}),
         ("a", "basic", ["*"], {"username": "u", "password": SECRET}),
         ("a", "basic", ["a.example"], {"username": SECRET}),
         ("a", "headers", ["a.example"], {}),

@@ -185,6 +185,18 @@ async def test_an_abort_is_stronger_than_a_retry_in_whichever_field_it_stands(
     ]
 
 
+@pytest.mark.parametrize(("where", "name"), [("before", "body.said"), ("after", "headers.X-Late")])
+async def test_an_error_names_the_field_that_it_is_about(
+    db: Database, receiver: Receiver, where: str, name: str
+) -> None:
+    """E3, E5"""
+    await sent(db, asks(receiver, **{where: "a {{ 1 | divided_by: 0 }}"}))
+
+    [(fact, data)] = await facts(db)
+    assert (fact, data["reason"]) == ("aborted", "template_parse_error")
+    assert data["text"] == f"{name}, line 1, column 10: a number is divided by zero"
+
+
 async def test_private_addresses_are_not_called_and_their_answers_in_no_message(
     db: Database, receiver: Receiver
 ) -> None:
