@@ -317,7 +317,7 @@ async def _history(client: Client, db: Database, count: int, queue: str) -> dict
 
 
 async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float | str]:
-    """All of it."""
+    """The journeys."""
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
@@ -355,8 +355,6 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
                     )
                     results[f"cpu_ms.{side}.{name}"] = round(statistics.median(r.cpu for r in runs), 1)
                 _say({key: value for key, value in results.items() if key.endswith(name)})
-    results.update(measure())
-    results.update(liquid.measure())
     results["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return results
 
@@ -385,6 +383,7 @@ if __name__ == "__main__":
         _say(part)
         leave()
     found = asyncio.run(run(given.count, given.pairs, given.stories))
+    found |= measure() | liquid.measure()
     if tuple(given.stories) == STORIES:
         RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     _say(found)
