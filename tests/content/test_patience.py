@@ -11,7 +11,17 @@ from random import Random
 import pytest
 
 from bench.hostile import EATERS, VALUES, World
-from journeys.engine.content import Aborted, Call, RenderError, Reply, Retry, Services, compile, context
+from journeys.engine.content import (
+    Aborted,
+    Call,
+    RenderError,
+    Reply,
+    Retry,
+    Services,
+    compile,
+    context,
+    patience,
+)
 from journeys.engine.content.limits import Limits
 from journeys.engine.content.patience import PORTION, SLICE, THREADS
 
@@ -99,8 +109,9 @@ def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
 @pytest.mark.parametrize("source", [
     "{{ custom_attribute.${many} | sort | size }}{% random %}", "{{ custom_attribute.${long} | strip_html | size }}{% random %}",
 ])  # fmt: skip
-def test_a_filter_is_given_much_in_a_thread_only(source: str) -> None:
+def test_a_filter_is_given_much_in_a_thread_only(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing interrupts a filter, so the event loop would stand still until it is done."""
+    monkeypatch.setattr(patience, "SLICE", 0.9)  # its size alone decides, on the slowest machine too
     for size, thread in ((PORTION, "MainThread"), (PORTION + 1, "rendering")):
         given, lots = {"many": ["a"] * size, "long": "<" * size}, Lots()
         asyncio.run(
