@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, overload
 
 _HALF = re.compile("[\ud800-\udfff]")
 _STRANGE = re.compile("[\0\ud800-\udfff]")
@@ -20,6 +20,10 @@ _ESCAPE = re.compile(
 """An escape in JSON: a whole pair, the first group half of one, the second U+0000; any other, so that none is cut."""
 
 
+@overload
+def mended(value: str) -> str: ...
+@overload
+def mended(value: Any) -> Any: ...
 def mended(value: Any) -> Any:
     """The value without them, however deep they lie: U+0000 is left out, half a pair becomes U+FFFD.
 
@@ -41,6 +45,18 @@ def mended_json(text: str) -> str:
     if _STRANGE_ESCAPE.search(text) is None:
         return text
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else "" if found[2] else found[0], text)
+
+
+def foreign(text: str) -> str:
+    """The first character beyond ASCII; nothing where there is none."""
+    return next((sign for sign in text if not sign.isascii()), "")
+
+
+def header_fault(name: str, text: str) -> str:
+    """Why a header cannot hold this text; nothing where it can."""
+    found = foreign(text)
+    said = f"the header {name} holds “{found}”: headers take ASCII only; encode it, e.g. by url_encode"
+    return said if found else ""
 
 
 def strange(value: Any) -> str:

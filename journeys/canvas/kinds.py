@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
+from journeys.canvas.characters import foreign
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
 from journeys.canvas.problems import meant, wrong
@@ -65,8 +66,8 @@ class EmailTemplate(Frozen):
 
 
 def _header(text: str) -> str:
-    found = next((sign for sign in text if not sign.isascii()), None)
-    if found is not None and "{" not in text:
+    found = foreign(text)
+    if found and "{" not in text:
         raise wrong("J103", f"a header holds “{found}”; headers take ASCII characters only")
     return text
 

@@ -32,6 +32,11 @@ class Problem:
     hint: str = ""
 
     @property
+    def identity(self) -> tuple[str, Where, str]:
+        """What makes two problems the same, whatever is advised."""
+        return self.code, self.where, self.message
+
+    @property
     def warning(self) -> bool:
         """Whether the definition may run all the same."""
         return self.code.startswith("J9")
@@ -110,6 +115,11 @@ CODES = {
     "J911": "A warning: a template names a selection that the file of its catalog does not have.",
 }
 """Every code with what it means; the docs have a page of them."""
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """As they are shown: each once, by its place and its code."""
+    return sorted(set(problems), key=lambda problem: (problem.where, problem.code))
 
 
 MANY, SHOWN = 20, 10

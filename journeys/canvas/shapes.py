@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -55,7 +55,12 @@ def shape_problems(
             continue  # it is there under a name that is nearly right
         path, rest = _path(data, (*below, *loc))
         problems.append(_problem(detail, root, data, path, rest, places))
-    unique = {(problem.code, problem.where, problem.message): problem for problem in problems}
+    return distinct(problems)
+
+
+def distinct(problems: Iterable[Problem]) -> list[Problem]:
+    """Each once, by its place: pydantic says some of them more than once."""
+    unique = {problem.identity: problem for problem in problems}
     return sorted(unique.values(), key=lambda problem: problem.where)
 
 

@@ -13,7 +13,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from journeys.canvas.canvas import Canvas, Variant
 from journeys.canvas.places import Path, Places
 from journeys.canvas.problems import Problem, nearest
-from journeys.canvas.shapes import shape_problems, unknown_key
+from journeys.canvas.shapes import distinct, shape_problems, unknown_key
 from journeys.canvas.steps import STEP_TYPES, AnyStep, Step
 from journeys.canvas.steps.base import Branch
 
@@ -55,8 +55,7 @@ def sketch(body: Mapping[str, Any], places: Places) -> tuple[Canvas, list[Proble
     """
     reader = _Reader(body, places)
     canvas = reader.canvas()
-    unique = {(one.code, one.where, one.message): one for one in reader.problems}
-    return canvas, sorted(unique.values(), key=lambda problem: problem.where)
+    return canvas, distinct(reader.problems)
 
 
 class _Reader:
@@ -170,29 +169,31 @@ class _Reader:
 
     def _read(self, model: Any, given: Any, path: Path) -> Any:
         """The value, without the parts that cannot be read if it can do without; None where it cannot."""
-        error = self._report(lambda: model.model_validate(given), path)
-        if error is None:
-            return model.model_validate(given)
         try:
-            return model.model_validate(_kept(error, given))
+            return model.model_validate(given)
+        except ValidationError as error:
+            self._told(error, path)
+            kept = _kept(error, given)
+        try:
+            return model.model_validate(kept)
         except ValidationError:
             return None
 
-    def _report(self, read: Callable[[], Any], path: Path) -> ValidationError | None:
+    def _report(self, read: Callable[[], Any], path: Path) -> None:
         try:
             read()
         except ValidationError as error:
-            self.problems += shape_problems(error, "canvas", self._body, self._places, below=path)
-            return error
-        return None
+            self._told(error, path)
+
+    def _told(self, error: ValidationError, path: Path) -> None:
+        self.problems += shape_problems(error, "canvas", self._body, self._places, below=path)
 
     def _look(self, check: Callable[[], Any], path: Path) -> None:
         try:
             check()
         except PydanticCustomError as error:
             detail = InitErrorDetails(type=error, loc=(), input=None)
-            failed = ValidationError.from_exception_data("canvas", [detail])
-            self.problems += shape_problems(failed, "canvas", self._body, self._places, below=path)
+            self._told(ValidationError.from_exception_data("canvas", [detail]), path)
 
 
 def _kept(error: ValidationError, given: Any) -> Any:

@@ -38,6 +38,11 @@ Later = Annotated[None, BeforeValidator(_absent)]
 """The type of a field that a later version brings."""
 
 
+def is_liquid(value: Any) -> bool:
+    """Whether a value is a text with anything to render in it."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
 def texts(value: Any, where: tuple[str | int, ...]) -> dict[tuple[str | int, ...], str]:
     """All texts within a value, each by its path."""
     if isinstance(value, str):

@@ -14,7 +14,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from journeys.canvas.problems import Problem, Refused
+from journeys.canvas.problems import Problem
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -38,13 +38,6 @@ def show_problems(problems: list[Problem]) -> None:
     """Print problems, one a line."""
     for problem in problems:
         err.print(str(problem), style="yellow" if problem.warning else "red", markup=False, soft_wrap=True)
-
-
-def not_published(refused: Refused) -> Stop:
-    """Show what is wrong with definitions, and stop."""
-    show_problems(refused.problems)
-    count = sum(not problem.warning for problem in refused.problems)
-    return Stop(f"nothing was published: {count} problem{'s' if count > 1 else ''}")
 
 
 def print_json(value: Any) -> None:

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 from journeys.cli.console import Stop, bar, err, out, run
 from journeys.cli.places import database, workspace
-from journeys.engine.intake.catalog_csv import Items, import_items
-from journeys.engine.intake.csv import Imported, Unusable, import_file, size_of
+from journeys.engine.intake.catalog_csv import import_items
+from journeys.engine.intake.csv import Imported, Unusable, import_file
+from journeys.engine.intake.files import Outcome, size_of
 from journeys.engine.ports import Silent
 from journeys.engine.published import Published
 from journeys.engine.store.timekeeping import read_clock
@@ -60,7 +61,7 @@ def import_(
                         "stop": stop,
                         "after_line": after_line,
                     }
-                    result: Imported | Items
+                    result: Outcome
                     if catalog is not None:
                         result = await import_items(db, publication.workspace, catalog, path, **more)
                     else:
@@ -81,7 +82,7 @@ def beside(path: Path) -> Path | None:
     return path.with_suffix(".refused.csv") if path.name else None
 
 
-def _told(result: Imported | Items, path: Path, report: Path | None) -> None:
+def _told(result: Outcome, path: Path, report: Path | None) -> None:
     people = ""
     if isinstance(result, Imported):
         people = f" ({result.created:,} people created, {result.updated:,} updated)"

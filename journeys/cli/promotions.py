@@ -16,7 +16,8 @@ from rich.table import Table
 from journeys.cli.console import Stop, bar, err, out, run
 from journeys.cli.places import database, workspace
 from journeys.engine.clock import Clock
-from journeys.engine.intake.csv import Unusable, opened
+from journeys.engine.intake.columns import Unusable
+from journeys.engine.intake.files import opened, size_of
 from journeys.engine.intake.rows import rows
 from journeys.engine.intake.times import instant
 from journeys.engine.promotions import Full, code_of, end_of, filling, lists
@@ -66,11 +67,10 @@ def import_(name: str, path: Path, *, expires: str, workspace_name: Workspace = 
         async with database() as db:
             publication = await workspace(db, workspace_name)
             refused = Refused()
-            size = path.stat().st_size if path.exists() else 0
             read = added = 0
             try:
                 end_of(ends, Clock().now())
-                with opened(path) as file, bar(path.name, size) as progress:
+                with opened(path) as file, bar(path.name, size_of(path)) as progress:
                     codes = _some(path, _codes(_texts(path, file), refused, stop))
                     async for filled in filling(db, publication.workspace, name, ends, codes):
                         read, added = filled.read, filled.added

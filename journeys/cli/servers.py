@@ -19,22 +19,21 @@ from temporalio.worker import Worker
 from journeys.api.app import app
 from journeys.api.services import Services
 from journeys.canvas.loading import read
-from journeys.canvas.problems import Refused
-from journeys.canvas.text import Definitions
+from journeys.canvas.problems import in_order
 from journeys.canvas.times import span
 from journeys.channels.base import kinds
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.cli.console import Stop, err, not_published, out, run, show_problems
+from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.logs import log_to
 from journeys.cli.places import embedded, home, migrated
-from journeys.engine.catalogs.schema import Conflict
+from journeys.cli.store import put
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.courier import PublicSettings
 from journeys.engine.keys import ALL, Taken, create_key
 from journeys.engine.names import Unnamed, workspace_name
-from journeys.engine.publishing import publish, workspace_of
+from journeys.engine.publishing import workspace_of
 from journeys.engine.store.database import Database
 from journeys.engine.store.timekeeping import OtherScale, keep_clock
 from journeys.engine.validate import ABSENT, problems_of
@@ -278,7 +277,7 @@ def dev(
     found = read(paths) if paths else None
     early = [] if found is None else [*found.problems, *problems_of(found, kinds())]
     if any(not problem.warning and problem.code not in ABSENT for problem in early):
-        show_problems(sorted(set(early), key=lambda problem: (problem.where, problem.code)))
+        show_problems(in_order(early))
         raise Stop("nothing was started")
 
     async def work(stop: asyncio.Event) -> int:
@@ -289,7 +288,7 @@ def dev(
             given["public_url"] = PublicSettings().public_url
         async with everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at):
             if found is not None:
-                await _publish(parts.db, workspace, found)
+                await put(parts.db, workspace, found)
             identity = await workspace_of(parts.db, workspace)
             key = await _key(parts.db, identity)
             mailbox.arrived = _arrived
@@ -311,15 +310,6 @@ def dev(
 def _pace(clock: Clock) -> str:
     now = f"it is {clock.now():%Y-%m-%d %H:%M} UTC here"
     return now if clock.scale == 1.0 else f"{now}; a day passes in {86400 / clock.scale:.4g} s"
-
-
-async def _publish(db: Database, workspace: str, found: Definitions) -> None:
-    try:
-        show_problems((await publish(db, workspace, found, channels=kinds())).warnings)
-    except Refused as refused:
-        raise not_published(refused) from refused
-    except Conflict as conflict:
-        raise Stop(f"nothing was published: {conflict}") from conflict
 
 
 async def _key(db: Database, workspace: int) -> str | None:

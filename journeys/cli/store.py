@@ -12,8 +12,9 @@ from cyclopts import Parameter
 
 from journeys.canvas.loading import read
 from journeys.canvas.problems import Refused
+from journeys.canvas.text import Definitions
 from journeys.channels.base import kinds
-from journeys.cli.console import Stop, err, not_published, out, run, show_problems
+from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.places import database, workspace
 from journeys.engine.catalogs.schema import Conflict
 from journeys.engine.intake.objects import identifier_of
@@ -23,8 +24,9 @@ from journeys.engine.people.attributes import fits
 from journeys.engine.people.identify import Identifier
 from journeys.engine.ports import Silent
 from journeys.engine.published import Published
+from journeys.engine.publishing import Changes, workspace_of
 from journeys.engine.publishing import publish as run_publication
-from journeys.engine.publishing import workspace_of
+from journeys.engine.store.database import Database
 from journeys.engine.store.timekeeping import read_clock
 from journeys.engine.triggering import CONTEXT_LIMIT, Trigger, Wanted
 
@@ -45,15 +47,7 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
-            try:
-                changes = await run_publication(db, name, found, channels=kinds())
-            except Refused as refused:
-                raise not_published(refused) from refused
-            except Conflict as conflict:
-                raise Stop(f"nothing was published: {conflict}") from conflict
-            except Unnamed as error:
-                raise Stop(str(error), 2) from error
-        show_problems(changes.warnings)
+            changes = await put(db, name, found)
         for word, names in (("new", changes.new), ("changed", changes.changed)):
             for kind, one in names:
                 out.print(f"{word:<8} {kind:<13} {one}")
@@ -63,6 +57,22 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
         return 0
 
     return run(work)
+
+
+async def put(db: Database, workspace: str, found: Definitions) -> Changes:
+    """Publish definitions, and show what they are warned of. Raises `Stop`, with all that is wrong shown."""
+    try:
+        changes = await run_publication(db, workspace, found, channels=kinds())
+    except Refused as refused:
+        show_problems(refused.problems)
+        count = sum(not problem.warning for problem in refused.problems)
+        raise Stop(f"nothing was published: {count} problem{'s' if count > 1 else ''}") from refused
+    except Conflict as conflict:
+        raise Stop(f"nothing was published: {conflict}") from conflict
+    except Unnamed as error:
+        raise Stop(str(error), 2) from error
+    show_problems(changes.warnings)
+    return changes
 
 
 def keys_create(

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.kinds import KINDS, parse
 from journeys.canvas.places import Places
-from journeys.canvas.problems import Problem, Where
+from journeys.canvas.problems import Problem, in_order
 from journeys.canvas.text import Definition, Definitions
 from journeys.engine.validate import problems_of
 
@@ -52,17 +52,12 @@ def problems_together(
 
     What is given replaces what has the same kind and name. What was wrong before is left as it is.
     """
-    before = {_known_by(problem) for problem in problems_of(stands, channels)}
+    before = {problem.identity for problem in problems_of(stands, channels)}
     together = Definitions(broken=given.broken)
     for kind in KINDS:
         together.of(kind).update(stands.of(kind) | given.of(kind))
     after = [*given.problems, *_settings(given, workspace), *problems_of(together, channels)]
-    new = {problem for problem in after if _known_by(problem) not in before}
-    return sorted(new, key=lambda problem: (problem.where, problem.code))
-
-
-def _known_by(problem: Problem) -> tuple[Where, str, str]:
-    return problem.where, problem.code, problem.message
+    return in_order(problem for problem in after if problem.identity not in before)
 
 
 def _settings(given: Definitions, workspace: str) -> Iterator[Problem]:

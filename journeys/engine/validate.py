@@ -11,7 +11,7 @@ from journeys.canvas.kinds import LIQUID, EmailTemplate
 from journeys.canvas.loading import checked, read
 from journeys.canvas.places import Path as Place
 from journeys.canvas.places import Places
-from journeys.canvas.problems import Problem, meant
+from journeys.canvas.problems import Problem, in_order, meant
 from journeys.canvas.text import Definition, Definitions
 from journeys.engine.catalogs.requests import value_faults
 from journeys.engine.content import Template, compile, compile_html
@@ -26,7 +26,7 @@ def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
     """All definitions of these files, and everything that is wrong with them. `channels`: those that are installed."""
     found = read(paths)
     found.problems += problems_of(found, channels)
-    found.problems = sorted(set(found.problems), key=lambda problem: (problem.where, problem.code))
+    found.problems = in_order(found.problems)
     return found
 
 
@@ -116,6 +116,7 @@ def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any])
         elif template is not None and template.channel != step.channel and step.channel in channels:
             message = f"the template “{step.template}” is for {template.channel}, the step “{step.id}” for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
+    setting = _setting(found)
     for path, each in site(canvas.value, places).steps:
         for below, source in each.sources().items():
-            yield from _liquid_of((*path, *below), source, places, _setting(found))
+            yield from _liquid_of((*path, *below), source, places, setting)

@@ -184,31 +184,9 @@ def outputs() -> st.SearchStrategy[str]:
 
 
 VARIABLES = ("v", "kept", "reversed", "limit", "i")
-LOOP = (
-    "index",
-    "index0",
-    "rindex",
-    "rindex0",
-    "first",
-    "last",
-    "length",
-    "parentloop.index",
-    "parentloop.last",
-)
-CELL = (
-    "col",
-    "col0",
-    "row",
-    "index",
-    "index0",
-    "rindex",
-    "rindex0",
-    "first",
-    "last",
-    "col_first",
-    "col_last",
-    "length",
-)
+PLACE = ("index", "index0", "rindex", "rindex0", "first", "last")
+LOOP = (*PLACE, "length", "parentloop.index", "parentloop.last")
+CELL = ("col", "col0", "row", *PLACE, "col_first", "col_last", "length")
 
 
 @st.composite

@@ -207,10 +207,10 @@ ASKED = """
 """
 
 
-async def test_context_steps_read_catalogs_carts_codes_and_blocks(db: Database) -> None:
-    """K1, K3, S1, S2, P1, B1: each is carried along; a code is charged to the step once."""
+async def answered(db: Database, steps: str) -> tuple[Stage, Any, Any]:
+    """The stage, Mel, who has a cart, and her entry after its step has heard what it asked the store."""
     stage = await stocked(db, "x", phrase("foot", "for {{${first_name}}}"))
-    await publish(db, "default", definitions_of(canvas(ASKED)))
+    await publish(db, "default", definitions_of(canvas(steps)))
     stage.published.forget(stage.workspace)
     await fill(db, stage.workspace, "spring", MONDAY + timedelta(days=1), ["ONE", "TWO"])
     await told(stage, cart_event("cart_updated", 5, products=[SHOE]))
@@ -221,6 +221,12 @@ async def test_context_steps_read_catalogs_carts_codes_and_blocks(db: Database) 
     fetcher = Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db))
     assert await fetcher.drain_once() == 1
     await stage.burst(entry)
+    return stage, mel, entry
+
+
+async def test_context_steps_read_catalogs_carts_codes_and_blocks(db: Database) -> None:
+    """K1, K3, S1, S2, P1, B1: each is carried along; a code is charged to the step once."""
+    stage, _, entry = await answered(db, ASKED)
 
     assert await carried(stage, entry) == {
         "title": "Bold", "best": "a", "cheap": ["a", "b"], "total": 19, "code": "ONE", "foot": "for Mel",
@@ -250,18 +256,7 @@ KEPT = """
 
 async def test_user_updates_read_catalogs_carts_codes_and_blocks(db: Database) -> None:
     """UPD-3, K1, K3, S1, S2, P1, B1: a code is charged to the step once, wherever it stands."""
-    stage = await stocked(db, "x", phrase("foot", "for {{${first_name}}}"))
-    await publish(db, "default", definitions_of(canvas(KEPT)))
-    stage.published.forget(stage.workspace)
-    await fill(db, stage.workspace, "spring", MONDAY + timedelta(days=1), ["ONE", "TWO"])
-    await told(stage, cart_event("cart_updated", 5, products=[SHOE]))
-    await db.pool.execute("update people set first_name = 'Mel', attributes = $1", {"last_seen": "b"})
-    [mel] = await people(stage, "mel")
-    [entry] = await stage.enter(mel)
-    await stage.burst(entry)
-    fetcher = Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db))
-    assert await fetcher.drain_once() == 1
-    await stage.burst(entry)
+    _, mel, _ = await answered(db, KEPT)
 
     assert await db.pool.fetchval("select attributes from people where id = $1", mel.id) == {
         "last_seen": "b", "title": "Bold", "best": ["a"], "cheap": {"ids": "a+b"}, "total": "19.0", "code": "ONE",

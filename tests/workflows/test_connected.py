@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import UUID
 
 import pytest
 from temporalio.client import Client
@@ -10,7 +11,7 @@ from temporalio.client import Client
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.store import Database
 from tests.receiver import Receiver
-from tests.stage import canvas, live_stage, webhook
+from tests.stage import Stage, canvas, live_stage, webhook
 
 STEPS = """
   - type: context
@@ -21,6 +22,15 @@ STEPS = """
     when: {{context: size, more_than: 40}}
     steps: [{{type: message, id: tell, channel: webhook, template: hook}}]
 """
+
+
+async def until_sent(stage: Stage, entry: UUID) -> None:
+    """Wait for the message."""
+
+    async def sent() -> bool:
+        return ("sent", "tell") in await stage.facts(entry)
+
+    await stage.until(sent, "the message")
 
 
 @pytest.mark.parametrize("workflow", ["always", "when_waiting"])
@@ -45,11 +55,7 @@ async def test_a_service_that_is_busy_twice_and_then_answers_holds_the_entry_and
             assert (await stage.row(entry))["step"] == "ask"
             await db.pool.execute("update fetches set not_before = now()")
         await stage.all_ended()
-
-        async def sent() -> bool:
-            return ("sent", "tell") in await stage.facts(entry)
-
-        await stage.until(sent, "the message")
+        await until_sent(stage, entry)
         client = await Client.connect(temporal)
         handle = client.get_workflow_handle(f"{entry}:0")
         for _ in range(100):
@@ -95,11 +101,7 @@ async def test_a_user_update_waits_for_a_busy_service_and_nothing_of_it_is_in_th
         await stage.until(paused, "the first try")
         await db.pool.execute("update fetches set not_before = now()")
         await stage.all_ended()
-
-        async def sent() -> bool:
-            return ("sent", "tell") in await stage.facts(entry)
-
-        await stage.until(sent, "the message")
+        await until_sent(stage, entry)
         client = await Client.connect(temporal)
         history = (await client.get_workflow_handle(f"{entry}:0").fetch_history()).to_json()
 

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from journeys.canvas.arithmetic import plus
 from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.values import is_liquid
 from journeys.canvas.vocabulary import Answered, End, Event, Fetch, Go, Outcome, Wait, Woke
 
 ASKING: Final = re.compile(
@@ -19,11 +20,6 @@ ASKING: Final = re.compile(
 
 PATIENCE = timedelta(hours=72)
 """How long an entry waits for others at the most. Long before, whoever asks them has given up (CXS-4)."""
-
-
-def is_liquid(text: str) -> bool:
-    """Whether there is anything to render in a text."""
-    return "{{" in text or "{%" in text
 
 
 class Asking(Step):

@@ -20,6 +20,7 @@ from journeys.canvas.catalogs import (
     selection_faults,
 )
 from journeys.canvas.problems import meant
+from journeys.canvas.values import is_liquid
 from journeys.engine.catalogs.values import Refused, coerced
 from journeys.engine.content import TemplateError, compile
 
@@ -164,13 +165,8 @@ def value_faults(selection: Selection, types: Mapping[str, str]) -> list[Fault]:
     return wrongs
 
 
-def is_liquid(value: Any) -> bool:
-    """Whether a filter's value is asked anew for every message."""
-    return isinstance(value, str) and ("{{" in value or "{%" in value)
-
-
 def _value_fault(each: SelectionFilter, type_: str | None) -> str | None:
-    if is_liquid(each.value):
+    if is_liquid(each.value):  # it is asked anew for every message
         try:
             template = compile(str(each.value))
         except TemplateError as error:

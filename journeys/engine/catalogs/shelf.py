@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.catalogs import Selection
+from journeys.canvas.values import is_liquid
 from journeys.engine.catalogs import items
-from journeys.engine.catalogs.requests import is_liquid
 from journeys.engine.catalogs.selecting import NoAnswer, question
 from journeys.engine.content import Services, Values, compile
 from journeys.engine.store.database import Database

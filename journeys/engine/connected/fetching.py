@@ -14,12 +14,13 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from journeys.canvas.characters import mended
 from journeys.canvas.steps import Context, UserUpdate
-from journeys.canvas.steps.asking import is_liquid
+from journeys.canvas.values import is_liquid
 from journeys.canvas.vocabulary import NOTHING
 from journeys.engine.clock import Clock
 from journeys.engine.connected.caller import NO_ANSWER, host_of
-from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile, storable
+from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
 from journeys.engine.content.services import Call, Reply, Retry
 from journeys.engine.delivery.bell import listening
 from journeys.engine.logs import logger
@@ -175,7 +176,7 @@ class Writer:
             raise
         if self._watched.failed:
             raise CallFailed(self._watched.failed)
-        return storable(text)
+        return mended(text)
 
 
 async def fetched(step: Context, given: Values, writer: Writer) -> Found:

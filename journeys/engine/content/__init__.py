@@ -12,7 +12,6 @@ from journeys.engine.content.render import (
     compile_html,
     problems,
     render_value,
-    storable,
 )
 from journeys.engine.content.services import Aborted, Call, Reply, Retry, Services
 
@@ -31,7 +30,6 @@ __all__ = [
     "compile_html",
     "problems",
     "render_value",
-    "storable",
     "strip_for_text",
     "without_comments",
 ]

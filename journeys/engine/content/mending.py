@@ -7,7 +7,6 @@ be read.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from liquid import Token
@@ -50,7 +49,7 @@ class Mended:
 def mended(source: str, dialect: Dialect) -> Mended:
     """The errors of a template, `MOST` at most, and what stands beside them."""
     found = Mended()
-    tokens = list(_scanned(source, dialect, found))
+    tokens = _scanned(source, dialect, found)
     unbalanced = bool(found.errors)
     for _ in range(2 * MOST):
         if len(found.errors) >= MOST:
@@ -77,7 +76,7 @@ def _follows(error: LiquidSyntaxError) -> bool:
     return isinstance(error, Unbalanced) and (error.known or name.startswith("end"))
 
 
-def _scanned(source: str, dialect: Dialect, found: Mended) -> Iterator[Token]:
+def _scanned(source: str, dialect: Dialect, found: Mended) -> list[Token]:
     """The tokens of what can be scanned."""
     tokens: list[Token] = []
     while len(found.errors) < MOST:
@@ -95,7 +94,7 @@ def _scanned(source: str, dialect: Dialect, found: Mended) -> Iterator[Token]:
             source = source[:at] + " " * (end - at) + source[end:]
         else:
             break
-    return iter(tokens)
+    return tokens
 
 
 OPENING = (TOKEN_OUTPUT, TOKEN_TAG)

@@ -10,7 +10,7 @@ from functools import cached_property, partial
 from random import SystemRandom
 from typing import Any, cast
 
-from liquid.exceptions import LiquidError, LiquidSyntaxError
+from liquid.exceptions import LiquidError
 
 from journeys.canvas.characters import mended
 from journeys.engine.content.blocks import LEVELS
@@ -119,8 +119,7 @@ class Template:
         It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`patience.py`).
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
-        given, patience = values.globals(), Patience(values.lots, services)
-        given[LOTS] = patience.draw
+        given, patience = _begun(values, services)
         if any(each.calls for each in self.within(services.block)):
             services.values = values
             steps = partial(self._bound.text_async, given, services)
@@ -134,8 +133,7 @@ class Template:
         self, values: Values, services: Services, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree. Raises as `render_async`."""
-        given, patience = values.globals(), Patience(values.lots, services)
-        given[LOTS] = patience.draw
+        given, patience = _begun(values, services)
         services.values = values
         steps = partial(self._bound.text_by_tree_async, given, services)
         return await _settled(patience.text_of_steps(steps, limits), services)
@@ -245,8 +243,6 @@ def parse(source: str, dialect: Dialect = DIALECT) -> Template:
         raise TemplateError(f"a template of more than {SOURCE:,} characters is not read", 1, 1)
     try:
         bound = cast("Bound", dialect.from_string(source))
-    except LiquidSyntaxError as error:
-        raise unread(error, source) from error
     except (LiquidError, RecursionError, ValueError) as error:
         raise unread(error, source) from error
     return Template(source, bound)
@@ -262,13 +258,18 @@ def problems(source: str, compiler: Callable[[str], Template] = compile) -> list
 
 
 def render_value(source: str, values: Values, services: Services | None = None) -> str:
-    """The text that the Liquid of a step's value comes to, within a burst. Raises as `compile` and `Template.render` do."""
-    return storable(compile(source).render(values, services, limits=BRIEF))
+    """The text that the Liquid of a step's value comes to, within a burst: it is to be kept (V11).
+
+    Raises as `compile` and `Template.render` do.
+    """
+    return mended(compile(source).render(values, services, limits=BRIEF))
 
 
-def storable(text: str) -> str:
-    """A text that is to be kept: without characters that cannot be (V11)."""
-    return str(mended(text))
+def _begun(values: Values, services: Services) -> tuple[dict[str, Any], Patience]:
+    """What a rendering sees, and what is remembered from one try of it to the next."""
+    given, patience = values.globals(), Patience(values.lots, services)
+    given[LOTS] = patience.draw
+    return given, patience
 
 
 async def _settled(text: Awaitable[str], services: Services) -> str:

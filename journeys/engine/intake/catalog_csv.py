@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,27 +15,11 @@ from journeys.engine.catalogs.requests import Invalid
 from journeys.engine.catalogs.schema import shared_types, types_of
 from journeys.engine.catalogs.values import Refused, coerced
 from journeys.engine.intake.columns import Unusable
-from journeys.engine.intake.csv import REPORT_COLUMNS, SHOWN, Report, batches, opened
+from journeys.engine.intake.files import REPORT_COLUMNS, Outcome, Report, opened, through
 from journeys.engine.intake.rows import Row, rows
 from journeys.engine.store.database import Database
 
 MOST_COLUMNS = 1000
-
-
-@dataclass(slots=True)
-class Items:
-    """What became of the rows. Lines count from 1, the header being the first.
-
-    `refused` holds the first thousand, as line and reason. `line` is the last that was dealt with: an import that was
-    `stopped` goes on after it, or from the top, which comes to the same.
-    """
-
-    rows: int = 0
-    taken: int = 0
-    refusals: int = 0
-    refused: list[tuple[int, str]] = field(default_factory=list)
-    line: int = 0
-    stopped: bool = False
 
 
 async def import_items(
@@ -48,27 +32,22 @@ async def import_items(
     progress: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     after_line: int = 0,
-) -> Items:
+) -> Outcome:
     """Import a CSV file into a catalog that is there: by its header, each cell of its field's type.
 
     A row makes an item, or lays its columns over the item of its id; an empty cell changes nothing. Wrong rows sink no
-    other. `report`, `progress`, `stop` and `after_line` are those of the import of people. Raises `Unusable`.
+    other. `report`, `progress`, `stop` and `after_line` are those of the import of people: one that was stopped goes on
+    after `line`, or from the top, which comes to the same. Raises `Unusable`.
     """
-    result = Items(line=after_line)
+    result = Outcome(line=after_line)
     with ExitStack() as stack:
         file = stack.enter_context(opened(path))
         lines = rows(file)
         types = await _types(db, workspace, catalog)
         names = _header(next(lines, None), types, path.name)
         refusing = stack.enter_context(Report(report, names, path))
-        for batch in batches(lines, after_line):
-            await _import(db, workspace, catalog, names, batch, result, refusing)
-            result.line = batch[-1].line
-            if progress is not None:
-                progress(file.buffer.tell())
-            if stop is not None and stop.is_set():
-                result.stopped = True
-                break
+        take = partial(_import, db, workspace, catalog, names, result, refusing)
+        await through(file, lines, result, take, progress=progress, stop=stop)
     return result
 
 
@@ -108,9 +87,9 @@ async def _import(
     workspace: int,
     catalog: str,
     names: tuple[str, ...],
-    batch: list[Row],
-    result: Items,
+    result: Outcome,
     report: Report,
+    batch: list[Row],
 ) -> None:
     items: dict[str, dict[str, Any]] = {}
     async with db.transaction() as connection:
@@ -119,10 +98,7 @@ async def _import(
             result.rows += 1
             said = _item(row, names, types)
             if isinstance(said, str):
-                result.refusals += 1
-                if len(result.refused) < SHOWN:
-                    result.refused.append((row.line, said))
-                report.write(row, said)
+                result.refuse(row, said, report)
             else:
                 result.taken += 1
                 items[said["id"]] = {**items.get(said["id"], {}), **said}

@@ -10,6 +10,7 @@ from urllib.parse import unquote
 
 import httpx2
 
+from journeys.canvas.characters import header_fault
 from journeys.engine.outgoing.guard import Guarded, Network
 
 OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})
@@ -24,9 +25,7 @@ def unfit(name: str, text: str) -> str:
     """Why a header cannot be sent as it is; nothing where it can."""
     if any(sign in name + text for sign in "\r\n\0"):
         return "a header may not hold a line end"
-    if found := next((sign for sign in name + text if not sign.isascii()), ""):
-        return f"the header {name} holds “{found}”: headers take ASCII only; encode it, e.g. by url_encode"
-    return ""
+    return header_fault(name, name + text)
 
 
 class Outgoing:

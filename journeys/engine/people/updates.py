@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.steps.asking import is_liquid
+from journeys.canvas.values import is_liquid
 from journeys.canvas.vocabulary import Update
 from journeys.engine.content import Values, render_value
 from journeys.engine.people.profiles import Profile
@@ -90,8 +90,8 @@ def _changed(before: Any, change: Any, text: Callable[[str], str]) -> Any:
 
 def _rendered(value: Any, text: Callable[[str], str]) -> Any:
     match value:
-        case str() if is_liquid(value):
-            return text(value)
+        case str():
+            return text(value) if is_liquid(value) else value
         case Mapping():
             return {name: _rendered(each, text) for name, each in value.items()}
         case list() | tuple():

@@ -23,7 +23,7 @@ def base64_decode(value: Any) -> str:
         decoded = base64.b64decode(as_text(value).encode(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise WrongArgument("base64_decode takes text that is encoded in base 64") from error
-    return str(mended(decoded))
+    return mended(decoded)
 
 
 def url_encode(value: Any) -> str | None:

@@ -12,6 +12,7 @@ from liquid import Environment, RenderContext, Token
 from liquid.ast import BlockNode
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
+from journeys.canvas.characters import header_fault
 from journeys.engine.content.services import Call
 from journeys.engine.content.stringify import stringify
 from journeys.engine.content.tags.parts import Word, filled_async, pieces, text
@@ -83,8 +84,9 @@ class Headers:
         if not isinstance(given, dict):
             raise LiquidSyntaxError('the headers are a JSON object: {"X-Key": "…"}', token=word.token)
         for name, value in given.items():
-            if not stringify(value).isascii() and "{" not in stringify(value):
-                raise LiquidSyntaxError(_not_ascii(name, stringify(value)), token=word.token)
+            written = stringify(value)
+            if "{" not in written and (fault := header_fault(name, written)):
+                raise LiquidSyntaxError(fault, token=word.token)
         named = [
             (text(env, _written(word, name)), text(env, _written(word, stringify(value))))
             for name, value in given.items()
@@ -113,15 +115,10 @@ class Headers:
                 raise LiquidError("the name of a header is not one", token=token)
             if _CONTROL.search(said.replace("\t", " ")):
                 raise LiquidError(f"the header {name} has a line break within", token=token)
-            if not said.isascii():
-                raise LiquidError(_not_ascii(name, said), token=token)
+            if fault := header_fault(name, said):
+                raise LiquidError(fault, token=token)
             found[name] = said
         return found
-
-
-def _not_ascii(name: str, said: str) -> str:
-    found = next(sign for sign in said if not sign.isascii())
-    return f"the header {name} holds “{found}”: headers take ASCII only; encode it, e.g. by url_encode"
 
 
 def _written(word: Word, piece: str) -> Word:

@@ -7,6 +7,7 @@ from typing import Any
 from liquid import Token
 from liquid.exceptions import LiquidError
 
+from journeys.canvas.values import is_liquid
 from journeys.engine.content.context import Rendering
 from journeys.engine.content.limits import Exceeded
 from journeys.engine.content.tags.call import AGAIN
@@ -18,7 +19,7 @@ async def rerendered(value: Any, context: Rendering, token: Token) -> Any:
     Raises LiquidError at the tag where such a text cannot be read.
     """
     if isinstance(value, str):
-        return await _text(value, context, token) if "{{" in value or "{%" in value else value
+        return await _text(value, context, token) if is_liquid(value) else value
     if isinstance(value, dict):
         return {name: await rerendered(part, context, token) for name, part in value.items()}
     if isinstance(value, list):
