@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin
 STAMP := .venv/.installed
-PURE := tests/canvas tests/content $(addprefix tests/engine/,test_machine.py test_golden.py audience intake)
+PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
 .PHONY: help demo test check coverage format bench fuzz readings ruby mutants golden schema docs lock wheel clean
 

@@ -33,13 +33,13 @@ from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.console import leave
 from journeys.engine.clock import Clock
+from journeys.engine.intake.track import track
+from journeys.engine.intake.triggering import Trigger, Wanted
 from journeys.engine.people.identify import Identifier
 from journeys.engine.people.profiles import shard_of
-from journeys.engine.people.track import track
-from journeys.engine.publishing import publish
 from journeys.engine.store import Database, database, migrate
 from journeys.engine.store.embedded import create_database, embedded_postgres
-from journeys.engine.triggering import Trigger, Wanted
+from journeys.engine.workspaces.publishing import publish
 from journeys.plugin import JourneysPlugin
 from journeys.worker import CACHED_WORKFLOWS, WORKFLOW_SLOTS
 from journeys.workflows.server import temporal_server

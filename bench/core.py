@@ -8,7 +8,7 @@ from pathlib import Path
 
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
-from journeys.engine.simulate import simulate
+from journeys.engine.core.simulate import simulate
 
 DEFINITIONS = Path(__file__).parents[1] / "definitions"
 

@@ -18,16 +18,16 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, WorkerTuner
 
 from journeys.channels.base import Channel, installed
-from journeys.engine.burst import Bursts
 from journeys.engine.clock import Clock
-from journeys.engine.connected.content import connected_content
-from journeys.engine.connected.fetching import Fetcher
-from journeys.engine.delivery.bell import NotifyBell
 from journeys.engine.delivery.courier import Courier
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.logs import logger
-from journeys.engine.outside import Outside
-from journeys.engine.published import Published
+from journeys.engine.sources.connected.content import connected_content
 from journeys.engine.store.database import Database
+from journeys.engine.store.notify import NotifyBell
+from journeys.engine.workspaces.outside import Outside
+from journeys.engine.workspaces.published import Published
 from journeys.workflows.activities import Activities
 from journeys.workflows.deliver import Deliver
 from journeys.workflows.entry import EntryAlarm

@@ -26,8 +26,8 @@ import sqlalchemy  # noqa: F401
 import temporalio  # noqa: F401
 
 ROOT = Path(__file__).parents[1]
-MACHINE = ROOT / "journeys" / "engine" / "machine.py"
-TESTS = ["tests/engine/test_machine.py", "tests/engine/test_golden.py"]
+MACHINE = ROOT / "journeys" / "engine" / "core" / "machine.py"
+TESTS = ["tests/engine/core/test_machine.py", "tests/engine/core/test_golden.py"]
 WANTED = 0.85
 SECONDS = 60
 """Of processor time; the machine itself needs a quarter of it, a fault that never ends all of it."""
@@ -163,10 +163,10 @@ def attempt(source: str, file: Path) -> int:
         os.dup2(nothing, 1)
         os.dup2(nothing, 2)
         importlib.import_module("journeys.engine")
-        spec = importlib.util.spec_from_file_location("journeys.engine.machine", file)
+        spec = importlib.util.spec_from_file_location("journeys.engine.core.machine", file)
         assert spec and spec.loader
         module = importlib.util.module_from_spec(spec)
-        sys.modules["journeys.engine.machine"] = module
+        sys.modules["journeys.engine.core.machine"] = module
         spec.loader.exec_module(module)
         plain = ["-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
         os._exit(int(pytest.main(["-q", "-x", *plain, *TESTS])))

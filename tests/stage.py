@@ -16,15 +16,15 @@ from temporalio.worker import Worker
 from uuid_utils.compat import uuid7
 
 from journeys.canvas.text import Definitions, read_text
-from journeys.engine.admission import Entrant, admit
-from journeys.engine.burst import Bursts, Call
 from journeys.engine.clock import Clock
+from journeys.engine.entries.admission import Entrant, admit
+from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.record import New, record
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
-from journeys.engine.people.record import New, record
 from journeys.engine.ports import Silent, Untold
-from journeys.engine.published import Published
-from journeys.engine.publishing import publish
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.publishing import publish
 from journeys.plugin import JourneysPlugin
 
 EMAIL = """

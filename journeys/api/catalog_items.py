@@ -15,9 +15,9 @@ from starlette.routing import BaseRoute, Route
 from journeys.api.door import Work, answer, guarded
 from journeys.api.limits import CATALOG_ITEM, CATALOG_ITEMS
 from journeys.api.services import Services
-from journeys.engine.catalogs import items
-from journeys.engine.catalogs.schema import types_of
-from journeys.engine.keys import Key
+from journeys.engine.sources.catalogs import items
+from journeys.engine.sources.catalogs.schema import types_of
+from journeys.engine.workspaces.keys import Key
 
 SUCCESS = {"message": "success"}
 

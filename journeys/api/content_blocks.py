@@ -14,11 +14,11 @@ from starlette.routing import BaseRoute, Route
 from journeys.api.door import Refusal, answer, guarded
 from journeys.api.services import Services
 from journeys.canvas.content_blocks import ContentBlock, faults
-from journeys.engine import blocks
 from journeys.engine.content import problems
-from journeys.engine.intake.times import instant
-from journeys.engine.keys import Key
-from journeys.engine.published import Publication
+from journeys.engine.core.instants import instant
+from journeys.engine.workspaces import blocks
+from journeys.engine.workspaces.keys import Key
+from journeys.engine.workspaces.published import Publication
 
 MOST, USUAL = 1000, 100
 """So many blocks on one list, and where the call says nothing."""

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from journeys.api.limits import GENERAL, Limit
 from journeys.api.services import Services
-from journeys.engine.catalogs.requests import Invalid
-from journeys.engine.keys import Key
 from journeys.engine.logs import logger
+from journeys.engine.sources.catalogs.requests import Invalid
+from journeys.engine.workspaces.keys import Key
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes that a request may have (TRK-2)."""

@@ -14,7 +14,7 @@ from starlette.routing import Route
 from journeys.api.services import Services
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.links import Forged, Kind, Mark, peek, read
-from journeys.engine.published import Unknown
+from journeys.engine.workspaces.published import Unknown
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 QUIET = {"cache-control": "no-store", "referrer-policy": "no-referrer", "x-robots-tag": "noindex"}

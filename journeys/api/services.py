@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 
 from journeys.api.limits import Limits
 from journeys.engine.clock import Clock
-from journeys.engine.keys import Keys
+from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import Bell, Teller
-from journeys.engine.published import Published
 from journeys.engine.store.database import Database
-from journeys.engine.triggering import Trigger
+from journeys.engine.workspaces.keys import Keys
+from journeys.engine.workspaces.published import Published
 
 
 @dataclass

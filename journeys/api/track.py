@@ -10,8 +10,8 @@ from starlette.responses import Response
 from journeys.api.door import Refusal, answer
 from journeys.api.services import Services
 from journeys.engine.intake.objects import ARRAYS
-from journeys.engine.keys import Key
-from journeys.engine.people.track import MOST, track
+from journeys.engine.intake.track import MOST, track
+from journeys.engine.workspaces.keys import Key
 
 NOTHING_VALID = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
 

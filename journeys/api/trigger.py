@@ -17,15 +17,15 @@ from journeys.api.door import Refusal, answer
 from journeys.api.limits import BROADCAST
 from journeys.api.services import Services
 from journeys.canvas.filters import Filter
-from journeys.engine.broadcasts import begin
 from journeys.engine.intake.audience import UnusableAudience, audience_of
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.intake.objects import identifier_of
-from journeys.engine.keys import Key
+from journeys.engine.intake.replies import Reply, claim, digest_of
+from journeys.engine.intake.triggering import CONTEXT_LIMIT, Triggered, Wanted, WrongRecipient, unknown_notice
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identify import Identifier
-from journeys.engine.published import Publication, Running
-from journeys.engine.replies import Reply, claim, digest_of
-from journeys.engine.triggering import CONTEXT_LIMIT, Triggered, Wanted, WrongRecipient, unknown_notice
+from journeys.engine.workspaces.keys import Key
+from journeys.engine.workspaces.published import Publication, Running
 
 ROUTE = "/canvas/trigger/send"
 MOST = 50

@@ -11,10 +11,10 @@ from cyclopts import Parameter
 
 from journeys.cli.console import Stop, out, run
 from journeys.cli.places import database, workspace
-from journeys.engine.connected.credentials import Kind, Unfit, listed, remove, store
-from journeys.engine.connected.credentials import renew as seal_anew
-from journeys.engine.connected.safe import Locked, Safe
-from journeys.engine.connected.safe import new_key as make_key
+from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
+from journeys.engine.sources.connected.credentials import renew as seal_anew
+from journeys.engine.sources.connected.safe import Locked, Safe
+from journeys.engine.sources.connected.safe import new_key as make_key
 
 VARIABLE = "JOURNEYS_CREDENTIAL"
 

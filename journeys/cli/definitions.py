@@ -17,9 +17,9 @@ from journeys.canvas.schema import text as schema_text
 from journeys.canvas.text import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, out, print_json, show_problems
-from journeys.engine.simulate import Report
-from journeys.engine.simulate import simulate as run_simulation
-from journeys.engine.validate import validate as run_checks
+from journeys.engine.core.simulate import Report
+from journeys.engine.core.simulate import simulate as run_simulation
+from journeys.engine.workspaces.validate import validate as run_checks
 
 
 def _checked(paths: list[Path]) -> Definitions:

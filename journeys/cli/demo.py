@@ -27,10 +27,10 @@ from journeys.cli.console import Stop, err, out, run
 from journeys.cli.entries import show_story, story
 from journeys.cli.servers import everything
 from journeys.engine.intake.csv import import_file
-from journeys.engine.keys import ALL, create_key
 from journeys.engine.people.profiles import load
-from journeys.engine.publishing import publish
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.keys import ALL, create_key
+from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.validate import validate
 from journeys.worker import Engine
 from journeys.workflows.server import free_port
 

@@ -14,8 +14,8 @@ from journeys.engine.intake.catalog_csv import import_items
 from journeys.engine.intake.csv import Imported, Unusable, import_file
 from journeys.engine.intake.files import Outcome, size_of
 from journeys.engine.ports import Silent
-from journeys.engine.published import Published
 from journeys.engine.store.timekeeping import read_clock
+from journeys.engine.workspaces.published import Published
 
 
 def import_(

@@ -14,11 +14,11 @@ from pydantic_settings import BaseSettings
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys.cli.console import Stop
-from journeys.engine.connected.safe import Locked
-from journeys.engine.published import Publication, Published
+from journeys.engine.sources.connected.safe import Locked
 from journeys.engine.store.database import Database, driver_url
 from journeys.engine.store.embedded import NotStarted, create_database, embedded_postgres
 from journeys.engine.store.migrate import migrate
+from journeys.engine.workspaces.published import Publication, Published
 
 PATIENCE = 20.0
 """Seconds that a database may take to answer."""

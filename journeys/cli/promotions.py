@@ -16,11 +16,11 @@ from rich.table import Table
 from journeys.cli.console import Stop, bar, err, out, run
 from journeys.cli.places import database, workspace
 from journeys.engine.clock import Clock
+from journeys.engine.core.instants import instant
 from journeys.engine.intake.columns import Unusable
 from journeys.engine.intake.files import opened, size_of
 from journeys.engine.intake.rows import rows
-from journeys.engine.intake.times import instant
-from journeys.engine.promotions import Full, code_of, end_of, filling, lists
+from journeys.engine.sources.promotions import Full, code_of, end_of, filling, lists
 
 Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
 START, NO_TEXT = 4096, re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")

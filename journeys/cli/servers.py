@@ -31,12 +31,12 @@ from journeys.cli.places import embedded, home, migrated
 from journeys.cli.store import put
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.courier import PublicSettings
-from journeys.engine.keys import ALL, Taken, create_key
-from journeys.engine.names import Unnamed, workspace_name
-from journeys.engine.publishing import workspace_of
 from journeys.engine.store.database import Database
 from journeys.engine.store.timekeeping import OtherScale, keep_clock
-from journeys.engine.validate import ABSENT, problems_of
+from journeys.engine.workspaces.keys import ALL, Taken, create_key
+from journeys.engine.workspaces.names import Unnamed, workspace_name
+from journeys.engine.workspaces.publishing import workspace_of
+from journeys.engine.workspaces.validate import ABSENT, problems_of
 from journeys.plugin import JourneysPlugin
 from journeys.worker import FASTEST, Engine, Settings, connect, engine
 from journeys.workflows.server import NoServer, TemporalServer, free_port, temporal_server

@@ -16,19 +16,19 @@ from journeys.canvas.text import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.places import database, workspace
-from journeys.engine.catalogs.schema import Conflict
 from journeys.engine.intake.objects import identifier_of
-from journeys.engine.keys import ALL, Taken, UnknownPermission, check_permissions, create_key
-from journeys.engine.names import Unnamed
+from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identify import Identifier
 from journeys.engine.ports import Silent
-from journeys.engine.published import Published
-from journeys.engine.publishing import Changes, workspace_of
-from journeys.engine.publishing import publish as run_publication
+from journeys.engine.sources.catalogs.schema import Conflict
 from journeys.engine.store.database import Database
 from journeys.engine.store.timekeeping import read_clock
-from journeys.engine.triggering import CONTEXT_LIMIT, Trigger, Wanted
+from journeys.engine.workspaces.keys import ALL, Taken, UnknownPermission, check_permissions, create_key
+from journeys.engine.workspaces.names import Unnamed
+from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.publishing import Changes, workspace_of
+from journeys.engine.workspaces.publishing import publish as run_publication
 
 NAMES = "select id, external_id from people where id = any($1::uuid[])"
 

@@ -11,8 +11,8 @@ from uuid import UUID
 
 from temporalio import activity
 
-from journeys.engine.burst import Bursts, Call
 from journeys.engine.clock import Clock
+from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.logs import logger
 
 log = logger(__name__)

@@ -11,16 +11,16 @@ from datetime import timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
-from journeys.engine.broadcasts import carry_on
 from journeys.engine.clock import Clock
-from journeys.engine.echoes import hear_echoes
+from journeys.engine.entries.echoes import hear_echoes
+from journeys.engine.intake.broadcasts import carry_on
+from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
 from journeys.engine.ports import Bell, Untold
-from journeys.engine.promotions import forget as forget_promotions
-from journeys.engine.published import Published
+from journeys.engine.sources.promotions import forget as forget_promotions
 from journeys.engine.store.database import Database
 from journeys.engine.store.writing import UNTOLD
-from journeys.engine.triggering import Trigger
+from journeys.engine.workspaces.published import Published
 from journeys.workflows.tell import TemporalTeller
 
 OVERDUE = timedelta(seconds=60)

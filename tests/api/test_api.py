@@ -12,10 +12,10 @@ import pytest
 
 from journeys.api.app import app
 from journeys.api.services import Services
-from journeys.engine.broadcasts import carry_on
-from journeys.engine.keys import create_key
+from journeys.engine.intake.broadcasts import carry_on
+from journeys.engine.intake.triggering import Trigger
 from journeys.engine.store import Database
-from journeys.engine.triggering import Trigger
+from journeys.engine.workspaces.keys import create_key
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
 STORY = (

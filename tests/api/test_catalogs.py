@@ -11,9 +11,9 @@ import pytest
 
 from journeys.api.app import app
 from journeys.api.services import Services
-from journeys.engine.catalogs.items import replace
-from journeys.engine.keys import create_key
+from journeys.engine.sources.catalogs.items import replace
 from journeys.engine.store import Database
+from journeys.engine.workspaces.keys import create_key
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
 STORY = (

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from journeys.channels.base import kinds
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.validate import validate
 
 RIGHT = """\
 kind: canvas

@@ -8,7 +8,7 @@ import pytest
 
 from journeys.canvas.catalogs import Catalog
 from journeys.canvas.text import read_text, write
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.validate import validate
 
 SHOES = """kind: catalog
 format: 1

@@ -10,7 +10,7 @@ import pytest
 from journeys.canvas.loading import load
 from journeys.canvas.problems import CODES
 from journeys.channels.base import kinds
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.validate import validate
 
 HEAD = "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\n"
 TEMPLATE = """---

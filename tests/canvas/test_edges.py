@@ -56,8 +56,8 @@ from journeys.canvas.times import clock, instant, span, zone
 from journeys.canvas.vocabulary import Entry, Happened, Occurrence
 from journeys.engine.audience.match import Person, heard, needs
 from journeys.engine.audience.operators import holds, lookup
-from journeys.engine.simulate import simulate
-from journeys.engine.timing.best_time import learn
+from journeys.engine.core.best_time import learn
+from journeys.engine.core.simulate import simulate
 
 HEAD = "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\n"
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)

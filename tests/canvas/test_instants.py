@@ -30,7 +30,7 @@ from journeys.canvas.steps.action_paths import ActionPath
 from journeys.canvas.times import Instant, Weekday, span
 from journeys.canvas.words import attribute, event
 from journeys.engine.audience.operators import holds
-from journeys.engine.simulate import simulate
+from journeys.engine.core.simulate import simulate
 
 FIRST, LAST = (each.replace(tzinfo=UTC) for each in (datetime.min, datetime.max))  # noqa: DTZ901
 walls = st.datetimes()

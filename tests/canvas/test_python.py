@@ -9,7 +9,7 @@ import pytest
 from journeys.canvas.loading import load
 from journeys.canvas.python import looks_like_definitions
 from journeys.channels.base import kinds
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.validate import validate
 
 HEAD = """\
 from journeys import Canvas, DecisionSplit, Delay, Message, Schedule, UserUpdate, attribute, message

@@ -15,7 +15,7 @@ from journeys.canvas.places import Places
 from journeys.canvas.plan import compile
 from journeys.canvas.text import read_text, write
 from journeys.channels.base import kinds
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.validate import validate
 from tests.mutation import mutated
 from tests.strategies import canvases
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from journeys.engine.publishing import publish
 from journeys.engine.store import Database
+from journeys.engine.workspaces.publishing import publish
 from tests.cli.test_commands import DEFINITIONS, journeys
 from tests.stage import definitions_of
 

@@ -7,11 +7,11 @@ import os
 import sys
 from asyncio.subprocess import PIPE
 
-from journeys.engine.connected.credentials import Keyring
-from journeys.engine.connected.safe import Safe, new_key
 from journeys.engine.content.services import Call
-from journeys.engine.publishing import workspace_of
+from journeys.engine.sources.connected.credentials import Keyring
+from journeys.engine.sources.connected.safe import Safe, new_key
 from journeys.engine.store import Database
+from journeys.engine.workspaces.publishing import workspace_of
 
 SECRET = "hunter2-and-more"
 

@@ -18,8 +18,8 @@ import httpx2
 import pytest
 
 from journeys.channels.mailbox import Mailbox
-from journeys.engine.keys import ALL, create_key
 from journeys.engine.store import Database
+from journeys.engine.workspaces.keys import ALL, create_key
 from journeys.workflows.server import free_port
 from tests.stage import EMAIL, canvas, stage_on
 

@@ -11,7 +11,7 @@ from journeys.channels.base import kinds
 from journeys.engine.content import compile_html
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import EMAIL, NAMESPACES, STANDARD
-from journeys.engine.validate import validate
+from journeys.engine.workspaces.validate import validate
 
 EMAILS = Setting(
     "email", blocks={"footer"}, catalogs={"shoes", "hats"}, selections={"shoes": ["on_sale"], "hats": []}

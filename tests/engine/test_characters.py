@@ -8,17 +8,17 @@ from uuid import UUID
 
 import pytest
 
-from journeys.engine import rendering
-from journeys.engine.connected import fetching
 from journeys.engine.content import Values, render_value
 from journeys.engine.content.services import Reply
 from journeys.engine.delivery import courier as couriers
 from journeys.engine.delivery.prepare import Refused
 from journeys.engine.delivery.settle import extras
-from journeys.engine.rendering import Found
+from journeys.engine.sources.connected import fetching
 from journeys.engine.store import Database
-from tests.engine.connected.test_delivery import delivering
-from tests.engine.connected.test_fetching import asking, begun, carried, story, told
+from journeys.engine.workspaces import rendering
+from journeys.engine.workspaces.rendering import Found
+from tests.engine.delivery.test_connected_content import delivering
+from tests.engine.entries.test_fetching import asking, begun, carried, story, told
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, stage_on, webhook
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from journeys.canvas.plan import compile
 from journeys.canvas.vocabulary import Note
 from journeys.engine.audience.match import Person
-from journeys.engine.simulate import World, run
+from journeys.engine.core.simulate import World, run
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, stage_on
 

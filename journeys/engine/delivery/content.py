@@ -19,7 +19,7 @@ from journeys.engine.content import Template as Compiled
 from journeys.engine.content.services import Retry, Services
 from journeys.engine.delivery.links import Links
 from journeys.engine.people.profiles import Profile
-from journeys.engine.published import Publication
+from journeys.engine.workspaces.published import Publication
 
 
 def makes_calls(template: Template) -> bool:

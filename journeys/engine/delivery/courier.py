@@ -15,7 +15,6 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.bell import listening
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.content import makes_calls
 from journeys.engine.delivery.port import Channel, Doubtful, Receipt
@@ -24,11 +23,12 @@ from journeys.engine.delivery.reading import attributes
 from journeys.engine.delivery.settle import Settlement, extras, pause
 from journeys.engine.delivery.turnstile import Turnstile
 from journeys.engine.logs import logger
-from journeys.engine.outside import Outside
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import Bell, Teller
-from journeys.engine.published import Publication, Published
 from journeys.engine.store.database import Database
+from journeys.engine.store.notify import listening
+from journeys.engine.workspaces.outside import Outside
+from journeys.engine.workspaces.published import Publication, Published
 
 POLL = 1.0
 """Seconds after which a drainer looks without having been rung for."""

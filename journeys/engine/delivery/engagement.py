@@ -7,11 +7,11 @@ from typing import Any
 
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.links import Mark
+from journeys.engine.entries.record import New, record
 from journeys.engine.people.profiles import load, lock
-from journeys.engine.people.record import New, record
 from journeys.engine.ports import Bell, Teller
-from journeys.engine.published import Published
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.published import Published
 
 CONSENT = """
 insert into consents (workspace, person, channel, state, at) values ($1, $2, $3, $4, $5)

@@ -19,9 +19,9 @@ from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.content import content, sources
 from journeys.engine.delivery.links import Links, Mark
 from journeys.engine.delivery.port import Channel, Content, Recipient
-from journeys.engine.outside import Answers
 from journeys.engine.people.profiles import History, Profile
-from journeys.engine.published import Publication
+from journeys.engine.workspaces.outside import Answers
+from journeys.engine.workspaces.published import Publication
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from journeys.engine.content import TemplateError, compile
 from journeys.engine.content.context import Bound
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
 from journeys.engine.content.tags.connected import ConnectedNode
-from journeys.engine.published import Publication
+from journeys.engine.workspaces.published import Publication
 
 ATTRIBUTE, RECOMMENDED = "custom_attribute", "product_recommendation"
 MOST = 40

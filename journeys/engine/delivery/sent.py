@@ -7,10 +7,10 @@ from typing import Any
 
 from journeys.canvas.vocabulary import Occurrence
 from journeys.engine.clock import Clock
-from journeys.engine.people.hearing import Heard, Hearing, hear
+from journeys.engine.entries.routing import Heard, Hearing, hear
 from journeys.engine.people.profiles import load
 from journeys.engine.people.updates import MOST_HOPS
-from journeys.engine.published import Publication, Published
+from journeys.engine.workspaces.published import Publication, Published
 
 JUST_SENT = """
 select v.person, v.no, v.at, v.properties, v.shard, coalesce(t.hops, 0) + 1 as hops

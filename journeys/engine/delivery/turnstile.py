@@ -12,8 +12,8 @@ from journeys.engine.delivery.sent import hear_sent
 from journeys.engine.delivery.settle import Settlement, give_back, settle
 from journeys.engine.logs import logger
 from journeys.engine.ports import Bell, Teller
-from journeys.engine.published import Published
 from journeys.engine.store.database import PASSING, Database
+from journeys.engine.workspaces.published import Published
 
 log = logger(__name__)
 

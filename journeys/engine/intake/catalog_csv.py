@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from journeys.canvas.problems import meant
-from journeys.engine.catalogs.items import id_faults, lay_over
-from journeys.engine.catalogs.requests import Invalid
-from journeys.engine.catalogs.schema import shared_types, types_of
-from journeys.engine.catalogs.values import Refused, coerced
 from journeys.engine.intake.columns import Unusable
 from journeys.engine.intake.files import REPORT_COLUMNS, Outcome, Report, opened, through
 from journeys.engine.intake.rows import Row, rows
+from journeys.engine.sources.catalogs.items import id_faults, lay_over
+from journeys.engine.sources.catalogs.requests import Invalid
+from journeys.engine.sources.catalogs.schema import shared_types, types_of
+from journeys.engine.sources.catalogs.values import Refused, coerced
 from journeys.engine.store.database import Database
 
 MOST_COLUMNS = 1000

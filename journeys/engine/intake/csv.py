@@ -18,10 +18,10 @@ from journeys.engine.clock import Clock
 from journeys.engine.intake.columns import Header, Kind, Unusable, typed
 from journeys.engine.intake.files import SHOWN, Outcome, Report, opened, through
 from journeys.engine.intake.rows import Row, rows
-from journeys.engine.people.track import track
+from journeys.engine.intake.track import track
 from journeys.engine.ports import Bell, Teller
-from journeys.engine.published import Published
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.published import Published
 
 Parts = tuple[Database, Published, Clock, Teller, Bell]
 

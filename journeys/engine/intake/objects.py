@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeGuard
 
-from journeys.engine.intake.times import instant
+from journeys.engine.core.instants import instant
 from journeys.engine.people.attributes import Refused, kept_properties
 from journeys.engine.people.carts import violation
 from journeys.engine.people.codes import CURRENCIES

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from journeys.engine.intake.times import instant
+from journeys.engine.core.instants import instant
 
 LONGEST_TEXT = 255
 LONGEST_NAME = 255

@@ -10,7 +10,7 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from journeys.engine.intake.times import instant
+from journeys.engine.core.instants import instant
 from journeys.engine.people import codes
 from journeys.engine.people.attributes import REMOVED, Refused
 from journeys.engine.people.attributes import changed as combined

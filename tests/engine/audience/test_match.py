@@ -14,8 +14,8 @@ from journeys.canvas.filters import Filter
 from journeys.canvas.patterns import compiled
 from journeys.canvas.vocabulary import Occurrence
 from journeys.engine.audience.match import Person, matches, needs
+from journeys.engine.core.best_time import densest
 from journeys.engine.delivery.settle import pause
-from journeys.engine.timing.best_time import densest
 from tests.strategies import filters
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)

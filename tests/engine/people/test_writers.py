@@ -17,11 +17,11 @@ from uuid import uuid4
 
 import pytest
 
-from journeys.engine.burst import Call
+from journeys.engine.entries.burst import Call
+from journeys.engine.intake.track import track
+from journeys.engine.intake.triggering import Trigger, Wanted
 from journeys.engine.people.identify import Identifier
-from journeys.engine.people.track import track
 from journeys.engine.store import Database
-from journeys.engine.triggering import Trigger, Wanted
 from tests.stage import MONDAY, FakeClock, Stage, canvas, stage_on
 
 SECONDS = float(os.environ.get("WRITERS_SECONDS", "5"))

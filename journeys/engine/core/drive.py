@@ -1,0 +1,184 @@
+"""Takes many entries through the machine at once, as far as they get, and asks the world in groups.
+
+`drive` is a generator and pure: it yields rounds of commands, grouped so that one query can answer all the
+questions of a round, and is sent the answers. One entry of a person moves per round, so that her second entry sees
+what her first did. Three worlds are small loops around it: the burst (one database transaction), the simulator
+(virtual time), and the property tests.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from journeys.canvas.plan import Plan
+from journeys.canvas.vocabulary import (
+    Answered,
+    Ask,
+    Command,
+    Delivered,
+    Entered,
+    Entry,
+    Event,
+    Happened,
+    Left,
+    LookBack,
+    Note,
+    Woke,
+)
+from journeys.engine.core.machine import advance
+
+ROUNDING = timedelta(milliseconds=50)
+"""A remainder below this counts as due: timers of the alarm are that coarse."""
+
+PATIENCE = timedelta(minutes=5)
+"""An alarm that comes later than this takes the clock's time instead of its own, and says so."""
+
+
+@dataclass(slots=True)
+class Case:
+    """One entry, what it has not heard yet (in order), and the time on the clock that its deadline is held against.
+
+    `entry` changes as the case is driven; `moved_on` says whether it did. `grace` is how long a listening step's
+    deadline waits for events that are on their way.
+    """
+
+    plan: Plan
+    entry: Entry
+    unheard: Sequence[Event]
+    clock: datetime
+    grace: timedelta = timedelta(0)
+    patience: timedelta = PATIENCE
+    moved_on: bool = field(default=False)
+
+    def alarm(self) -> datetime | None:
+        """When this entry must be woken at the latest: its deadline, and the grace where its step listens."""
+        if self.entry.wake_at is None:
+            return None
+        return self.entry.wake_at + (self.grace if self.listens() else timedelta(0))
+
+    def listens(self) -> bool:
+        """Whether the step at which the entry stands listens to anything."""
+        step = self.entry.step
+        return step is not None and bool(self.plan.steps[step].triggers())
+
+
+Said = tuple[Case, Sequence[Command]]
+Round = Sequence[Said]
+Answers = Mapping[str, object]
+"""The answers of a round, by the id of the entry that asked."""
+
+
+def drive(cases: Iterable[Case]) -> Generator[Round, Answers | None, None]:
+    """Take these cases as far as they get. Yields rounds; send back the answers to the round's `Ask`s, if it has any.
+
+    Afterwards each case's `entry` is its latest state.
+    """
+    queues: dict[str, deque[Case]] = {}
+    for case in cases:
+        queues.setdefault(case.entry.person, deque()).append(case)
+    running: dict[str, tuple[Case, Course]] = {}
+    for person in queues:
+        _next_of(person, queues, running)
+    answers: Answers = {}
+    while running:
+        said: list[Said] = []
+        for person, (case, course) in list(running.items()):
+            commands = _step(course, answers.get(case.entry.id))
+            if commands is not None:
+                said.append((case, commands))
+            else:
+                del running[person]
+                _next_of(person, queues, running)
+        answers = ((yield said) or {}) if said else {}
+
+
+Course = Generator[Sequence[Command], object, None]
+
+
+def _next_of(person: str, queues: dict[str, deque[Case]], running: dict[str, tuple[Case, Course]]) -> None:
+    if queues[person]:
+        case = queues[person].popleft()
+        running[person] = (case, _course(case))
+
+
+def _step(course: Course, answer: object) -> Sequence[Command] | None:
+    try:
+        return course.send(answer)
+    except StopIteration:
+        return None
+
+
+def _course(case: Case) -> Course:
+    """One entry's way through what it has not heard, up to its next wait."""
+    unheard: Sequence[Event] = case.unheard
+    while not case.entry.ended:
+        event, now = _next_event(case, unheard)
+        if event is None:
+            return
+        began = case.entry.begun, case.entry.step
+        if isinstance(event, Woke) and _late(case):
+            yield [Note(fact="late", at=now, step=case.entry.step, data={"due": str(case.entry.wake_at)})]
+        commands = _advance(case, event, now)
+        while commands:
+            answer = yield commands
+            if not isinstance(commands[-1], Ask):
+                break
+            commands = _advance(case, Answered(answer), case.entry.moved)
+        unheard = [each for each in unheard if each is not event]
+        if (case.entry.begun, case.entry.step) != began:
+            unheard = [
+                each for each in unheard if not isinstance(each, Happened)
+            ]  # judged for the step it left
+            if not case.entry.ended and case.listens():
+                unheard = [*unheard, *(yield from _look_back(case))]
+
+
+def _advance(case: Case, event: Event, now: datetime) -> Sequence[Command]:
+    before = case.entry
+    case.entry, commands = advance(case.plan, before, event, now)
+    case.moved_on = case.moved_on or case.entry != before
+    return commands
+
+
+def _look_back(case: Case) -> Generator[Sequence[Command], object, list[Event]]:
+    """What a step that begins to listen has missed since its own instant, never the event just heard."""
+    assert case.entry.begun is not None, "an entry that stands in a step came there at some instant"
+    found = yield [Ask(LookBack(case.entry.begun))]
+    assert isinstance(found, tuple), "a look back is answered with a tuple"
+    return [event for event in found if event.occurrence.no != case.entry.heard]
+
+
+def _next_event(case: Case, unheard: Sequence[Event]) -> tuple[Event | None, datetime]:
+    """The next thing that the entry hears, and the instant that it hears it at.
+
+    What happened before the deadline goes before the deadline, whatever the clock says; what happened after it is
+    not for this step.
+    """
+    entry = case.entry
+    for event in unheard:
+        match event:
+            case Entered():
+                return event, entry.moved
+            case Left(at=at) | Delivered(at=at):
+                return event, at
+            case Answered(at=at) if at is not None:
+                return event, at
+            case Happened(occurrence=what) if _in_time(entry, what.at):
+                return event, what.at
+            case _:
+                continue
+    due = case.alarm()
+    if due is not None and entry.wake_at is not None and due - ROUNDING <= case.clock:
+        return Woke(), case.clock if _late(case) else entry.wake_at
+    return None, case.clock
+
+
+def _in_time(entry: Entry, at: datetime) -> bool:
+    return entry.begun is not None and entry.begun <= at and (entry.wake_at is None or at < entry.wake_at)
+
+
+def _late(case: Case) -> bool:
+    return case.entry.wake_at is not None and case.clock - case.entry.wake_at > case.patience

@@ -1,0 +1,389 @@
+"""The same machine and driver in virtual time: months in milliseconds.
+
+Same order and instants of events, same answers, same outcomes of deliveries: same path, here and on Temporal. What
+the world would answer is drawn from a seed, unless it is said: by real people, by a script of events, by choices.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from journeys.canvas.lots import lot
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import UserUpdate
+from journeys.canvas.vocabulary import (
+    Answered,
+    Ask,
+    BestTime,
+    BestTimeAnswer,
+    Command,
+    Delivered,
+    Entered,
+    Entry,
+    Event,
+    Happened,
+    Left,
+    LookBack,
+    Matches,
+    Note,
+    Occurrence,
+    Question,
+    Render,
+    Send,
+    Zones,
+    ZonesAnswer,
+)
+from journeys.engine.audience.match import Person, heard, judge, matches, named
+from journeys.engine.core.drive import Answers, Case, drive
+
+REPORT_EVERY = 500
+"""After so many people the progress is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Likely:
+    """How likely the drawn world is to do things, where nobody says it.
+
+    `matches`: that a filter holds; `happens`: that an awaited thing happens, at any instant of the window alike;
+    `sent`: that a held message leaves; `answered`: that a web service answers, sooner or later.
+    """
+
+    matches: float = 0.5
+    happens: float = 0.3
+    sent: float = 0.98
+    answered: float = 0.98
+
+
+@dataclass(slots=True)
+class World:
+    """What one simulated person's world answers. `choices` overrule the lots: the way to take at a step.
+
+    `values` are recorded answers: what the variables of a context step came to, or the texts of a user update by their
+    source, by the step's id. None: whoever was asked did not answer.
+    """
+
+    seed: int = 0
+    likely: Likely = field(default_factory=Likely)
+    company: str = "UTC"
+    choices: Mapping[str, str] = field(default_factory=dict)
+    segments: Mapping[str, Any] = field(default_factory=dict)
+    values: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+
+    def draw(self, *names: str) -> float:
+        """A lot of this world."""
+        return lot(str(self.seed), *names)
+
+    def answer(self, plan: Plan, entry: Entry, question: Question, person: Person | None) -> object:
+        """The answer to a question of the machine."""
+        match question:
+            case Zones():
+                return ZonesAnswer(self.company, person.zone if person else self.company)
+            case BestTime():
+                minute = int(self.draw(entry.person, "best_time") * 288) * 5
+                return BestTimeAnswer(person.zone if person else self.company, minute)
+            case Render(variables=variables):
+                recorded = self.values.get(entry.step or "")
+                return _plain(variables) if recorded is None else recorded
+            case Matches(filters=filters):
+                return self._match(plan, entry, filters, person)
+            case _:
+                assert isinstance(question, LookBack), "there is no other question"
+                return ()
+
+    def fetched(self, plan: Plan, entry: Entry) -> Mapping[str, Any] | None:
+        """What comes of a step that asks others; None where they do not answer."""
+        step: Any = plan.steps[entry.step or ""]
+        if step.id in self.values:
+            return self.values[step.id]
+        if self.draw(entry.person, step.id, "answered") >= self.likely.answered:
+            return None
+        if isinstance(step, UserUpdate):
+            return dict.fromkeys(step.sources().values(), "")
+        return _plain([(each.name, each.type, each.value) for each in step.set])
+
+    def _match(self, plan: Plan, entry: Entry, filters: Sequence[Any], person: Person | None) -> int | None:
+        step = entry.step or ""
+        if filters == plan.audience_exits:
+            return None
+        if step in self.choices:
+            names = list(plan.steps[step].branches())
+            place = names.index(self.choices[step]) if self.choices[step] in names else len(filters)
+            return place if place < len(filters) else None
+        for place, each in enumerate(filters):
+            if person is not None:
+                found = matches(
+                    each,
+                    person,
+                    now=entry.moved,
+                    context=entry.context,
+                    segments=self.segments,
+                    canvas=entry.canvas,
+                )
+            else:
+                found = self.draw(entry.person, step, str(place)) < self.likely.matches
+            if found:
+                return place
+        return None
+
+    def awaited(self, plan: Plan, entry: Entry) -> Occurrence | None:
+        """The first thing that the step awaits and that this person does within the window, if she does any."""
+        step = plan.steps[entry.step or ""]
+        assert entry.begun is not None and entry.wake_at is not None, "it waits"
+        best: tuple[float, Any] | None = None
+        for label, trigger in step.triggers():
+            chosen = self.choices.get(step.id)
+            if chosen is not None and chosen != label:
+                continue
+            happens = chosen == label or self.draw(entry.person, step.id, label) < self.likely.happens
+            at = self.draw(entry.person, step.id, label, "when")
+            if happens and (best is None or at < best[0]):
+                best = at, (label, trigger)
+        if best is None:
+            return None
+        share, (label, trigger) = best
+        kind, name = named(trigger)
+        instant = entry.begun + (entry.wake_at - entry.begun) * share
+        return Occurrence(no=entry.heard + 1, kind=kind, name=name, at=instant, properties={"@": label})
+
+
+def _plain(variables: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
+    """The variables that are written as they are."""
+    return {name: source for name, kind, source in variables if kind == "text" and "{" not in source}
+
+
+@dataclass(slots=True)
+class Report:
+    """What became of the simulated people."""
+
+    people: int = 0
+    entered: Counter[str] = field(default_factory=Counter)
+    """By variant."""
+    reached: Counter[str] = field(default_factory=Counter)
+    """By step."""
+    took: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By step and path."""
+    sent: Counter[str] = field(default_factory=Counter)
+    """Messages by step."""
+    days: Counter[tuple[str, int]] = field(default_factory=Counter)
+    """Messages by step and day after the entry."""
+    ended: Counter[str] = field(default_factory=Counter)
+    """By reason."""
+    longest: timedelta = timedelta(0)
+    commands: int = 0
+
+
+Script = Sequence[tuple[timedelta, str, Mapping[str, Any]]]
+"""What a person does, and how long after her entry: events by name, with properties."""
+
+Line = tuple[datetime, Entry, Command]
+
+
+def run(
+    plan: Plan,
+    person: str,
+    starts: datetime,
+    world: World,
+    *,
+    profile: Person | None = None,
+    script: Script = (),
+    context: Mapping[str, Any] | None = None,
+) -> Iterator[Line]:
+    """One person's way through a canvas: every command, with its instant and the entry after it."""
+    entry = Entry(
+        id=f"e-{person}",
+        canvas=plan.canvas.name,
+        person=person,
+        moved=starts,
+        entered=starts,
+        context=context or {},
+    )
+    pending = sorted(
+        (
+            Occurrence(no=number + 1, kind="event", name=name, at=starts + after, properties=properties)
+            for number, (after, name, properties) in enumerate(script)
+        ),
+        key=lambda each: each.at,
+    )
+    unheard: list[Event] = [Entered()]
+    clock = starts
+    who = profile or Person(person, world.company)
+    while True:
+        case = Case(plan, entry, unheard, clock=clock, patience=timedelta.max)
+        sends: list[Send] = []
+        for at, command in _play(case, world, profile):
+            if isinstance(command, Send):
+                sends.append(command)
+            yield at, case.entry, command
+        entry = case.entry
+        if entry.ended or entry.wake_at is None:
+            return
+        clock, unheard = _next(plan, entry, world, pending, sends, who, scripted=bool(script))
+
+
+def _play(case: Case, world: World, person: Person | None) -> Iterator[tuple[datetime, Command]]:
+    course = drive([case])
+    answers: Answers | None = None
+    while True:
+        try:
+            said = course.send(answers)
+        except StopIteration:
+            return
+        answers = {}
+        for each, commands in said:
+            for command in commands:
+                if isinstance(command, Ask):
+                    answers[each.entry.id] = world.answer(each.plan, each.entry, command.question, person)
+                else:
+                    yield getattr(command, "at", each.entry.moved), command
+
+
+def _next(
+    plan: Plan,
+    entry: Entry,
+    world: World,
+    pending: list[Occurrence],
+    sends: Sequence[Send],
+    person: Person,
+    *,
+    scripted: bool,
+) -> tuple[datetime, list[Event]]:
+    """What comes next to an entry that waits: the settlement of its message, an answer, something that she does, or its deadline."""
+    assert entry.wake_at is not None and entry.step is not None, "it waits in a step"
+    if entry.phase == "held" and any(send.step == entry.step for send in sends):
+        outcome = "sent" if world.draw(entry.person, entry.step, "sent") < world.likely.sent else "failed"
+        return entry.moved, [Delivered(step=entry.step, outcome=outcome, at=entry.moved)]  # type: ignore[arg-type]
+    if plan.steps[entry.step].needs_network:
+        return entry.moved, [Answered(world.fetched(plan, entry), entry.moved)]
+    while pending and pending[0].at < entry.wake_at:
+        what = pending.pop(0)
+        for leaving in plan.canvas.event_exits:
+            if leaving.trigger is not None and judge(
+                leaving.trigger, what, person, entry.context, canvas=entry.canvas
+            ):
+                return what.at, [Left(reason="exit_event", at=what.at, at_once=leaving.at_once)]
+        label = heard(plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
+        if label is not None and (entry.begun is None or what.at >= entry.begun):
+            return what.at, [Happened(label=label, occurrence=what)]
+    if not scripted and entry.phase == "watching" and plan.steps[entry.step].triggers():
+        drawn = world.awaited(plan, entry)
+        if drawn is not None:
+            return drawn.at, [Happened(label=str(drawn.properties["@"]), occurrence=drawn)]
+    return entry.wake_at, []
+
+
+def simulate(
+    plan: Plan,
+    people: int | Iterable[Person],
+    *,
+    starts: datetime,
+    seed: int = 0,
+    likely: Likely | None = None,
+    company: str = "UTC",
+    segments: Mapping[str, Any] | None = None,
+    script: Script = (),
+    progress: Callable[[int], None] | None = None,
+) -> Report:
+    """Take many people through a canvas; the same seed gives the same report.
+
+    `people` is a number of made-up people, or real ones, whose attributes then decide. `progress` is told how many
+    are done.
+    """
+    report = Report()
+    world = World(seed, likely or Likely(), company, segments=segments or {})
+    everybody: Iterable[tuple[str, Person | None]]
+    if isinstance(people, int):
+        everybody = ((f"person-{number}", None) for number in range(people))
+    else:
+        everybody = ((person.id, person) for person in people)
+    for name, person in everybody:
+        _count(report, run(plan, name, starts, world, profile=person, script=script), starts)
+        report.people += 1
+        if progress and report.people % REPORT_EVERY == 0:
+            progress(report.people)
+    if progress:
+        progress(report.people)
+    return report
+
+
+def _count(report: Report, lines: Iterator[Line], starts: datetime) -> None:
+    for at, _, command in lines:
+        report.commands += 1
+        if isinstance(command, Send):
+            report.sent[command.step] += 1
+            report.days[command.step, (at - starts).days] += 1
+        elif isinstance(command, Note):
+            match command.fact:
+                case "entered":
+                    report.entered[command.data["variant"]] += 1
+                case "reached":
+                    report.reached[command.step or ""] += 1
+                case "took":
+                    report.took[command.step or "", command.data["path"]] += 1
+                case "ended":
+                    report.ended[command.data["reason"]] += 1
+                    report.longest = max(report.longest, at - starts)
+
+
+def written(line: Line, starts: datetime) -> str:
+    """A line of a trace: `+3d 00:00:00  send  hello`."""
+    at, _, command = line
+    after = at - starts
+    hours, rest = divmod(after.seconds, 3600)
+    when = f"+{after.days}d {hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
+    match command:
+        case Send(step=step):
+            return f"{when}  send     {step}"
+        case Note(fact=fact, step=step, data=data):
+            said = " ".join(str(value) for name, value in data.items() if name != "until")
+            return f"{when}  {fact:<8} {' '.join(part for part in (step, said) if part)}"
+        case _:
+            return f"{when}  {type(command).__name__.lower():<8} {getattr(command, 'step', '')}"
+
+
+def traces(plan: Plan, starts: datetime, *, seed: int = 0) -> dict[str, list[str]]:
+    """A trace for every way out of every branching step, and for every variant: by name, its lines."""
+    found: dict[str, list[str]] = {}
+    wanted = [("variant", variant.name) for variant in plan.canvas.arms]
+    wanted += [(step.id, way) for step in plan.steps.values() for way in step.branches()]
+    for step, way in wanted:
+        choices = {**_way_to(plan, step), step: way}
+        tries = (
+            list(run(plan, f"person-{number}", starts, World(seed + number, choices=choices)))
+            for number in range(400)
+        )
+        lines = next(one for one in tries if _takes(one, step, way))
+        found[f"{step}: {way}"] = [written(line, starts) for line in lines]
+    return found
+
+
+def _takes(lines: Sequence[Line], step: str, way: str) -> bool:
+    for _, entry, command in lines:
+        if isinstance(command, Note):
+            if step == "variant" and command.fact == "entered" and command.data["variant"] == way:
+                return True
+            if (command.fact, command.step) == ("took", step) and command.data["path"] == way:
+                return True
+            if command.fact == "ended" and entry.step == step and command.data["reason"] == "exit_path":
+                return True
+    return False
+
+
+def _way_to(plan: Plan, goal: str) -> dict[str, str]:
+    """The ways to take at the steps before, so that an entry comes to this one."""
+    before: dict[str, tuple[str, str]] = {}
+    for step, exits in plan.exits.items():
+        branching = bool(plan.steps[step].branches())
+        for way, target in exits.items():
+            if target is not None and target not in before and not (branching and way == "next"):
+                before[target] = (step, way)
+    choices: dict[str, str] = {}
+    at = goal
+    while at in before:
+        at, way = before[at]
+        if way != "next":
+            choices[at] = way
+    return choices

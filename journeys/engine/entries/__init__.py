@@ -1,0 +1,1 @@
+"""Entries as they live: who gets in, bursts, who hears an event."""

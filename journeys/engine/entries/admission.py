@@ -1,0 +1,205 @@
+"""Who comes in: the entry window, re-entry, the audience; and the entry that is born, or the reason why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from uuid_utils.compat import uuid7
+
+from journeys.canvas.steps.delay import Delay
+from journeys.canvas.vocabulary import Entered, Entry
+from journeys.engine.audience.match import matches, needs
+from journeys.engine.clock import Clock
+from journeys.engine.core.drive import Case
+from journeys.engine.entries.world import Live, World
+from journeys.engine.people.profiles import History, Profile, history
+from journeys.engine.people.updates import store_updates
+from journeys.engine.ports import Untold
+from journeys.engine.workspaces.published import Publication, Running
+
+SAME_MOMENT = timedelta(seconds=1)
+"""At most one entry per person and canvas within this time, even with re-entry (ENT-18)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entrant:
+    """Somebody who would enter. `key` makes it repeatable: the same key enters nobody twice.
+
+    `at` is the instant of what brings her in: delays after it are measured from there (ENT-19). `but` is the number
+    of the event that brings her in, which the audience does not count (ENT-16).
+    """
+
+    profile: Profile
+    key: str
+    at: datetime
+    context: dict[str, Any] = field(default_factory=dict)
+    priority: int = 1
+    hops: int = 0
+    but: int | None = None
+
+
+@dataclass(slots=True)
+class Admission:
+    """What became of the entrants: entries to tell of, and whom the canvas refused and why."""
+
+    untold: list[Untold] = field(default_factory=list)
+    entries: dict[UUID, UUID] = field(default_factory=dict)
+    """The entry of each person who came in."""
+    refused: list[tuple[UUID, str]] = field(default_factory=list)
+    channels: set[str] = field(default_factory=set)
+    """Channels that have new dispatches: ring them after the commit."""
+
+
+EARLIER = """
+select person, max(entered) as last, count(*) as times, array_agg(key) filter (where key = any($4::text[])) as keys
+from entries where workspace = $1 and canvas = $2 and person = any($3::uuid[]) group by person
+"""
+
+
+FAILED = """
+insert into facts (workspace, person, shard, fact, at, canvas, data) values ($1, $2, $3, 'refused', $4, $5, $6)
+"""
+
+
+async def note_failure(
+    connection: Any, running: Running, profile: Profile, at: datetime, error: Exception
+) -> None:
+    """Write down that somebody could not be let in, and why: a fault of the canvas or of ours, not of hers."""
+    said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
+    await connection.execute(FAILED, profile.workspace, profile.id, profile.shard, at, running.name, said)
+
+
+async def admit(
+    connection: Any, publication: Publication, running: Running, clock: Clock, entrants: Sequence[Entrant]
+) -> Admission:
+    """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
+
+    A refusal is a fact with its reason. Whoever enters a canvas whose first step is a delay, or that says
+    `workflow: when_waiting`, is driven to her first wait in this transaction; the others by their workflow. Nobody
+    may be among the entrants twice.
+    """
+    admission = Admission()
+    world = World(connection, clock.now())
+    lives: list[Live] = []
+    earlier = await connection.fetch(
+        EARLIER,
+        publication.workspace,
+        running.name,
+        [e.profile.id for e in entrants],
+        [e.key for e in entrants],
+    )
+    past = {row["person"]: row for row in earlier}
+    histories = await _histories(connection, publication, running, clock, entrants)
+    for entrant in entrants:
+        person = entrant.profile.id
+        row = past.get(person)
+        if row is not None and entrant.key in (row["keys"] or ()):
+            continue  # said before: nothing new
+        reason = _barred(running, entrant, row["last"] if row else None, publication)
+        if reason is None and not _welcome(publication, running, entrant, histories.get(person, {})):
+            reason = "audience"
+        if reason is not None:
+            admission.refused.append((person, reason))
+            _refuse(world, running, entrant, reason)
+            continue
+        lives.append(_born(publication, running, clock, entrant))
+    driven = [live for live in lives if _drives(running)]
+    await world.drive(driven)
+    for live in lives:
+        live.told_too = bool(live.entry.ended)
+        _windows(world, live)
+    world.settle(lives)
+    await store_updates(connection, world.changed.values(), world.echoes)
+    admission.untold = [each for each in await world.page.write(connection) if each.told < each.turn]
+    admission.entries = {live.profile.id: live.id for live in lives}
+    admission.channels = world.channels
+    return admission
+
+
+def _barred(
+    running: Running, entrant: Entrant, last: datetime | None, publication: Publication
+) -> str | None:
+    """Why the schedule or the re-entry rule keeps her out, if they do."""
+    canvas = running.plan.canvas
+    if running.status != "active":
+        return "not_active"
+    starts, ends = publication.window(canvas.schedule)
+    if (starts and entrant.at < starts) or (ends and entrant.at >= ends):
+        return "entry_window"
+    if entrant.but is not None and entrant.at < running.since:
+        return "before_launch"
+    if last is None:
+        return None
+    again = canvas.reentry_after(running.plan.maximum)
+    if again is None:
+        return "already_entered"
+    if entrant.at - last < max(again, SAME_MOMENT):
+        return "reentry_window"
+    return None
+
+
+def _welcome(publication: Publication, running: Running, entrant: Entrant, past: History) -> bool:
+    audience = running.plan.canvas.audience
+    if audience is None:
+        return True
+    if entrant.but is not None:
+        past = {name: [each for each in many if each.no != entrant.but] for name, many in past.items()}
+    person = entrant.profile.as_person(publication.zone, past)
+    return matches(audience, person, now=entrant.at, segments=publication.segments, canvas=running.name)
+
+
+async def _histories(
+    connection: Any, publication: Publication, running: Running, clock: Clock, entrants: Sequence[Entrant]
+) -> dict[UUID, History]:
+    audience = running.plan.canvas.audience
+    if audience is None:
+        return {}
+    wanted = needs([audience], publication.segments)
+    people = [entrant.profile.id for entrant in entrants]
+    return await history(connection, publication.workspace, people, wanted, clock.now())
+
+
+def _refuse(world: World, running: Running, entrant: Entrant, reason: str) -> None:
+    profile = entrant.profile
+    world.page.facts.append((
+        profile.workspace, profile.id, profile.shard, "refused", entrant.at, running.name, None, None, None,
+        {"reason": reason},
+    ))  # fmt: skip
+
+
+def _born(publication: Publication, running: Running, clock: Clock, entrant: Entrant) -> Live:
+    identity = uuid7()
+    entry = Entry(
+        id=str(identity),
+        canvas=running.name,
+        person=str(entrant.profile.id),
+        moved=entrant.at,
+        entered=entrant.at,
+        context=entrant.context,
+    )
+    case = Case(running.plan, entry, [Entered()], clock=clock.now())
+    return Live(case, publication, entrant.profile, identity, entrant.priority, entrant.hops, key=entrant.key)
+
+
+def _drives(running: Running) -> bool:
+    """Whether the admitting transaction takes the entry to its first wait (see the table in the design)."""
+    plan = running.plan
+    if plan.canvas.workflow_mode == "when_waiting":
+        return True
+    firsts = [plan.steps[first] for first in plan.starts.values() if first is not None]
+    return all(isinstance(first, Delay) for first in firsts)
+
+
+def _windows(world: World, live: Live) -> None:
+    """Open the windows in which conversions of this entry count, from the entry on (CNV-4)."""
+    profile, plan = live.profile, live.case.plan
+    variant = live.entry.variant or plan.variant_of(live.entry.person).name
+    for conversion in plan.canvas.conversions:
+        world.page.windows.append((
+            profile.workspace, profile.id, live.id, conversion.name, profile.shard, live.entry.canvas, plan.id, variant,
+            live.entry.entered, live.entry.entered + conversion.within,
+        ))  # fmt: skip

@@ -1,0 +1,225 @@
+"""The burst: the work of an entry between two waits, in one database transaction.
+
+It takes the alarm's id, the turn that its workflow knows and the time on the workflow's clock, never an event: what
+happened lies in the store. Under the person's lock it hears what is unheard, in order, and writes the latest state.
+It may run twice, or late, or beside another: if the store has gone on meanwhile, it hears what is left and answers
+with the latest state; if the entry has ended or is gone, it says so and the workflow ends.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from journeys.canvas.vocabulary import Answered, Delivered, Entered, Entry, Event, Happened, Occurrence
+from journeys.engine.clock import Clock
+from journeys.engine.core.drive import PATIENCE, Case
+from journeys.engine.entries.world import Live, World
+from journeys.engine.logs import logger
+from journeys.engine.people.profiles import SELECT, Profile, profile_of
+from journeys.engine.people.updates import store_updates
+from journeys.engine.ports import Bell
+from journeys.engine.store.database import PASSING, Database
+from journeys.engine.workspaces.published import Published
+
+log = logger(__name__)
+
+GRACE = timedelta(seconds=1)
+"""How long, in real time, the alarm of a listening step rings later than its deadline, for events on their way."""
+
+LOCK = """
+select 1 from people p
+where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = any($1::uuid[]) and e.ended is null)
+order by p.workspace, p.id for no key update
+"""
+
+ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
+    e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard"""
+
+READ = f"""
+select {ENTRY}, {SELECT}, i.letters
+from entries e join people p on (p.workspace, p.id) = (e.workspace, e.person)
+left join lateral (
+    select array_agg(row(i.no, i.step, i.what, i.label, i.kind, i.name, i.at, i.properties) order by i.no) as letters
+    from inbox i where (i.workspace, i.person, i.entry) = (e.workspace, e.person, e.id)
+) i on true
+where e.alarm = any($1::uuid[]) and e.ended is null
+order by e.workspace, e.person, e.entered, e.id
+"""  # noqa: S608 - constants
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What a workflow says when its alarm rings: the turn that it knows, and the time on its clock (canvas time)."""
+
+    turn: int
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the workflow should know: the latest turn, and when it must wake (canvas time; None: end)."""
+
+    turn: int
+    alarm_at: datetime | None
+
+
+def entry_of(row: Mapping[str, Any]) -> Entry:
+    """The machine's entry from a row of the store."""
+    return Entry(
+        id=str(row["entry"]),
+        canvas=row["canvas"],
+        person=str(row["person"]),
+        moved=row["at"],
+        entered=row["entered"],
+        variant=row["variant"],
+        step=row["step"],
+        begun=row["begun"],
+        wake_at=row["wake_at"],
+        phase=row["phase"],
+        leaving=row["leaving"],
+        context=row["context"],
+        properties=row["properties"],
+        heard=row["heard"],
+    )
+
+
+def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:
+    """What the entry should hear, in order: its beginning, or the letters in its inbox that are for its step."""
+    if row["variant"] is None:
+        return [Entered()]
+    heard: list[Event] = []
+    for no, step, what, label, kind, name, at, properties in row["letters"] or ():
+        if step != row["step"]:
+            continue
+        if what == "delivered":
+            heard.append(Delivered(step=step, outcome=label, at=at))
+        elif what == "answered":
+            heard.append(Answered(properties if label == "found" else None, at))
+        else:
+            occurrence = Occurrence(no=no, kind=kind, name=name, at=at, properties=properties)
+            heard.append(Happened(label=label, occurrence=occurrence))
+    return heard
+
+
+class Bursts:
+    """Runs bursts, and lets those that come while one is in flight share the next one's reads and commit.
+
+    No delay when idle: a lone call goes at once. A shared commit that fails is repeated one by one, so that one
+    entry's failure stops no other's. The caller may be cancelled (an eviction does that); the transaction is not.
+    """
+
+    def __init__(
+        self, db: Database, published: Published, clock: Clock, bell: Bell, *, lanes: int = 2, most: int = 100
+    ) -> None:
+        self._db = db
+        self._published = published
+        self._clock = clock
+        self._bell = bell
+        self._lanes = lanes
+        self._most = most
+        self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
+        self._flights: set[asyncio.Task[None]] = set()
+
+    async def __call__(self, alarm: UUID, call: Call) -> Reply:
+        """One alarm's burst.
+
+        Raises whatever the database raises; the caller repeats it.
+        """
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting.append((alarm, call, future))
+        if len(self._flights) < self._lanes:
+            flight = asyncio.create_task(self._fly())
+            self._flights.add(flight)
+            flight.add_done_callback(self._flights.discard)
+        return await future
+
+    async def drain(self) -> None:
+        """Wait until no burst is in flight."""
+        while self._flights:
+            await asyncio.wait(self._flights)
+
+    async def _fly(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting[: self._most], self._waiting[self._most :]
+            alone = {alarm: (call, [future]) for alarm, call, future in batch}
+            if len(alone) < len(batch):  # two calls for one alarm: the later one reads what the former wrote
+                self._waiting = [
+                    each for each in batch if each[2] is not alone[each[0]][1][0]
+                ] + self._waiting
+            await self._share(
+                {alarm: call for alarm, (call, _) in alone.items()}, {a: f[0] for a, (_, f) in alone.items()}
+            )
+
+    async def _share(self, calls: Mapping[UUID, Call], futures: Mapping[UUID, asyncio.Future[Reply]]) -> None:
+        try:
+            replies = await self.run(calls)
+        except Exception as error:  # noqa: BLE001 - handed on to whoever called
+            if len(calls) > 1:
+                for alarm, call in calls.items():
+                    await self._share({alarm: call}, {alarm: futures[alarm]})
+                return
+            if not isinstance(error, PASSING):  # done again and again, until somebody mends it
+                for alarm in calls:
+                    log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
+            for future in futures.values():
+                if not future.done():
+                    future.set_exception(error)
+            return
+        for alarm, future in futures.items():
+            if not future.done():
+                future.set_result(replies[alarm])
+
+    async def run(self, calls: Mapping[UUID, Call]) -> dict[UUID, Reply]:
+        """The transaction: these alarms' open entries hear what they have not heard."""
+        alarms = list(calls)
+        async with self._db.transaction() as connection:
+            await connection.fetch(LOCK, alarms)
+            rows = await connection.fetch(
+                READ, alarms
+            )  # a second statement: the first one's snapshot is older than its locks
+            if not rows:
+                return {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
+            world = World(connection, max(call.now for call in calls.values()))
+            profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
+            lives = [
+                await self._live(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
+                for row in rows
+            ]
+            await world.drive(lives)
+            world.settle(lives)
+            await store_updates(connection, world.changed.values(), world.echoes)
+            untold = {each.entry: each for each in await world.page.write(connection)}
+        for channel in world.channels:
+            self._bell.ring(channel)
+        replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
+        for row, live in zip(rows, lives, strict=True):
+            after = untold.get(live.id)
+            turn = after.turn if after else row["turn"]
+            alarm_at = live.case.alarm()
+            if live.entry.ended or alarm_at is None:
+                continue
+            reply = replies[row["alarm"]]
+            sooner = alarm_at if reply.alarm_at is None else min(alarm_at, reply.alarm_at)
+            replies[row["alarm"]] = Reply(max(turn, reply.turn), sooner)
+        return replies
+
+    async def _live(self, row: Mapping[str, Any], profile: Profile, call: Call) -> Live:
+        publication = await self._published.of(row["workspace"])
+        plan = await self._published.plan(row["workspace"], row["plan"])
+        stale = row["alarm"] == row["entry"] and call.turn < row["answered"]
+        case = Case(
+            plan,
+            entry_of(row),
+            unheard_of(row),
+            clock=call.now,
+            grace=self._clock.span(GRACE),
+            patience=self._clock.span(PATIENCE),
+        )
+        return Live(
+            case, publication, profile, row["entry"], row["priority"], row["hops"], told_too=not stale
+        )

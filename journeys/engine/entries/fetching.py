@@ -1,0 +1,378 @@
+"""Works out what steps come to that ask others (`Asking`): outside of any transaction, answered through the inbox.
+
+What is wanted lies in the store, put there by the burst that ended with it. It is claimed, asked and settled like a
+message; whoever dies in between is followed by another after the lease, and only who holds the claim may answer, so
+that an entry hears one answer whatever was asked twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+from journeys.canvas.characters import mended
+from journeys.canvas.steps import Context, UserUpdate
+from journeys.canvas.values import is_liquid
+from journeys.canvas.vocabulary import NOTHING
+from journeys.engine.clock import Clock
+from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
+from journeys.engine.content.services import Call, Reply, Retry
+from journeys.engine.logs import logger
+from journeys.engine.people.profiles import LOCK, Profile, load
+from journeys.engine.ports import Teller, Untold
+from journeys.engine.sources.connected.caller import NO_ANSWER, host_of
+from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.notify import listening
+from journeys.engine.store.writing import FETCHES, UNTOLD
+from journeys.engine.workspaces.outside import Calls, Outside
+from journeys.engine.workspaces.published import Publication, Published
+from journeys.engine.workspaces.rendering import Found
+
+TRIES = 13
+"""So often a step is tried again (C3)."""
+
+FIRST_PAUSE, LONGEST_PAUSE = 10.0, 1800.0
+"""Seconds before a try: doubled each time, so that all of them take somewhat over three hours."""
+
+LEASE = timedelta(seconds=10)
+"""For how long a claim holds without being renewed, in the database's time."""
+
+BATCH, AT_ONCE = 200, 64
+"""So many are claimed, and so many asked for, at once in a process."""
+
+POLL = 2.0
+"""Seconds after which one looks without having been rung for."""
+
+CLAIM = """
+with c as (
+    select workspace, person, entry from fetches
+    where (not_before is null or not_before <= clock_timestamp()) and (lease is null or lease < clock_timestamp())
+    order by priority, no limit $1 for update skip locked)
+update fetches f set claim = $2, lease = clock_timestamp() + $3::interval
+from c where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
+returning f.workspace, f.person, f.entry, f.step, f.tries
+"""
+RENEW = "update fetches set lease = clock_timestamp() + $2::interval where claim = $1"
+RELEASE = "update fetches set claim = null, lease = null where claim = $1"
+AGAIN = """
+update fetches f set claim = null, lease = null, tries = f.tries + 1, no = nextval('dispatch_no'),
+    not_before = clock_timestamp() + make_interval(secs => s.pause)
+from unnest($2::int[], $3::uuid[], $4::uuid[], $5::float8[]) as s(workspace, person, entry, pause)
+where (f.workspace, f.person, f.entry) = (s.workspace, s.person, s.entry) and f.claim = $1
+"""
+ENTRIES = """
+select e.id, e.plan, e.variant, e.context from entries e
+join unnest($2::uuid[], $3::uuid[], $4::text[]) as s(person, id, step) on (e.person, e.id, e.step) = (s.person, s.id, s.step)
+where e.workspace = $1 and e.ended is null and e.phase = 'asked'
+"""
+SETTLE = f"""
+with gone as (
+    delete from fetches f using unnest($2::int[], $3::uuid[], $4::uuid[], $5::text[], $6::jsonb[], $7::jsonb[],
+        $8::timestamptz[]) as s(workspace, person, entry, label, answer, facts, at)
+    where (f.workspace, f.person, f.entry) = (s.workspace, s.person, s.entry) and f.claim = $1
+    returning f.workspace, f.person, f.entry, f.step, s.label, s.answer, s.facts, s.at),
+open as (
+    select g.*, e.canvas, e.shard from gone g join entries e on (e.workspace, e.person, e.id) = (g.workspace, g.person, g.entry)
+    where e.ended is null and e.step = g.step and e.phase = 'asked'),
+noted as (
+    insert into inbox (workspace, person, entry, no, step, what, label, at, properties)
+    select workspace, person, entry, nextval('occurrence_no'), step, 'answered', label, at, answer from open),
+logged as (
+    insert into facts (workspace, person, shard, fact, at, canvas, entry, step, data)
+    select workspace, person, shard, f->>'fact', at, canvas, entry, step, f->'data'
+    from open, jsonb_array_elements(facts->'facts') f),
+raised as (
+    update entries t set turn = t.turn + 1, moved = clock_timestamp(),
+        told = case when t.alarm = t.id then t.told else 0 end, alarm = t.id
+    from open o where (t.workspace, t.person, t.id) = (o.workspace, o.person, o.entry) returning t.*)
+select {UNTOLD} from raised
+"""  # noqa: S608 - constants
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What an entry wants to know, as it was claimed."""
+
+    workspace: int
+    person: UUID
+    entry: UUID
+    step: str
+    tries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came of it. `label` is found, or failed where others could not be reached; `again`: seconds to the next try."""
+
+    wanted: Wanted
+    label: str
+    values: Mapping[str, Any] = field(default_factory=dict)
+    facts: Sequence[tuple[str, Mapping[str, Any]]] = ()
+    again: float | None = None
+
+
+class Watched:
+    """Makes calls, and takes notice of those that fail: that is the step's affair, whatever its Liquid does with it."""
+
+    def __init__(self, calls: Calls | None) -> None:
+        self._calls = calls
+        self.failed = ""
+
+    async def __call__(self, workspace: int, call: Call) -> Reply:
+        """Make a call. Raises `Retry` where it may come to something later: 429, 5xx, no answer in time (X5)."""
+        reply = Reply(NO_ANSWER) if self._calls is None else await self._calls(workspace, call)
+        if may_recover(reply.status):
+            raise Retry(call.url, reply.status)
+        if not reply.ok:
+            self.failed = f"{host_of(call.url)} answered {reply.status}"
+        return reply
+
+
+def may_recover(status: int) -> bool:
+    """Whether one tries again: 429, 5xx, and time-outs (X5)."""
+    return status in (408, 429) or status >= 500
+
+
+def pause(tries: int) -> float | None:
+    """Seconds to the next try, or None where it was tried often enough."""
+    return None if tries >= TRIES else min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)
+
+
+class CallFailed(Exception):
+    """A call within a text failed for good: the text is not used, whatever its Liquid made of the failure (CXS-4)."""
+
+
+class Writer:
+    """Renders the texts of one step for one entry. `send` is what promotion codes are charged for."""
+
+    def __init__(self, outside: Outside, publication: Publication, person: UUID, send: str) -> None:
+        self._watched = Watched(outside.calls)
+        self._services = replace(outside, calls=self._watched).services(publication, person)
+        self._send = send
+
+    async def text(self, source: str, given: Values) -> str:
+        """What one comes to.
+
+        Raises `CallFailed`, and as rendering does; `Retry` where the step is to be tried again: `:retry` in its Liquid
+        has no say in that (C3).
+        """
+        self._watched.failed, self._services.retry = "", None
+        try:
+            values = await self._services.get_ready([source], given, self._send, given.now)
+            text = await compile(source).render_async(values, self._services)
+        except Retry as retry:
+            if may_recover(retry.status):
+                raise
+            text = ""
+        except RenderError as error:
+            if self._watched.failed:  # it may have wanted the reply that did not come
+                raise CallFailed(self._watched.failed) from error
+            raise
+        if self._watched.failed:
+            raise CallFailed(self._watched.failed)
+        return mended(text)
+
+
+async def fetched(step: Context, given: Values, writer: Writer) -> Found:
+    """What variables come to, top to bottom; one whose call failed is not set (CXS-4). Raises `Retry`."""
+    found = Found()
+    for each in step.set:
+        if found.full:
+            break
+        try:
+            text = await writer.text(each.value, found.seen(given))
+        except (CallFailed, Aborted, RenderError, TemplateError) as error:
+            found.missing[each.name] = str(error)
+        else:
+            found.take(each.name, each.type, text)
+    return found
+
+
+async def written(
+    step: UserUpdate, given: Values, writer: Writer
+) -> tuple[Mapping[str, str | None], Mapping[str, str]]:
+    """What the texts of an update come to by their source, None where a call failed; and what is not written, and why.
+
+    Raises as rendering does where one cannot be made: nothing is written then (UPD-8). Raises `Retry`.
+    """
+    texts: dict[str, str | None] = {}
+    failed: dict[str, str] = {}
+    missing: dict[str, str] = {}
+    for place, source in step.sources().items():
+        if source not in texts and is_liquid(source):
+            try:
+                texts[source] = await writer.text(source, given)
+            except CallFailed as error:
+                texts[source], failed[source] = None, str(error)
+        if source in failed:
+            missing.setdefault(_named(step, place), failed[source])
+    return texts, missing
+
+
+def _named(step: UserUpdate, place: tuple[str | int, ...]) -> str:
+    """An attribute by its name, a property by those of its event and its own."""
+    match place:
+        case ("events", int(number), _, name, *_):
+            return f"{step.events[number].name}.{name}"
+        case _:
+            return str(place[1])
+
+
+class Fetcher:
+    """Answers what entries want to know. `drain` runs until it is told to stop."""
+
+    def __init__(
+        self, db: Database, published: Published, clock: Clock, teller: Teller, outside: Outside
+    ) -> None:
+        self._db = db
+        self._published = published
+        self._clock = clock
+        self._teller = teller
+        self._outside = outside
+        self._places = asyncio.Semaphore(AT_ONCE)
+        self._rung = {FETCHES: asyncio.Event()}
+
+    async def drain(self, stop: asyncio.Event) -> None:
+        """Answer what is wanted as it comes, until `stop` is set; then finish what was begun."""
+        rung = self._rung[FETCHES]
+        async with listening(self._db, self._rung):
+            while not stop.is_set():
+                rung.clear()
+                if await self.drain_once():
+                    continue
+                waits = {asyncio.ensure_future(rung.wait()), asyncio.ensure_future(stop.wait())}
+                _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+                for each in pending:
+                    each.cancel()
+
+    async def drain_once(self, most: int = BATCH) -> int:
+        """Claim, ask and settle one batch; returns how many it had."""
+        claim = uuid4()
+        rows = await self._db.pool.fetch(CLAIM, most, claim, LEASE)
+        batch = [Wanted(*row) for row in rows]
+        if not batch:
+            return 0
+        keeping = asyncio.create_task(self._keep(claim))
+        asking: set[asyncio.Task[Answer]] = set()
+        try:
+            asking = {asyncio.create_task(each) for each in await self._asking(batch)}
+            while asking:
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                await self._settle(claim, [each.result() for each in done])
+        except asyncio.CancelledError:
+            await asyncio.shield(self._db.pool.execute(RELEASE, claim))
+            raise
+        finally:
+            keeping.cancel()
+            for each in asking:
+                each.cancel()
+        return len(batch)
+
+    async def _keep(self, claim: UUID) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            await self._db.pool.execute(RENEW, claim, LEASE)
+
+    async def _asking(self, batch: Sequence[Wanted]) -> list[Coroutine[Any, Any, Answer]]:
+        asking = []
+        for workspace in sorted({one.workspace for one in batch}):
+            ours = [one for one in batch if one.workspace == workspace]
+            columns = zip(*((one.person, one.entry, one.step) for one in ours), strict=True)
+            rows = await self._db.pool.fetch(ENTRIES, workspace, *map(list, columns))
+            entries = {row["id"]: row for row in rows}
+            profiles = await load(self._db.pool, workspace, {one.person for one in ours})
+            asking += [self._ask(one, entries.get(one.entry), profiles.get(one.person)) for one in ours]
+        return asking
+
+    async def _ask(self, one: Wanted, entry: Mapping[str, Any] | None, profile: Profile | None) -> Answer:
+        if entry is None or profile is None:  # it left meanwhile: nobody waits for the answer
+            return Answer(one, "failed")
+        async with self._places:
+            try:
+                return await self._fetch(one, entry, profile)
+            except Retry as retry:
+                host = host_of(retry.url)
+                told = {"reason": "exhausted_cc_retries", "text": f"{host} answered {retry.status}"}
+                return Answer(one, "failed", facts=[("unanswered", told)], again=pause(one.tries))
+            except Exception as error:  # noqa: BLE001 - tried again, and no other's affair
+                log.warning("fetching_failed", error=type(error).__name__)
+                told = {"reason": "failed", "text": type(error).__name__}
+                return Answer(one, "failed", facts=[("unanswered", told)], again=pause(one.tries))
+
+    async def _fetch(self, one: Wanted, entry: Mapping[str, Any], profile: Profile) -> Answer:
+        publication = await self._published.of(one.workspace)
+        plan = await self._published.plan(one.workspace, entry["plan"])
+        step = plan.steps[one.step]
+        values = publication.values(
+            profile, plan, one.step, entry["variant"], entry["context"], NOTHING, self._clock.now()
+        )
+        writer = Writer(self._outside, publication, one.person, f"{one.entry}/{one.step}")
+        answer: Mapping[str, Any]
+        missing: Mapping[str, str]
+        if isinstance(step, UserUpdate):
+            try:
+                answer, missing = await written(step, values, writer)
+            except (Aborted, RenderError, TemplateError) as error:
+                return Answer(one, "found", facts=[("update_failed", {"reason": str(error)})])
+        else:
+            assert isinstance(step, Context), "no other step fetches"
+            found = await fetched(step, values, writer)
+            answer, missing = found.values, found.missing
+        facts = [("not_updated", {"name": name, "reason": why}) for name, why in missing.items()]
+        return Answer(one, "found", answer, facts)
+
+    async def _settle(self, claim: UUID, answers: Sequence[Answer]) -> None:
+        again = [(*_place(each), each.again) for each in answers if each.again is not None]
+        if again:
+            await self._db.pool.execute(AGAIN, claim, *map(list, zip(*again, strict=True)))
+        final = [each for each in answers if each.again is None]
+        if final:
+            await self._share(claim, final)
+
+    async def _share(self, claim: UUID, final: Sequence[Answer]) -> None:
+        """Settle these in one commit; if it fails, one by one: what cannot be written stops no other."""
+        try:
+            await self._commit(claim, final)
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - told in the fact
+            if len(final) > 1:
+                for each in final:
+                    await self._share(claim, [each])
+                return
+            log.warning("answer_not_written", error=type(error).__name__)
+            await self._commit(claim, [_unwritten(final[0], type(error).__name__)])
+
+    async def _commit(self, claim: UUID, final: Sequence[Answer]) -> None:
+        now = self._clock.now()
+        async with self._db.transaction() as connection:
+            for workspace in sorted({each.wanted.workspace for each in final}):
+                people = [each.wanted.person for each in final if each.wanted.workspace == workspace]
+                await connection.fetch(LOCK, workspace, people)
+            rows = await connection.fetch(
+                SETTLE, claim, *map(list, zip(*(_row(each, now) for each in final), strict=True))
+            )
+        self._teller.tell([Untold(*row) for row in rows])
+
+
+def _unwritten(answer: Answer, error: str) -> Answer:
+    """What is settled where an answer cannot be written: nothing of it is set (CXS-4, UPD-8)."""
+    fact = "not_updated" if answer.label == "found" else "unanswered"
+    said = {"reason": f"what it came to cannot be stored: {error}"}
+    return Answer(answer.wanted, answer.label, facts=[(fact, said)])
+
+
+def _row(answer: Answer, now: datetime) -> tuple[Any, ...]:
+    facts = {"facts": [{"fact": fact, "data": data} for fact, data in answer.facts]}
+    return *_place(answer), answer.label, dict(answer.values), facts, now
+
+
+def _place(answer: Answer) -> tuple[int, UUID, UUID]:
+    wanted = answer.wanted
+    return wanted.workspace, wanted.person, wanted.entry

@@ -1,0 +1,358 @@
+"""Who hears an event: conversions, exits, waits, new entries — in this order, in the transaction that stores it.
+
+There is no table of waits: the plan says what each step hears, and a person has few open entries. Filters are judged
+here, with the entry's context and her attributes of this moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from journeys.canvas.plan import Plan
+from journeys.canvas.vocabulary import Entry, Left, Occurrence
+from journeys.engine.audience.match import Person, heard, judge
+from journeys.engine.clock import Clock
+from journeys.engine.core.machine import advance
+from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
+from journeys.engine.entries.burst import ENTRY, entry_of
+from journeys.engine.entries.lateness import note_late
+from journeys.engine.logs import logger
+from journeys.engine.people.profiles import Profile
+from journeys.engine.ports import Untold
+from journeys.engine.store.database import PASSING
+from journeys.engine.store.writing import Page
+from journeys.engine.workspaces.published import Publication, Published, Running
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """A stored occurrence of a locked person. `hops` counts how often an event made a canvas make an event."""
+
+    profile: Profile
+    occurrence: Occurrence
+    changed: frozenset[str] = frozenset()
+    hops: int = 0
+
+
+@dataclass(slots=True)
+class Hearing:
+    """What came of it: entries to tell of, and channels to ring, after the commit."""
+
+    untold: list[Untold] = field(default_factory=list)
+    channels: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Open:
+    """An entry that may still hear something: it is open, or has completed and left a message unsent."""
+
+    row: Mapping[str, Any]
+    plan: Plan
+    entry: Entry
+    unsent: Sequence[Mapping[str, Any]] = field(default_factory=list)
+    leaves: str | None = None
+    marked: bool = False
+    letters: list[tuple[Any, ...]] = field(default_factory=list)
+    hops: int = 0
+
+
+OPEN = f"""
+select {ENTRY}, e.ended, e.shard,
+    array(select row(d.key, d.context) from dispatches d
+          where (d.workspace, d.person, d.entry) = (e.workspace, e.person, e.id) and d.state = 'queued') as unsent
+from entries e
+where e.workspace = $1 and e.person = any($2::uuid[]) and (e.ended is null or exists (
+    select 1 from dispatches d
+    where (d.workspace, d.person, d.entry) = (e.workspace, e.person, e.id) and d.state = 'queued'))
+order by e.person, e.entered, e.id
+"""  # noqa: S608 - constants
+
+WINDOWS = """
+select person, entry, name, canvas, plan, since, until, at from conversions
+where workspace = $1 and person = any($2::uuid[]) and until > $3 and since <= $4
+order by since desc
+"""
+
+CREDIT = """
+with credited as (
+    update conversions c set at = s.at, revenue = s.revenue, step = (
+        select f.step from facts f where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
+            and f.fact = 'sent' order by f.at desc, f.no desc limit 1)
+    from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[]) as s(person, entry, name, at, revenue)
+    where (c.workspace, c.person, c.entry, c.name) = ($1, s.person, s.entry, s.name) and c.at is null
+    returning c.*)
+insert into facts (workspace, person, shard, fact, at, canvas, entry, step, data)
+select workspace, person, shard, 'converted', at, canvas, entry, step,
+    jsonb_strip_nulls(jsonb_build_object('name', name, 'variant', variant, 'revenue', revenue)) from credited
+"""
+
+LEAVE = """
+with gone as (
+    update entries t set ended = coalesce(t.ended, s.reason), leaving = case when s.at_once then null else s.reason end,
+        ended_at = coalesce(t.ended_at, s.at), wake_at = null, alarm_at = null, phase = '', context = '{}',
+        properties = '{}', at = greatest(t.at, s.at), moved = clock_timestamp(),
+        turn = t.turn + case when t.ended is null then 1 else 0 end
+    from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bool[]) as s(person, id, reason, at, at_once)
+    where t.workspace = $1 and t.person = s.person and t.id = s.id and s.at_once
+    returning t.*),
+marked as (
+    update entries t set leaving = coalesce(t.leaving, s.reason)
+    from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bool[]) as s(person, id, reason, at, at_once)
+    where t.workspace = $1 and t.person = s.person and t.id = s.id and not s.at_once and t.ended is null),
+emptied as (
+    delete from inbox i using gone g where (i.workspace, i.person, i.entry) = (g.workspace, g.person, g.id)),
+withdrawn as (
+    delete from dispatches d using gone g
+    where (d.workspace, d.person, d.entry) = (g.workspace, g.person, g.id) and d.state = 'queued' returning d.*),
+logged as (
+    insert into facts (workspace, person, shard, fact, at, canvas, entry, step, dispatch, data)
+    select w.workspace, w.person, w.shard, 'withdrawn', g.at, w.canvas, w.entry, w.step, w.key, '{}'
+    from withdrawn w join gone g on g.id = w.entry)
+select workspace, person, id, alarm, generation, turn, told, true, alarm_at, priority, canvas, plan from gone
+"""
+
+HEAR = """
+with noted as (
+    insert into inbox (workspace, person, entry, no, step, what, label, kind, name, at, properties)
+    select * from unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
+        $9::text[], $10::timestamptz[], $11::jsonb[]) on conflict do nothing)
+update entries t set turn = t.turn + 1, moved = clock_timestamp(), hops = greatest(t.hops, s.hops),
+    told = case when t.alarm = t.id then t.told else 0 end, alarm = t.id
+from unnest($12::uuid[], $13::uuid[], $14::int[]) as s(person, id, hops)
+where t.workspace = $15 and t.person = s.person and t.id = s.id and t.ended is null
+returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, false, t.alarm_at, t.priority, t.canvas, t.plan
+"""
+
+
+async def hear(
+    connection: Any, publication: Publication, published: Published, clock: Clock, heards: Sequence[Heard]
+) -> Hearing:
+    """Let everybody hear these occurrences, in their order. The people are locked, the events stored.
+
+    A fixed number of statements, whatever the number of occurrences, beside those of the canvases that let in.
+    """
+    hearing = Hearing()
+    if not heards:
+        return hearing
+    workspace = publication.workspace
+    people = list({each.profile.id for each in heards})
+    rows = await connection.fetch(OPEN, workspace, people)
+    plans = {row["plan"]: await published.plan(workspace, row["plan"]) for row in rows}
+    opens: dict[UUID, list[Open]] = {}
+    for row in rows:
+        unsent = [{"key": key, "context": context} for key, context in row["unsent"]]
+        opens.setdefault(row["person"], []).append(Open(row, plans[row["plan"]], entry_of(row), unsent))
+    await _convert(connection, publication, published, heards, people)
+    await note_late(
+        connection, publication, published, clock, [(each.profile, each.occurrence) for each in heards]
+    )
+    page = Page()
+    for each in heards:
+        hers = opens.get(each.profile.id, [])
+        person = each.profile.as_person(publication.zone)
+        _exit(page, each, hers, person)
+        _wait(page, each, hers, person)
+    everybody = [one for hers in opens.values() for one in hers]
+    hearing.untold += await _leave(connection, workspace, everybody)
+    hearing.untold += await _write_letters(connection, workspace, everybody)
+    await page.write(connection)
+    for running, entrants in _entrants(publication, heards):
+        for wave in _waves(entrants):
+            for admission in await _let_in(connection, publication, running, clock, wave):
+                hearing.untold += admission.untold
+                hearing.channels |= admission.channels
+    hearing.untold = [each for each in hearing.untold if each.told < each.turn]
+    return hearing
+
+
+async def _let_in(
+    connection: Any, publication: Publication, running: Running, clock: Clock, wave: Sequence[Entrant]
+) -> list[Admission]:
+    """Let them in. A canvas that fails over somebody stops neither the event, nor other canvases, nor other people."""
+    try:
+        async with connection.transaction():
+            return [await admit(connection, publication, running, clock, wave)]
+    except PASSING:
+        raise
+    except Exception as error:
+        if len(wave) > 1:
+            alone = [await _let_in(connection, publication, running, clock, [one]) for one in wave]
+            return [admission for each in alone for admission in each]
+        log.exception("admission_failed", canvas=running.name, person=str(wave[0].profile.id))
+        await note_failure(connection, running, wave[0].profile, wave[0].at, error)
+        return []
+
+
+async def _convert(
+    connection: Any,
+    publication: Publication,
+    published: Published,
+    heards: Sequence[Heard],
+    people: Sequence[UUID],
+) -> None:
+    """Credit conversions to the most recent entry whose window is open at the instant of the event (X7, X8)."""
+    instants = [each.occurrence.at for each in heards]
+    windows = await connection.fetch(
+        WINDOWS, publication.workspace, list(people), min(instants), max(instants)
+    )
+    credit: dict[tuple[UUID, str], tuple[Any, ...]] = {}
+    for each in heards:
+        at = each.occurrence.at
+        latest: set[tuple[str, str]] = set()
+        for window in windows:
+            goal = (window["canvas"], window["name"])
+            if window["person"] != each.profile.id or not window["since"] <= at < window["until"]:
+                continue
+            if goal in latest:
+                continue
+            latest.add(goal)
+            place = (window["entry"], window["name"])
+            if window["at"] or place in credit:
+                continue
+            plan = await published.plan(publication.workspace, window["plan"])
+            conversion = next(one for one in plan.canvas.conversions if one.name == window["name"])
+            person = each.profile.as_person(publication.zone)
+            if judge(conversion.trigger, each.occurrence, person, {}, canvas=window["canvas"]):
+                amount = each.occurrence.properties.get(conversion.revenue) if conversion.revenue else None
+                revenue = None if amount is None else str(amount)
+                credit[place] = (window["person"], window["entry"], window["name"], at, revenue)
+    if credit:
+        await connection.execute(
+            CREDIT, publication.workspace, *map(list, zip(*credit.values(), strict=True))
+        )
+
+
+def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None:
+    """Exits come before waits: whoever leaves hears nothing more. Events before the entry never count (EXT-4)."""
+    what = each.occurrence
+    for one in hers:
+        if (one.leaves and not one.marked) or what.at < one.entry.entered:
+            continue
+        for leaving in one.plan.canvas.event_exits:
+            if one.marked and not leaving.at_once:
+                continue  # she leaves at the end of her step already
+            contexts = (
+                [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
+            )
+            trigger = leaving.trigger
+            if trigger is None or not any(
+                judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts
+            ):
+                continue
+            at_once = leaving.at_once
+            if one.row["ended"] is None:
+                one.entry, commands = advance(
+                    one.plan, one.entry, Left(reason="exit_event", at=what.at, at_once=at_once), what.at
+                )
+                for note in commands:
+                    _log(page, each, one, note)
+            one.leaves, one.marked = "exit_event", not at_once
+            break
+
+
+def _log(page: Page, each: Heard, one: Open, note: Any) -> None:
+    profile = each.profile
+    page.facts.append((
+        profile.workspace, profile.id, profile.shard, note.fact, note.at, one.entry.canvas, one.row["entry"], note.step,
+        None, {**note.data, "event": each.occurrence.name},
+    ))  # fmt: skip
+
+
+def _wait(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None:
+    """Put it into the inbox of those who wait for it; entries of one canvas at one step are de-duplicated (ACT-9)."""
+    what = each.occurrence
+    taken: set[tuple[str, str]] = set()
+    for one in hers:
+        entry = one.entry
+        if (
+            entry.ended
+            or one.row["ended"]
+            or (one.leaves and not one.marked)
+            or entry.step is None
+            or entry.begun is None
+        ):
+            continue
+        if not (entry.begun <= what.at and (entry.wake_at is None or what.at < entry.wake_at)):
+            continue
+        label = heard(one.plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
+        if label is None:
+            continue
+        if (entry.canvas, entry.step) in taken:
+            one.entry, commands = advance(one.plan, entry, Left(reason="deduplicated", at=what.at), what.at)
+            one.leaves = "deduplicated"
+            for note in commands:
+                _log(page, each, one, note)
+            continue
+        taken.add((entry.canvas, entry.step))
+        one.hops = max(one.hops, each.hops)
+        profile = each.profile
+        one.letters.append((
+            profile.workspace, profile.id, one.row["entry"], what.no, entry.step, "happened", label, what.kind,
+            what.name, what.at, dict(what.properties),
+        ))  # fmt: skip
+
+
+async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list[Untold]:
+    leaving = [
+        (one.row["person"], one.row["entry"], one.leaves, one.entry.moved, not one.marked)
+        for one in opens
+        if one.leaves
+    ]
+    if not leaving:
+        return []
+    rows = await connection.fetch(LEAVE, workspace, *map(list, zip(*leaving, strict=True)))
+    return [Untold(*row) for row in rows]
+
+
+async def _write_letters(connection: Any, workspace: int, opens: Iterable[Open]) -> list[Untold]:
+    hearing = [one for one in opens if one.letters and not (one.leaves and not one.marked)]
+    if not hearing:
+        return []
+    letters = [letter for one in hearing for letter in one.letters]
+    entries = [(one.row["person"], one.row["entry"], one.hops) for one in hearing]
+    rows = await connection.fetch(
+        HEAR, *map(list, zip(*letters, strict=True)), *map(list, zip(*entries, strict=True)), workspace
+    )
+    return [Untold(*row) for row in rows]
+
+
+def _entrants(publication: Publication, heards: Sequence[Heard]) -> Iterable[tuple[Any, list[Entrant]]]:
+    """Who would enter which canvas by these occurrences. The key is the occurrence's own number."""
+    for running in publication.running.values():
+        trigger = running.plan.canvas.schedule.trigger
+        if trigger is None or running.status != "active":
+            continue
+        entrants = []
+        for each in heards:
+            person = each.profile.as_person(publication.zone)
+            if judge(trigger, each.occurrence, person, {}, canvas=running.name):
+                entrants.append(_entrant(each))
+        if entrants:
+            yield running, entrants
+
+
+def _waves(entrants: Sequence[Entrant]) -> Iterable[list[Entrant]]:
+    """Each person once a wave, in order, so that her second entry meets the rules that her first one made."""
+    rest = list(entrants)
+    while rest:
+        wave = {entrant.profile.id: entrant for entrant in reversed(rest)}
+        chosen = [entrant for entrant in rest if wave[entrant.profile.id] is entrant]
+        yield chosen
+        rest = [entrant for entrant in rest if entrant not in chosen]
+
+
+def _entrant(each: Heard) -> Entrant:
+    what = each.occurrence
+    return Entrant(
+        profile=each.profile,
+        key=f"event:{what.no}",
+        at=what.at,
+        context=dict(what.properties),
+        hops=each.hops,
+        but=what.no,
+    )

@@ -1,0 +1,258 @@
+"""Entry by API: for named people, or for an audience page by page; repeated calls enter nobody twice."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from journeys.canvas.filters import AllOf, Filter
+from journeys.engine.audience.match import matches, needs
+from journeys.engine.clock import Clock
+from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
+from journeys.engine.intake.objects import Objects, read
+from journeys.engine.intake.replies import Reply, amend, claim
+from journeys.engine.intake.sharing import sharing
+from journeys.engine.intake.track import write
+from journeys.engine.logs import logger
+from journeys.engine.people.identify import Identifier
+from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of
+from journeys.engine.ports import Bell, Teller
+from journeys.engine.store.database import PASSING, Database
+from journeys.engine.workspaces.published import Publication, Published, Running
+
+PAGE = 500
+"""So many people of a broadcast are taken in one transaction."""
+
+CONTEXT_LIMIT = 50 * 1024
+"""Bytes that a context may have (CTX-1)."""
+
+BATCH_PRIORITY = 3
+"""Temporal's priority of entries that came by a broadcast: after those that came alone."""
+
+NEXT = f"""
+select {SELECT} from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2) order by p.id limit $3
+"""  # noqa: S608 - constants
+
+log = logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One recipient of a call."""
+
+    who: Identifier
+    context: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] | None = None
+    existing_only: bool = True
+
+
+@dataclass(slots=True)
+class Triggered:
+    """How many entered, and whom the canvas refused."""
+
+    entered: int = 0
+    refused: list[tuple[UUID, str]] = field(default_factory=list)
+    unknown: list[Identifier] = field(default_factory=list)
+    """Recipients whom nobody knows."""
+    earlier: Reply | None = None
+    """The answer that was given earlier to a call with this key: then nothing was done now."""
+
+
+class WrongRecipient(ValueError):
+    """The attributes of a recipient cannot be written. `index` counts the recipients from 0."""
+
+    def __init__(self, index: int, reason: str) -> None:
+        self.index, self.reason = index, reason
+        super().__init__(f"recipients[{index}]: {reason}")
+
+
+@dataclass(slots=True)
+class Trigger:
+    """The parts that a trigger needs."""
+
+    db: Database
+    published: Published
+    clock: Clock
+    teller: Teller
+    bell: Bell
+
+    async def named(
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        recipients: Sequence[Wanted],
+        audience: Filter | None,
+        reply: Reply | None = None,
+    ) -> Triggered:
+        """Let named people in. Their attributes are written first (ENT-23); who is named twice counts once (ENT-24).
+
+        Of several recipients that are the same person, the last one's context counts. With a `reply` that was given
+        earlier nothing is done, and it is in the result. Raises `WrongRecipient`.
+        """
+        once = {wanted.who: wanted for wanted in recipients}
+        objects = _attributes(recipients)
+        others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
+        async with self.db.transaction() as connection:
+            earlier = await claim(connection, reply)
+            if earlier is not None:
+                return Triggered(earlier=earlier)
+            written = await write(connection, publication, self.published, self.clock, objects, others)
+            people = {written.people[who]: wanted for who, wanted in once.items() if who in written.people}
+            strangers = [who for who in once if who not in written.people]
+            await amend(connection, reply, unknown_notice(recipients, strangers))
+            known = [written.profiles[person] for person in people]
+            welcome = await self._matching(connection, publication, audience, known)
+            at = self.clock.now()
+            entrants = [
+                Entrant(profile=one, key=f"api:{dispatch_id}", at=at, context=dict(people[one.id].context))
+                for one in welcome
+            ]
+            admission = await admit(connection, publication, running, self.clock, entrants)
+        self.teller.tell(written.hearing.untold)
+        result = self._after(admission)
+        result.unknown = strangers
+        return result
+
+    async def _matching(
+        self, connection: Any, publication: Publication, audience: Filter | None, profiles: Sequence[Profile]
+    ) -> list[Profile]:
+        """Those of them who match; all, where nothing is asked for."""
+        if audience is None or not profiles:
+            return list(profiles)
+        wanted = needs([audience], publication.segments)
+        now = self.clock.now()
+        people = [profile.id for profile in profiles]
+        pasts = await history(connection, publication.workspace, people, wanted, now)
+        return [
+            profile
+            for profile in profiles
+            if matches(
+                audience,
+                profile.as_person(publication.zone, pasts.get(profile.id)),
+                now=now,
+                segments=publication.segments,
+            )
+        ]
+
+    async def page(
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        audience: Filter | None,
+        context: Mapping[str, Any],
+        after: UUID | None,
+    ) -> tuple[Triggered, UUID | None]:
+        """One page of a broadcast, in one transaction; and the person after whom the next begins (None: it was the last).
+
+        The entries' keys come from the dispatch, so that a page that is run again enters nobody twice. A page that
+        fails is run person by person; one who cannot be let in is noted with the reason, and the others go on.
+        """
+        rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE)
+        profiles = [profile_of(publication.workspace, row) for row in rows]
+        both = [each for each in (audience, running.plan.canvas.audience) if each is not None]
+        wanted = AllOf(all=tuple(both)) if both else None
+        welcome = [each.id for each in await self._matching(self.db.pool, publication, wanted, profiles)]
+        last = rows[-1]["id"] if len(rows) == PAGE else None
+        try:
+            return await self._admit(publication, running, dispatch_id, context, welcome), last
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - it is run again, person by person
+            log.warning("page_failed", canvas=running.name, dispatch=dispatch_id, error=type(error).__name__)
+            return await self._one_by_one(publication, running, dispatch_id, context, welcome), last
+
+    async def _admit(
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        context: Mapping[str, Any],
+        people: Sequence[UUID],
+    ) -> Triggered:
+        """Let these people in, as they are once they are locked."""
+        if not people:
+            return Triggered()
+        async with self.db.transaction() as connection:
+            await lock(connection, publication.workspace, people)
+            profiles = await load(connection, publication.workspace, people)
+            at = self.clock.now()
+            entrants = [
+                Entrant(
+                    profile=profile,
+                    key=f"api:{dispatch_id}",
+                    at=at,
+                    context=dict(context),
+                    priority=BATCH_PRIORITY,
+                )
+                for profile in profiles.values()
+            ]
+            admission = await admit(connection, publication, running, self.clock, entrants)
+        return self._after(admission)
+
+    async def _one_by_one(
+        self,
+        publication: Publication,
+        running: Running,
+        dispatch_id: str,
+        context: Mapping[str, Any],
+        people: Sequence[UUID],
+    ) -> Triggered:
+        result = Triggered()
+        for person in people:
+            try:
+                one = await self._admit(publication, running, dispatch_id, context, [person])
+            except PASSING:
+                raise
+            except Exception as error:
+                log.exception("person_failed", canvas=running.name, dispatch=dispatch_id, person=str(person))
+                await self._note_failure(publication, running, person, error)
+                result.refused.append((person, "failed"))
+                continue
+            result.entered += one.entered
+            result.refused += one.refused
+        return result
+
+    async def _note_failure(
+        self, publication: Publication, running: Running, person: UUID, error: Exception
+    ) -> None:
+        profile = (await load(self.db.pool, publication.workspace, [person])).get(person)
+        if profile is not None:
+            await note_failure(self.db.pool, running, profile, self.clock.now(), error)
+
+    def _after(self, admission: Admission) -> Triggered:
+        self.teller.tell(admission.untold)
+        for channel in admission.channels:
+            self.bell.ring(channel)
+        return Triggered(len(admission.entries), admission.refused)
+
+
+def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifier]) -> str | None:
+    """What a call is told whose recipients are not all known; None where they are."""
+    places = [str(index) for index, wanted in enumerate(recipients) if wanted.who in strangers]
+    if not places:
+        return None
+    return f"nobody knows the recipients {', '.join(places)} (counted from 0): they did not enter"
+
+
+def _attributes(recipients: Sequence[Wanted]) -> Objects:
+    """The attributes of the recipients as objects of `/users/track`. Raises `WrongRecipient`."""
+    saying = [(index, one) for index, one in enumerate(recipients) if one.attributes is not None]
+    objects = read({"attributes": [_object(one) for _, one in saying]})
+    for error in objects.errors:
+        raise WrongRecipient(saying[error["index"]][0], error["type"])
+    return objects
+
+
+def _object(wanted: Wanted) -> dict[str, Any]:
+    sort, value = wanted.who.sort, wanted.who.value
+    name: dict[str, Any] = {sort: value}
+    if sort == "user_alias":
+        label, alias = wanted.who.alias
+        name = {"user_alias": {"alias_label": label, "alias_name": alias}}
+    identifiers = ("external_id", "user_alias", "braze_id", "anonymous_id")
+    attributes = {key: each for key, each in (wanted.attributes or {}).items() if key not in identifiers}
+    return {**attributes, **name, "_update_existing_only": wanted.existing_only}

@@ -1,0 +1,1 @@
+"""What templates ask of the world: catalogs, Connected Content, promotion codes."""

@@ -1,1 +1,0 @@
-"""When to send: pure, given the data."""

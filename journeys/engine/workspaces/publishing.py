@@ -1,0 +1,109 @@
+"""Puts definitions into a workspace: all of them in one transaction, or none."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from typing import Any
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from journeys.canvas.kinds import kind_of
+from journeys.canvas.plan import compile
+from journeys.canvas.problems import Problem, Refused
+from journeys.canvas.text import Definitions
+from journeys.engine.sources.catalogs import schema
+from journeys.engine.store.database import Database
+from journeys.engine.workspaces import blocks
+from journeys.engine.workspaces.names import workspace_name
+from journeys.engine.workspaces.standing import problems_together, standing
+
+
+@dataclass(slots=True)
+class Changes:
+    """What a publication changed: names by kind, new and changed."""
+
+    workspace: int
+    new: list[tuple[str, str]] = field(default_factory=list)
+    changed: list[tuple[str, str]] = field(default_factory=list)
+    same: int = 0
+    warnings: list[Problem] = field(default_factory=list)
+
+
+MAKE = """
+insert into workspaces (name, secret) values ($1, $2) on conflict (name) do update set name = excluded.name returning id
+"""
+DEFINE = """
+insert into definitions (workspace, kind, name, hash, body) values ($1, $2, $3, $4, $5)
+on conflict (workspace, kind, name) do update set hash = excluded.hash, body = excluded.body, published = now()
+"""
+PLAN = "insert into plans (workspace, id, canvas, body) values ($1, $2, $3, $4) on conflict do nothing"
+CANVAS = """
+insert into canvases (workspace, id, name, plan) values ($1, $2, $3, $4)
+on conflict (workspace, name) do update set plan = excluded.plan
+"""
+
+
+async def workspace_of(db: Database, name: str) -> int:
+    """The id of the workspace of this name, made if new. Raises `Unnamed`."""
+    return int(await db.pool.fetchval(MAKE, workspace_name(name), secrets.token_bytes(32)))
+
+
+async def publish(
+    db: Database, workspace: str, definitions: Definitions, *, channels: Mapping[str, Any] | None = None
+) -> Changes:
+    """Let a workspace, made if new, run these definitions. Entries keep the plan that they began with.
+
+    What the workspace has beside them stays. With the `channels` that are installed they are checked together with it,
+    and `Refused` is raised with everything that is wrong; else they must have been checked. Raises `Unnamed`, and
+    `schema.Conflict` where a catalog cannot become what its file says.
+    """
+    identity = await workspace_of(db, workspace)
+    changes = Changes(identity)
+    async with db.transaction() as connection:
+        await connection.execute("select 1 from workspaces where id = $1 for update", identity)
+        if channels is not None:
+            changes.warnings = await _checked(connection, identity, workspace, definitions, channels)
+        known = await _known(connection, identity)
+        for definition in definitions.all():
+            body = definition.value.model_dump(mode="json")
+            digest = blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
+            kind, name = kind_of(definition.value), definition.name
+            if known.get((kind, name)) == digest:
+                changes.same += 1
+                continue
+            (changes.changed if (kind, name) in known else changes.new).append((kind, name))
+            await connection.execute(DEFINE, identity, kind, name, digest, body)
+            if kind == "canvas":
+                plan = compile(definition.value)
+                await connection.execute(PLAN, identity, plan.id, name, body)
+                await connection.execute(CANVAS, identity, uuid7(), name, plan.id)
+            if kind == "catalog":
+                await schema.settle(connection, identity, definition.value)
+            if kind == "content_block":
+                await blocks.settle(connection, identity, definition.value)
+            if kind == "workspace":
+                await connection.execute(
+                    "update workspaces set zone = $2 where id = $1", identity, definition.value.zone
+                )
+        if changes.new or changes.changed:
+            await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
+    return changes
+
+
+async def _checked(
+    connection: Any, workspace: int, name: str, definitions: Definitions, channels: Mapping[str, Any]
+) -> list[Problem]:
+    """The warnings; raises `Refused` where there is more."""
+    problems = problems_together(await standing(connection, workspace), definitions, channels, name)
+    if any(not problem.warning for problem in problems):
+        raise Refused(problems)
+    return problems
+
+
+async def _known(connection: Any, workspace: int) -> Mapping[tuple[str, str], str]:
+    rows = await connection.fetch("select kind, name, hash from definitions where workspace = $1", workspace)
+    return {(row["kind"], row["name"]): row["hash"] for row in rows}

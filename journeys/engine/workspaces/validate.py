@@ -1,0 +1,122 @@
+"""The last ring of checks: do the things exist that definitions name, and do their templates parse?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from journeys.canvas.check import messages, site
+from journeys.canvas.kinds import LIQUID, EmailTemplate
+from journeys.canvas.loading import checked, read
+from journeys.canvas.places import Path as Place
+from journeys.canvas.places import Places
+from journeys.canvas.problems import Problem, in_order, meant
+from journeys.canvas.text import Definition, Definitions
+from journeys.engine.content import Template, compile, compile_html
+from journeys.engine.content.lint import ANY, Setting, lint
+from journeys.engine.content.names import UNSUBSCRIBE
+from journeys.engine.sources.catalogs.requests import value_faults
+
+ABSENT = ("J301", "J304", "J311")
+"""Problems that are none where a workspace has what the files do not: templates, segments, blocks and catalogs."""
+
+
+def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
+    """All definitions of these files, and everything that is wrong with them. `channels`: those that are installed."""
+    found = read(paths)
+    found.problems += problems_of(found, channels)
+    found.problems = in_order(found.problems)
+    return found
+
+
+def problems_of(found: Definitions, channels: Mapping[str, Any]) -> list[Problem]:
+    """Everything that is wrong with definitions beside their shape, where these are all that there are."""
+    problems = checked(found)
+    for template in found.templates.values():
+        problems += _template(template, found, channels)
+    for one in (*found.content_blocks.values(), *found.broken):
+        problems += _sources(one, found)
+    for catalog in found.catalogs.values():
+        problems += _catalog(catalog)
+    for canvas in found.drafts():
+        problems += _canvas(canvas, found, channels)
+    return problems
+
+
+def _template(template: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
+    value, places = template.value, template.places
+    if value.channel not in channels:
+        message = f"the channel “{value.channel}” is not installed"
+        yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
+    yield from _sources(template, found)
+    if isinstance(value, EmailTemplate) and not _way_out(value, found):
+        message = "the mail has no unsubscribe link"
+        yield Problem(
+            "J901", places.where(("html",), key=True), message, "write {{${set_user_to_unsubscribed_url}}}"
+        )
+
+
+def _sources(one: Definition, found: Definitions) -> Iterator[Problem]:
+    """What is wrong with the Liquid of a template or content block, of one that cannot be used too."""
+    if one.kind not in LIQUID:
+        return
+    value = one.value
+    setting = _setting(found, ANY if one.kind == "content_block" else value.channel or ANY)
+    for path, source in value.sources().items():
+        removed = path == ("html",) and getattr(value, "html_comments", "removed") == "removed"
+        yield from _liquid_of(path, source, one.places, setting, compile_html if removed else compile)
+
+
+def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
+    """Whether a mail has an unsubscribe link: in its raw text, comments and all (L8), or in a block that it names."""
+    text = mail.html + (mail.text or "")
+    blocks = [one.value.content for name, one in found.content_blocks.items() if f"${{{name}}}" in text]
+    return any(name in part for name in UNSUBSCRIBE for part in (text, *blocks))
+
+
+def _setting(found: Definitions, channel: str | None = None) -> Setting:
+    """What a template may name: blocks and catalogs where these files have any, else whatever the workspace has."""
+    selections = {name: [each.name for each in one.value.selections] for name, one in found.catalogs.items()}
+    return Setting(channel, found.named("content_block") or None, found.named("catalog") or None, selections)
+
+
+def _liquid_of(
+    path: Place,
+    source: str,
+    places: Places,
+    setting: Setting,
+    compiler: Callable[[str], Template] = compile,
+) -> Iterator[Problem]:
+    """What is wrong with a piece of Liquid, at its line and column of the file."""
+    for one in lint(source, setting, compiler):
+        yield Problem(one.code, places.within(path, one.line, one.column), one.message, one.hint)
+
+
+def _catalog(catalog: Definition) -> Iterator[Problem]:
+    types = {each.name: each.type for each in catalog.value.fields}
+    for place, selection in enumerate(catalog.value.selections):
+        for fault in value_faults(selection, types):
+            where = catalog.places.where(("selections", place, *fault.path))
+            yield Problem("J307", where, fault.message, fault.hint)
+
+
+def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
+    places = canvas.places
+    templates = {name: one.value for name, one in found.templates.items()}
+    broken = found.named("template") - set(templates)
+    for path, step in messages(canvas.value, places):
+        if step.channel not in channels:
+            message = f"the channel “{step.channel}” is not installed"
+            yield Problem("J303", places.where((*path, "channel")), message, meant(step.channel, channels))
+        template = templates.get(step.template)
+        if template is None and step.template not in broken:
+            message = f"there is no template “{step.template}”"
+            yield Problem("J301", places.where((*path, "template")), message, meant(step.template, templates))
+        elif template is not None and template.channel != step.channel and step.channel in channels:
+            message = f"the template “{step.template}” is for {template.channel}, the step “{step.id}” for {step.channel}"
+            yield Problem("J303", places.where((*path, "template")), message)
+    setting = _setting(found)
+    for path, each in site(canvas.value, places).steps:
+        for below, source in each.sources().items():
+            yield from _liquid_of((*path, *below), source, places, setting)

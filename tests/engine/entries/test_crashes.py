@@ -1,0 +1,340 @@
+"""A crash after every commit and after every outgoing call: nothing lost, nothing doubled."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections import Counter
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from journeys.channels.email import Email, SmtpSettings
+from journeys.channels.mailbox import Mailbox
+from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.delivery.courier import Courier
+from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.echoes import hear_echoes
+from journeys.engine.entries.fetching import Fetcher
+from journeys.engine.intake.broadcasts import begin, carry_on
+from journeys.engine.intake.track import track
+from journeys.engine.intake.triggering import Trigger, Wanted
+from journeys.engine.outgoing.guard import networks
+from journeys.engine.people.identify import Identifier
+from journeys.engine.ports import Silent
+from journeys.engine.sources.connected.caller import Caller
+from journeys.engine.sources.connected.content import ConnectedContent
+from journeys.engine.sources.connected.credentials import Keyring
+from journeys.engine.sources.connected.safe import Safe
+from journeys.engine.store import Database
+from journeys.engine.workspaces.outside import Outside
+from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.publishing import publish
+from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
+from tests.receiver import Receiver
+from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, webhook
+
+STEPS = """
+  - {{type: message, id: first, channel: {channel}, template: {template}}}
+  - {{type: delay, id: wait, duration: 1 day}}
+  - type: action_paths
+    id: watch
+    within: 2 days
+    paths:
+      - name: liked
+        triggers: [{{event: liked}}]
+        steps: [{{type: user_update, id: mark, attributes: {{likes: {{increment: 1}}}}, events: [{{name: marked}}]}}]
+    otherwise: [{{type: user_update, id: none, attributes: {{likes: 0}}}}]
+  - {{type: message, id: second, channel: {channel}, template: {template}}}
+"""
+
+
+class Life:
+    """What processes do, one after the other, each as often as it takes: a crash ends one, the next goes on."""
+
+    def __init__(self, db: Database, fuse: Fuse, channel: Any, text: str, calls: Any = None) -> None:
+        self.db = db
+        self.calls = calls
+        self.fuse = fuse
+        self.channel = channel
+        self.text = text
+        self.clock = FakeClock(MONDAY)
+        self.crashes = 0
+        self.begin()
+
+    def begin(self) -> None:
+        """A new process: nothing is kept in memory."""
+        self.mine = Crashing(self.db, self.fuse)
+        self.published = Published(self.mine)
+        self.bursts = Bursts(self.mine, self.published, self.clock, Silent())
+        ways = {self.channel.name: CrashingChannel(self.channel, self.fuse)}
+        outside = Outside(None if self.calls is None else CrashingCalls(self.calls, self.fuse))
+        parts = self.mine, self.published, self.clock, Silent()
+        self.courier = Courier(*parts, Silent(), ways, outside=outside)
+        self.fetcher = Fetcher(*parts, outside)
+
+    async def survive(self, work: Any) -> Any:
+        """Do it, and again after a crash, as whoever asked for it would."""
+        while True:
+            try:
+                return await work()
+            except Crash:
+                self.crashes += 1
+                self.begin()
+                await self.db.pool.execute(
+                    "update dispatches set lease = now() - interval '1 second' where lease is not null"
+                )
+                await self.db.pool.execute("update broadcasts set lease = null")
+                await self.db.pool.execute("update fetches set lease = null")
+
+    async def tell(self, body: dict[str, Any]) -> None:
+        parts = (Silent(), Silent())
+        await self.survive(lambda: track(self.mine, self.published, self.clock, *parts, self.workspace, body))
+
+    async def settle(self) -> None:
+        """Alarms ring that are due or told of, messages leave, echoes are heard, until nothing moves."""
+        while True:
+            before = self.crashes
+            due = await self.db.pool.fetch(
+                "select id, answered from entries where ended is null and (step is null or told < turn or alarm_at <= $1)",
+                self.clock.now(),
+            )
+            for row in due:
+                await self.survive(
+                    lambda row=row: self.bursts.run({row["id"]: Call(row["answered"], self.clock.now())})
+                )
+            sent = await self.survive(lambda: self.courier.drain_once(self.channel.name))
+            sent += await self.survive(lambda: self.fetcher.drain_once())
+            parts = (self.mine, self.published, self.clock, Silent(), Silent())
+            echoes = await self.survive(lambda parts=parts: hear_echoes(*parts))
+            if not due and not sent and not echoes and self.crashes == before:
+                return
+
+    async def story(self) -> None:
+        """People come in and like things; days go by."""
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.tell(
+            {"attributes": [{"external_id": f"p{n}", "email": f"p{n}@example.com"} for n in range(6)]}
+        )
+        publication = await self.published.of(self.workspace)
+        running = publication.running["story"]
+        from uuid import UUID
+
+        async def announce() -> None:
+            async with self.mine.transaction() as connection:
+                await begin(connection, publication, running, UUID(int=7), None, {})
+
+        await self.survive(announce)
+
+        async def carry() -> None:
+            trigger = Trigger(self.mine, self.published, self.clock, Silent(), Silent())
+            while await carry_on(trigger, self.mine):
+                pass
+
+        await self.survive(carry)
+        await self.settle()
+        self.clock.turn(timedelta(days=1, seconds=2))
+        await self.settle()
+        self.clock.turn(timedelta(hours=1))
+        at = self.clock.now().isoformat()
+        await self.tell({"events": [{"external_id": f"p{n}", "name": "liked", "time": at} for n in range(3)]})
+        await self.settle()
+        self.clock.turn(timedelta(days=3))
+        await self.settle()
+
+    async def outcome(self) -> Any:
+        """What is true in the end."""
+        ended = await self.db.pool.fetch("select ended, count(*) from entries group by 1")
+        facts = await self.db.pool.fetch(
+            "select fact, step, count(*) from facts where fact in ('reached', 'took', 'sent', 'ended') group by 1, 2"
+        )
+        likes = await self.db.pool.fetch("select external_id, attributes from people order by 1")
+        events = await self.db.pool.fetch("select kind, name, count(*) from events group by 1, 2")
+        left = await self.db.pool.fetchval("select count(*) from dispatches")
+        return (
+            {tuple(row) for row in ended},
+            {tuple(row) for row in facts},
+            [(row[0], row[1]) for row in likes],
+            {tuple(row) for row in events},
+            left,
+        )
+
+
+async def _lives(
+    db: Database,
+    template: str,
+    postgres: str,
+    channel: Any,
+    text: str,
+    kind: type[Life] = Life,
+    calls: Any = None,
+) -> tuple[int, list[tuple[int, Any]], Any]:
+    """The story without a crash, and then once for every point at which one could matter: until one comes to no point.
+
+    How many points there are differs by a few from life to life: what comes together is settled together.
+    """
+    from uuid import uuid4
+
+    from journeys.engine.store.embedded import create_database
+
+    calm = kind(db, Fuse(), channel, text, calls)
+    await calm.story()
+    wanted = await calm.outcome()
+    lives = []
+    for point in itertools.count():
+        url = await create_database(postgres, f"crash_{uuid4().hex[:10]}", template=template)
+        async with Database.at(url, size=3) as fresh:
+            fuse = Fuse()
+            fuse.blows_at = point
+            life = kind(fresh, fuse, channel, text, calls)
+            await life.story()
+            lives.append((point, await life.outcome()))
+            if not life.crashes:
+                return point, lives, wanted
+            assert life.crashes == 1, fuse.points[point : point + 1]
+    raise AssertionError("there is an end to it")
+
+
+@pytest.mark.slow
+async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """Ingestion, admission, burst, echo, delivery by webhook: once at a receiver that honours the key."""
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(STEPS.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    try:
+        count, lives, wanted = await _lives(db, template, postgres, channel, text)
+    finally:
+        await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 20
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    assert len(receiver.calls) == 12 * (count + 2)
+
+
+@pytest.mark.slow
+async def test_by_mail_at_most_one_message_a_crash_is_in_doubt_and_its_fact_says_so(
+    db: Database, template: str, postgres: str, mailbox: Mailbox
+) -> None:
+    """SMTP knows no key: the mail whose call was under way follows `on_doubt` (send), under the same Message-ID."""
+    channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, lanes=1))
+    text = canvas(STEPS.format(channel="email", template="hello")) + EMAIL
+    count, lives, wanted = await _lives(db, template, postgres, channel, text)
+    await channel.close()
+
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    times = Counter(str(mail.message["Message-ID"]) for mail in mailbox.mails)
+    doubled = sum(1 for often in times.values() if often > 1)
+    assert len(times) == 12 * (count + 2)
+    assert max(times.values()) <= 2
+    assert 0 < doubled <= 2 * 12
+    print(f"{count} points; {doubled} mails were handed over twice, each under its own id")
+
+
+ASKING = """
+  - type: context
+    id: ask
+    set: [{{name: word, value: "{{% connected_content {url}/step?who={{{{ ${{braze_id}} }}}} %}}"}}]
+  - type: user_update
+    id: keep
+    attributes:
+      kept: {{increment: 1}}
+      word: "{{% connected_content {url}/update?who={{{{ ${{braze_id}} }}}} :no_cache %}}"
+    events: [{{name: kept, properties: {{by: ["{{% connected_content {url}/event?who={{{{ ${{braze_id}} }}}} :no_cache %}}"]}}}}]
+  - {{type: message, id: tell, channel: webhook, template: asks}}
+"""
+TELLING = """
+---
+kind: template
+format: 1
+name: asks
+channel: webhook
+url: "{url}/told"
+body:
+  word: "{{{{ context.${{word}} }}}}"
+  more: "{{% connected_content {url}/message?who={{{{ ${{braze_id}} }}}} :retry :no_cache %}}"
+"""
+
+
+class Asking(Life):
+    """Somebody in a canvas that asks a web service, in steps and in a message; its first answer is always 503."""
+
+    async def settle(self) -> None:
+        """Until nothing moves, pauses left out."""
+        while True:
+            await super().settle()
+            paused = 0
+            for table in ("dispatches", "fetches"):
+                query = f"update {table} set not_before = null where not_before is not null returning 1"
+                paused += len(await self.db.pool.fetch(query))
+            if not paused:
+                return
+
+    async def story(self) -> None:
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.tell({"attributes": [{"external_id": "p0"}]})
+        publication = await self.published.of(self.workspace)
+        people = [Wanted(Identifier("external_id", "p0"), {})]
+
+        async def trigger() -> None:
+            parts = self.mine, self.published, self.clock, Silent(), Silent()
+            await Trigger(*parts).named(publication, publication.running["story"], "d1", people, None)
+
+        await self.survive(trigger)
+        await self.settle()
+
+
+@pytest.mark.slow
+async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_nothing(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """C3, C9, UPD-3: whoever is asked may be asked again; what is heard, what is written and what leaves is once."""
+    receiver.shy = True
+    receiver.replies = {"/step": "a word", "/message": "more", "/update": "size", "/event": "taste"}
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(ASKING.format(url=receiver.url)) + TELLING.format(url=receiver.url)
+    async with Caller(networks("127.0.0.0/8")) as caller:
+        calls = ConnectedContent(caller, Keyring(db, Safe()))
+        count, lives, wanted = await _lives(db, template, postgres, channel, text, Asking, calls)
+    await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 15
+    assert {("sent", "tell", 1), ("ended", "tell", 1)} <= wanted[1]
+    assert wanted[2:4] == (
+        [("p0", {"kept": 1, "word": "size"})],
+        {("event", "kept", 1), ("message", "sent", 1)},
+    )
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    told = [call["body"] for call in receiver.calls if call["path"] == "/told"]
+    assert told == [{"word": "a word", "more": "more"}] * (len(lives) + 1)
+
+
+async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:
+    """Bursts of one alarm may overlap, drains too: the lock and the claim decide."""
+    text = canvas("  - {type: message, id: m, channel: webhook, template: hook}") + webhook(receiver.url)
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    lives = [Life(db, Fuse(), channel, text) for _ in range(10)]
+    lives[0].workspace = (await publish(db, "default", definitions_of(text))).workspace
+    await lives[0].tell({"attributes": [{"external_id": "mel"}]})
+    publication = await lives[0].published.of(lives[0].workspace)
+    trigger = Trigger(db, lives[0].published, lives[0].clock, Silent(), Silent())
+    await trigger.named(
+        publication, publication.running["story"], "d1", [Wanted(Identifier("external_id", "mel"))], None
+    )
+    entry = await db.pool.fetchval("select id from entries")
+
+    await asyncio.gather(*(life.bursts(entry, Call(1, life.clock.now())) for life in lives))
+    await asyncio.gather(*(life.courier.drain_once("webhook") for life in lives))
+    await channel.close()
+
+    assert len(receiver.calls) == 1
+    assert await db.pool.fetchval("select count(*) from facts where fact = 'sent'") == 1
