@@ -23,7 +23,7 @@ demo: $(STAMP)  ## Mel's story: real people, real mail, a real Temporal server a
 	@$(RUN)/journeys demo
 
 test: $(STAMP)  ## install what the tests need and run all of them
-	@test -n "$$TEMPORAL_ADDRESS" || $(RUN)/python -m journeys.workflows.server
+	@test -n "$$TEMPORAL_ADDRESS" || $(RUN)/python -m journeys.workflows.temporal_server
 	@$(RUN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
 
 check: $(STAMP)  ## format, lint, types, import contracts

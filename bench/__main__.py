@@ -28,21 +28,21 @@ from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
 from bench.stories import MESSAGES, story
-from journeys.canvas.text import Definitions, read_text
+from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.console import leave
 from journeys.engine.clock import Clock
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
-from journeys.engine.people.identify import Identifier
+from journeys.engine.people.identity import Identifier
 from journeys.engine.people.profiles import shard_of
 from journeys.engine.store import Database, database, migrate
-from journeys.engine.store.embedded import create_database, embedded_postgres
+from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
 from journeys.engine.workspaces.publishing import publish
 from journeys.plugin import JourneysPlugin
 from journeys.worker import CACHED_WORKFLOWS, WORKFLOW_SLOTS
-from journeys.workflows.server import temporal_server
+from journeys.workflows.temporal_server import temporal_server
 
 RESULTS = Path(__file__).parent / "results.json"
 STORIES = ("j1", "j2", "j3")

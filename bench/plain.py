@@ -19,7 +19,7 @@ import httpx2
 from temporalio import activity, workflow
 
 from bench.stories import DAY, TEMPLATE
-from journeys.canvas.text import read_text
+from journeys.canvas.yaml_definitions import read_text
 from journeys.engine.content import Values, compile
 
 SECONDS = timedelta(seconds=30)

@@ -21,7 +21,7 @@ _WORDS = {
     "Conversion": "canvas.canvas",
     "DecisionSplit": "canvas.steps",
     "Delay": "canvas.steps",
-    "EmailTemplate": "canvas.kinds",
+    "EmailTemplate": "canvas.definition_kinds",
     "Exit": "canvas.canvas",
     "ExperimentControl": "canvas.steps",
     "ExperimentPath": "canvas.steps",
@@ -31,26 +31,26 @@ _WORDS = {
     "Message": "canvas.steps",
     "Reentry": "canvas.canvas",
     "Schedule": "canvas.canvas",
-    "Segment": "canvas.kinds",
+    "Segment": "canvas.definition_kinds",
     "Selection": "canvas.catalogs",
     "SelectionFilter": "canvas.catalogs",
-    "Sender": "canvas.kinds",
+    "Sender": "canvas.definition_kinds",
     "Sending": "canvas.canvas",
     "UserUpdate": "canvas.steps",
     "Variable": "canvas.steps",
     "Variant": "canvas.canvas",
-    "WebhookTemplate": "canvas.kinds",
-    "attribute": "canvas.words",
-    "bucket": "canvas.words",
-    "context": "canvas.words",
+    "WebhookTemplate": "canvas.definition_kinds",
+    "attribute": "canvas.filter_builders",
+    "bucket": "canvas.filter_builders",
+    "context": "canvas.filter_builders",
     "days": "canvas.times",
-    "event": "canvas.words",
+    "event": "canvas.filter_builders",
     "hours": "canvas.times",
-    "message": "canvas.words",
+    "message": "canvas.filter_builders",
     "minutes": "canvas.times",
-    "purchase": "canvas.words",
+    "purchase": "canvas.filter_builders",
     "seconds": "canvas.times",
-    "segment": "canvas.words",
+    "segment": "canvas.filter_builders",
     "weeks": "canvas.times",
 }
 
@@ -58,7 +58,8 @@ if TYPE_CHECKING:
     from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
     from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
     from journeys.canvas.content_blocks import ContentBlock
-    from journeys.canvas.kinds import EmailTemplate, Segment, Sender, WebhookTemplate
+    from journeys.canvas.definition_kinds import EmailTemplate, Segment, Sender, WebhookTemplate
+    from journeys.canvas.filter_builders import attribute, bucket, context, event, message, purchase, segment
     from journeys.canvas.steps import (
         ActionPath,
         ActionPaths,
@@ -77,7 +78,6 @@ if TYPE_CHECKING:
         Variable,
     )
     from journeys.canvas.times import days, hours, minutes, seconds, weeks
-    from journeys.canvas.words import attribute, bucket, context, event, message, purchase, segment
 
 __all__ = [
     "ActionPath",

@@ -10,12 +10,12 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerConfig
 
 from journeys.channels.base import Channel
 from journeys.engine.clock import Clock
-from journeys.engine.store.writing import FETCHES
+from journeys.engine.store.entry_writes import FETCHES
 from journeys.worker import Engine, engine, keep_delivering
 from journeys.workflows.activities import Activities
-from journeys.workflows.attributes import register_search_attributes
 from journeys.workflows.deliver import WATCH, Deliver
 from journeys.workflows.entry import EntryAlarm
+from journeys.workflows.search_attributes import register_search_attributes
 
 
 class JourneysPlugin(SimplePlugin):

@@ -19,20 +19,20 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 
 from journeys.channels.base import Channel, installed
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.courier import Courier
+from journeys.engine.delivery.delivery_worker import Courier
 from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.logs import logger
-from journeys.engine.sources.connected.content import connected_content
+from journeys.engine.sources.connected.connected_content import connected_content
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import NotifyBell
-from journeys.engine.workspaces.outside import Outside
 from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.template_services import Outside
 from journeys.workflows.activities import Activities
+from journeys.workflows.alarm_sync import TemporalTeller
 from journeys.workflows.deliver import Deliver
 from journeys.workflows.entry import EntryAlarm
-from journeys.workflows.house import House
-from journeys.workflows.tell import TemporalTeller
+from journeys.workflows.housekeeping import House
 
 TASK_QUEUE = "journeys"
 

@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, settings
 
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.store import Database, migrate
-from journeys.engine.store.embedded import create_database, embedded_postgres
-from journeys.workflows.server import temporal_server
+from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
+from journeys.workflows.temporal_server import temporal_server
 from tests.content import ruby
 from tests.receiver import Receiver
 

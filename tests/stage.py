@@ -15,11 +15,11 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 from uuid_utils.compat import uuid7
 
-from journeys.canvas.text import Definitions, read_text
+from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Entrant, admit
 from journeys.engine.entries.burst import Bursts, Call
-from journeys.engine.entries.record import New, record
+from journeys.engine.entries.recording import New, record
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
 from journeys.engine.ports import Silent, Untold
 from journeys.engine.store.database import Database

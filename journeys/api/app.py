@@ -17,10 +17,10 @@ import journeys
 from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.content_blocks import routes as content_block_routes
-from journeys.api.door import answer, guarded
-from journeys.api.limits import GENERAL, TRACK
 from journeys.api.links import routes as link_routes
 from journeys.api.openapi import document
+from journeys.api.rate_limits import GENERAL, TRACK
+from journeys.api.requests import answer, guarded
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send

@@ -12,12 +12,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from journeys.api.door import Work, answer, guarded
-from journeys.api.limits import CATALOG_ITEM, CATALOG_ITEMS
+from journeys.api.rate_limits import CATALOG_ITEM, CATALOG_ITEMS
+from journeys.api.requests import Work, answer, guarded
 from journeys.api.services import Services
 from journeys.engine.sources.catalogs import items
 from journeys.engine.sources.catalogs.schema import types_of
-from journeys.engine.workspaces.keys import Key
+from journeys.engine.workspaces.api_keys import Key
 
 SUCCESS = {"message": "success"}
 

@@ -9,12 +9,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from journeys.api.door import answer, guarded
-from journeys.api.limits import CATALOG_FIELDS, CATALOGS
+from journeys.api.rate_limits import CATALOG_FIELDS, CATALOGS
+from journeys.api.requests import answer, guarded
 from journeys.api.services import Services
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.sources.catalogs.requests import catalog_of, new_fields_of, selection_of
-from journeys.engine.workspaces.keys import Key
+from journeys.engine.workspaces.api_keys import Key
 
 SUCCESS = {"message": "success"}
 

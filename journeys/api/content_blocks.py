@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
-from journeys.api.door import Refusal, answer, guarded
+from journeys.api.requests import Refusal, answer, guarded
 from journeys.api.services import Services
 from journeys.canvas.content_blocks import ContentBlock, faults
 from journeys.engine.content import problems
 from journeys.engine.core.instants import instant
-from journeys.engine.workspaces import blocks
-from journeys.engine.workspaces.keys import Key
+from journeys.engine.workspaces import content_blocks
+from journeys.engine.workspaces.api_keys import Key
 from journeys.engine.workspaces.published import Publication
 
 MOST, USUAL = 1000, 100
@@ -32,7 +32,7 @@ async def create_block(services: Services, key: Key, body: dict[str, Any], reque
     publication = await services.published.of(key.workspace)
     block = _block(body, publication)
     async with services.db.transaction() as connection:
-        made = await blocks.make(connection, key.workspace, block)
+        made = await content_blocks.make(connection, key.workspace, block)
     if made is None:
         raise Refusal(400, "Content Block with this name already exists.")
     services.published.forget(key.workspace)
@@ -45,13 +45,13 @@ async def update_block(services: Services, key: Key, body: dict[str, Any], reque
     del request
     publication = await services.published.of(key.workspace)
     async with services.db.transaction() as connection:
-        await blocks.hold(connection, key.workspace)
+        await content_blocks.hold(connection, key.workspace)
         old = await _known(connection, key, body.get("content_block_id"))
         if body.get("name", old["name"]) != old["name"]:
             raise Refusal(400, "Content Block name cannot be changed.")
         names = ("name", "content", "description", "state", "tags")
         block = _block({**{name: old[name] for name in names}, **body}, publication)
-        made = await blocks.edit(connection, key.workspace, block)
+        made = await content_blocks.edit(connection, key.workspace, block)
     services.published.forget(key.workspace)
     said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}
     return answer(200, {**said, "last_edited": _instant(made.edited)})
@@ -64,7 +64,7 @@ async def list_blocks(services: Services, key: Key, body: dict[str, Any], reques
     after, before = (_time(asked, name) for name in ("modified_after", "modified_before"))
     limit, offset = _number(asked, "limit", USUAL, 1, MOST), _number(asked, "offset", 0, 0, 10**9)
     publication = await services.published.of(key.workspace)
-    found = await blocks.listed(services.db.pool, key.workspace, after, before, limit, offset)
+    found = await content_blocks.listed(services.db.pool, key.workspace, after, before, limit, offset)
     said = [_described(row, publication) for row in found]
     return answer(200, {"count": len(said), "content_blocks": said, "message": "success"})
 
@@ -81,7 +81,7 @@ async def block_info(services: Services, key: Key, body: dict[str, Any], request
         "version": row["version"],
     }
     if request.query_params.get("include_inclusion_data", "").lower() == "true":
-        said["inclusion_data"] = blocks.inclusions(publication, row["name"])
+        said["inclusion_data"] = content_blocks.inclusions(publication, row["name"])
     return answer(200, {**said, "message": "success"})
 
 
@@ -124,22 +124,22 @@ def _tags(given: Any, publication: Publication) -> tuple[str, ...]:
     return tuple(dict.fromkeys(given))
 
 
-async def _known(connection: Any, key: Key, id_: Any) -> blocks.Known:
+async def _known(connection: Any, key: Key, id_: Any) -> content_blocks.Known:
     if not isinstance(id_, str) or not id_:
         raise Refusal(400, "Content Block ID cannot be blank.")
-    found = await blocks.known(connection, key.workspace, id_)
+    found = await content_blocks.known(connection, key.workspace, id_)
     if found is None:
         raise Refusal(404, "The workspace has no Content Block with this ID.")
     return found
 
 
-def _described(row: blocks.Known, publication: Publication) -> dict[str, Any]:
+def _described(row: content_blocks.Known, publication: Publication) -> dict[str, Any]:
     return {
         "content_block_id": str(row["id"]),
         "name": row["name"],
         "content_type": "html" if MARKUP.search(row["content"]) else "text",
         "liquid_tag": _tag(row["name"]),
-        "inclusion_count": len(blocks.inclusions(publication, row["name"])),
+        "inclusion_count": len(content_blocks.inclusions(publication, row["name"])),
         "created_at": _instant(row["created"]),
         "last_edited": _instant(row["edited"]),
         "state": row["state"],

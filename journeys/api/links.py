@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from journeys.api.services import Services
 from journeys.engine.delivery.engagement import engaged
-from journeys.engine.delivery.links import Forged, Kind, Mark, peek, read
+from journeys.engine.delivery.tracking_links import Forged, Kind, Mark, peek, read
 from journeys.engine.workspaces.published import Unknown
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")

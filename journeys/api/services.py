@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from journeys.api.limits import Limits
+from journeys.api.rate_limits import Limits
 from journeys.engine.clock import Clock
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.store.database import Database
-from journeys.engine.workspaces.keys import Keys
+from journeys.engine.workspaces.api_keys import Keys
 from journeys.engine.workspaces.published import Published
 
 

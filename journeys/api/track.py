@@ -7,11 +7,11 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from journeys.api.door import Refusal, answer
+from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
-from journeys.engine.intake.objects import ARRAYS
 from journeys.engine.intake.track import MOST, track
-from journeys.engine.workspaces.keys import Key
+from journeys.engine.intake.track_objects import ARRAYS
+from journeys.engine.workspaces.api_keys import Key
 
 NOTHING_VALID = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."
 

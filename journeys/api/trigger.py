@@ -13,18 +13,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from journeys.api.door import Refusal, answer
-from journeys.api.limits import BROADCAST
+from journeys.api.rate_limits import BROADCAST
+from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.canvas.filters import Filter
-from journeys.engine.intake.audience import UnusableAudience, audience_of
+from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import begin
-from journeys.engine.intake.objects import identifier_of
-from journeys.engine.intake.replies import Reply, claim, digest_of
+from journeys.engine.intake.idempotency import Reply, claim, digest_of
+from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import CONTEXT_LIMIT, Triggered, Wanted, WrongRecipient, unknown_notice
 from journeys.engine.people.attributes import fits
-from journeys.engine.people.identify import Identifier
-from journeys.engine.workspaces.keys import Key
+from journeys.engine.people.identity import Identifier
+from journeys.engine.workspaces.api_keys import Key
 from journeys.engine.workspaces.published import Publication, Running
 
 ROUTE = "/canvas/trigger/send"

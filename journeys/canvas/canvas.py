@@ -16,11 +16,11 @@ from journeys.canvas.filters import (
     PurchaseTrigger,
     Trigger,
 )
+from journeys.canvas.frozen_model import Frozen, Later, not_yet
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
 from journeys.canvas.times import Instant, LongSpan, SomeSpan
-from journeys.canvas.values import Frozen, Later, not_yet
 
 MOST_CONVERSIONS = 4
 SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from journeys.canvas.places import Places
+from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem, meant
-from journeys.canvas.values import Frozen
 
 FieldType = Literal["string", "number", "boolean", "time", "object", "array"]
 Operator = Literal[

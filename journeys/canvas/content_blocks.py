@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
-from journeys.canvas.places import Places
+from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem
-from journeys.canvas.values import Frozen
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 LONGEST_NAME, LONGEST_DESCRIPTION = 100, 250

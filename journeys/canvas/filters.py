@@ -21,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.times import LAST_VALUE_YEAR, LongSpan
-from journeys.canvas.values import Frozen
 
 Scalar = bool | int | float | str | None
 
@@ -132,7 +132,7 @@ OPERATORS = tuple(Condition.model_fields)
 
 
 def _check_pattern(pattern: str) -> None:
-    from journeys.canvas.patterns import compiled
+    from journeys.canvas.regular_expressions import compiled
 
     try:
         compiled(pattern)

@@ -11,8 +11,8 @@ from journeys.canvas.check import check, check_segment
 from journeys.canvas.content_blocks import check_content_block
 from journeys.canvas.filters import BucketFilter, Filter
 from journeys.canvas.problems import Problem
-from journeys.canvas.python import looks_like_definitions, read_python
-from journeys.canvas.text import Definitions, read_file
+from journeys.canvas.python_definitions import looks_like_definitions, read_python
+from journeys.canvas.yaml_definitions import Definitions, read_file
 
 EVERYBODY = BucketFilter(bucket=(0, 9999))
 """Stands for the filter of a segment that cannot be read."""

@@ -9,9 +9,9 @@ from datetime import timedelta
 from functools import cached_property
 from hashlib import blake2b
 
+from journeys.canvas.assignment import lot, pick
 from journeys.canvas.canvas import Canvas, Variant
 from journeys.canvas.filters import Filter
-from journeys.canvas.lots import lot, pick
 from journeys.canvas.steps import Step
 
 END = "end"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from journeys.canvas.kinds import FORMAT, KINDS
+from journeys.canvas.definition_kinds import FORMAT, KINDS
 
 
 def schema() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from functools import lru_cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from journeys.engine.delivery.port import Channel, Content, Doubtful, Outcome, Receipt, Recipient
+from journeys.engine.delivery.channel import Channel, Content, Doubtful, Outcome, Receipt, Recipient
 
 
 @lru_cache(maxsize=1)

@@ -38,7 +38,7 @@ def main() -> NoReturn:
     except OSError as error:
         code = _said(Stop(f"{error.filename or 'the output'}: {error.strerror or error}"))
     except Exception as error:
-        from journeys.cli.places import explained
+        from journeys.cli.addresses import explained
 
         if (known := explained(error)) is not None:
             leave(_said(known))

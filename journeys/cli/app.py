@@ -20,16 +20,16 @@ COMMANDS = {
     "simulate": "definitions:simulate",
     "render": "render:render",
     "schema": "definitions:schema",
-    "publish": "store:publish",
+    "publish": "workspace:publish",
     "import": "imports:import_",
-    "trigger": "store:trigger",
+    "trigger": "workspace:trigger",
     "entries": "entries:entries",
     "dev": "servers:dev",
     "serve": "servers:serve",
     "worker": "servers:worker",
 }
 GROUPS = {
-    "keys": ("API keys.", {"create": "store:keys_create"}),
+    "keys": ("API keys.", {"create": "workspace:keys_create"}),
     "credentials": (
         "What is sent along to web services that templates call.",
         {

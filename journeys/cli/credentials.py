@@ -9,12 +9,12 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, run
-from journeys.cli.places import database, workspace
 from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
 from journeys.engine.sources.connected.credentials import renew as seal_anew
-from journeys.engine.sources.connected.safe import Locked, Safe
-from journeys.engine.sources.connected.safe import new_key as make_key
+from journeys.engine.sources.connected.sealing import Locked, Safe
+from journeys.engine.sources.connected.sealing import new_key as make_key
 
 VARIABLE = "JOURNEYS_CREDENTIAL"
 

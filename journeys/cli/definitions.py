@@ -14,7 +14,7 @@ from rich.table import Table
 from journeys.canvas.diagram import mermaid
 from journeys.canvas.plan import Plan, compile
 from journeys.canvas.schema import text as schema_text
-from journeys.canvas.text import Definitions
+from journeys.canvas.yaml_definitions import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, out, print_json, show_problems
 from journeys.engine.core.simulate import Report

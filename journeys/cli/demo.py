@@ -20,19 +20,19 @@ import httpx2
 from rich.table import Table
 
 import journeys
-from journeys.canvas.arithmetic import wall_of
+from journeys.canvas.wall_clock import wall_of
 from journeys.channels.base import kinds
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.cli.console import Stop, err, out, run
 from journeys.cli.entries import show_story, story
 from journeys.cli.servers import everything
-from journeys.engine.intake.csv import import_file
+from journeys.engine.intake.csv_import import import_file
 from journeys.engine.people.profiles import load
-from journeys.engine.workspaces.keys import ALL, create_key
+from journeys.engine.workspaces.api_keys import ALL, create_key
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.validate import validate
 from journeys.worker import Engine
-from journeys.workflows.server import free_port
+from journeys.workflows.temporal_server import free_port
 
 SCALE = 4320.0
 """A day passes in twenty seconds."""

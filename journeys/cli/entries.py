@@ -10,8 +10,8 @@ from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
+from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, print_json, run
-from journeys.cli.places import database, workspace
 from journeys.engine.store.database import Database
 
 PERSON = """

@@ -8,13 +8,13 @@ from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, run
-from journeys.cli.places import database, workspace
-from journeys.engine.intake.catalog_csv import import_items
-from journeys.engine.intake.csv import Imported, Unusable, import_file
-from journeys.engine.intake.files import Outcome, size_of
+from journeys.engine.intake.catalog_import import import_items
+from journeys.engine.intake.csv_import import Imported, Unusable, import_file
+from journeys.engine.intake.import_files import Outcome, size_of
 from journeys.engine.ports import Silent
-from journeys.engine.store.timekeeping import read_clock
+from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.published import Published
 
 

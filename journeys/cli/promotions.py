@@ -13,13 +13,13 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.table import Table
 
+from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, run
-from journeys.cli.places import database, workspace
 from journeys.engine.clock import Clock
 from journeys.engine.core.instants import instant
-from journeys.engine.intake.columns import Unusable
-from journeys.engine.intake.files import opened, size_of
-from journeys.engine.intake.rows import rows
+from journeys.engine.intake.csv_columns import Unusable
+from journeys.engine.intake.csv_rows import rows
+from journeys.engine.intake.import_files import opened, size_of
 from journeys.engine.sources.promotions import Full, code_of, end_of, filling, lists
 
 Workspace = Annotated[str, Parameter(["--workspace", "-w"])]

@@ -25,21 +25,21 @@ from journeys.channels.base import kinds
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.cli.addresses import embedded, home, migrated
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.logs import log_to
-from journeys.cli.places import embedded, home, migrated
-from journeys.cli.store import put
+from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.courier import PublicSettings
+from journeys.engine.delivery.delivery_worker import PublicSettings
 from journeys.engine.store.database import Database
-from journeys.engine.store.timekeeping import OtherScale, keep_clock
-from journeys.engine.workspaces.keys import ALL, Taken, create_key
-from journeys.engine.workspaces.names import Unnamed, workspace_name
+from journeys.engine.store.shared_clock import OtherScale, keep_clock
+from journeys.engine.workspaces.api_keys import ALL, Taken, create_key
+from journeys.engine.workspaces.naming import Unnamed, workspace_name
 from journeys.engine.workspaces.publishing import workspace_of
 from journeys.engine.workspaces.validate import ABSENT, problems_of
 from journeys.plugin import JourneysPlugin
 from journeys.worker import FASTEST, Engine, Settings, connect, engine
-from journeys.workflows.server import NoServer, TemporalServer, free_port, temporal_server
+from journeys.workflows.temporal_server import NoServer, TemporalServer, free_port, temporal_server
 
 
 @asynccontextmanager

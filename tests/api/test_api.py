@@ -15,7 +15,7 @@ from journeys.api.services import Services
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.store import Database
-from journeys.engine.workspaces.keys import create_key
+from journeys.engine.workspaces.api_keys import create_key
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
 STORY = (

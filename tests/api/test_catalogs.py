@@ -13,7 +13,7 @@ from journeys.api.app import app
 from journeys.api.services import Services
 from journeys.engine.sources.catalogs.items import replace
 from journeys.engine.store import Database
-from journeys.engine.workspaces.keys import create_key
+from journeys.engine.workspaces.api_keys import create_key
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
 STORY = (

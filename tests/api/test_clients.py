@@ -16,9 +16,9 @@ import pytest
 import uvicorn
 
 from journeys.api.app import app
-from journeys.api.limits import Limits
+from journeys.api.rate_limits import Limits
 from journeys.engine.store import Database
-from journeys.engine.workspaces.keys import PERMISSIONS, UnknownPermission, create_key
+from journeys.engine.workspaces.api_keys import PERMISSIONS, UnknownPermission, create_key
 from journeys.engine.workspaces.publishing import publish
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, FakeClock, canvas, definitions_of, stage_on

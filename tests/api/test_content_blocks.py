@@ -12,7 +12,7 @@ import pytest
 from journeys.api.app import app
 from journeys.api.services import Services
 from journeys.engine.store import Database
-from journeys.engine.workspaces.keys import create_key
+from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
 from tests.stage import EMAIL, Stage, canvas, definitions_of, stage_on
 

@@ -10,7 +10,7 @@ import pytest
 
 from journeys.api.app import app
 from journeys.api.services import Services
-from journeys.engine.delivery.links import Links, Mark, token
+from journeys.engine.delivery.tracking_links import Links, Mark, token
 from journeys.engine.store import Database
 from tests.stage import EMAIL, canvas, stage_on
 

@@ -12,10 +12,10 @@ import pytest
 from journeys.canvas.filters import AttributeFilter
 from journeys.engine.entries.admission import admit
 from journeys.engine.intake import triggering
-from journeys.engine.intake.audience import UnusableAudience, audience_of
+from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.store import Database
-from journeys.engine.workspaces.keys import create_key
+from journeys.engine.workspaces.api_keys import create_key
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, canvas, stage_on
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from journeys.canvas.catalogs import Catalog
-from journeys.canvas.text import read_text, write
+from journeys.canvas.yaml_definitions import read_text, write
 from journeys.engine.workspaces.validate import validate
 
 SHOES = """kind: catalog

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from journeys.canvas.characters import mended, mended_json, strange
 from journeys.canvas.loading import load
-from journeys.canvas.text import read_text
+from journeys.canvas.yaml_definitions import read_text
 
 ANY = st.text(st.characters(codec=None), max_size=8)
 JSON = st.recursive(

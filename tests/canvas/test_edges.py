@@ -12,11 +12,13 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml.error import MarkedYAMLError
 
-from journeys.canvas import places as yaml_places
+from journeys.canvas import positions as yaml_positions
 from journeys.canvas import steps
-from journeys.canvas.arithmetic import localized
+from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
 from journeys.canvas.check import check, check_segment
+from journeys.canvas.definition_kinds import parse
+from journeys.canvas.events_and_commands import Entry, Happened, Occurrence
 from journeys.canvas.filters import (
     AllOf,
     AttributeFilter,
@@ -26,15 +28,13 @@ from journeys.canvas.filters import (
     FromAttribute,
     SegmentFilter,
 )
-from journeys.canvas.kinds import parse
 from journeys.canvas.loading import load
-from journeys.canvas.lots import pick
-from journeys.canvas.patterns import compiled
-from journeys.canvas.places import Places
 from journeys.canvas.plan import compile
+from journeys.canvas.positions import Places
 from journeys.canvas.problems import CODES, Problem, Where, nearest
+from journeys.canvas.regular_expressions import compiled
 from journeys.canvas.schema import schema, text
-from journeys.canvas.shapes import _plain, owner_of
+from journeys.canvas.shape_problems import _plain, owner_of
 from journeys.canvas.steps import (
     ActionPaths,
     AudiencePaths,
@@ -51,9 +51,9 @@ from journeys.canvas.steps.audience_paths import AudiencePath
 from journeys.canvas.steps.base import Here
 from journeys.canvas.steps.context import Variable
 from journeys.canvas.steps.experiment_paths import ExperimentControl, ExperimentPath
-from journeys.canvas.text import read_file, read_text, write
 from journeys.canvas.times import clock, instant, span, zone
-from journeys.canvas.vocabulary import Entry, Happened, Occurrence
+from journeys.canvas.wall_clock import localized
+from journeys.canvas.yaml_definitions import read_file, read_text, write
 from journeys.engine.audience.match import Person, heard, needs
 from journeys.engine.audience.operators import holds, lookup
 from journeys.engine.core.best_time import learn
@@ -290,7 +290,7 @@ def test_yaml_in_other_clothes_reads_the_same() -> None:
 def test_what_is_nested_without_end_is_refused() -> None:
     assert problems("- " * 3000)[0].startswith("J007")
     assert problems("".join(f"{' ' * n}a:\n" for n in range(600)))[0].startswith("J007")
-    assert yaml_places._mark(MarkedYAMLError(), "f.yaml", 3) == Where("f.yaml")
+    assert yaml_positions._mark(MarkedYAMLError(), "f.yaml", 3) == Where("f.yaml")
 
 
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:

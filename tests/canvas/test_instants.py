@@ -11,7 +11,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from journeys.canvas.arithmetic import (
+from journeys.canvas.canvas import Canvas, Reentry, Schedule
+from journeys.canvas.filter_builders import attribute, event
+from journeys.canvas.filters import BucketFilter, Filter
+from journeys.canvas.plan import compile
+from journeys.canvas.steps import ActionPaths, Delay, Message
+from journeys.canvas.steps.action_paths import ActionPath
+from journeys.canvas.times import Instant, Weekday, span
+from journeys.canvas.wall_clock import (
     EARLIEST,
     LATEST,
     at_time,
@@ -22,13 +29,6 @@ from journeys.canvas.arithmetic import (
     utc,
     wall_of,
 )
-from journeys.canvas.canvas import Canvas, Reentry, Schedule
-from journeys.canvas.filters import BucketFilter, Filter
-from journeys.canvas.plan import compile
-from journeys.canvas.steps import ActionPaths, Delay, Message
-from journeys.canvas.steps.action_paths import ActionPath
-from journeys.canvas.times import Instant, Weekday, span
-from journeys.canvas.words import attribute, event
 from journeys.engine.audience.operators import holds
 from journeys.engine.core.simulate import simulate
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from journeys.canvas.loading import load
-from journeys.canvas.python import looks_like_definitions
+from journeys.canvas.python_definitions import looks_like_definitions
 from journeys.channels.base import kinds
 from journeys.engine.workspaces.validate import validate
 

@@ -8,20 +8,7 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from journeys.canvas.arithmetic import localized, on_or_after
-from journeys.canvas.steps import (
-    STEP_TYPES,
-    ActionPaths,
-    AudiencePaths,
-    Context,
-    DecisionSplit,
-    Delay,
-    ExperimentPaths,
-    Message,
-)
-from journeys.canvas.steps.base import Here
-from journeys.canvas.text import read_text
-from journeys.canvas.vocabulary import (
+from journeys.canvas.events_and_commands import (
     Answered,
     BestTimeAnswer,
     End,
@@ -34,6 +21,19 @@ from journeys.canvas.vocabulary import (
     Woke,
     ZonesAnswer,
 )
+from journeys.canvas.steps import (
+    STEP_TYPES,
+    ActionPaths,
+    AudiencePaths,
+    Context,
+    DecisionSplit,
+    Delay,
+    ExperimentPaths,
+    Message,
+)
+from journeys.canvas.steps.base import Here
+from journeys.canvas.wall_clock import localized, on_or_after
+from journeys.canvas.yaml_definitions import read_text
 
 UTC_ZONES = ZonesAnswer("UTC", "UTC")
 

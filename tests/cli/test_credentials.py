@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE
 
 from journeys.engine.content.services import Call
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.safe import Safe, new_key
+from journeys.engine.sources.connected.sealing import Safe, new_key
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import workspace_of
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from journeys.workflows.server import free_port
+from journeys.workflows.temporal_server import free_port
 from tests.cli.test_commands import ROOT, journeys
 from tests.cli.test_servers import below, running
 

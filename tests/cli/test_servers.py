@@ -19,8 +19,8 @@ import pytest
 
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.store import Database
-from journeys.engine.workspaces.keys import ALL, create_key
-from journeys.workflows.server import free_port
+from journeys.engine.workspaces.api_keys import ALL, create_key
+from journeys.workflows.temporal_server import free_port
 from tests.stage import EMAIL, canvas, stage_on
 
 

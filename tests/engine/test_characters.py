@@ -10,13 +10,13 @@ import pytest
 
 from journeys.engine.content import Values, render_value
 from journeys.engine.content.services import Reply
-from journeys.engine.delivery import courier as couriers
-from journeys.engine.delivery.prepare import Refused
-from journeys.engine.delivery.settle import extras
-from journeys.engine.sources.connected import fetching
+from journeys.engine.delivery import delivery_worker
+from journeys.engine.delivery.preparation import Refused
+from journeys.engine.delivery.settlement import extras
+from journeys.engine.entries import fetching
 from journeys.engine.store import Database
-from journeys.engine.workspaces import rendering
-from journeys.engine.workspaces.rendering import Found
+from journeys.engine.workspaces import liquid_values
+from journeys.engine.workspaces.liquid_values import Found
 from tests.engine.delivery.test_connected_content import delivering
 from tests.engine.entries.test_fetching import asking, begun, carried, story, told
 from tests.receiver import Receiver
@@ -168,8 +168,8 @@ async def test_a_value_that_slips_through_is_mended_as_it_is_stored(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """V11: the last wall. A burst is written whatever a value holds."""
-    monkeypatch.setattr(rendering, "strange", lambda _: "")
-    monkeypatch.setattr(rendering, "typed", lambda kind, text: ["a\0b", text])
+    monkeypatch.setattr(liquid_values, "strange", lambda _: "")
+    monkeypatch.setattr(liquid_values, "typed", lambda kind, text: ["a\0b", text])
     stage = await stage_on(db, canvas(STEPS))
     [entry] = await stage.enter(await stage.person(attributes={"js": "1"}))
     await stage.burst(entry)
@@ -220,7 +220,7 @@ async def test_reasons_that_cannot_be_written_stop_no_other(
 ) -> None:
     """What became of each is settled, and its own reason is replaced."""
     stage = await some(db, receiver)
-    whole = couriers.prepare
+    whole = delivery_worker.prepare
 
     async def spoilt(*given: Any) -> Any:
         name = given[4].standards["external_id"]
@@ -228,7 +228,7 @@ async def test_reasons_that_cannot_be_written_stop_no_other(
             return await whole(*given)
         return Refused("aborted", "why", Unwritable() if name == "zoe" else "half \ud83d\0")  # type: ignore[arg-type]
 
-    monkeypatch.setattr(couriers, "prepare", spoilt)
+    monkeypatch.setattr(delivery_worker, "prepare", spoilt)
     async with delivering(stage) as courier:
         assert [await courier.drain_once("webhook"), await courier.drain_once("webhook")] == [3, 0]
 
@@ -245,8 +245,8 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
 ) -> None:
     """The call is not made again."""
     stage = await some(db, receiver)
-    monkeypatch.setattr(couriers, "extras", lambda _: Unwritable())
-    whole = couriers.prepare
+    monkeypatch.setattr(delivery_worker, "extras", lambda _: Unwritable())
+    whole = delivery_worker.prepare
 
     async def spoilt(*given: Any) -> Any:
         ready = await whole(*given)
@@ -254,7 +254,7 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
             ready.extras["a"] = "b"
         return ready
 
-    monkeypatch.setattr(couriers, "prepare", spoilt)
+    monkeypatch.setattr(delivery_worker, "prepare", spoilt)
     async with delivering(stage) as courier:
         assert [await courier.drain_once("webhook"), await courier.drain_once("webhook")] == [3, 0]
     assert [fact for fact, _ in (await outcomes(db)).values()] == ["sent"] * 3
@@ -269,11 +269,11 @@ async def test_an_entry_that_cannot_be_written_stops_no_other_and_is_told_of(
     stage = await stage_on(db, canvas(STEPS))
     people = [await stage.person(attributes={"js": js}) for js in ("1", "2", "3")]
     entries = await stage.enter(*people)
-    whole = rendering.typed
+    whole = liquid_values.typed
     monkeypatch.setattr(
-        rendering, "typed", lambda kind, text: {1: Unwritable} if text == "2" else whole(kind, text)
+        liquid_values, "typed", lambda kind, text: {1: Unwritable} if text == "2" else whole(kind, text)
     )
-    monkeypatch.setattr(rendering.msgspec.json, "encode", lambda _: b"")
+    monkeypatch.setattr(liquid_values.msgspec.json, "encode", lambda _: b"")
     replies = await asyncio.gather(*(stage.burst(entry) for entry in entries), return_exceptions=True)
 
     assert [isinstance(reply, Exception) for reply in replies] == [False, True, False]

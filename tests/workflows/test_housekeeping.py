@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from journeys.engine.clock import Clock
-from journeys.workflows.house import House
+from journeys.workflows.housekeeping import House
 
 
 class Slow(House):

@@ -15,12 +15,12 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from journeys.canvas.lots import lot, pick
+from journeys.canvas.assignment import lot, pick
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
 from journeys.engine.store import Database
-from journeys.workflows.attributes import register_search_attributes
-from journeys.workflows.tell import TemporalTeller
+from journeys.workflows.alarm_sync import TemporalTeller
+from journeys.workflows.search_attributes import register_search_attributes
 from tests.receiver import Receiver
 from tests.stage import EMAIL, Stage, canvas, stage_on, webhook
 

@@ -14,8 +14,8 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
 from journeys.engine.ports import Silent
 from journeys.engine.store import Database
-from journeys.workflows import house
-from journeys.workflows.attributes import register_search_attributes
+from journeys.workflows import housekeeping
+from journeys.workflows.search_attributes import register_search_attributes
 from tests.stage import EMAIL, Stage, canvas, live_stage
 
 STORY = (
@@ -32,8 +32,8 @@ STORY = (
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """The watchdog's patience, in hundredths of a second instead of minutes."""
-    monkeypatch.setattr(house, "OVERDUE", timedelta(seconds=0.05))
-    monkeypatch.setattr(house, "UNHEARD_OF", timedelta(seconds=0.05))
+    monkeypatch.setattr(housekeeping, "OVERDUE", timedelta(seconds=0.05))
+    monkeypatch.setattr(housekeeping, "UNHEARD_OF", timedelta(seconds=0.05))
 
 
 def email(mailbox: Mailbox) -> Email:

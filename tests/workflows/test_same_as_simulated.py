@@ -7,8 +7,8 @@ from datetime import timedelta
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from journeys.canvas.events_and_commands import Note
 from journeys.canvas.plan import compile
-from journeys.canvas.vocabulary import Note
 from journeys.engine.audience.match import Person
 from journeys.engine.core.simulate import World, run
 from journeys.engine.store import Database

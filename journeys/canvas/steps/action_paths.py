@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from journeys.canvas.arithmetic import plus
+from journeys.canvas.events_and_commands import End, Event, Go, Happened, Outcome, Wait, Woke
 from journeys.canvas.filters import Trigger
+from journeys.canvas.frozen_model import Frozen, not_yet
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step
 from journeys.canvas.times import LongSpan
-from journeys.canvas.values import Frozen, not_yet
-from journeys.canvas.vocabulary import End, Event, Go, Happened, Outcome, Wait, Woke
+from journeys.canvas.wall_clock import plus
 
 if TYPE_CHECKING:
     from journeys.canvas.steps import AnyStep

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from journeys.canvas.arithmetic import plus
+from journeys.canvas.events_and_commands import Answered, End, Event, Fetch, Go, Outcome, Wait, Woke
+from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.steps.base import Here, Step
-from journeys.canvas.values import is_liquid
-from journeys.canvas.vocabulary import Answered, End, Event, Fetch, Go, Outcome, Wait, Woke
+from journeys.canvas.wall_clock import plus
 
 ASKING: Final = re.compile(
     r"\b(connected_content|catalog_items|catalog_selection_items|shopping_cart|promotion|content_blocks"

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
+from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Wonder
 from journeys.canvas.filters import Filter
+from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.steps.base import Branch, Here, Id, Step
-from journeys.canvas.values import Frozen
-from journeys.canvas.vocabulary import Answered, Event, Go, Matches, Outcome, Wonder
 
 if TYPE_CHECKING:
     from journeys.canvas.steps import AnyStep

@@ -9,9 +9,9 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
+from journeys.canvas.events_and_commands import Entry, Event, Outcome
 from journeys.canvas.filters import Filter, Trigger
-from journeys.canvas.values import Frozen
-from journeys.canvas.vocabulary import Entry, Event, Outcome
+from journeys.canvas.frozen_model import Frozen
 
 ID = r"^[A-Za-z][A-Za-z0-9_-]{0,99}$"
 Id = Annotated[str, Field(pattern=ID)]

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from journeys.canvas.events_and_commands import Go, Outcome, Render, Wonder
+from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.asking import Asking
 from journeys.canvas.steps.base import Here
-from journeys.canvas.values import Frozen
-from journeys.canvas.vocabulary import Go, Outcome, Render, Wonder
 
 
 class Variable(Frozen):

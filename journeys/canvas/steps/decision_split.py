@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
+from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Wonder
 from journeys.canvas.filters import Filter
 from journeys.canvas.steps.base import Branch, Here, Step
-from journeys.canvas.vocabulary import Answered, Event, Go, Matches, Outcome, Wonder
 
 if TYPE_CHECKING:
     from journeys.canvas.steps import AnyStep

@@ -7,11 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.canvas.arithmetic import at_time, localized, next_weekday, on_or_after, plus
-from journeys.canvas.problems import wrong
-from journeys.canvas.steps.base import Here, Step
-from journeys.canvas.times import Instant, LongSpan, TimeOfDay, Weekday, Zone
-from journeys.canvas.vocabulary import (
+from journeys.canvas.events_and_commands import (
     Answered,
     End,
     Event,
@@ -23,6 +19,10 @@ from journeys.canvas.vocabulary import (
     Zones,
     ZonesAnswer,
 )
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.times import Instant, LongSpan, TimeOfDay, Weekday, Zone
+from journeys.canvas.wall_clock import at_time, localized, next_weekday, on_or_after, plus
 
 LONGEST = timedelta(days=730)
 """The longest delay (X6)."""

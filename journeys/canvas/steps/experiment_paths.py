@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from journeys.canvas.lots import lot, pick
+from journeys.canvas.assignment import lot, pick
+from journeys.canvas.events_and_commands import End, Go, Outcome
+from journeys.canvas.frozen_model import Frozen, not_yet
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step, Weight
 from journeys.canvas.times import LongSpan
-from journeys.canvas.values import Frozen, not_yet
-from journeys.canvas.vocabulary import End, Go, Outcome
 
 if TYPE_CHECKING:
     from journeys.canvas.steps import AnyStep

@@ -7,13 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
 
-from journeys.canvas.arithmetic import on_or_after, plus
-from journeys.canvas.filters import Filter
-from journeys.canvas.problems import wrong
-from journeys.canvas.steps.base import Here, Step
-from journeys.canvas.times import TimeOfDay, clock
-from journeys.canvas.values import Frozen, Later
-from journeys.canvas.vocabulary import (
+from journeys.canvas.events_and_commands import (
     Answered,
     BestTime,
     BestTimeAnswer,
@@ -29,6 +23,12 @@ from journeys.canvas.vocabulary import (
     Zones,
     ZonesAnswer,
 )
+from journeys.canvas.filters import Filter
+from journeys.canvas.frozen_model import Frozen, Later
+from journeys.canvas.problems import wrong
+from journeys.canvas.steps.base import Here, Step
+from journeys.canvas.times import TimeOfDay, clock
+from journeys.canvas.wall_clock import on_or_after, plus
 
 HELD = timedelta(hours=72)
 """How long a message holds its entry at most, where it holds it at all."""

@@ -7,11 +7,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
+from journeys.canvas.events_and_commands import NOTHING, Go, Outcome, Update
+from journeys.canvas.frozen_model import Frozen, texts
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.asking import Asking
 from journeys.canvas.steps.base import Here
-from journeys.canvas.values import Frozen, texts
-from journeys.canvas.vocabulary import NOTHING, Go, Outcome, Update
 
 
 class Increment(Frozen):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from journeys.canvas.arithmetic import plus
+from journeys.canvas.events_and_commands import NOTHING, Kind, Occurrence
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
@@ -29,7 +29,7 @@ from journeys.canvas.filters import (
     Trigger,
 )
 from journeys.canvas.steps import Step
-from journeys.canvas.vocabulary import NOTHING, Kind, Occurrence
+from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.operators import holds, lookup
 
 Did = Mapping[tuple[str, str], Sequence[Occurrence]]

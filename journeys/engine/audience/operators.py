@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from journeys.canvas.arithmetic import plus, utc
-from journeys.canvas.patterns import search
+from journeys.canvas.regular_expressions import search
+from journeys.canvas.wall_clock import plus, utc
 
 Test = Callable[[Any, Any, datetime], bool]
 

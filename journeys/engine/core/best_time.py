@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
-from journeys.canvas.arithmetic import wall_of
 from journeys.canvas.filters import EventTrigger, MessageTrigger, Trigger
+from journeys.canvas.wall_clock import wall_of
 from journeys.engine.audience.match import Person
 
 LEARNS_FROM: Sequence[Trigger] = (

@@ -13,8 +13,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from journeys.canvas.plan import Plan
-from journeys.canvas.vocabulary import (
+from journeys.canvas.events_and_commands import (
     Answered,
     Ask,
     Command,
@@ -28,6 +27,7 @@ from journeys.canvas.vocabulary import (
     Note,
     Woke,
 )
+from journeys.canvas.plan import Plan
 from journeys.engine.core.machine import advance
 
 ROUNDING = timedelta(milliseconds=50)

@@ -14,9 +14,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from journeys.canvas.plan import Plan
-from journeys.canvas.steps.base import Here
-from journeys.canvas.vocabulary import (
+from journeys.canvas.events_and_commands import (
     NOTHING,
     Answered,
     Ask,
@@ -37,6 +35,8 @@ from journeys.canvas.vocabulary import (
     Woke,
     Wonder,
 )
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps.base import Here
 
 BOUNDARY = "@boundary"
 """The phase of an entry that stands before a step and has asked whether an audience exit holds."""

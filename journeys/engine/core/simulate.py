@@ -12,10 +12,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from journeys.canvas.lots import lot
-from journeys.canvas.plan import Plan
-from journeys.canvas.steps import UserUpdate
-from journeys.canvas.vocabulary import (
+from journeys.canvas.assignment import lot
+from journeys.canvas.events_and_commands import (
     Answered,
     Ask,
     BestTime,
@@ -37,6 +35,8 @@ from journeys.canvas.vocabulary import (
     Zones,
     ZonesAnswer,
 )
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import UserUpdate
 from journeys.engine.audience.match import Person, heard, judge, matches, named
 from journeys.engine.core.drive import Answers, Case, drive
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.links import Mark
-from journeys.engine.entries.record import New, record
+from journeys.engine.delivery.tracking_links import Mark
+from journeys.engine.entries.recording import New, record
 from journeys.engine.people.profiles import load, lock
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.store.database import Database

@@ -10,14 +10,14 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from journeys.canvas.events_and_commands import Entered, Entry
 from journeys.canvas.steps.delay import Delay
-from journeys.canvas.vocabulary import Entered, Entry
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import Case
-from journeys.engine.entries.world import Live, World
+from journeys.engine.entries.transaction import Live, World
 from journeys.engine.people.profiles import History, Profile, history
-from journeys.engine.people.updates import store_updates
+from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import Untold
 from journeys.engine.workspaces.published import Publication, Running
 

@@ -15,13 +15,21 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.vocabulary import Answered, Delivered, Entered, Entry, Event, Happened, Occurrence
+from journeys.canvas.events_and_commands import (
+    Answered,
+    Delivered,
+    Entered,
+    Entry,
+    Event,
+    Happened,
+    Occurrence,
+)
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import PATIENCE, Case
-from journeys.engine.entries.world import Live, World
+from journeys.engine.entries.transaction import Live, World
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
-from journeys.engine.people.updates import store_updates
+from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import Bell
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Published

@@ -15,9 +15,9 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from journeys.canvas.characters import mended
+from journeys.canvas.events_and_commands import NOTHING
+from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.steps import Context, UserUpdate
-from journeys.canvas.values import is_liquid
-from journeys.canvas.vocabulary import NOTHING
 from journeys.engine.clock import Clock
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
 from journeys.engine.content.services import Call, Reply, Retry
@@ -26,11 +26,11 @@ from journeys.engine.people.profiles import LOCK, Profile, load
 from journeys.engine.ports import Teller, Untold
 from journeys.engine.sources.connected.caller import NO_ANSWER, host_of
 from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.entry_writes import FETCHES, UNTOLD
 from journeys.engine.store.notify import listening
-from journeys.engine.store.writing import FETCHES, UNTOLD
-from journeys.engine.workspaces.outside import Calls, Outside
+from journeys.engine.workspaces.liquid_values import Found
 from journeys.engine.workspaces.published import Publication, Published
-from journeys.engine.workspaces.rendering import Found
+from journeys.engine.workspaces.template_services import Calls, Outside
 
 TRIES = 13
 """So often a step is tried again (C3)."""

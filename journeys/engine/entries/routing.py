@@ -11,19 +11,19 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from journeys.canvas.events_and_commands import Entry, Left, Occurrence
 from journeys.canvas.plan import Plan
-from journeys.canvas.vocabulary import Entry, Left, Occurrence
 from journeys.engine.audience.match import Person, heard, judge
 from journeys.engine.clock import Clock
 from journeys.engine.core.machine import advance
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.entries.burst import ENTRY, entry_of
-from journeys.engine.entries.lateness import note_late
+from journeys.engine.entries.late_events import note_late
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import Untold
 from journeys.engine.store.database import PASSING
-from journeys.engine.store.writing import Page
+from journeys.engine.store.entry_writes import Page
 from journeys.engine.workspaces.published import Publication, Published, Running
 
 log = logger(__name__)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from journeys.engine.intake.audience import FILTER
+from journeys.engine.intake.api_audience import FILTER
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
 from journeys.engine.store.database import Database

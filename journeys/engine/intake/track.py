@@ -12,14 +12,14 @@ from uuid import UUID
 import msgspec
 
 from journeys.engine.clock import Clock
-from journeys.engine.entries.record import New, record
+from journeys.engine.entries.recording import New, record
 from journeys.engine.entries.routing import Hearing
-from journeys.engine.intake.objects import Item, Objects, read, remark
-from journeys.engine.intake.sharing import sharing
-from journeys.engine.people.identify import Identifier, resolve
+from journeys.engine.intake.shared_addresses import sharing
+from journeys.engine.intake.track_objects import Item, Objects, read, remark
+from journeys.engine.people.consents import store_consents
+from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profiles import Profile, load
-from journeys.engine.people.standard import apply
-from journeys.engine.people.subscriptions import store_consents
+from journeys.engine.people.standard_attributes import apply
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published

@@ -11,12 +11,12 @@ from journeys.canvas.filters import AllOf, Filter
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
-from journeys.engine.intake.objects import Objects, read
-from journeys.engine.intake.replies import Reply, amend, claim
-from journeys.engine.intake.sharing import sharing
+from journeys.engine.intake.idempotency import Reply, amend, claim
+from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track import write
+from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.logs import logger
-from journeys.engine.people.identify import Identifier
+from journeys.engine.people.identity import Identifier
 from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of
 from journeys.engine.ports import Bell, Teller
 from journeys.engine.store.database import PASSING, Database

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.vocabulary import Occurrence
+from journeys.canvas.events_and_commands import Occurrence
 from journeys.engine.audience.match import Needs, Person
 from journeys.engine.store.tables import SHARDS
 

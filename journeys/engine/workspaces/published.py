@@ -11,17 +11,17 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from journeys.canvas.arithmetic import utc
 from journeys.canvas.canvas import Canvas, Schedule
+from journeys.canvas.definition_kinds import Segment, Template, WorkspaceSettings, parse
+from journeys.canvas.events_and_commands import NOTHING, Kind
 from journeys.canvas.filters import Filter
-from journeys.canvas.kinds import Segment, Template, WorkspaceSettings, parse
 from journeys.canvas.plan import Plan, compile
-from journeys.canvas.vocabulary import NOTHING, Kind
+from journeys.canvas.wall_clock import utc
 from journeys.engine.audience.match import named
 from journeys.engine.content import Values
 from journeys.engine.people.profiles import Profile
 from journeys.engine.store.database import Database
-from journeys.engine.workspaces.rendering import values
+from journeys.engine.workspaces.liquid_values import values
 
 FRESH = 1.0
 """For how long, in seconds, a process trusts what it holds before it asks whether something was published."""

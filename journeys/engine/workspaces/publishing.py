@@ -11,15 +11,15 @@ from typing import Any
 import msgspec
 from uuid_utils.compat import uuid7
 
-from journeys.canvas.kinds import kind_of
+from journeys.canvas.definition_kinds import kind_of
 from journeys.canvas.plan import compile
 from journeys.canvas.problems import Problem, Refused
-from journeys.canvas.text import Definitions
+from journeys.canvas.yaml_definitions import Definitions
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
-from journeys.engine.workspaces import blocks
-from journeys.engine.workspaces.names import workspace_name
-from journeys.engine.workspaces.standing import problems_together, standing
+from journeys.engine.workspaces import content_blocks
+from journeys.engine.workspaces.inventory import problems_together, standing
+from journeys.engine.workspaces.naming import workspace_name
 
 
 @dataclass(slots=True)
@@ -84,7 +84,7 @@ async def publish(
             if kind == "catalog":
                 await schema.settle(connection, identity, definition.value)
             if kind == "content_block":
-                await blocks.settle(connection, identity, definition.value)
+                await content_blocks.settle(connection, identity, definition.value)
             if kind == "workspace":
                 await connection.execute(
                     "update workspaces set zone = $2 where id = $1", identity, definition.value.zone

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from journeys.canvas.check import messages, site
-from journeys.canvas.kinds import LIQUID, EmailTemplate
+from journeys.canvas.definition_kinds import LIQUID, EmailTemplate
 from journeys.canvas.loading import checked, read
-from journeys.canvas.places import Path as Place
-from journeys.canvas.places import Places
+from journeys.canvas.positions import Path as Place
+from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem, in_order, meant
-from journeys.canvas.text import Definition, Definitions
+from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.content import Template, compile, compile_html
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.content.names import UNSUBSCRIBE

@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import Filter
-from journeys.canvas.patterns import compiled
-from journeys.canvas.vocabulary import Occurrence
+from journeys.canvas.regular_expressions import compiled
 from journeys.engine.audience.match import Person, matches, needs
 from journeys.engine.core.best_time import densest
-from journeys.engine.delivery.settle import pause
+from journeys.engine.delivery.settlement import pause
 from tests.strategies import filters
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
@@ -193,7 +193,7 @@ def test_a_call_is_repeated_five_times_within_half_an_hour_or_later_if_asked() -
 
 def test_the_same_person_draws_the_same_variant_everywhere() -> None:
     """VAR-2"""
-    from journeys.canvas.lots import lot
+    from journeys.canvas.assignment import lot
 
     assert lot("mel", "story") == lot("mel", "story")
     assert [round(lot(f"p{n}", "story"), 3) for n in range(3)] == [

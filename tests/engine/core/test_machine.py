@@ -10,22 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from journeys.canvas.canvas import Canvas, Exit, Schedule, Variant
-from journeys.canvas.filters import EventTrigger, SegmentFilter
-from journeys.canvas.plan import compile
-from journeys.canvas.steps import (
-    ActionPath,
-    ActionPaths,
-    Context,
-    Delay,
-    ExperimentPath,
-    ExperimentPaths,
-    Increment,
-    LoggedEvent,
-    Message,
-    UserUpdate,
-)
-from journeys.canvas.steps.context import Variable
-from journeys.canvas.vocabulary import (
+from journeys.canvas.events_and_commands import (
     Answered,
     Ask,
     Delivered,
@@ -42,6 +27,21 @@ from journeys.canvas.vocabulary import (
     Woke,
     ZonesAnswer,
 )
+from journeys.canvas.filters import EventTrigger, SegmentFilter
+from journeys.canvas.plan import compile
+from journeys.canvas.steps import (
+    ActionPath,
+    ActionPaths,
+    Context,
+    Delay,
+    ExperimentPath,
+    ExperimentPaths,
+    Increment,
+    LoggedEvent,
+    Message,
+    UserUpdate,
+)
+from journeys.canvas.steps.context import Variable
 from journeys.engine.core.drive import Case, drive
 from journeys.engine.core.machine import BOUNDARY, advance
 from journeys.engine.core.simulate import Likely, World, run, simulate

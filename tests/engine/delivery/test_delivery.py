@@ -8,8 +8,8 @@ from typing import Any
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.delivery.claim import claim
-from journeys.engine.delivery.courier import Courier
-from journeys.engine.people.updates import MOST_HOPS
+from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.ports import Silent
 from journeys.engine.store import Database
 from tests.stage import EMAIL, Stage, canvas, stage_on

@@ -8,7 +8,7 @@ import pytest
 
 from journeys.canvas.steps import Message
 from journeys.channels.mailbox import Mailbox
-from journeys.engine.delivery.reading import attributes
+from journeys.engine.delivery.attributes_read import attributes
 from journeys.engine.people.profiles import load
 from journeys.engine.store import Database
 from tests.engine.workspaces.test_outside import MAIL, block, mail, post

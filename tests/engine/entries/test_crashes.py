@@ -13,24 +13,24 @@ import pytest
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.delivery.courier import Courier
+from journeys.engine.delivery.delivery_worker import Courier
 from journeys.engine.entries.burst import Bursts, Call
-from journeys.engine.entries.echoes import hear_echoes
+from journeys.engine.entries.derived_events import hear_echoes
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.intake.broadcasts import begin, carry_on
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
 from journeys.engine.outgoing.guard import networks
-from journeys.engine.people.identify import Identifier
+from journeys.engine.people.identity import Identifier
 from journeys.engine.ports import Silent
 from journeys.engine.sources.connected.caller import Caller
-from journeys.engine.sources.connected.content import ConnectedContent
+from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.safe import Safe
+from journeys.engine.sources.connected.sealing import Safe
 from journeys.engine.store import Database
-from journeys.engine.workspaces.outside import Outside
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.template_services import Outside
 from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
 from tests.receiver import Receiver
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, webhook
@@ -176,7 +176,7 @@ async def _lives(
     """
     from uuid import uuid4
 
-    from journeys.engine.store.embedded import create_database
+    from journeys.engine.store.embedded_postgres import create_database
 
     calm = kind(db, Fuse(), channel, text, calls)
     await calm.story()

@@ -15,11 +15,11 @@ from journeys.engine.entries.fetching import TRIES, Fetcher, pause
 from journeys.engine.outgoing.guard import networks
 from journeys.engine.ports import Silent
 from journeys.engine.sources.connected.caller import Caller
-from journeys.engine.sources.connected.content import ConnectedContent
+from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.safe import Safe
+from journeys.engine.sources.connected.sealing import Safe
 from journeys.engine.store import Database
-from journeys.engine.workspaces.outside import Outside
+from journeys.engine.workspaces.template_services import Outside
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, stage_on
 

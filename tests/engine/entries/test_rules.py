@@ -9,16 +9,16 @@ import pytest
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
-from journeys.engine.delivery.courier import Courier
+from journeys.engine.delivery.delivery_worker import Courier
 from journeys.engine.delivery.engagement import engaged
-from journeys.engine.delivery.links import Links, Mark
+from journeys.engine.delivery.tracking_links import Links, Mark
 from journeys.engine.entries import admission
-from journeys.engine.entries.record import New, record
+from journeys.engine.entries.recording import New, record
 from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import lock
 from journeys.engine.ports import Silent
 from journeys.engine.store import Database
-from journeys.engine.workspaces.rendering import typed
+from journeys.engine.workspaces.liquid_values import typed
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
 DAY = timedelta(days=1)
@@ -276,7 +276,7 @@ async def test_a_user_update_is_seen_by_the_steps_after_it_and_its_events_are_he
     db: Database,
 ) -> None:
     """UPD-1, UPD-2, UPD-3, UPD-5, UPD-8, CXS-1, CXS-2"""
-    from journeys.engine.entries.echoes import hear_echoes
+    from journeys.engine.entries.derived_events import hear_echoes
 
     steps = """
   - {type: context, id: c, set: [{name: a, type: number, value: "{{ custom_attribute.${n} | plus: 1 }}"}, {name: b, value: "{{ context.${a} }}!"}, {name: no, type: number, value: "abc"}]}
@@ -362,7 +362,7 @@ async def test_a_context_step_has_what_came_with_the_entry_as_context_and_no_eve
 
 async def test_a_chain_of_events_that_canvases_make_is_cut_after_twenty(db: Database) -> None:
     """An event that a canvas makes may bring somebody into a canvas that makes it; a fact says where it was cut."""
-    from journeys.engine.entries.echoes import hear_echoes
+    from journeys.engine.entries.derived_events import hear_echoes
 
     text = canvas(
         "  - {type: user_update, id: u, events: [{name: again}]}",

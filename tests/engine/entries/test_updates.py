@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from journeys.engine.entries.echoes import hear_echoes
+from journeys.engine.entries.derived_events import hear_echoes
 from journeys.engine.entries.fetching import TRIES
 from journeys.engine.ports import Silent
 from journeys.engine.store import Database

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from journeys.engine.intake.catalog_csv import import_items
-from journeys.engine.intake.columns import Unusable
+from journeys.engine.intake.catalog_import import import_items
+from journeys.engine.intake.csv_columns import Unusable
 from journeys.engine.store import Database
 from tests.stage import EMAIL, Stage, canvas, stage_on
 

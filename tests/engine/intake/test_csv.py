@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.engine.intake.csv import Imported, Unusable, import_file, preview
-from journeys.engine.intake.rows import Quoted, rows
+from journeys.engine.intake.csv_import import Imported, Unusable, import_file, preview
+from journeys.engine.intake.csv_rows import Quoted, rows
 from journeys.engine.store import Database
 from tests.stage import MONDAY, Stage, canvas, stage_on
 

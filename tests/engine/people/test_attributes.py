@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.engine.people.attributes import REMOVED, Refused, changed, kept_properties, merged
-from journeys.engine.people.standard import apply
+from journeys.engine.people.standard_attributes import apply
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 SCALARS = st.one_of(

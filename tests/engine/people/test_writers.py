@@ -20,7 +20,7 @@ import pytest
 from journeys.engine.entries.burst import Call
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
-from journeys.engine.people.identify import Identifier
+from journeys.engine.people.identity import Identifier
 from journeys.engine.store import Database
 from tests.stage import MONDAY, FakeClock, Stage, canvas, stage_on
 

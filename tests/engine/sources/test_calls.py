@@ -15,10 +15,10 @@ import pytest
 
 from journeys.engine.content.services import Call, Reply
 from journeys.engine.outgoing.guard import networks
-from journeys.engine.sources.connected.breaker import Breaker
 from journeys.engine.sources.connected.cache import Cache
 from journeys.engine.sources.connected.caller import LARGEST, Caller
-from journeys.engine.sources.connected.content import ConnectedContent
+from journeys.engine.sources.connected.circuit_breaker import Breaker
+from journeys.engine.sources.connected.connected_content import ConnectedContent
 from tests.receiver import Receiver
 
 LOCAL = networks("127.0.0.0/8")

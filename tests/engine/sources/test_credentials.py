@@ -8,7 +8,7 @@ from journeys.engine.content import Aborted
 from journeys.engine.content.services import Call
 from journeys.engine.outgoing.guard import networks
 from journeys.engine.sources.connected.caller import Caller
-from journeys.engine.sources.connected.content import ConnectedContent
+from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import (
     Credential,
     Keyring,
@@ -19,7 +19,7 @@ from journeys.engine.sources.connected.credentials import (
     renew,
     store,
 )
-from journeys.engine.sources.connected.safe import Locked, Safe, new_key
+from journeys.engine.sources.connected.sealing import Locked, Safe, new_key
 from journeys.engine.store import Database
 from tests.receiver import Receiver
 

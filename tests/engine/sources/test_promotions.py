@@ -15,7 +15,7 @@ from uuid import uuid4
 import pytest
 
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.delivery.courier import Courier
+from journeys.engine.delivery.delivery_worker import Courier
 from journeys.engine.ports import Silent
 from journeys.engine.sources import promotions
 from journeys.engine.sources.promotions import Full, charge, fill, forget, lists
@@ -298,7 +298,7 @@ DRAIN = """
 import asyncio, sys
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.courier import Courier
+from journeys.engine.delivery.delivery_worker import Courier
 from journeys.engine.ports import Silent
 from journeys.engine.workspaces.published import Published
 from journeys.engine.store import Database

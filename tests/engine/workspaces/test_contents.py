@@ -13,12 +13,12 @@ import pytest
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.content import Values
 from journeys.engine.entries.fetching import Fetcher
-from journeys.engine.sources.catalogs import items, shelf
-from journeys.engine.sources.connected.content import ConnectedSettings, connected_content
+from journeys.engine.sources.catalogs import cache, items
+from journeys.engine.sources.connected.connected_content import ConnectedSettings, connected_content
 from journeys.engine.sources.promotions import fill
 from journeys.engine.store import Database
-from journeys.engine.workspaces.outside import Outside
 from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.template_services import Outside
 from tests.engine.workspaces.test_outside import (
     SHOE,
     SOCK,
@@ -302,8 +302,8 @@ async def test_a_process_trusts_what_it_has_read_for_a_second(
     """Items, those too that are not there, and selections; the next second shows what they have become."""
     stage = await stocked(db, "x")
     now = [100.0]
-    monkeypatch.setattr(shelf, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    held = shelf.Shelf(db)
+    monkeypatch.setattr(cache, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    held = cache.Shelf(db)
 
     async def seen() -> tuple[list[Any], list[Any]]:
         found = await held.items(stage.workspace, "shoes", ["a", "new"])
@@ -315,7 +315,7 @@ async def test_a_process_trusts_what_it_has_read_for_a_second(
     async with db.transaction() as connection:
         changed = {"a": {"id": "a", "title": "Ace", "tags": []}, "new": {"id": "new", "title": "New"}}
         await items.replace(connection, stage.workspace, "shoes", changed)
-    now[0] += shelf.FRESH - 0.01
+    now[0] += cache.FRESH - 0.01
     assert await seen() == before
     now[0] += 0.02
     assert await seen() == (["Ace", "New"], ["b"])

@@ -12,17 +12,17 @@ import pytest
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.content import Values
-from journeys.engine.delivery.courier import Courier
+from journeys.engine.delivery.delivery_worker import Courier
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.intake.track import track
 from journeys.engine.ports import Silent
 from journeys.engine.sources.catalogs import items, schema
-from journeys.engine.sources.catalogs.shelf import Shelf
-from journeys.engine.sources.connected.content import ConnectedSettings, connected_content
+from journeys.engine.sources.catalogs.cache import Shelf
+from journeys.engine.sources.connected.connected_content import ConnectedSettings, connected_content
 from journeys.engine.sources.promotions import fill
 from journeys.engine.store import Database
-from journeys.engine.workspaces.outside import Outside
 from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.template_services import Outside
 from tests.receiver import Receiver
 from tests.stage import MONDAY, Stage, canvas, definitions_of, stage_on
 

@@ -7,7 +7,7 @@ from typing import Any
 from liquid import Token
 from liquid.exceptions import LiquidError
 
-from journeys.canvas.values import is_liquid
+from journeys.canvas.frozen_model import is_liquid
 from journeys.engine.content.context import Rendering
 from journeys.engine.content.limits import Exceeded
 from journeys.engine.content.tags.call import AGAIN

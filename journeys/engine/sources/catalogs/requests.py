@@ -19,8 +19,8 @@ from journeys.canvas.catalogs import (
     field_name_faults,
     selection_faults,
 )
+from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.problems import meant
-from journeys.canvas.values import is_liquid
 from journeys.engine.content import TemplateError, compile
 from journeys.engine.sources.catalogs.values import Refused, coerced
 

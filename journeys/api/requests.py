@@ -1,0 +1,149 @@
+"""What all REST routes have in common: keys, permissions, limits, JSON in and out, one shape of refusal."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from journeys.api.rate_limits import GENERAL, Limit
+from journeys.api.services import Services
+from journeys.engine.logs import logger
+from journeys.engine.sources.catalogs.requests import Invalid
+from journeys.engine.workspaces.api_keys import Key
+
+LARGEST_BODY = 4 * 1024 * 1024
+"""Bytes that a request may have (TRK-2)."""
+
+LONGEST_KEY = 200
+
+log = logger(__name__)
+
+
+class Refusal(Exception):
+    """An answer that ends a request: its status, its message, and what newer routes list as `errors` (ERR-1)."""
+
+    def __init__(self, status: int, message: str, errors: Sequence[Mapping[str, Any]] = ()) -> None:
+        self.status, self.message, self.errors = status, message, errors
+        super().__init__(message)
+
+    @classmethod
+    def of(cls, invalid: Invalid) -> Refusal:
+        """The refusal of a call to catalogs."""
+        errors = [
+            {
+                "id": fault.code,
+                "message": f"{fault.message} ({fault.hint})" if fault.hint else fault.message,
+                "parameters": fault.parameters,
+                "parameter_values": fault.values,
+            }
+            for fault in invalid.faults
+        ]
+        return cls(invalid.status, "Invalid Request", errors)
+
+    def answer(self) -> Response:
+        """What is answered."""
+        errors = {"errors": self.errors} if self.errors else {}
+        return answer(self.status, {"message": self.message, **errors})
+
+
+def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    return Response(msgspec.json.encode(body, order="sorted"), status, headers, media_type="application/json")
+
+
+Work = Callable[[Services, Key, dict[str, Any], Request], Awaitable[Response]]
+
+
+def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Request], Awaitable[Response]]:
+    """A route that wants a key with this permission, and a JSON object; whatever it refuses, it says as JSON.
+
+    The key comes first (401), then the limit of its workspace (429), its permission (403), and the body (400, 413).
+    """
+
+    async def route(request: Request) -> Response:
+        services: Services = request.app.state.services
+        headers = services.limits.idle(limit)
+        try:
+            key, body = await _enter(services, request)
+            counted = services.limits.count(limit, key.workspace)
+            headers = counted.headers
+            if not counted.passed:
+                raise Refusal(429, "Rate Limited")
+            if not key.may(permission):
+                raise Refusal(403, f"Access Denied: the key “{key.name}” lacks the permission {permission}")
+            body = body if body is not None else await _object(request)
+            body.pop("api_key", None)
+            response = await work(services, key, body, request)
+        except Refusal as refusal:
+            response = refusal.answer()
+        except Invalid as invalid:
+            response = Refusal.of(invalid).answer()
+        response.headers.update(headers)
+        return response
+
+    return route
+
+
+async def _enter(services: Services, request: Request) -> tuple[Key, dict[str, Any] | None]:
+    """Who asks: by the header, or (as old clients do it) by `api_key` in the body or the query (API-2).
+
+    The body comes with it where it had to be read for that.
+    """
+    header = request.headers.get("authorization")
+    if header is not None:
+        scheme, _, given = header.partition(" ")
+        return await _recognise(services, given.strip() if scheme.lower() == "bearer" else ""), None
+    body: dict[str, Any] | None = None
+    given = request.query_params.get("api_key", "")
+    if not given:
+        try:
+            body = await _object(request)
+        except Refusal:
+            raise Refusal(401, "Invalid API Key") from None
+        given = body.get("api_key", "")
+    key = await _recognise(services, given)
+    log.warning("deprecated_key_outside_header", path=request.url.path, key=key.name, workspace=key.workspace)
+    return key, body
+
+
+async def _recognise(services: Services, given: object) -> Key:
+    key = (
+        await services.keys.recognise(given)
+        if isinstance(given, str) and 0 < len(given) <= LONGEST_KEY
+        else None
+    )
+    if key is None:
+        raise Refusal(401, "Invalid API Key")
+    return key
+
+
+async def _object(request: Request) -> dict[str, Any]:
+    """The body, which is a JSON object; nothing at all counts as an empty one."""
+    raw = await _raw(request)
+    try:
+        body = msgspec.json.decode(raw) if raw.strip() else {}
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        said = "it lies too deep" if isinstance(error, RecursionError) else str(error)
+        raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None
+    if not isinstance(body, dict):
+        raise Refusal(400, "Bad Request: the body must be a JSON object")
+    return body
+
+
+async def _raw(request: Request) -> bytes:
+    announced = request.headers.get("content-length", "")
+    parts: list[bytes] = []
+    size = 0
+    if not (announced.isdecimal() and int(announced) > LARGEST_BODY):
+        async for part in request.stream():
+            size += len(part)
+            parts.append(part)
+            if size > LARGEST_BODY:
+                break
+        else:
+            return b"".join(parts)
+    raise Refusal(413, f"the body is larger than {LARGEST_BODY // 2**20} MB")

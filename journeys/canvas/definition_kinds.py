@@ -1,0 +1,178 @@
+"""The kinds of definitions beside canvases: segments, templates, catalogs, content blocks, the workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter
+
+from journeys.canvas.canvas import Canvas
+from journeys.canvas.catalogs import Catalog
+from journeys.canvas.characters import foreign
+from journeys.canvas.content_blocks import ContentBlock
+from journeys.canvas.filters import Filter
+from journeys.canvas.frozen_model import Frozen, texts
+from journeys.canvas.problems import meant, wrong
+from journeys.canvas.steps.base import Id
+from journeys.canvas.times import ZoneName
+
+FORMAT = 1
+"""The format of definitions that this version writes and reads."""
+
+TEMPLATE_NAME = r"^[A-Za-z][A-Za-z0-9_-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_-]{0,99})*$"
+
+
+class Segment(Frozen):
+    """A named audience."""
+
+    kind: ClassVar[str] = "segment"
+    name: Id
+    description: str = ""
+    when: Filter
+
+
+class Sender(Frozen):
+    """Whom a mail comes from."""
+
+    name: str = ""
+    address: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+
+
+class EmailTemplate(Frozen):
+    """A mail: subject and HTML in Liquid; the text part is made from the HTML where left out.
+
+    Comments are taken out of the HTML before its Liquid is read, unless they are to be kept.
+    """
+
+    kind: ClassVar[str] = "template"
+    name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    channel: Literal["email"] = "email"
+    sender: Sender | None = None
+    subject: Annotated[str, Field(min_length=1)]
+    preheader: str = ""
+    html: Annotated[str, Field(min_length=1)]
+    html_comments: Literal["removed", "kept"] = "removed"
+    text: str | None = None
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this template, by the place at which it is written."""
+        found: dict[tuple[str | int, ...], str] = {("subject",): self.subject, ("html",): self.html}
+        if self.preheader:
+            found["preheader",] = self.preheader
+        if self.text is not None:
+            found["text",] = self.text
+        return found
+
+
+def _header(text: str) -> str:
+    found = foreign(text)
+    if found and "{" not in text:
+        raise wrong("J103", f"a header holds “{found}”; headers take ASCII characters only")
+    return text
+
+
+class WebhookTemplate(Frozen):
+    """A call: method, address, headers, and a body that is sent as JSON, or `text` for anything else."""
+
+    kind: ClassVar[str] = "template"
+    name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    channel: Literal["webhook"] = "webhook"
+    method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    url: Annotated[str, Field(min_length=1)]
+    headers: dict[str, Annotated[str, AfterValidator(_header)]] = {}
+    body: Any = None
+    text: str | None = None
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this template, by the place at which it is written."""
+        found: dict[tuple[str | int, ...], str] = {("url",): self.url}
+        found.update({("headers", name): value for name, value in self.headers.items()})
+        found.update(texts(self.body, ("body",)))
+        if self.text is not None:
+            found["text",] = self.text
+        return found
+
+
+class ChannelTemplate(Frozen):
+    """Content for a channel that somebody has added: its fields, in Liquid, under `content`."""
+
+    kind: ClassVar[str] = "template"
+    name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    channel: Id
+    content: dict[str, Any]
+
+    def sources(self) -> Mapping[tuple[str | int, ...], str]:
+        """The Liquid of this template, by the place at which it is written."""
+        return texts(self.content, ("content",))
+
+
+TEMPLATES: Mapping[str, Any] = {"email": EmailTemplate, "webhook": WebhookTemplate}
+
+
+def _has_channel(value: Any) -> Any:
+    channel = value.get("channel") if isinstance(value, Mapping) else getattr(value, "channel", None)
+    if channel is None:
+        raise wrong("J102", "the template says no channel", f"one of {', '.join(TEMPLATES)}")
+    if isinstance(value, ChannelTemplate) or (isinstance(value, Mapping) and "content" in value):
+        return value
+    if not isinstance(channel, str) or channel not in TEMPLATES:
+        message = f"there is no channel “{channel}” for templates"
+        raise wrong("J303", message, meant(str(channel), TEMPLATES), at=("channel",))
+    return value
+
+
+def _channel(value: Any) -> str:
+    channel = str(value["channel"] if isinstance(value, Mapping) else value.channel)
+    return channel if channel in TEMPLATES else "other"
+
+
+Template = Annotated[
+    Annotated[EmailTemplate, Tag("email")]
+    | Annotated[WebhookTemplate, Tag("webhook")]
+    | Annotated[ChannelTemplate, Tag("other")],
+    Discriminator(_channel),
+    BeforeValidator(_has_channel),
+]
+
+
+class WorkspaceSettings(Frozen):
+    """A workspace: the company's zone, whom its mails come from unless a template says otherwise, and its tags."""
+
+    kind: ClassVar[str] = "workspace"
+    name: Id
+    zone: ZoneName = "UTC"
+    sender: Sender | None = None
+    tags: tuple[str, ...] = ()
+
+
+KINDS: Mapping[str, Any] = {
+    "canvas": TypeAdapter(Canvas),
+    "segment": TypeAdapter(Segment),
+    "template": TypeAdapter(Template),
+    "content_block": TypeAdapter(ContentBlock),
+    "catalog": TypeAdapter(Catalog),
+    "workspace": TypeAdapter(WorkspaceSettings),
+}
+LIQUID: Mapping[str, tuple[str, ...]] = {
+    "template": ("subject", "preheader", "html", "url", "headers", "body", "text", "content"),
+    "content_block": ("content",),
+}
+"""The keys of a definition under which Liquid stands."""
+LATER_KINDS = (
+    "campaign", "subscription_group", "source", "flag", "caps", "quiet_hours",
+    "sending_domain", "attributes",
+)  # fmt: skip
+
+
+def parse(kind: str, body: Any) -> Any:
+    """The value of a definition's body.
+
+    Raises pydantic's ValidationError where it has the wrong shape, KeyError where there is no such kind.
+    """
+    return KINDS[kind].validate_python(body)
+
+
+def kind_of(value: Any) -> str:
+    """The kind of a definition."""
+    return "canvas" if isinstance(value, Canvas) else str(value.kind)

@@ -1,0 +1,219 @@
+"""Definitions in Python: runs the file that a path names, and finds in its text where each value is written."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+import traceback
+from collections.abc import Mapping
+from hashlib import blake2b
+from pathlib import Path as FilePath
+from types import TracebackType
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from journeys.canvas.canvas import Canvas
+from journeys.canvas.catalogs import Catalog
+from journeys.canvas.characters import strange
+from journeys.canvas.content_blocks import ContentBlock
+from journeys.canvas.definition_kinds import (
+    ChannelTemplate,
+    EmailTemplate,
+    Segment,
+    WebhookTemplate,
+    WorkspaceSettings,
+    kind_of,
+)
+from journeys.canvas.positions import Path, Places, cannot_stand
+from journeys.canvas.problems import CODES, Problem, Refused, Where
+from journeys.canvas.shape_problems import shape_problems
+from journeys.canvas.yaml_definitions import Definition, source
+
+VALUES = (
+    Canvas,
+    Segment,
+    EmailTemplate,
+    WebhookTemplate,
+    ChannelTemplate,
+    ContentBlock,
+    Catalog,
+    WorkspaceSettings,
+)
+_WORDS = re.compile(r"^(?:from|import)[ \t]+journeys(?:\.canvas[\w.]*)?(?![\w.])", re.MULTILINE)
+_NEWLINE = re.compile(r"\r\n|\r|\n")
+_OTHERS = re.compile(r"(?:setup|conftest|test_.*|.*_test)\.py")
+"""Files that are no definitions, whatever they import."""
+
+
+def looks_like_definitions(path: FilePath) -> bool:
+    """Whether a Python file imports the words of the language, and is no test: others are somebody's programs."""
+    if _OTHERS.fullmatch(path.name):
+        return False
+    try:
+        return _WORDS.search(source(path)) is not None
+    except Refused:
+        return False
+
+
+def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
+    """The definitions at the top level of a Python file. The file is run, by its path, under a name of its own.
+
+    Problems instead of exceptions, but for KeyboardInterrupt.
+    """
+    file = str(path)
+    try:
+        text = source(path)
+        tree = ast.parse(text, file)
+        code = compile(tree, file, "exec")
+    except Refused as refused:
+        return [], refused.problems
+    except SyntaxError as error:
+        where = Where(file, error.lineno or 1, error.offset or 1)
+        return [], [Problem("J006", where, f"this is not Python: {error.msg}")]
+    except (ValueError, RecursionError, MemoryError) as error:
+        return [], [Problem("J006", Where(file), f"this is not Python: {_said(error)}")]
+    written = _Written(file, text, tree)
+    name = f"journeys_definitions_{blake2b(str(path.resolve()).encode(), digest_size=6).hexdigest()}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    try:
+        exec(code, module.__dict__)  # noqa: S102 - what a definition in Python is
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001 - it is somebody else's program, which may exit too
+        return [], _problems(error, written)
+    finally:
+        sys.modules.pop(name, None)
+    values = _top_level(module)
+    if not values:
+        return [], [Problem("J006", Where(file), "the file holds no definition at its top level")]
+    found = [Definition(kind_of(value), value, written.places(each)) for each, value in values.items()]
+    problems = [
+        Problem("J002", each.places.where(()), cannot_stand(sign))
+        for each in found
+        if (sign := strange(each.value.model_dump()))
+    ]
+    return ([], problems) if problems else (found, [])
+
+
+def _top_level(module: Any) -> dict[str, Any]:
+    seen: dict[int, tuple[str, Any]] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, VALUES) and not name.startswith("_"):
+            seen[id(value)] = name, value
+    return dict(seen.values())
+
+
+def _problems(error: BaseException, written: _Written) -> list[Problem]:
+    """What failed, at the line of the file that called it."""
+    where, call = written.called(error)
+    if isinstance(error, PydanticCustomError) and error.type in CODES:
+        context = error.context or {}
+        return [Problem(error.type, where, context.get("message", _said(error)), context.get("hint", ""))]
+    made = _made(error.__traceback__) if isinstance(error, ValidationError) else None
+    if isinstance(error, ValidationError) and made is not None:
+        model, values = made
+        return shape_problems(error, model, values, written.places_of(call, where))
+    return [Problem("J006", where, f"the file failed: {type(error).__name__}: {_said(error)}")]
+
+
+def _made(trace: TracebackType | None) -> tuple[Any, Mapping[str, Any]] | None:
+    """The model that was to be made, and of what."""
+    made = None
+    while trace is not None:
+        values = trace.tb_frame.f_locals
+        if isinstance(values.get("self"), BaseModel) and isinstance(values.get("data"), dict):
+            made = type(values["self"]), values["data"]
+        trace = trace.tb_next
+    return made
+
+
+def _said(error: BaseException) -> str:
+    return str(error).strip().split("\n")[0][:300]
+
+
+class _Written:
+    """A Python file: its text, and what it says where."""
+
+    def __init__(self, file: str, text: str, tree: ast.Module) -> None:
+        self._file, self._lines, self._tree = file, _NEWLINE.split(text), tree
+        self._named = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+
+    def places(self, name: str) -> Places:
+        """The places of the value that is given this name at the top level."""
+        node = self._named.get(name)
+        return self.places_of(node, Where(self._file) if node is None else self._where(node))
+
+    def places_of(self, node: ast.AST | None, where: Where) -> Places:
+        """The places within an expression; where it cannot be seen, all of it is at one place."""
+        places = Places(self._file, len(self._lines))
+        places.values[()] = where.line, where.column
+        if node is not None:
+            self._note(node, (), places)
+        return places
+
+    def called(self, error: BaseException) -> tuple[Where, ast.Call | None]:
+        """The last call of this file that led to an error."""
+        frames = [each for each in traceback.extract_tb(error.__traceback__) if each.filename == self._file]
+        last = frames[-1]
+        spot = last.lineno, last.colno, last.end_lineno, last.end_colno
+        calls = (node for node in ast.walk(self._tree) if isinstance(node, ast.Call))
+        call = next(
+            (
+                each
+                for each in calls
+                if spot == (each.lineno, each.col_offset, each.end_lineno, each.end_col_offset)
+            ),
+            None,
+        )
+        return self._at(last.lineno or 1, last.colno or 0), call
+
+    def _where(self, node: Any) -> Where:
+        return self._at(node.lineno, node.col_offset)
+
+    def _at(self, line: int, offset: int) -> Where:
+        before = self._lines[line - 1].encode()[:offset]
+        return Where(self._file, line, len(before.decode()) + 1)
+
+    def _note(self, node: ast.AST, path: Path, places: Places) -> None:
+        if (
+            isinstance(node, ast.Name) and node.id in self._named and len(path) < 20
+        ):  # a name may stand for itself
+            node = self._named[node.id]
+        if path:
+            where = self._where(node)
+            places.values[path] = where.line, where.column
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                self._inline(node.value, where, path, places)
+        if isinstance(node, ast.Call):
+            for keyword in node.keywords:
+                if keyword.arg is not None:
+                    where = self._where(keyword)
+                    places.keys[*path, keyword.arg] = where.line, where.column
+                    self._note(keyword.value, (*path, keyword.arg), places)
+        elif isinstance(node, ast.Dict):
+            for key, value in zip(node.keys, node.values, strict=True):
+                if isinstance(key, ast.Constant) and isinstance(key.value, str):
+                    where = self._where(key)
+                    places.keys[*path, key.value] = where.line, where.column
+                    self._note(value, (*path, key.value), places)
+        elif isinstance(node, ast.List | ast.Tuple):
+            for number, each in enumerate(node.elts):
+                self._note(each, (*path, number), places)
+
+    def _inline(self, value: str, where: Where, path: Path, places: Places) -> None:
+        """A text in plain quotes that says nothing otherwise than it is meant."""
+        if value and self._lines[where.line - 1].startswith(value, where.column):
+            places.inline[path] = where.column + 1

@@ -1,0 +1,253 @@
+"""What pydantic finds wrong with the shape of a definition, in our words, each at the place where it is written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
+from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
+from journeys.canvas.content_blocks import ContentBlock
+from journeys.canvas.definition_kinds import TEMPLATES, ChannelTemplate, Segment, Sender, WorkspaceSettings
+from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
+from journeys.canvas.positions import Path, Places
+from journeys.canvas.problems import Problem, meant, nearest
+from journeys.canvas.steps import (
+    STEP_TYPES,
+    ActionPath,
+    AudiencePath,
+    ExperimentControl,
+    ExperimentPath,
+    LoggedEvent,
+    Variable,
+)
+
+AT_KEYS = ("J104", "J108", "J109")
+"""These speak of a key; the others of its value."""
+
+FILTERED = ("when", "audience", "only_when", "all", "any", "none", "triggers")
+"""Under these keys stand filters and triggers: what is wrong with one as a whole names its subject last."""
+
+Loc = tuple[str | int, ...]
+
+
+def shape_problems(
+    error: ValidationError,
+    root: Any,
+    data: Any,
+    places: Places,
+    *,
+    below: Path = (),
+) -> list[Problem]:
+    """What pydantic found, in our words, each at its place.
+
+    `root`: the model of `data`, or the kind of a definition; `below`: where in `data` that stands which was read.
+    """
+    problems = []
+    details = error.errors(include_url=False)
+    for detail in details:
+        loc = detail["loc"]
+        if detail["type"] == "too_short" and any(_within(other["loc"], loc) for other in details):
+            continue  # its elements are there, and wrong
+        if detail["type"] == "missing" and any(_is_meant(other, loc) for other in details):
+            continue  # it is there under a name that is nearly right
+        path, rest = _path(data, (*below, *loc))
+        problems.append(_problem(detail, root, data, path, rest, places))
+    return distinct(problems)
+
+
+def distinct(problems: Iterable[Problem]) -> list[Problem]:
+    """Each once, by its place: pydantic says some of them more than once."""
+    unique = {problem.identity: problem for problem in problems}
+    return sorted(unique.values(), key=lambda problem: problem.where)
+
+
+def _within(inner: Loc, outer: Loc) -> bool:
+    return len(inner) > len(outer) and inner[: len(outer)] == outer
+
+
+def _is_meant(other: Any, loc: Loc) -> bool:
+    there = other["loc"]
+    return (
+        other["type"] == "extra_forbidden"
+        and there[:-1] == loc[:-1]
+        and nearest(str(there[-1]), [str(loc[-1])]) is not None
+    )
+
+
+def _path(data: Any, loc: Loc) -> tuple[Path, Loc]:
+    """The path in the data that a location means (it names union members too), and what is not there."""
+    path: Path = ()
+    node = data
+    rest: Loc = ()
+    for place, part in enumerate(loc):
+        onward = loc[place + 1] if place + 1 < len(loc) else None
+        if (
+            isinstance(node, Mapping)
+            and part in node
+            and _leads(node[part], onward)
+            and not _is_tag(path, part, onward)
+        ):
+            node, path, rest = node[part], (*path, part), ()
+            continue
+        if isinstance(node, list | tuple) and isinstance(part, int) and part < len(node):
+            node, path, rest = node[part], (*path, part), ()
+            continue
+        rest = (*rest, part)
+    return path, rest
+
+
+def _is_tag(path: Path, part: str | int, onward: str | int | None) -> bool:
+    name = next((each for each in reversed(path) if isinstance(each, str)), "")
+    return onward is None and name in FILTERED and part in _FILTERS
+
+
+def _leads(value: Any, onward: str | int | None) -> bool:
+    """Whether a location can go on into this value; if not, its part was the name of a union's member."""
+    if onward is None:
+        return True
+    return isinstance(value, Mapping) or (isinstance(value, list | tuple) and isinstance(onward, int))
+
+
+def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: Places) -> Problem:
+    sort, where = detail["type"], places.where(path)
+    context = detail.get("ctx", {})
+    last = str(path[-1]) if path else (root if isinstance(root, str) else root.__name__)
+    if sort.startswith("J"):
+        exact = (*path, *context.get("at", ()))
+        where = places.where(exact, key=sort in AT_KEYS and (sort == "J108" or len(exact) > len(path)))
+        return Problem(sort, where, context.get("message", detail["msg"]), context.get("hint", ""))
+    if sort == "extra_forbidden":
+        return unknown_key(root, data, path, places)
+    if sort == "missing":
+        return _missing(last, rest, where, detail["input"])
+    if sort in ("literal_error", "enum"):
+        words = [
+            word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ", ").split(",")
+        ]
+        return Problem(
+            "J103",
+            where,
+            f"“{_shown(detail['input'])}” is not allowed for “{last}”",
+            meant(str(detail["input"]), words),
+        )
+    if sort == "string_pattern_mismatch":
+        article = "an" if last[0] in "aeiou" else "a"
+        message = f"“{_shown(detail['input'])}” is not written as {article} {last} is"
+        return Problem("J110", where, message, PATTERNS.get(last, "letters, digits, - and _, a letter first"))
+    if sort in ("too_long", "too_short"):
+        bound = context.get("max_length", context.get("min_length"))
+        most = "at most" if sort == "too_long" else "at least"
+        return Problem(
+            "J404", where, f"“{last}” has {context.get('actual_length')} elements; {most} {bound} are allowed"
+        )
+    return Problem("J100", where, f"“{last}”: {_plain(sort, context, detail)}")
+
+
+def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
+    """The problem of a key that its mapping does not have: not yet, or not at all."""
+    owner, key, where = owner_of(root, data, path[:-1]), str(path[-1]), places.where(path, key=True)
+    if owner and key in owner.LATER:
+        return Problem("J108", where, f"`{key}` comes with a later version", "leave it out")
+    beside = ["kind", "format"] if len(path) == 1 and isinstance(root, str) else []
+    known = [*owner.model_fields, *beside] if owner else []
+    return Problem("J101", where, f"there is no key “{key}” here", meant(key, known))
+
+
+def _missing(last: str, rest: Loc, where: Any, given: Any) -> Problem:
+    name = rest[-1] if rest else last
+    if isinstance(name, int):
+        return Problem(
+            "J100", where, f"“{last}” is a list of two values, and has {len(given)}", "write [from, to]"
+        )
+    return Problem("J102", where, f"the key “{name}” is missing")
+
+
+PATTERNS: Mapping[str, str] = {"address": "write somebody@example.com"}
+"""How texts are written that are no names or ids."""
+
+WANTED = {
+    "string_type": "a text was expected",
+    "int_type": "a whole number was expected",
+    "int_parsing": "a whole number was expected",
+    "int_from_float": "a whole number was expected",
+    "float_type": "a number was expected",
+    "float_parsing": "a number was expected",
+    "bool_type": "true or false was expected",
+    "bool_parsing": "true or false was expected",
+    "tuple_type": "a list was expected",
+    "list_type": "a list was expected",
+    "dict_type": "a mapping of keys to values was expected",
+    "model_type": "a mapping of keys to values was expected",
+    "model_attributes_type": "a mapping of keys to values was expected",
+    "invalid_key": "a text was expected as key",
+    "none_required": "it must be left out",
+    "string_too_short": "a text was expected that is not empty",
+    "string_too_long": "the text is too long",
+}
+
+
+def _plain(sort: str, context: Mapping[str, Any], detail: Any) -> str:
+    if sort in WANTED:
+        said = _shown(detail["input"])
+        return (
+            f"{WANTED[sort]}, not “{said}”"
+            if sort not in ("string_too_short", "string_too_long")
+            else WANTED[sort]
+        )
+    bounds = {"greater_than_equal": "ge", "less_than_equal": "le", "greater_than": "gt", "less_than": "lt"}
+    if sort in bounds:
+        word = {"ge": "at least", "le": "at most", "gt": "more than", "lt": "less than"}[bounds[sort]]
+        return f"it must be {word} {context[bounds[sort]]:g}"
+    return str(detail["msg"])
+
+
+def _shown(value: Any) -> str:
+    return str(value)[:60]
+
+
+OWNERS: Mapping[str, Any] = {
+    "schedule": Schedule, "exits": Exit, "conversions": Conversion, "send": Sending, "variants": Variant,
+    "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
+    "control": ExperimentControl, "sender": Sender, "fields": CatalogField, "selections": Selection,
+    "filters": SelectionFilter,
+}  # fmt: skip
+PATHS: Mapping[str, Any] = {
+    "action_paths": ActionPath,
+    "audience_paths": AudiencePath,
+    "experiment_paths": ExperimentPath,
+}
+ROOTS: Mapping[str, Any] = {
+    "canvas": Canvas, "segment": Segment, "content_block": ContentBlock, "catalog": Catalog,
+    "workspace": WorkspaceSettings,
+}  # fmt: skip
+
+
+def owner_of(root: Any, data: Any, path: Path) -> Any:
+    """The model of the mapping at this path; None where it is of none that is known."""
+    if not path:
+        return root if not isinstance(root, str) else _template(data) if root == "template" else ROOTS[root]
+    node, parents = data, []
+    for part in path:
+        parents.append(node)
+        node = node[part]
+    name = next((str(part) for part in reversed(path) if isinstance(part, str)), "")
+    if not isinstance(node, Mapping):
+        return None
+    if node.get("type") in STEP_TYPES and name != "set":
+        return STEP_TYPES[node["type"]]
+    if name == "paths":
+        owner = next(
+            (one for one in reversed(parents) if isinstance(one, Mapping) and one.get("type") in PATHS), None
+        )
+        return PATHS[str(owner["type"])] if owner else None
+    if name in OWNERS:
+        return OWNERS[name]
+    subjects: Mapping[str, type[Any]] = _TRIGGERS if name == "triggers" else _FILTERS
+    return next((model for subject, model in subjects.items() if subject in node), None)
+
+
+def _template(data: Any) -> Any:
+    return ChannelTemplate if "content" in data else TEMPLATES.get(data.get("channel"))

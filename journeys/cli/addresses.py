@@ -1,0 +1,131 @@
+"""Where the database and Temporal are: given by the environment, or servers of this user's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import asyncpg
+from alembic.util import CommandError
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+
+from journeys.cli.console import Stop
+from journeys.engine.sources.connected.sealing import Locked
+from journeys.engine.store.database import Database, driver_url
+from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
+from journeys.engine.store.migrate import migrate
+from journeys.engine.workspaces.published import Publication, Published
+
+PATIENCE = 20.0
+"""Seconds that a database may take to answer."""
+
+
+def home() -> Path:
+    """The folder in which `journeys dev` and the commands beside it keep their data, made if new."""
+    folder = Path(os.environ.get("JOURNEYS_HOME") or Path.home() / ".local" / "share" / "journeys")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Stop(f"JOURNEYS_HOME: {folder} cannot be used: {error.strerror}", 2) from error
+    return folder
+
+
+@asynccontextmanager
+async def database() -> AsyncIterator[Database]:
+    """The database of `DATABASE_URL`, else the embedded one; with our schema."""
+    url = os.environ.get("DATABASE_URL")
+    if url:
+        async with _connected(url) as db:
+            yield db
+        return
+    async with embedded(home()) as own, _connected(own) as db:
+        yield db
+
+
+@asynccontextmanager
+async def embedded(folder: Path) -> AsyncIterator[str]:
+    """The URL of the embedded database in this folder."""
+    try:
+        async with embedded_postgres(folder / "postgres") as server:
+            yield await create_database(server, "journeys")
+    except NotStarted as error:
+        raise Stop(f"the embedded database in {folder} cannot be started: {error}") from error
+
+
+async def migrated(url: str) -> None:
+    """Bring the schema of a database up to date; stops with a line where it cannot be reached."""
+    try:
+        await (await asyncpg.connect(driver_url(url), timeout=PATIENCE)).close()
+    except TimeoutError as error:
+        raise Stop(f"the database cannot be reached: no answer within {PATIENCE:.0f} s") from error
+    except (ValueError, asyncpg.InterfaceError) as error:  # what it says may show the password
+        said = (
+            "DATABASE_URL is not the address of a PostgreSQL: write postgresql://user:password@host:5432/name"
+        )
+        raise Stop(said, 2) from error
+    except (OSError, asyncpg.PostgresError) as error:
+        raise Stop(f"the database cannot be reached: {_line(error)}") from error
+    try:
+        await migrate(url)
+    except CommandError as error:
+        raise Stop(
+            f"the database has the schema of another version of this program: {_line(error)}"
+        ) from error
+    except SQLAlchemyError as error:
+        cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        raise Stop(f"the database's schema cannot be brought up to date: {_line(cause)}") from error
+
+
+def _line(error: BaseException) -> str:
+    return (str(error) or type(error).__name__).split("\n")[0]
+
+
+@asynccontextmanager
+async def _connected(url: str) -> AsyncIterator[Database]:
+    await migrated(url)
+    async with Database.at(url) as db:
+        try:
+            yield db
+        except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, ConnectionError) as error:
+            raise Stop(f"the database went away: {_line(error)}") from error
+
+
+async def workspace(db: Database, name: str) -> Publication:
+    """What a workspace runs; stops where there is none of that name."""
+    publication = await Published(db).named(name)
+    if publication is None:
+        known = [row["name"] for row in await db.pool.fetch("select name from workspaces order by name")]
+        hint = f"there are: {', '.join(known)}" if known else "`journeys publish` makes one"
+        raise Stop(f"there is no workspace “{name}” ({hint})", 2)
+    return publication
+
+
+def explained(error: Exception) -> Stop | None:
+    """What is wrong with the environment, where that is the cause; None where it is not."""
+    if isinstance(error, Locked):
+        return Stop(str(error), 2)
+    return _wrong_variables(error) if isinstance(error, ValidationError) else None
+
+
+def _wrong_variables(error: ValidationError) -> Stop | None:
+    """Which of them; what they hold is shown, but not where it may have a password in it."""
+    kinds = {kind.__name__: kind for kind in BaseSettings.__subclasses__()}
+    settings = kinds.get(error.title)
+    if settings is None:
+        return None
+    prefix = str(settings.model_config.get("env_prefix", ""))
+    lines = []
+    for detail in error.errors(include_url=False):
+        name = str(detail["loc"][0]) if detail["loc"] else ""
+        variable = name if name.isupper() else f"{prefix}{name}".upper()
+        if detail["type"] == "missing":
+            lines.append(f"set {variable}")
+        else:
+            secret = any(word in variable for word in ("URL", "KEY", "PASSWORD"))
+            shown = "" if secret else f"“{detail['input']}”: "
+            lines.append(f"{variable} is wrong: {shown}{detail['msg']}")
+    return Stop("\n".join(lines), 2)

@@ -1,0 +1,182 @@
+"""`publish`, `keys`, `trigger`: what one does with a workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Any
+from uuid import uuid4
+
+import msgspec
+from cyclopts import Parameter
+
+from journeys.canvas.loading import read
+from journeys.canvas.problems import Refused
+from journeys.canvas.yaml_definitions import Definitions
+from journeys.channels.base import kinds
+from journeys.cli.addresses import database, workspace
+from journeys.cli.console import Stop, err, out, run, show_problems
+from journeys.engine.intake.track_objects import identifier_of
+from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
+from journeys.engine.people.attributes import fits
+from journeys.engine.people.identity import Identifier
+from journeys.engine.ports import Silent
+from journeys.engine.sources.catalogs.schema import Conflict
+from journeys.engine.store.database import Database
+from journeys.engine.store.shared_clock import read_clock
+from journeys.engine.workspaces.api_keys import ALL, Taken, UnknownPermission, check_permissions, create_key
+from journeys.engine.workspaces.naming import Unnamed
+from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.publishing import Changes, workspace_of
+from journeys.engine.workspaces.publishing import publish as run_publication
+
+NAMES = "select id, external_id from people where id = any($1::uuid[])"
+
+
+def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])] = "default") -> int:
+    """Put definitions into a workspace, which is made if new: all of them, or none where something is wrong.
+
+    Parameters
+    ----------
+    paths
+        Files and folders, YAML and Python; `definitions` where none is given.
+    name
+        The workspace.
+    """
+    found = read(list(paths) or [Path("definitions")])
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            changes = await put(db, name, found)
+        for word, names in (("new", changes.new), ("changed", changes.changed)):
+            for kind, one in names:
+                out.print(f"{word:<8} {kind:<13} {one}")
+        out.print(
+            f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} as they were"
+        )
+        return 0
+
+    return run(work)
+
+
+async def put(db: Database, workspace: str, found: Definitions) -> Changes:
+    """Publish definitions, and show what they are warned of. Raises `Stop`, with all that is wrong shown."""
+    try:
+        changes = await run_publication(db, workspace, found, channels=kinds())
+    except Refused as refused:
+        show_problems(refused.problems)
+        count = sum(not problem.warning for problem in refused.problems)
+        raise Stop(f"nothing was published: {count} problem{'s' if count > 1 else ''}") from refused
+    except Conflict as conflict:
+        raise Stop(f"nothing was published: {conflict}") from conflict
+    except Unnamed as error:
+        raise Stop(str(error), 2) from error
+    show_problems(changes.warnings)
+    return changes
+
+
+def keys_create(
+    *,
+    name: str,
+    workspace_name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    every: Annotated[bool, Parameter("--all")] = False,
+    permission: tuple[str, ...] = (),
+) -> int:
+    """Make an API key and print it, once: nobody can read it again.
+
+    Parameters
+    ----------
+    name
+        What it is for: up to 100 characters.
+    workspace_name
+        The workspace that it belongs to, made if new.
+    every
+        It may do everything.
+    permission
+        What it may do: users.track, canvas.trigger.send …
+    """
+    if not every and not permission:
+        raise Stop("say what the key may do: --all, or --permission users.track", 2)
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            try:
+                check_permissions(permission)
+                identity = await workspace_of(db, workspace_name)
+                key = await create_key(db, identity, name, [ALL] if every else permission)
+            except (Unnamed, UnknownPermission) as error:
+                raise Stop(str(error), 2) from error
+            except Taken as error:
+                raise Stop(str(error)) from error
+        print(key)
+        return 0
+
+    return run(work)
+
+
+def trigger(
+    canvas: str,
+    *people: str,
+    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    context: str = "{}",
+) -> int:
+    """Let people into a canvas that is triggered by API; a running worker carries them on.
+
+    Parameters
+    ----------
+    canvas
+        The canvas.
+    people
+        External ids.
+    name
+        The workspace.
+    context
+        Entry properties as JSON.
+    """
+    carried = _context(context)
+    if not people:
+        raise Stop("say whom: journeys trigger CANVAS EXTERNAL_ID …", 2)
+    wanted = [Wanted(_named(person), carried) for person in people]
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, name)
+            running = publication.canvas(canvas)
+            if running is None or running.plan.canvas.schedule.api is None:
+                known = [one.name for one in publication.running.values() if one.plan.canvas.schedule.api]
+                raise Stop(
+                    f"there is no canvas “{canvas}” for the API: there is {', '.join(known) or 'none'}", 2
+                )
+            parts = Trigger(db, Published(db), await read_clock(db), Silent(), Silent())
+            done = await parts.named(publication, running, str(uuid4()), wanted, None)
+            names = dict(await db.pool.fetch(NAMES, [person for person, _ in done.refused]))
+        out.print(f"{done.entered} entered, {len(done.refused)} refused, {len(done.unknown)} unknown")
+        for who in done.unknown:
+            err.print(f"unknown: {who.value}", markup=False)
+        for person, reason in done.refused:
+            err.print(f"refused: {names.get(person) or person}: {reason}", markup=False)
+        return 0 if done.entered == len(set(people)) else 1
+
+    return run(work)
+
+
+def _context(text: str) -> dict[str, Any]:
+    """Entry properties, by the rules of an API call (CTX-1)."""
+    try:
+        carried = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Stop(f"--context is not JSON: {error}", 2) from error
+    if not isinstance(carried, dict):
+        raise Stop('--context is a JSON object, as in {"article": "ten-k"}', 2)
+    if len(text.encode()) > CONTEXT_LIMIT:
+        raise Stop(f"--context is larger than {CONTEXT_LIMIT // 1024} KB", 2)
+    if not fits(carried):
+        raise Stop("--context contains the character U+0000 or lies too deep", 2)
+    return carried
+
+
+def _named(person: str) -> Identifier:
+    who = identifier_of({"external_id": person})
+    if isinstance(who, str):
+        raise Stop(f"“{person[:100]}” cannot be an external id: {who}", 2)
+    return who

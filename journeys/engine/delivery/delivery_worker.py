@@ -1,0 +1,298 @@
+"""The courier: drains the dispatches of a channel, batch by batch, exactly as far as its provider lets it be exact."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from journeys.canvas.filters import Filter
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import Message
+from journeys.engine.audience.match import needs
+from journeys.engine.clock import Clock
+from journeys.engine.delivery.attributes_read import attributes
+from journeys.engine.delivery.channel import Channel, Doubtful, Receipt
+from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
+from journeys.engine.delivery.message_content import makes_calls
+from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
+from journeys.engine.delivery.settlement import Settlement, extras, pause
+from journeys.engine.delivery.settlement_queue import Turnstile
+from journeys.engine.logs import logger
+from journeys.engine.people.profiles import History, Profile, history, load
+from journeys.engine.ports import Bell, Teller
+from journeys.engine.store.database import Database
+from journeys.engine.store.notify import listening
+from journeys.engine.workspaces.published import Publication, Published
+from journeys.engine.workspaces.template_services import Outside
+
+POLL = 1.0
+"""Seconds after which a drainer looks without having been rung for."""
+
+ASKING = 64
+"""So many messages are rendered at once, in a process, whose templates call somebody."""
+
+Prepared = Ready | Refused | Postponed | Failed
+
+log = logger(__name__)
+
+
+class PublicSettings(BaseSettings):
+    """`JOURNEYS_PUBLIC_URL`: the address at which the API is reached from outside; links in messages lead there."""
+
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore")
+    public_url: str = Field(default="http://localhost:8000", pattern=r"^https?://[^\s/]+")
+
+
+class Courier:
+    """Delivers what was dispatched. Open it as a context; `drain` runs until it is told to stop."""
+
+    def __init__(
+        self,
+        db: Database,
+        published: Published,
+        clock: Clock,
+        teller: Teller,
+        bell: Bell,
+        channels: Mapping[str, Channel],
+        *,
+        public_url: str | None = None,
+        outside: Outside | None = None,
+    ) -> None:
+        self._db = db
+        self._published = published
+        self._clock = clock
+        self._turnstile = Turnstile(db, published, clock, teller, bell)
+        self._channels = channels
+        self._outside = outside or Outside.of(db)
+        self._asking = asyncio.Semaphore(ASKING)
+        self._base = (public_url or PublicSettings().public_url).rstrip("/")
+        self._rung: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
+
+    async def __aenter__(self) -> Courier:
+        for channel in self._channels.values():
+            await channel.open()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for channel in self._channels.values():
+            await channel.close()
+
+    async def drain(self, name: str, stop: asyncio.Event) -> None:
+        """Deliver the dispatches of a channel as they come, until `stop` is set; then finish what was begun."""
+        rung = self._rung[name]
+        async with listening(self._db, self._rung):
+            while not stop.is_set():
+                rung.clear()
+                if await self.drain_once(name):
+                    continue
+                waits = {asyncio.ensure_future(rung.wait()), asyncio.ensure_future(stop.wait())}
+                _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
+                for each in pending:
+                    each.cancel()
+
+    async def drain_once(self, name: str, most: int = BATCH) -> int:
+        """Claim one batch, deliver and settle it; returns how many dispatches it had."""
+        channel = self._channels[name]
+        batch = await claim(self._db, name, most)
+        if not batch:
+            return 0
+        keeping = asyncio.create_task(self._keep(batch))
+        try:
+            await self._deliver(channel, batch)
+        except asyncio.CancelledError:
+            await asyncio.shield(release(self._db, batch[0].claim))
+            raise
+        finally:
+            keeping.cancel()
+        return len(batch)
+
+    async def _keep(self, batch: Sequence[Claimed]) -> None:
+        while True:
+            await asyncio.sleep(LEASE.total_seconds() / 3)
+            await renew(self._db, batch)
+
+    async def _deliver(self, channel: Channel, batch: Sequence[Claimed]) -> None:
+        """Those whose templates call nobody leave first; those that wait for somebody, or take long, hold up nobody else."""
+        made, asking = await self._prepare(channel, batch)
+        try:
+            await self._hand_over(channel, made)
+            while asking:
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                await self._hand_over(channel, [each.result() for each in done])
+        finally:
+            for each in asking:
+                each.cancel()
+
+    async def _hand_over(self, channel: Channel, prepared: Sequence[tuple[Claimed, Prepared]]) -> None:
+        settled = [self._refusal(channel, one, what) for one, what in prepared if not isinstance(what, Ready)]
+        ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
+        ready.sort(key=lambda each: (each[0].priority, each[0].no))
+        if settled:
+            await self._turnstile(settled)
+        queue = list(reversed(ready))
+        lane = self._repeatable if channel.idempotent else self._doubtful
+        await asyncio.gather(*(lane(channel, queue) for _ in range(min(channel.lanes, len(queue)))))
+
+    def _refusal(self, channel: Channel, one: Claimed, what: Refused | Postponed | Failed) -> Settlement:
+        now, data = self._clock.now(), {"channel": channel.name}
+        match what:
+            case Postponed(host=host, status=status):
+                data |= {"reason": "exhausted_cc_retries", "text": f"{host} answered {status}"}
+                return Settlement(one, "aborted", now, data, after=pause(one.waits, None), behind=True)
+            case Failed(reason=reason):
+                return Settlement(
+                    one, "failed", now, data | {"reason": reason}, after=pause(one.attempts, None)
+                )
+            case Refused(outcome=outcome, reason=reason, text=text):
+                data |= {"reason": reason, "text": text} if text else {"reason": reason}
+                return Settlement(one, outcome, now, data)
+
+    async def _repeatable(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
+        """One of the calls under way where the provider does the same key once: call, and settle."""
+        settling: list[Awaitable[bool]] = []
+        while queue:
+            one, what = queue.pop()
+            settling.append(asyncio.ensure_future(self._turnstile([await self._call(channel, one, what)])))
+        await asyncio.gather(*settling)
+
+    async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
+        """One connection's work where the provider knows no key: mark, call, and settle with the next mark."""
+        done: list[Settlement] = []
+        while queue:
+            one, what = queue.pop()
+            holds = await self._turnstile(done, one)
+            done = [await self._call(channel, one, what)] if holds else []
+        await self._turnstile(done)
+
+    async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
+        try:
+            receipt = await channel.deliver(what.content, what.to, what.key)
+        except Doubtful as doubt:
+            return await self._doubt(channel, one, str(doubt))
+        except Exception as error:  # noqa: BLE001 - a channel of somebody's must not stop the others
+            log.warning("channel_failed", channel=channel.name, error=type(error).__name__)
+            receipt = Receipt("retry", f"the channel failed: {type(error).__name__}")
+        return self._settlement(channel, one, what, receipt)
+
+    def _settlement(self, channel: Channel, one: Claimed, what: Ready, receipt: Receipt) -> Settlement:
+        data: dict[str, Any] = {"channel": channel.name}
+        if receipt.provider_id:
+            data["provider_id"] = receipt.provider_id
+        if receipt.outcome == "sent" and what.extras:
+            data["extras"] = extras(what.extras)
+        if receipt.outcome != "retry":
+            if receipt.outcome != "sent":
+                data["reason"] = receipt.detail
+            return Settlement(
+                one, receipt.outcome, self._clock.now(), data, doubted=one.doubtful and not channel.idempotent
+            )
+        data["reason"] = receipt.detail
+        after = pause(one.attempts, receipt.retry_after)
+        return Settlement(one, "failed", self._clock.now(), data, after=after)
+
+    async def _doubt(self, channel: Channel, one: Claimed, reason: str) -> Settlement:
+        """Nobody knows whether it left: what the message's author says is done, and a fact remembers it."""
+        plan = await self._published.plan(one.workspace, one.plan)
+        step = plan.steps[one.step]
+        data = {"channel": channel.name, "reason": reason}
+        if isinstance(step, Message) and step.on_doubt == "skip":
+            return Settlement(one, "failed", self._clock.now(), data, doubted=True)
+        after = pause(one.attempts, None)
+        return Settlement(one, "failed", self._clock.now(), data, after=after, doubted=True)
+
+    async def _prepare(
+        self, channel: Channel, batch: Sequence[Claimed]
+    ) -> tuple[list[tuple[Claimed, Prepared]], set[asyncio.Task[tuple[Claimed, Prepared]]]]:
+        """What can be prepared at once, and the tasks of those whose templates call somebody or take long."""
+        made: list[tuple[Claimed, Prepared]] = []
+        asking: set[asyncio.Task[tuple[Claimed, Prepared]]] = set()
+        now = self._clock.now()
+        for workspace in sorted({one.workspace for one in batch}):
+            ours = [one for one in batch if one.workspace == workspace]
+            publication = await self._published.of(workspace)
+            plans = {one.plan: await self._published.plan(workspace, one.plan) for one in ours}
+            steps = [plans[plan].steps[name] for plan, name in {(one.plan, one.step) for one in ours}]
+            shown = attributes(publication, [step for step in steps if isinstance(step, Message)])
+            people = {one.person for one in ours}
+            profiles = await load(self._db.pool, workspace, people, consents=True, attributes=shown)
+            pasts = await self._pasts(workspace, ours, plans, publication)
+            slow = self._slow(publication, ours, plans)
+            for one in ours:
+                profile: Profile | None = profiles.get(one.person)
+                if profile is None:
+                    made.append((one, Refused("withdrawn", "person_gone")))
+                    continue
+                if one.doubtful and not channel.idempotent and self._skips(plans[one.plan], one):
+                    made.append((one, Refused("failed", "in_doubt")))
+                    continue
+                preparing = prepare(
+                    one,
+                    channel,
+                    publication,
+                    plans[one.plan],
+                    profile,
+                    pasts.get(one.person, {}),
+                    now,
+                    self._base,
+                    self._outside.services(publication, one.person),
+                )
+                if (one.plan, one.step) in slow:
+                    asking.add(asyncio.create_task(self._ask(one, preparing)))
+                    continue
+                task = asyncio.create_task(self._whole(one, preparing))
+                await asyncio.sleep(0)  # nearly all are done with that
+                if task.done():
+                    made.append(task.result())
+                else:
+                    asking.add(task)
+        return made, asking
+
+    @staticmethod
+    def _slow(
+        publication: Publication, ours: Sequence[Claimed], plans: Mapping[str, Plan]
+    ) -> set[tuple[str, str]]:
+        """The steps whose templates call somebody, by plan."""
+        found = set()
+        for plan, name in {(one.plan, one.step) for one in ours}:
+            step = plans[plan].steps[name]
+            template = publication.templates.get(step.template) if isinstance(step, Message) else None
+            if template is not None and makes_calls(template):
+                found.add((plan, name))
+        return found
+
+    async def _ask(self, one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
+        """Prepare one that calls somebody, when it is its turn."""
+        async with self._asking:
+            return await self._whole(one, preparing)
+
+    @staticmethod
+    async def _whole(one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
+        """Prepare one. Whatever happens to it happens to no other."""
+        try:
+            return one, await preparing
+        except Exception as error:  # noqa: BLE001 - tried again, as where a channel fails
+            log.warning("rendering_failed", error=type(error).__name__)
+            return one, Failed(f"it could not be rendered: {type(error).__name__}")
+
+    @staticmethod
+    def _skips(plan: Plan, one: Claimed) -> bool:
+        step = plan.steps[one.step]
+        return isinstance(step, Message) and step.on_doubt == "skip"
+
+    async def _pasts(
+        self, workspace: int, ours: Sequence[Claimed], plans: Mapping[str, Plan], publication: Publication
+    ) -> Mapping[UUID, History]:
+        """What these people did, as far as a message's `only_when` asks for it."""
+        asked: list[tuple[UUID, Filter]] = []
+        for one in ours:
+            step = plans[one.plan].steps[one.step]
+            if isinstance(step, Message) and step.only_when is not None:
+                asked.append((one.person, step.only_when))
+        wanted = needs([each for _, each in asked], publication.segments)
+        people = {person for person, _ in asked}
+        return await history(self._db.pool, workspace, people, wanted, self._clock.now()) if people else {}

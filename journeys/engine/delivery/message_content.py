@@ -1,0 +1,122 @@
+"""The rendered fields of a template, by channel. Each field is a template of its own, and all share one set of answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from journeys.canvas.definition_kinds import ChannelTemplate, EmailTemplate, Template, WebhookTemplate
+from journeys.engine.content import (
+    RenderError,
+    TemplateError,
+    Values,
+    compile,
+    compile_html,
+    strip_for_text,
+    without_comments,
+)
+from journeys.engine.content import Template as Compiled
+from journeys.engine.content.services import Retry, Services
+from journeys.engine.delivery.tracking_links import Links
+from journeys.engine.people.profiles import Profile
+from journeys.engine.workspaces.published import Publication
+
+
+def makes_calls(template: Template) -> bool:
+    """Whether rendering it may take a while, because it asks somebody else."""
+    try:
+        return any(compile(source).needs_async for source in sources(template))
+    except TemplateError:
+        return False
+
+
+def sources(template: Template) -> Iterator[str]:
+    """The Liquid that is run for a message: not what stands in comments of a mail's HTML (L8)."""
+    removed = isinstance(template, EmailTemplate) and template.html_comments == "removed"
+    for path, source in template.sources().items():
+        yield without_comments(source) if removed and path == ("html",) else source
+
+
+async def content(
+    template: Template,
+    publication: Publication,
+    values: Values,
+    links: Links,
+    profile: Profile,
+    services: Services,
+) -> Mapping[str, Any]:
+    """The rendered fields of a template.
+
+    Raises `Aborted`; `RenderError` and `TemplateError`, whose texts begin with the field that they are about; and `Retry`, but only where no field aborted (A4, C3).
+    """
+    fields = _Fields(values, services)
+    match template:
+        case EmailTemplate():
+            made = await _email(template, publication, links, profile, fields)
+        case WebhookTemplate():
+            made = {
+                "method": template.method,
+                "url": (await fields.text("url", template.url)).strip(),
+                "headers": await fields.all("headers", template.headers),
+                "json_body": await fields.all("body", template.body),
+                "text": None if template.text is None else await fields.text("text", template.text),
+            }
+        case ChannelTemplate():
+            made = await fields.all("", template.content)
+        case _:
+            raise AssertionError(f"there is no other template: {template!r}")
+    if services.retry is not None:
+        raise services.retry
+    return made
+
+
+class _Fields:
+    """Renders the fields of one message. One that waits for a web service stops no other: one of those may abort."""
+
+    def __init__(self, values: Values, services: Services) -> None:
+        self._values = values
+        self._services = services
+
+    async def text(self, name: str, source: str, compiler: Callable[[str], Compiled] = compile) -> str:
+        """A field."""
+        try:
+            return await compiler(source).render_async(self._values, self._services)
+        except Retry as retry:
+            self._services.retry = retry
+            return ""
+        except (RenderError, TemplateError) as error:
+            error.args = (f"{name}, {error}",)
+            raise
+
+    async def all(self, name: str, value: Any) -> Any:
+        """A value with all texts within it rendered. `name`: the field that it is; nothing for all fields together."""
+        if isinstance(value, str):
+            return await self.text(name, value)
+        if isinstance(value, Mapping):
+            return {key: await self.all(f"{name}.{key}".lstrip("."), part) for key, part in value.items()}
+        if isinstance(value, list | tuple):
+            return [await self.all(f"{name}.{place}", part) for place, part in enumerate(value)]
+        return value
+
+
+async def _email(
+    template: EmailTemplate, publication: Publication, links: Links, profile: Profile, fields: _Fields
+) -> Mapping[str, Any]:
+    sender = template.sender or (publication.settings.sender if publication.settings else None)
+    if sender is None:
+        raise RenderError("neither the template nor the workspace has a sender")
+    text = template.text if template.text is not None else strip_for_text(template.html)
+    html = await fields.text(
+        "html", template.html, compile_html if template.html_comments == "removed" else compile
+    )
+    if template.preheader:
+        preheader = await fields.text("preheader", template.preheader)
+        html = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>{html}'
+    return {
+        "sender_name": sender.name,
+        "sender": sender.address,
+        "subject": await fields.text("subject", template.subject),
+        "html": html if profile.standard.get("email_click_tracking_disabled") else links.rewritten(html),
+        "text": await fields.text("text", text),
+        "unsubscribe": links.unsubscribe,
+    }

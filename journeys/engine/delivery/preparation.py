@@ -1,0 +1,148 @@
+"""What must hold at the moment of sending, and the content that is handed over."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from journeys.canvas.filters import Filter
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import Message
+from journeys.engine.audience.match import matches
+from journeys.engine.content import Aborted, RenderError, TemplateError
+from journeys.engine.content.services import Retry
+from journeys.engine.delivery.channel import Channel, Content, Recipient
+from journeys.engine.delivery.claim import Claimed
+from journeys.engine.delivery.message_content import content, sources
+from journeys.engine.delivery.tracking_links import Links, Mark
+from journeys.engine.people.profiles import History, Profile
+from journeys.engine.workspaces.published import Publication
+from journeys.engine.workspaces.template_services import Answers
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """A message that may leave now. `extras`: what its template said by `message_extras`, for the fact of its sending."""
+
+    content: Content
+    to: Recipient
+    key: str
+    extras: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A message that does not leave: aborted, unreachable or invalid; a code that says why, and words beside it."""
+
+    outcome: str
+    reason: str
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Postponed:
+    """A message that is rendered anew later: a web service that it waits for failed (C3)."""
+
+    host: str
+    status: int
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """A message that could not be prepared, for a reason that is not its own: it is tried again, as a failed call is."""
+
+    reason: str
+
+
+async def prepare(
+    claimed: Claimed,
+    channel: Channel,
+    publication: Publication,
+    plan: Plan,
+    profile: Profile,
+    past: History,
+    now: datetime,
+    base: str,
+    services: Answers,
+) -> Ready | Refused | Postponed:
+    """Check once more what must hold, and render. Waits for nobody where the template makes no calls."""
+    step = plan.steps[claimed.step]
+    assert isinstance(step, Message), "only message steps make dispatches"
+    running = publication.running.get(claimed.canvas)
+    if running is not None and running.status != "active":
+        return Refused("aborted", "canvas_stopped")
+    address = channel.address_of(profile)
+    if address is None:
+        return Refused("unreachable", "no_address")
+    if not _agreed(plan, profile, channel.name):
+        return Refused("unreachable", f"not_{plan.canvas.send.subscription}")
+    if step.only_when is not None and not _valid(step.only_when, claimed, publication, profile, past, now):
+        return Refused("invalid", "only_when")
+    template = publication.templates.get(step.template)
+    if template is None:
+        return Refused("aborted", "no_template")
+    mark = Mark(claimed.workspace, claimed.person, claimed.entry, claimed.canvas, claimed.step, channel.name)
+    links = Links(base, publication.secret, mark)
+    values = publication.values(
+        profile,
+        plan,
+        claimed.step,
+        claimed.variant,
+        claimed.context,
+        claimed.properties,
+        now,
+        dispatch=claimed.key,
+        links={"set_user_to_unsubscribed_url": links.unsubscribe, "unsubscribe_url": links.unsubscribe},
+    )
+    try:
+        values = await services.get_ready(list(sources(template)), values, send_of(claimed), now)
+        made = channel.content.model_validate(
+            await content(template, publication, values, links, profile, services)
+        )
+    except Aborted as aborted:
+        return Refused("aborted", aborted.code, aborted.reason)
+    except Retry as retry:
+        return Postponed(urlsplit(retry.url).hostname or "", retry.status)
+    except (RenderError, TemplateError) as error:
+        return Refused("aborted", error.code, str(error))
+    except ValidationError as error:
+        text = f"the content is not what the channel takes: {error.error_count()} problems"
+        return Refused("aborted", "invalid_content", text)
+    return Ready(made, Recipient(address), claimed.key, services.extras)
+
+
+def send_of(claimed: Claimed) -> str:
+    """What promotion codes are charged to: an entry's step, on whichever channels it writes (P2)."""
+    return f"{claimed.entry}:{claimed.step}"
+
+
+def _agreed(plan: Plan, profile: Profile, channel: str) -> bool:
+    """Whether her consent allows it (SUB-1). A webhook tells a server, not her."""
+    wanted = plan.canvas.send.subscription
+    state = profile.consents.get(channel, "subscribed")
+    if wanted == "all" or channel == "webhook":
+        return True
+    return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")
+
+
+def _valid(
+    only_when: Filter,
+    claimed: Claimed,
+    publication: Publication,
+    profile: Profile,
+    past: History,
+    now: datetime,
+) -> bool:
+    person = profile.as_person(publication.zone, past)
+    return matches(
+        only_when,
+        person,
+        now=now,
+        context=claimed.context,
+        segments=publication.segments,
+        canvas=claimed.canvas,
+    )

@@ -1,0 +1,79 @@
+"""Events that canvases made: stored by the burst that made them, heard in a transaction of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from journeys.canvas.events_and_commands import Occurrence
+from journeys.engine.clock import Clock
+from journeys.engine.entries.routing import Heard, Hearing, hear
+from journeys.engine.people.profiles import load, lock
+from journeys.engine.people.user_updates import MOST_HOPS
+from journeys.engine.ports import Bell, Teller
+from journeys.engine.store.database import Database
+from journeys.engine.workspaces.published import Published
+
+NEXT = "select workspace from echoes order by stored limit 1"
+WAITING = "select distinct person from (select person from echoes where workspace = $1 order by stored limit $2) as waiting"
+TAKE = """
+delete from echoes where workspace = $1 and person = any($2::uuid[])
+returning person, key, name, at, properties, hops
+"""
+STORE = """
+insert into events (workspace, person, shard, kind, name, at, properties, hops)
+select $1, s.person, s.shard, 'event', s.name, s.at, s.properties, s.hops
+from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[])
+    with ordinality as s(person, shard, name, at, properties, hops, place)
+order by s.place returning no
+"""
+CUT = """
+insert into facts (workspace, person, shard, fact, at, data)
+select $1, * from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::jsonb[])
+"""
+
+
+async def hear_echoes(
+    db: Database, published: Published, clock: Clock, teller: Teller, bell: Bell, *, most: int = 200
+) -> int:
+    """Let one batch of such events be heard; returns how many. A chain of twenty is cut, with a fact that says so."""
+    workspace = await db.pool.fetchval(NEXT)
+    if workspace is None:
+        return 0
+    publication = await published.of(workspace)
+    hearing = Hearing()
+    async with db.transaction() as connection:
+        people = [row["person"] for row in await connection.fetch(WAITING, workspace, most)]
+        await lock(connection, workspace, people)
+        rows = sorted(
+            await connection.fetch(TAKE, workspace, people), key=lambda row: (row["at"], row["key"])
+        )
+        profiles = await load(connection, workspace, people)
+        live = [row for row in rows if row["person"] in profiles and row["hops"] < MOST_HOPS]
+        cut = [row for row in rows if row["person"] in profiles and row["hops"] >= MOST_HOPS]
+        if cut:
+            await connection.execute(CUT, workspace, *_columns([
+                (row["person"], profiles[row["person"]].shard, "hops_exceeded", row["at"], {"event": row["name"]})
+                for row in cut
+            ]))  # fmt: skip
+        if live:
+            stored = await connection.fetch(STORE, workspace, *_columns([
+                (row["person"], profiles[row["person"]].shard, row["name"], row["at"], row["properties"], row["hops"])
+                for row in live
+            ]))  # fmt: skip
+            heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
+            hearing = await hear(connection, publication, published, clock, heard)
+    teller.tell(hearing.untold)
+    for channel in hearing.channels:
+        bell.ring(channel)
+    return len(rows)
+
+
+def _heard(profiles: Mapping[UUID, Any], row: Mapping[str, Any], no: int) -> Heard:
+    occurrence = Occurrence(no=no, kind="event", name=row["name"], at=row["at"], properties=row["properties"])
+    return Heard(profiles[row["person"]], occurrence, hops=row["hops"])
+
+
+def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
+    return [list(column) for column in zip(*rows, strict=True)]

@@ -1,0 +1,64 @@
+"""Events that come after the step that would have heard them was left: too late to matter, and a fact says so."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from journeys.canvas.events_and_commands import NOTHING, Occurrence
+from journeys.engine.audience.match import heard
+from journeys.engine.clock import Clock
+from journeys.engine.entries.burst import GRACE
+from journeys.engine.people.profiles import Profile
+from journeys.engine.workspaces.published import Publication, Published
+
+STAYS = """
+with asked as (select * from unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) as a(person, no, at)),
+stays as (
+    select f.person, f.shard, f.entry, f.canvas, f.fact, f.step, f.at,
+        lead(f.at) over (partition by f.entry order by f.no) as left_at
+    from facts f where f.workspace = $1 and f.person in (select person from asked) and f.fact in ('reached', 'ended'))
+select a.no, s.person, s.shard, s.entry, s.canvas, s.step, e.plan, s.left_at
+from stays s join asked a on a.person = s.person and s.fact = 'reached' and s.at <= a.at and a.at < s.left_at
+join entries e on (e.workspace, e.person, e.id) = ($1, s.person, s.entry)
+"""
+LATE = """
+insert into facts (workspace, person, shard, fact, at, canvas, entry, step, data)
+select $1, * from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::uuid[], $8::text[], $9::jsonb[])
+"""
+
+
+async def note_late(
+    connection: Any,
+    publication: Publication,
+    published: Published,
+    clock: Clock,
+    happened: Sequence[tuple[Profile, Occurrence]],
+) -> None:
+    """Write a fact `late_event` for each step that would have heard one of these, had it come before the step was left.
+
+    What is younger than the grace of a listening step's alarm cannot be late, and costs nothing here.
+    """
+    now, grace = clock.now(), clock.span(GRACE)
+    old = {
+        what.no: (profile, what)
+        for profile, what in happened
+        if now - what.at > grace and publication.listens(what.kind, what.name)
+    }
+    if not old:
+        return
+    asked = [(profile.id, what.no, what.at) for profile, what in old.values()]
+    rows = await connection.fetch(STAYS, publication.workspace, *map(list, zip(*asked, strict=True)))
+    late = []
+    for row in rows:
+        plan = await published.plan(publication.workspace, row["plan"])
+        profile, what = old[row["no"]]
+        person = profile.as_person(publication.zone)
+        path = heard(plan.steps[row["step"]], what, person, NOTHING, canvas=row["canvas"])
+        if path is not None:
+            data = {"event": what.name, "path": path, "left": row["left_at"].isoformat()}
+            late.append((
+                row["person"], row["shard"], "late_event", what.at, row["canvas"], row["entry"], row["step"], data,
+            ))  # fmt: skip
+    if late:
+        await connection.execute(LATE, publication.workspace, *map(list, zip(*late, strict=True)))

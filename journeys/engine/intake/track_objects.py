@@ -1,0 +1,206 @@
+"""The objects of `/users/track`, judged one by one: who they are about, what they say, or why they are refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeGuard
+
+from journeys.engine.core.instants import instant
+from journeys.engine.people.attributes import Refused, kept_properties
+from journeys.engine.people.carts import violation
+from journeys.engine.people.code_lists import CURRENCIES
+from journeys.engine.people.identity import Identifier
+from journeys.engine.people.standard_attributes import address, e164, fatal
+
+ARRAYS = ("attributes", "events", "purchases")
+"""In the order in which they are applied (TRK-3)."""
+
+NO_IDENTIFIER = "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required"
+NO_EMAIL = "The value provided for the 'email' field is not a valid email."
+NO_PHONE = "'phone' must be a phone number with its country code"
+LONGEST_NAME = 255
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """An object that is taken. `at` is the instant as it was sent; `event_id` the sender's own id of an event."""
+
+    array: str
+    index: int
+    given: Mapping[str, Any]
+    who: Identifier
+    anonymous: Identifier | None
+    """The anonymous person who is said to be the same (IDN-12)."""
+    makes: bool
+    """Whether an unknown person is made (IDN-7, D2)."""
+    name: str = ""
+    at: datetime | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+    event_id: str | None = None
+
+
+@dataclass(slots=True)
+class Objects:
+    """What a request says: the items taken, their number by array, and what is wrong with others, or parts of them."""
+
+    items: list[Item] = field(default_factory=list)
+    taken: dict[str, int] = field(default_factory=dict)
+    errors: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[dict[str, Any]] = field(default_factory=list)
+
+
+def remark(array: str, index: int, text: str) -> dict[str, Any]:
+    """What is said of an object in the answer (TRK-5)."""
+    return {"type": text, "input_array": array, "index": index}
+
+
+def read(body: Mapping[str, Any]) -> Objects:
+    """Judge every object of the three arrays. What is wrong with one sinks no other."""
+    found = Objects()
+    for array in ARRAYS:
+        given = body.get(array)
+        if given is None:
+            continue
+        found.taken[array] = 0
+        for index, each in enumerate(given):
+            try:
+                item, warnings = _item(array, index, each)
+            except Refused as refused:
+                found.errors.append(remark(array, index, str(refused)))
+                continue
+            found.taken[array] += 1
+            found.items.append(item)
+            found.warnings += [remark(array, index, text) for text in warnings]
+    return found
+
+
+def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
+    if not isinstance(given, Mapping):
+        raise Refused(f"each object in '{array}' must be a JSON object")
+    warnings: list[str] = []
+    said: dict[str, Any] = {}
+    if array == "attributes":
+        if wrong := fatal(given):
+            raise Refused(wrong)
+    else:
+        said, warnings = _PARTS[array](given)
+        said["at"] = instant(given.get("time"))
+        if said["at"] is None:
+            raise Refused("'time' must be an ISO 8601 datetime")
+    who = identifier_of(given)
+    if isinstance(who, str):
+        raise Refused(who)
+    if ignored := _ignored(given):
+        warnings.append(ignored)
+    anonymous = given.get("anonymous_id") if who.sort == "external_id" else None
+    return Item(
+        array=array,
+        index=index,
+        given=given,
+        who=who,
+        anonymous=Identifier("anonymous_id", anonymous) if _named(anonymous) else None,
+        makes=_makes(given, who),
+        **said,
+    ), warnings
+
+
+def _named(value: Any) -> TypeGuard[str]:
+    """Whether it can be a name: some text without U+0000, which PostgreSQL cannot keep."""
+    return isinstance(value, str) and value != "" and "\0" not in value
+
+
+def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
+    """Who an object is about (IDN-5, IDN-6), or what is wrong with it.
+
+    An external id is stronger than an alias, a `braze_id`, an anonymous id, an e-mail address, a phone number.
+    """
+    if given.get("external_id") is not None:
+        return _identifier("external_id", given["external_id"])
+    alias = given.get("user_alias")
+    if alias is not None:
+        names = (alias.get("alias_label"), alias.get("alias_name")) if isinstance(alias, Mapping) else ()
+        if not names or not all(_named(name) and "\x1f" not in name for name in names):
+            return "'user_alias' must be an object with 'alias_name' and 'alias_label'"
+        return Identifier("user_alias", f"{names[0]}\x1f{names[1]}")
+    for sort in ("braze_id", "anonymous_id"):
+        if given.get(sort) is not None:
+            return _identifier(sort, given[sort])
+    if given.get("email") is not None:
+        email = address(given["email"])
+        return Identifier("email", email) if email else NO_EMAIL
+    if given.get("phone") is not None:
+        phone = e164(given["phone"]) if isinstance(given["phone"], str) else None
+        return Identifier("phone", phone) if phone else NO_PHONE
+    return NO_IDENTIFIER
+
+
+def _identifier(sort: Any, value: Any) -> Identifier | str:
+    if not _named(value):
+        return f"'{sort}' must be a string"
+    return Identifier(sort, value.lower() if sort == "braze_id" else value)
+
+
+def _ignored(given: Mapping[str, Any]) -> str | None:
+    """What to say of a weaker identifier beside a stronger one (IDN-6)."""
+    strong = [sort for sort in ("external_id", "user_alias", "braze_id") if given.get(sort) is not None]
+    return f"'{strong[1]}' was ignored because '{strong[0]}' is present" if len(strong) > 1 else None
+
+
+def _makes(given: Mapping[str, Any], who: Identifier) -> bool:
+    existing = given.get("_update_existing_only")
+    if who.sort == "braze_id" or existing is True:
+        return False
+    return existing is False if who.sort == "user_alias" else True
+
+
+def _name(given: Mapping[str, Any], key: str) -> str:
+    name = given.get(key)
+    if not _named(name):
+        raise Refused(f"'{key}' is required")
+    if len(name) > LONGEST_NAME:
+        raise Refused(f"'{key}' must not be longer than {LONGEST_NAME} characters")
+    return name
+
+
+def _properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, list[str]]:
+    """The properties that are kept, the event's id (`event_id`, else the property `$insert_id`), and what was not."""
+    properties = given.get("properties")
+    if properties is None:
+        properties = {}
+    if not isinstance(properties, Mapping):
+        raise Refused("'properties' must be an object")
+    kept, warnings = kept_properties(properties)
+    own = given.get("event_id", properties.get("$insert_id"))
+    return kept, None if own is None or own == "" else str(own), warnings
+
+
+def _event(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    name = _name(given, "name")
+    properties, event_id, warnings = _properties(given)
+    if wrong := violation(name, properties):
+        raise Refused(wrong)
+    return {"name": name, "properties": properties, "event_id": event_id}, warnings
+
+
+def _purchase(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """PUR-1. Price, currency and quantity become properties of the purchase."""
+    name = _name(given, "product_id")
+    currency, price, quantity = given.get("currency"), given.get("price"), given.get("quantity")
+    if not isinstance(currency, str) or currency.upper() not in CURRENCIES:
+        raise Refused("'currency' must be an ISO 4217 code")
+    if isinstance(price, bool) or not isinstance(price, int | float):
+        raise Refused("'price' must be a number")
+    quantity = 1 if quantity is None else quantity
+    if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= 100:
+        raise Refused("'quantity' must be an integer between 1 and 100")
+    properties, event_id, warnings = _properties(given)
+    properties |= {"price": price, "currency": currency.upper(), "quantity": quantity}
+    return {"name": name, "properties": properties, "event_id": event_id}, warnings
+
+
+_PARTS: Mapping[str, Callable[[Mapping[str, Any]], tuple[dict[str, Any], list[str]]]] = {
+    "events": _event,
+    "purchases": _purchase,
+}

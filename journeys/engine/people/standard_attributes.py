@@ -1,0 +1,217 @@
+"""What one attributes object of a request does to a profile: standard attributes, consents, custom attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from journeys.engine.core.instants import instant
+from journeys.engine.people import code_lists
+from journeys.engine.people.attributes import REMOVED, Refused
+from journeys.engine.people.attributes import changed as combined
+
+LONGEST_TEXT = 255
+
+COLUMNS = {
+    "email": "email", "phone": "phone", "first_name": "first_name", "last_name": "last_name",
+    "language": "language", "country": "country", "time_zone": "zone",
+}  # fmt: skip
+"""Standard attributes that are columns, by their API names."""
+
+STANDARD = frozenset({
+    "home_city", "image_url", "gender", "dob", "current_location", "date_of_first_session", "date_of_last_session",
+    "marked_email_as_spam_at", "email_open_tracking_disabled", "email_click_tracking_disabled", "facebook", "twitter",
+    "push_tokens", "subscription_groups",
+})  # fmt: skip
+TIMES = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
+TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabled"})
+ARRAYS = frozenset({"push_tokens", "subscription_groups"})
+OBJECTS = frozenset({"facebook", "twitter"})
+CONSENTS = {"email_subscribe": "email", "push_subscribe": "push"}
+STATES = ("opted_in", "subscribed", "unsubscribed")
+CONTROL = frozenset({
+    "external_id", "user_alias", "braze_id", "anonymous_id", "_update_existing_only", "_merge_objects",
+    "push_token_import", "app_id", "bio", "alias_name", "alias_label",
+})  # fmt: skip
+"""Keys that are never stored."""
+GENDERS = ("M", "F", "O", "N", "P")
+UNFORMATTED = "unformatted_phone"
+"""Where a phone number is kept that has no international form; nothing can be sent to it (IDN-8)."""
+
+
+@dataclass(slots=True)
+class Changed:
+    """What came of it: the values to store, and what was refused without sinking the rest."""
+
+    columns: dict[str, Any] = field(default_factory=dict)
+    standard: dict[str, Any] = field(default_factory=dict)
+    custom: dict[str, Any] = field(default_factory=dict)
+    consents: dict[str, str] = field(default_factory=dict)
+    errors: list[str] = field(default_factory=list)
+    names: set[str] = field(default_factory=set)
+    """The attributes whose value is now another (TRK-9)."""
+
+
+def fatal(given: Mapping[str, Any]) -> str | None:
+    """What refuses the whole object (TRK-8), if anything does."""
+    for name in CONSENTS:
+        if given.get(name) is not None and given[name] not in STATES:
+            return f"'{name}' must be 'opted_in', 'subscribed' or 'unsubscribed'"
+    email = given.get("email")
+    if email is not None and address(email) is None:
+        return "The value provided for the 'email' field is not a valid email."
+    return None
+
+
+def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
+    """The profile's values after this object. `profile` has the columns, `standard`, `attributes`."""
+    changed = Changed(standard=dict(profile.standard), custom=dict(profile.attributes))
+    merge = given.get("_merge_objects") is True
+    for name, value in given.items():
+        if name in CONTROL:
+            continue
+        try:
+            if name in COLUMNS:
+                _column(profile, changed, name, value)
+            elif name in CONSENTS:
+                if value is not None:
+                    changed.consents[CONSENTS[name]] = value
+            elif name in STANDARD:
+                _keep(changed, changed.standard, name, REMOVED if value is None else _standard(name, value))
+            else:
+                _keep(
+                    changed,
+                    changed.custom,
+                    name,
+                    combined(name, changed.custom.get(name), value, merge=merge),
+                )
+        except Refused as refused:
+            changed.errors.append(str(refused))
+    return changed
+
+
+def address(written: Any) -> str | None:
+    """An e-mail address as it is kept, in lower case; None for what is none.
+
+    Example:
+        >>> address(" Mel@Example.com "), address("mel@")
+        ('mel@example.com', None)
+    """
+    if not isinstance(written, str):
+        return None
+    try:
+        found = validate_email(written.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        return None
+    return found.normalized.lower()
+
+
+def e164(written: str) -> str | None:
+    """A phone number in its international form, None where it has none (IDN-8).
+
+    Example:
+        >>> e164("+49 30 901820"), e164("030 901820")
+        ('+4930901820', None)
+    """
+    try:
+        number = phonenumbers.parse(written, None)
+    except phonenumbers.NumberParseException:
+        return None
+    form = phonenumbers.PhoneNumberFormat.E164
+    return phonenumbers.format_number(number, form) if phonenumbers.is_possible_number(number) else None
+
+
+def _keep(changed: Changed, place: dict[str, Any], name: str, value: Any) -> None:
+    if value is REMOVED:
+        if place.pop(name, None) is not None:
+            changed.names.add(name)
+    elif name not in place or place[name] != value or type(place[name]) is not type(value):
+        place[name] = value
+        changed.names.add(name)
+
+
+def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
+    """What cannot be a country, a language or a zone is ignored, as clients expect of these (1.4)."""
+    column = COLUMNS[name]
+    if value is not None and not isinstance(value, str):
+        raise Refused(f"'{name}' must be a string")
+    if name == "phone":
+        value = _phone(changed, value)
+    elif value is not None:
+        value = _cleaned(name, value)
+        if value is None and name != "country":
+            return
+    if getattr(profile, column) != value:
+        changed.columns[column] = value
+        changed.names.add(name)
+
+
+def _phone(changed: Changed, value: str | None) -> str | None:
+    number = None if value is None else e164(value)
+    raw = None if value is None or number is not None else _text("phone", value)
+    _keep(changed, changed.standard, UNFORMATTED, REMOVED if raw is None else raw)
+    return number
+
+
+def _cleaned(name: str, value: str) -> str | None:
+    """A standard attribute as it is kept; None where the value cannot be used."""
+    match name:
+        case "email":
+            return address(value)
+        case "time_zone":
+            return code_lists.zone(value)
+        case "language":
+            return code_lists.language(value)
+        case "country":
+            return code_lists.country(value)
+    return _text(name, value)
+
+
+def _text(name: str, value: str) -> str:
+    return str(combined(name, None, value))
+
+
+def _standard(name: str, value: Any) -> Any:
+    if name == "gender":
+        return _gender(value)
+    if name == "dob":
+        return _birthday(value)
+    if name == "current_location":
+        return _location(value)
+    if name in TIMES:
+        if instant(value) is None:
+            raise Refused(f"'{name}' must be an ISO 8601 datetime")
+    elif name in TRUTHS:
+        if not isinstance(value, bool):
+            raise Refused(f"'{name}' must be true or false")
+    elif not isinstance(value, list if name in ARRAYS else dict if name in OBJECTS else str):
+        raise Refused(
+            f"'{name}' must be {'an array' if name in ARRAYS else 'an object' if name in OBJECTS else 'a string'}"
+        )
+    return combined(name, None, value)
+
+
+def _gender(value: Any) -> str:
+    if value not in GENDERS:
+        raise Refused(f"'gender' must be one of {', '.join(GENDERS)}")
+    return str(value)
+
+
+def _birthday(value: Any) -> str:
+    try:
+        return date.fromisoformat(value[:10]).isoformat()
+    except (TypeError, ValueError):
+        raise Refused("'dob' must be a date such as 1990-12-31") from None
+
+
+def _location(value: Any) -> dict[str, float]:
+    match value:
+        case {"longitude": int() | float() as longitude, "latitude": int() | float() as latitude}:
+            if -180 <= longitude <= 180 and -90 <= latitude <= 90:
+                return {"longitude": float(longitude), "latitude": float(latitude)}
+    raise Refused("'current_location' must be an object with 'longitude' and 'latitude'")

@@ -1,0 +1,149 @@
+"""API keys: made once, shown once, kept as a digest; each belongs to one workspace (API-3)."""
+
+from __future__ import annotations
+
+import difflib
+import secrets
+import time
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from hmac import compare_digest
+
+from uuid_utils.compat import uuid7
+
+from journeys.engine.store.database import Database
+from journeys.engine.workspaces.naming import key_name
+
+ALL = "*"
+"""The permission that stands for all."""
+
+PERMISSIONS = frozenset({
+    "users.track", "users.track.sync", "users.delete", "users.alias.new", "users.alias.update", "users.identify",
+    "users.merge", "users.external_ids.rename", "users.external_ids.remove", "users.export.ids",
+    "users.export.segment", "users.export.global_control_group",
+    "email.unsubscribe", "email.status", "email.hard_bounces", "email.bounce.remove", "email.spam.remove",
+    "email.blacklist",
+    "messages.send", "messages.schedule.create", "messages.schedule.update", "messages.schedule.delete",
+    "messages.schedule_broadcasts", "messages.live_activity.update",
+    "campaigns.trigger.send", "campaigns.trigger.schedule.create", "campaigns.trigger.schedule.update",
+    "campaigns.trigger.schedule.delete", "campaigns.list", "campaigns.data_series", "campaigns.details",
+    "campaigns.url_info.details", "sends.data_series", "sends.id.create", "transactional.send",
+    "canvas.trigger.send", "canvas.trigger.schedule.create", "canvas.trigger.schedule.update",
+    "canvas.trigger.schedule.delete", "canvas.list", "canvas.data_series", "canvas.details",
+    "canvas.data_summary", "canvas.url_info.details",
+    "segments.list", "segments.data_series", "segments.details", "purchases.product_list",
+    "purchases.revenue_series", "purchases.quantity_series", "events.list", "events.data_series", "events.get",
+    "custom_attributes.get", "sessions.data_series", "kpi.dau.data_series", "kpi.mau.data_series",
+    "kpi.new_users.data_series", "kpi.uninstalls.data_series",
+    "templates.email.create", "templates.email.info", "templates.email.list", "templates.email.update",
+    "content_blocks.info", "content_blocks.list", "content_blocks.create", "content_blocks.update",
+    "preference_center.get", "preference_center.list", "preference_center.update", "preference_center.user.get",
+    "subscription.status.set", "subscription.status.get", "subscription.groups.get",
+    "sms.invalid_phone_numbers", "sms.invalid_phone_numbers.remove",
+    "catalogs.create", "catalogs.get", "catalogs.delete", "catalogs.add_items", "catalogs.update_items",
+    "catalogs.replace_items", "catalogs.delete_items", "catalogs.get_items", "catalogs.create_item",
+    "catalogs.get_item", "catalogs.update_item", "catalogs.replace_item", "catalogs.delete_item",
+    "catalogs.create_fields", "catalogs.delete_fields", "catalogs.create_selection", "catalogs.delete_selection",
+    "sdk_authentication.create", "sdk_authentication.primary", "sdk_authentication.delete", "sdk_authentication.keys",
+    "cdi.integration_list", "cdi.integration_sync", "cdi.integration_job_status",
+})  # fmt: skip
+"""What a key may be allowed, under the names that clients know (2.1)."""
+
+PREFIX = "jk_"
+SHOWN = 8
+"""So many characters of a key are kept, to tell keys apart."""
+
+FRESH = 1.0
+"""For how long, in seconds, a process trusts what it knows of a key: a key that is taken back works that long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key that was recognised: its workspace, and what it may do."""
+
+    workspace: int
+    name: str
+    permissions: frozenset[str]
+
+    def may(self, permission: str) -> bool:
+        """Whether it carries this permission."""
+        return ALL in self.permissions or permission in self.permissions
+
+
+class Taken(ValueError):
+    """The workspace has a key of that name."""
+
+
+class UnknownPermission(ValueError):
+    """There is no such permission; the text names the nearest."""
+
+
+def digest(key: str) -> bytes:
+    """What is kept of a key. It has 256 bits of chance, so that a plain hash cannot be turned back."""
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def check_permissions(permissions: Collection[str]) -> None:
+    """Raises `UnknownPermission` where one of them is none."""
+    for one in permissions:
+        if one != ALL and one not in PERMISSIONS:
+            raise UnknownPermission(f"there is no permission “{one[:100]}”{_hint(one)}")
+
+
+def _hint(wanted: str) -> str:
+    """The nearest right spelling, else some of the same family, else how they are written."""
+    near = difflib.get_close_matches(wanted, sorted(PERMISSIONS), 1)
+    if near:
+        return f"; was {near[0]} meant?"
+    family = sorted(one for one in PERMISSIONS if one.startswith(f"{wanted.partition('.')[0]}."))
+    if family:
+        return f": there is {', '.join(family[:5])}{' …' if len(family) > 5 else ''}"
+    return ": they are written like users.track and canvas.trigger.send"
+
+
+async def create_key(db: Database, workspace: int, name: str, permissions: Sequence[str]) -> str:
+    """A new key, which nobody can read again. Raises `Taken`, `UnknownPermission`, `Unnamed`."""
+    key_name(name)
+    check_permissions(permissions)
+    key = PREFIX + secrets.token_urlsafe(32)
+    made = await db.pool.fetchval(
+        "insert into api_keys (workspace, id, name, prefix, digest, permissions) values ($1, $2, $3, $4, $5, $6) "
+        "on conflict (workspace, name) do nothing returning id",
+        *(workspace, uuid7(), name, key[:SHOWN], digest(key), list(permissions)),
+    )
+    if made is None:
+        raise Taken(f"the workspace has a key “{name}” already")
+    return key
+
+
+RECOGNISE = """
+with known as (select workspace, id, name, permissions, digest, last_seen from api_keys where digest = $1),
+seen as (
+    update api_keys k set last_seen = clock_timestamp() from known
+    where (k.workspace, k.id) = (known.workspace, known.id)
+        and (known.last_seen is null or known.last_seen < clock_timestamp() - interval '1 minute'))
+select workspace, name, permissions, digest from known
+"""
+
+
+class Keys:
+    """The keys as one process knows them: each is asked of the database at most once a second."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: dict[bytes, tuple[float, Key]] = {}
+
+    async def recognise(self, key: str) -> Key | None:
+        """The key's rights, or None for a key that we did not give. Notes when it was last seen, to the minute."""
+        asked = digest(key)
+        until, known = self._known.get(asked, (0.0, None))
+        if known is not None and time.monotonic() < until:
+            return known
+        self._known.pop(asked, None)
+        row = await self._db.pool.fetchrow(RECOGNISE, asked)
+        if row is None or not compare_digest(row["digest"], asked):
+            return None
+        found = Key(row["workspace"], row["name"], frozenset(row["permissions"]))
+        self._known[asked] = time.monotonic() + FRESH, found
+        return found

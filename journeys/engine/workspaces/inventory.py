@@ -1,0 +1,69 @@
+"""What a workspace has, as definitions: what is published is checked together with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from journeys.canvas.content_blocks import ContentBlock
+from journeys.canvas.definition_kinds import KINDS, parse
+from journeys.canvas.positions import Places
+from journeys.canvas.problems import Problem, in_order
+from journeys.canvas.yaml_definitions import Definition, Definitions
+from journeys.engine.workspaces.validate import problems_of
+
+STORED = "select kind, name, body from definitions where workspace = $1 and kind <> 'content_block'"
+CATALOGS = "select name, description, fields from catalogs where workspace = $1"
+BLOCKS = "select name, description, state, tags, content from content_blocks where workspace = $1"
+
+
+async def standing(connection: Any, workspace: int) -> Definitions:
+    """What the workspace has: from files, or made by API. What this version cannot read is left out."""
+    found = Definitions()
+    for row in await connection.fetch(STORED, workspace):
+        _add(found, row["kind"], row["name"], row["body"])
+    for row in await connection.fetch(CATALOGS, workspace):
+        if row["name"] not in found.catalogs:
+            _add(found, "catalog", row["name"], dict(row))
+    for row in await connection.fetch(BLOCKS, workspace):
+        block = ContentBlock.model_construct(**dict(row))
+        found.add(Definition("content_block", block, _nowhere("content_block", row["name"])))
+    return found
+
+
+def _add(found: Definitions, kind: str, name: str, body: Any) -> None:
+    try:
+        found.add(Definition(kind, parse(kind, body), _nowhere(kind, name)))
+    except (ValidationError, KeyError):
+        return
+
+
+def _nowhere(kind: str, name: str) -> Places:
+    running = "the running canvas" if kind == "canvas" else f"the published {kind.replace('_', ' ')}"
+    return Places(f"{running} “{name}”", 0)
+
+
+def problems_together(
+    stands: Definitions, given: Definitions, channels: Mapping[str, Any], workspace: str
+) -> list[Problem]:
+    """What is wrong with definitions that are given, and what they would break of those that stand.
+
+    What is given replaces what has the same kind and name. What was wrong before is left as it is.
+    """
+    before = {problem.identity for problem in problems_of(stands, channels)}
+    together = Definitions(broken=given.broken)
+    for kind in KINDS:
+        together.of(kind).update(stands.of(kind) | given.of(kind))
+    after = [*given.problems, *_settings(given, workspace), *problems_of(together, channels)]
+    return in_order(problem for problem in after if problem.identity not in before)
+
+
+def _settings(given: Definitions, workspace: str) -> Iterator[Problem]:
+    """J309"""
+    for one in given.workspaces.values():
+        if one.name != workspace:
+            message = f"these are the settings of the workspace “{one.name}”, and this one is “{workspace}”"
+            hint = f"write name: {workspace}, or publish with --workspace {one.name}"
+            yield Problem("J309", one.places.where(("name",)), message, hint)

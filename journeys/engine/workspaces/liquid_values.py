@@ -1,0 +1,165 @@
+"""What Liquid sees of a person and an entry, and what context variables come to."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from random import Random, SystemRandom
+from typing import Any
+
+import msgspec
+
+from journeys.canvas.characters import mended, strange
+from journeys.canvas.events_and_commands import NOTHING
+from journeys.canvas.plan import Plan
+from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
+from journeys.engine.people.profiles import Profile
+
+CONTEXT_LIMIT = 50 * 1024
+"""What the values of one context step may come to, in bytes (CXS-3)."""
+
+STANDARD = {
+    "email": "email_address",
+    "phone": "phone_number",
+    "dob": "date_of_birth",
+    "home_city": "city",
+    "external_id": "user_id",
+}
+"""Standard attributes whose name in Liquid is another than in the API (liquid.md section 2)."""
+
+
+def values(
+    profile: Profile,
+    plan: Plan,
+    *,
+    step: str | None,
+    variant: str | None,
+    context: Mapping[str, Any],
+    properties: Mapping[str, Any],
+    now: datetime,
+    canvas_id: str = "",
+    dispatch: str = "",
+    links: Mapping[str, str] = NOTHING,
+) -> Values:
+    """The values of one message or variable: profile, entry, step. `now` is the render clock (UTC)."""
+    bare = {STANDARD.get(name, name): value for name, value in profile.standards.items()}
+    bare["random_bucket_number"] = profile.bucket
+    bare["braze_id"] = str(profile.id)
+    bare.update(links)
+    return Values(
+        profile=bare,
+        custom_attributes=profile.attributes,
+        context=context,
+        event_properties=properties,
+        campaign={"name": step or "", "dispatch_id": dispatch},
+        canvas={"name": plan.canvas.name, "api_id": canvas_id, "variant_name": variant or ""},
+        now=now,
+        lots=lots_of(dispatch) if dispatch else CHANCE,
+    )
+
+
+CHANCE = SystemRandom().random
+"""Lots where nothing is sent."""
+
+
+def lots_of(dispatch: str) -> Callable[[], float]:
+    """The lots of a message, from its key: written anew, it says the same (T4)."""
+    made: list[Random] = []
+
+    def draw() -> float:
+        if not made:
+            made.append(Random(dispatch))  # noqa: S311 - lots, no secrets
+        return made[0].random()
+
+    return draw
+
+
+@dataclass(slots=True)
+class Found:
+    """What the variables of a context step come to, top to bottom, and why some were not set (CXS-2 to CXS-4)."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    full: bool = False
+    """The step's values are over the limit: those that follow are neither evaluated nor stored (CXS-3)."""
+    _size: int = 0
+
+    def seen(self, given: Values) -> Values:
+        """What the next variable sees: those before it, too."""
+        return replace(given, context={**given.context, **self.values})
+
+    def take(self, name: str, kind: str, text: str) -> None:
+        """Set a variable from the text that its Liquid came to, if it can be."""
+        try:
+            value = typed(kind, text)
+        except ValueError as error:
+            self.missing[name] = mended(str(error))
+            return
+        if found := strange(value):
+            self.missing[name] = f"it has the character {found}, which cannot be stored"
+            return
+        self._size += len(msgspec.json.encode(value))
+        if self._size > CONTEXT_LIMIT:
+            self.full = True
+            self.missing[name] = "the step's values are over 50 KB"
+        else:
+            self.values[name] = value
+
+
+def rendered(variables: Sequence[tuple[str, str, str]], given: Values) -> Found:
+    """What variables come to that ask nobody."""
+    found = Found()
+    for name, kind, source in variables:
+        if found.full:
+            break
+        try:
+            text = render_value(source, found.seen(given))
+        except (Aborted, RenderError, TemplateError) as error:
+            found.missing[name] = str(error) or type(error).__name__
+        else:
+            found.take(name, kind, text)
+    return found
+
+
+def typed(kind: str, text: str) -> Any:
+    """A context variable's value from the text that its Liquid came to.
+
+    Raises ValueError where the text is empty or of another type: the variable is not set then (CXS-4).
+    """
+    text = text.strip()
+    if not text:
+        raise ValueError("it came to nothing")
+    match kind:
+        case "text":
+            return text
+        case "number":
+            number = float(text)
+            if not math.isfinite(number):
+                raise ValueError(f"“{text}” is not a number")
+            return int(number) if number.is_integer() and "." not in text else number
+        case "boolean":
+            if text.lower() not in ("true", "false"):
+                raise ValueError(f"“{text}” is neither true nor false")
+            return text.lower() == "true"
+        case "time":
+            at = datetime.fromisoformat(text)
+            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+        case _:
+            return _structured(kind, text)
+
+
+def _structured(kind: str, text: str) -> Any:
+    """Objects as JSON; lists as JSON if that is what they are, else as a plain list of strings (CTX-7)."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.DecodeError as error:
+        if kind == "list":
+            return [part.strip() for part in text.split(",")]
+        raise ValueError(f"“{text[:40]}” is not JSON") from error
+    if kind == "list" and not isinstance(value, list):
+        raise ValueError("it is not a list")
+    if kind == "object" and not isinstance(value, dict):
+        raise ValueError("it is not an object")
+    return value

@@ -1,0 +1,167 @@
+"""Tells Temporal of entries that were moved from outside their workflow: start, nudge or cancel.
+
+Nobody calls Temporal from memory: whoever moves an entry raises its turn in the same transaction. After the commit,
+and again by a sweep until done, `told < turn` is carried over. The calls are idempotent and may overlap; the store
+decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from temporalio.client import Client
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
+
+from journeys.engine.clock import Clock
+from journeys.engine.logs import logger
+from journeys.engine.ports import Untold
+from journeys.engine.store.database import Database
+from journeys.engine.store.entry_writes import UNTOLD
+from journeys.workflows.entry import EntryAlarm
+from journeys.workflows.search_attributes import CANVAS, PERSON, PLAN, WORKSPACE
+
+TASK_TIMEOUT = timedelta(seconds=3)
+"""A killed worker's entries go on after this long."""
+
+FLUSH = 0.25
+"""Seconds between two writes of what was told; bursts write it themselves, so most rows never need it."""
+
+SETTLED = "update entries t set told = greatest(t.told, s.turn) from unnest($1::int[], $2::uuid[], $3::uuid[], $4::int[]) \
+as s(workspace, person, id, turn) where (t.workspace, t.person, t.id) = (s.workspace, s.person, s.id) and t.told < s.turn"
+
+SWEEP = f"""
+select {UNTOLD} from entries
+where told < turn and moved < clock_timestamp() - interval '1 second' order by moved limit $1
+"""  # noqa: S608 - constants
+
+log = logger(__name__)
+
+
+class TemporalTeller:
+    """Tells in the background, at most `most` calls at a time. `sweep` repeats what was lost."""
+
+    def __init__(
+        self, db: Database, client: Client, clock: Clock, task_queue: str, *, most: int = 64
+    ) -> None:
+        self._db = db
+        self._client = client
+        self._clock = clock
+        self._queue = task_queue
+        self._places = asyncio.Semaphore(most)
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._carrying: dict[UUID, int] = {}
+        self._said: list[Untold] = []
+        self._flushing: asyncio.Task[None] | None = None
+
+    def tell(self, untold: Sequence[Untold]) -> None:
+        """Begin to carry these over; returns at once."""
+        for each in untold:
+            self._background(self._carry(each))
+
+    def nudge(self, one: Untold) -> None:
+        """Wake this entry's workflow, or start it where none runs, whatever was told before."""
+        self._background(self._carry(replace(one, told=max(one.told, 1))))
+
+    async def sweep(self, most: int = 500) -> int:
+        """Carry over what was committed a second ago or longer and not told; returns how many rows there were.
+
+        What this process is carrying over already, or has and not yet written, is left alone: under a backlog each
+        entry would be told of twice.
+        """
+        written = {one.entry: one.turn for one in self._said}
+        rows = [Untold(*row) for row in await self._db.pool.fetch(SWEEP, most)]
+        lost = [
+            one for one in rows if one.turn > max(self._carrying.get(one.entry, 0), written.get(one.entry, 0))
+        ]
+        await asyncio.gather(*(self._carry(one) for one in lost))
+        await self._flush()
+        return len(lost)
+
+    async def drain(self) -> None:
+        """Wait until all that was begun is done."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._flush()
+
+    def _background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _carry(self, one: Untold) -> None:
+        self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
+        try:
+            await self._carry_over(one)
+        finally:
+            if self._carrying.get(one.entry) == one.turn:
+                del self._carrying[one.entry]
+
+    async def _carry_over(self, one: Untold) -> None:
+        async with self._places:
+            try:
+                await self._call(one)
+            except WorkflowAlreadyStartedError:
+                pass  # closed, or started by a call that died before it could say so
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:
+                    log.warning("telling_failed", entry=str(one.entry), status=error.status.name)
+                    return  # told stays behind: the sweep comes
+        self._said.append(one)
+        if self._flushing is None or self._flushing.done():
+            self._flushing = asyncio.create_task(self._flush_soon())
+            self._tasks.add(self._flushing)
+            self._flushing.add_done_callback(self._tasks.discard)
+
+    async def _call(self, one: Untold) -> None:
+        identity = f"{one.alarm}:{one.generation}"
+        if one.ended:
+            await self._client.get_workflow_handle(identity).cancel()
+        elif one.told == 0 and one.turn == 1:
+            await self._start(
+                one, identity
+            )  # never told, never nudged: a bare start, with what is left of the delay
+        else:
+            await self._start(one, identity, start_signal="nudge")
+
+    async def _start(self, one: Untold, identity: str, **nudge: Any) -> None:
+        """A signal that rides on a delayed start does not end the delay, so a nudge never carries one."""
+        if not nudge and one.alarm_at is not None:
+            left = self._clock.real(one.alarm_at) - datetime.now(UTC)
+            if left > timedelta(0):
+                nudge["start_delay"] = left
+        await self._client.start_workflow(
+            EntryAlarm.run,
+            args=[str(one.alarm), one.turn],
+            id=identity,
+            task_queue=self._queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            task_timeout=TASK_TIMEOUT,
+            priority=Priority(priority_key=one.priority),
+            request_eager_start=not nudge,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(WORKSPACE, str(one.workspace)),
+                    SearchAttributePair(CANVAS, one.canvas),
+                    SearchAttributePair(PLAN, one.plan),
+                    SearchAttributePair(PERSON, str(one.person)),
+                ]
+            ),
+            **nudge,
+        )
+
+    async def _flush_soon(self) -> None:
+        await asyncio.sleep(FLUSH)
+        await self._flush()
+
+    async def _flush(self) -> None:
+        said, self._said = self._said, []
+        if said:
+            rows = [(one.workspace, one.person, one.entry, one.turn) for one in said]
+            await self._db.pool.execute(SETTLED, *map(list, zip(*rows, strict=True)))

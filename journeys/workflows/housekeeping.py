@@ -1,0 +1,173 @@
+"""Keeps the house inside each process: sweeps, the watchdog, events to be heard, partitions, and what may be forgotten.
+
+Nothing durable is wanted here: every process runs all of it, and doing it twice does nothing twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+
+from journeys.engine.clock import Clock
+from journeys.engine.entries.derived_events import hear_echoes
+from journeys.engine.intake.broadcasts import carry_on
+from journeys.engine.intake.triggering import Trigger
+from journeys.engine.logs import logger
+from journeys.engine.ports import Bell, Untold
+from journeys.engine.sources.promotions import forget as forget_promotions
+from journeys.engine.store.database import Database
+from journeys.engine.store.entry_writes import UNTOLD
+from journeys.engine.workspaces.published import Published
+from journeys.workflows.alarm_sync import TemporalTeller
+
+OVERDUE = timedelta(seconds=60)
+"""How long after its alarm, in real time, an entry counts as overdue."""
+
+UNHEARD_OF = timedelta(minutes=5)
+"""How long after it was told, in real time, an entry that was never driven counts as overdue."""
+
+KEPT = timedelta(days=30)
+"""How long the digests are kept that refuse doubles of an event."""
+
+DUE = f"""
+select {UNTOLD} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval
+union all
+select {UNTOLD} from entries where ended is null and alarm_at is null and told >= turn and moved < clock_timestamp() - $3::interval
+limit $4
+"""  # noqa: S608 - constants
+
+RAISE = """
+with raised as (
+    update entries set generation = generation + 1, told = 0, turn = turn + 1, moved = clock_timestamp()
+    where (workspace, person, id) = ($1, $2, $3) and generation = $4 and ended is null returning *)
+insert into facts (workspace, person, shard, fact, at, canvas, entry, step, data)
+select workspace, person, shard, 'overdue', $5, canvas, id, step,
+    jsonb_build_object('due', alarm_at, 'generation', generation) from raised
+"""
+
+GROWN = """
+select relname from pg_stat_user_tables where schemaname = current_schema()
+    and n_mod_since_analyze > 500 + 2 * greatest(n_live_tup - n_mod_since_analyze, 0)
+"""
+
+log = logger(__name__)
+
+
+class House:
+    """The housekeeping of one process. `start` and `stop` it with the worker."""
+
+    def __init__(
+        self,
+        db: Database,
+        published: Published,
+        clock: Clock,
+        teller: TemporalTeller,
+        bell: Bell,
+        *,
+        closed: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self._db = db
+        self._published = published
+        self._clock = clock
+        self._teller = teller
+        self._bell = bell
+        self._closed = closed
+        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self.overdue = 0
+        """How many overdue entries the watchdog has met."""
+
+    def start(self) -> None:
+        """Begin; the jobs run on the present event loop."""
+        self._every(1, self.sweep)
+        self._every(1, self.echoes)
+        self._every(0.5, self.broadcasts)
+        self._every(10, self.watch)
+        self._every(3600, self.prepare)
+        self._every(15, self.weigh)
+        self._every(600, self.forget)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Begin no further job."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def _every(self, seconds: float, job: Callable[[], Awaitable[object]]) -> None:
+        busy = False
+
+        async def once() -> None:
+            nonlocal busy
+            if busy:  # the machine is; the next one does the work
+                return
+            busy = True
+            try:
+                await job()
+            except asyncio.CancelledError:
+                return  # the house is closed in the middle of it; the next one goes on
+            finally:
+                busy = False
+
+        options = {
+            "max_instances": 2,  # the one at work, and one that sees that it is: more than that would be a warning
+            "coalesce": True,
+            "misfire_grace_time": None,
+            "name": getattr(job, "__name__", ""),
+        }
+        self._scheduler.add_job(once, "interval", seconds=seconds, **options)
+
+    async def sweep(self) -> int:
+        """Carry over what was moved and not told."""
+        return await self._teller.sweep()
+
+    async def echoes(self) -> int:
+        """Let events be heard that canvases made."""
+        heard = 0
+        while some := await hear_echoes(self._db, self._published, self._clock, self._teller, self._bell):
+            heard += some
+        return heard
+
+    async def broadcasts(self) -> int:
+        """Carry on broadcasts that nobody carries."""
+        entered = 0
+        trigger = Trigger(self._db, self._published, self._clock, self._teller, self._bell)
+        while some := await carry_on(trigger, self._db):
+            entered += some
+        return entered
+
+    async def watch(self) -> int:
+        """Heal entries that are overdue: nudge them, or raise their generation where somebody ended the workflow."""
+        due = self._clock.now() - self._clock.span(OVERDUE)
+        rows = [Untold(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
+        for one in rows:
+            self.overdue += 1
+            log.warning(
+                "overdue", entry=str(one.entry), alarm_at=str(one.alarm_at), generation=one.generation
+            )
+            if await self._closed(f"{one.alarm}:{one.generation}"):
+                place = (one.workspace, one.person, one.entry, one.generation)
+                await self._db.pool.execute(RAISE, *place, self._clock.now())
+            else:
+                self._teller.nudge(one)
+        return len(rows)
+
+    async def prepare(self) -> None:
+        """Make the partitions of the months ahead."""
+        await self._db.pool.execute("select ensure_partitions(3)")
+
+    async def weigh(self) -> int:
+        """Let the planner know of tables that have grown: until it does, it reads whole young tables."""
+        grown = [row["relname"] for row in await self._db.pool.fetch(GROWN)]
+        for table in grown:
+            await self._db.pool.execute(f'analyze "{table}"')
+        return len(grown)
+
+    async def forget(self) -> None:
+        """Delete digests, replies and promotion codes that are past their time."""
+        await self._db.pool.execute("delete from seen where stored < clock_timestamp() - $1::interval", KEPT)
+        await self._db.pool.execute(
+            "delete from replies where stored < clock_timestamp() - interval '24 hours'"
+        )
+        await forget_promotions(self._db.pool, self._clock.now())
