@@ -122,7 +122,7 @@ class Bench:
                     await asyncio.sleep(0.01)
                 parts = plugin.engine
                 await parts.published.of(workspace)
-                trigger = Trigger(parts.db, parts.published, parts.clock, parts.teller, parts.bell)
+                trigger = Trigger(parts.db, parts.published, parts.clock, parts.alarm_sync, parts.notifier)
 
                 async def work() -> None:
                     publication = await parts.published.of(workspace)
@@ -158,8 +158,8 @@ class Bench:
                 parts.db,
                 parts.published,
                 parts.clock,
-                parts.teller,
-                parts.bell,
+                parts.alarm_sync,
+                parts.notifier,
                 workspace,
                 {"events": events},
             )
@@ -232,7 +232,7 @@ class Bench:
                 while plugin.engine is None:
                     await asyncio.sleep(0.01)
                 parts = plugin.engine
-                trigger = Trigger(parts.db, parts.published, parts.clock, parts.teller, parts.bell)
+                trigger = Trigger(parts.db, parts.published, parts.clock, parts.alarm_sync, parts.notifier)
                 publication = await parts.published.of(workspace)
                 wanted = [Wanted(Identifier("braze_id", str(one))) for one in people]
                 await trigger.named(publication, publication.running["l"], uuid4().hex, wanted, None)
@@ -247,8 +247,8 @@ class Bench:
                         parts.db,
                         parts.published,
                         parts.clock,
-                        parts.teller,
-                        parts.bell,
+                        parts.alarm_sync,
+                        parts.notifier,
                         workspace,
                         {"events": [event]},
                     )

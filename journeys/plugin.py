@@ -83,7 +83,7 @@ class JourneysPlugin(SimplePlugin):
         if channel == FETCHES:
             await parts.fetcher.drain(stop)
         else:
-            await parts.courier.drain(channel, stop)
+            await parts.delivery_worker.drain(channel, stop)
 
     def _up(self) -> Engine:
         if self.engine is None:

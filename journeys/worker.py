@@ -19,20 +19,20 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRu
 
 from journeys.channels.base import Channel, installed
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.logs import logger
 from journeys.engine.sources.connected.connected_content import connected_content
 from journeys.engine.store.database import Database
-from journeys.engine.store.notify import NotifyBell
+from journeys.engine.store.notify import PostgresNotifier
 from journeys.engine.workspaces.published import Published
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 from journeys.workflows.activities import Activities
-from journeys.workflows.alarm_sync import TemporalTeller
+from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.deliver import Deliver
 from journeys.workflows.entry import EntryAlarm
-from journeys.workflows.housekeeping import House
+from journeys.workflows.housekeeping import Housekeeping
 
 TASK_QUEUE = "journeys"
 
@@ -73,12 +73,12 @@ class Engine:
     client: Client
     clock: Clock
     published: Published
-    bell: NotifyBell
-    teller: TemporalTeller
+    notifier: PostgresNotifier
+    alarm_sync: TemporalAlarmSync
     bursts: Bursts
-    courier: Courier
+    delivery_worker: DeliveryWorker
     fetcher: Fetcher
-    house: House
+    housekeeping: Housekeeping
     channels: dict[str, Channel]
 
 
@@ -91,7 +91,7 @@ async def engine(
     clock: Clock | None = None,
     connections: int = 12,
     channels: Sequence[Channel] | None = None,
-    keep_house: bool = True,
+    keep_housekeeping: bool = True,
     public_url: str | None = None,
 ) -> AsyncIterator[Engine]:
     """Everything but the worker and the API. `channels`: those that are installed, unless others are given."""
@@ -99,26 +99,47 @@ async def engine(
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.at(database_url, size=connections))
         published = Published(db)
-        bell = NotifyBell(db)
-        stack.push_async_callback(bell.close)
-        teller = TemporalTeller(db, client, clock, task_queue)
-        stack.push_async_callback(teller.drain)
-        bursts = Bursts(db, published, clock, bell)
+        notifier = PostgresNotifier(db)
+        stack.push_async_callback(notifier.close)
+        alarm_sync = TemporalAlarmSync(db, client, clock, task_queue)
+        stack.push_async_callback(alarm_sync.drain)
+        bursts = Bursts(db, published, clock, notifier)
         stack.push_async_callback(bursts.drain)
         ways = {channel.name: channel for channel in channels} if channels is not None else dict(installed())
-        outside = Outside.of(db, await stack.enter_async_context(connected_content(db)))
-        fetcher = Fetcher(db, published, clock, teller, outside)
-        courier = Courier(db, published, clock, teller, bell, ways, public_url=public_url, outside=outside)
-        await stack.enter_async_context(courier)
+        template_services = TemplateServices.of(db, await stack.enter_async_context(connected_content(db)))
+        fetcher = Fetcher(db, published, clock, alarm_sync, template_services)
+        delivery_worker = DeliveryWorker(
+            db,
+            published,
+            clock,
+            alarm_sync,
+            notifier,
+            ways,
+            public_url=public_url,
+            template_services=template_services,
+        )
+        await stack.enter_async_context(delivery_worker)
 
         async def closed(workflow_id: str) -> bool:
             return await is_closed(client, workflow_id)
 
-        house = House(db, published, clock, teller, bell, closed=closed)
-        if keep_house:
-            house.start()
-            stack.callback(house.stop)
-        yield Engine(db, client, clock, published, bell, teller, bursts, courier, fetcher, house, ways)
+        housekeeping = Housekeeping(db, published, clock, alarm_sync, notifier, closed=closed)
+        if keep_housekeeping:
+            housekeeping.start()
+            stack.callback(housekeeping.stop)
+        yield Engine(
+            db,
+            client,
+            clock,
+            published,
+            notifier,
+            alarm_sync,
+            bursts,
+            delivery_worker,
+            fetcher,
+            housekeeping,
+            ways,
+        )
 
 
 async def is_closed(client: Client, workflow_id: str) -> bool:

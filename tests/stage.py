@@ -19,9 +19,9 @@ from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Entrant, admit
 from journeys.engine.entries.burst import Bursts, Call
-from journeys.engine.entries.recording import New, record
+from journeys.engine.entries.recording import NewEvent, record
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
-from journeys.engine.ports import Silent, Untold
+from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
@@ -86,9 +86,9 @@ class Stage:
     clock: Clock
     workspace: int
     bursts: Bursts
-    teller: Any = field(default_factory=Silent)
-    house: Any = None
-    told: list[Untold] = field(default_factory=list)
+    alarm_sync: Any = field(default_factory=NullNotifier)
+    housekeeping: Any = None
+    told: list[PendingAlarm] = field(default_factory=list)
 
     async def person(self, **columns: Any) -> Profile:
         """A new person; `attributes`, `email`, `first_name` … as columns."""
@@ -119,8 +119,8 @@ class Stage:
                 for person in people
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)
-        self.told += admission.untold
-        self.teller.tell(admission.untold)
+        self.told += admission.pending_alarms
+        self.alarm_sync.sync(admission.pending_alarms)
         return [admission.entries[person.id] for person in people if person.id in admission.entries]
 
     async def happens(
@@ -131,19 +131,19 @@ class Stage:
         *,
         at: datetime | None = None,
         kind: Any = "event",
-    ) -> list[Untold]:
+    ) -> list[PendingAlarm]:
         """Something that a person does, ingested."""
         publication = await self.published.of(self.workspace)
         async with self.db.transaction() as connection:
             await lock(connection, self.workspace, [person.id])
             profile = (await load(connection, self.workspace, [person.id]))[person.id]
-            new = New(
+            new = NewEvent(
                 profile=profile, kind=kind, name=name, at=at or self.clock.now(), properties=properties or {}
             )
-            hearing = await record(connection, publication, self.published, self.clock, [new])
-        self.told += hearing.untold
-        self.teller.tell(hearing.untold)
-        return hearing.untold
+            routed = await record(connection, publication, self.published, self.clock, [new])
+        self.told += routed.pending_alarms
+        self.alarm_sync.sync(routed.pending_alarms)
+        return routed.pending_alarms
 
     async def burst(self, entry: UUID, turn: int = 1) -> Any:
         """One burst at the clock's time."""
@@ -202,7 +202,7 @@ async def stage_on(
     changes = await publish(db, workspace, definitions_of(text))
     published = Published(db)
     time_ = clock or FakeClock(MONDAY)
-    return Stage(db, published, time_, changes.workspace, Bursts(db, published, time_, Silent()))
+    return Stage(db, published, time_, changes.workspace, Bursts(db, published, time_, NullNotifier()))
 
 
 @asynccontextmanager
@@ -222,5 +222,5 @@ async def live_stage(
     async with Worker(client, task_queue=f"q-{uuid4().hex[:8]}", plugins=[plugin]):
         while plugin.engine is None:
             await asyncio.sleep(0.01)
-        stage.teller, stage.house = plugin.engine.teller, plugin.engine.house
+        stage.alarm_sync, stage.housekeeping = plugin.engine.alarm_sync, plugin.engine.housekeeping
         yield stage

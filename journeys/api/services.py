@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from journeys.api.rate_limits import Limits
 from journeys.engine.clock import Clock
 from journeys.engine.intake.triggering import Trigger
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.api_keys import Keys
 from journeys.engine.workspaces.published import Published
@@ -20,10 +20,10 @@ class Services:
     db: Database
     published: Published
     clock: Clock
-    teller: Teller
-    bell: Bell
+    alarm_sync: AlarmSync
+    notifier: Notifier
     limits: Limits = field(default_factory=Limits)
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.db)
-        self.trigger = Trigger(self.db, self.published, self.clock, self.teller, self.bell)
+        self.trigger = Trigger(self.db, self.published, self.clock, self.alarm_sync, self.notifier)

@@ -25,7 +25,13 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
     if any(len(array) > MOST for array in arrays.values()):
         raise Refusal(400, "Max input length exceeded")
     tracked = await track(
-        services.db, services.published, services.clock, services.teller, services.bell, key.workspace, arrays
+        services.db,
+        services.published,
+        services.clock,
+        services.alarm_sync,
+        services.notifier,
+        key.workspace,
+        arrays,
     )
     if not any(tracked.taken.values()):
         return answer(400, {"message": NOTHING_VALID, "errors": tracked.errors})

@@ -270,7 +270,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Wonder:
+class Query:
     """Stay, and ask the world; the answer comes to `hear` as `Answered`, with the entry in this phase."""
 
     question: Question
@@ -286,4 +286,4 @@ class End:
     doing: tuple[Command, ...] = ()
 
 
-Outcome = Go | Wait | Wonder | End
+Outcome = Go | Wait | Query | End

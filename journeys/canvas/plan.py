@@ -9,7 +9,7 @@ from datetime import timedelta
 from functools import cached_property
 from hashlib import blake2b
 
-from journeys.canvas.assignment import lot, pick
+from journeys.canvas.assignment import hash_fraction, pick
 from journeys.canvas.canvas import Canvas, Variant
 from journeys.canvas.filters import Filter
 from journeys.canvas.steps import Step
@@ -48,7 +48,7 @@ class Plan:
         """The variant of this person: by a hash of person and canvas, so the same on every re-entry (VAR-2)."""
         arms = {variant.name: variant for variant in self.canvas.arms}
         shares = {name: variant.weight for name, variant in arms.items()}
-        return arms[pick(lot(person, self.canvas.name), shares)]
+        return arms[pick(hash_fraction(person, self.canvas.name), shares)]
 
     @cached_property
     def maximum(self) -> timedelta:

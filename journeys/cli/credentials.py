@@ -13,7 +13,7 @@ from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, run
 from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
 from journeys.engine.sources.connected.credentials import renew as seal_anew
-from journeys.engine.sources.connected.sealing import Locked, Safe
+from journeys.engine.sources.connected.sealing import Locked, Sealer
 from journeys.engine.sources.connected.sealing import new_key as make_key
 
 VARIABLE = "JOURNEYS_CREDENTIAL"
@@ -56,7 +56,7 @@ def add(
         async with database() as db:
             publication = await workspace(db, workspace_name)
             try:
-                await store(db, Safe.of_environment(), publication.workspace, name, kind, domain, secrets)
+                await store(db, Sealer.of_environment(), publication.workspace, name, kind, domain, secrets)
             except (Unfit, Locked) as error:
                 raise Stop(str(error), 2) from error
         option = "basic_auth" if kind == "basic" else "auth_credentials"
@@ -121,7 +121,7 @@ def renew() -> int:
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             try:
-                count = await seal_anew(db, Safe.of_environment())
+                count = await seal_anew(db, Sealer.of_environment())
             except Locked as error:
                 raise Stop(str(error), 2) from error
         out.print(f"sealed anew: {count}")

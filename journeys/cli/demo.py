@@ -147,7 +147,13 @@ class Story:
         self.parts.published.forget(self.workspace)
         key = await create_key(self.parts.db, self.workspace, "demo", [ALL])
         self.http.headers["Authorization"] = f"Bearer {key}"
-        parts = (self.parts.db, self.parts.published, self.parts.clock, self.parts.teller, self.parts.bell)
+        parts = (
+            self.parts.db,
+            self.parts.published,
+            self.parts.clock,
+            self.parts.alarm_sync,
+            self.parts.notifier,
+        )
         result = await import_file(parts, self.workspace, folder / "mel" / "people.csv")
         _say(
             1,

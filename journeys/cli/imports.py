@@ -13,7 +13,7 @@ from journeys.cli.console import Stop, bar, err, out, run
 from journeys.engine.intake.catalog_import import import_items
 from journeys.engine.intake.csv_import import Imported, Unusable, import_file
 from journeys.engine.intake.import_files import Outcome, size_of
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.published import Published
 
@@ -65,7 +65,7 @@ def import_(
                     if catalog is not None:
                         result = await import_items(db, publication.workspace, catalog, path, **more)
                     else:
-                        parts = (db, Published(db), await read_clock(db), Silent(), Silent())
+                        parts = (db, Published(db), await read_clock(db), NullNotifier(), NullNotifier())
                         result = await import_file(
                             parts, publication.workspace, path, kind=kind or "attributes", **more
                         )

@@ -66,7 +66,7 @@ async def served(services: Services, host: str, port: int) -> AsyncIterator[int]
 
 def services_of(parts: Engine) -> Services:
     """What the API needs of an engine."""
-    return Services(parts.db, parts.published, parts.clock, parts.teller, parts.bell)
+    return Services(parts.db, parts.published, parts.clock, parts.alarm_sync, parts.notifier)
 
 
 Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
@@ -89,7 +89,11 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
         async with (
             _going(settings) as (client, clock),
             engine(
-                settings.database_url, client, task_queue=settings.task_queue, clock=clock, keep_house=False
+                settings.database_url,
+                client,
+                task_queue=settings.task_queue,
+                clock=clock,
+                keep_housekeeping=False,
             ) as parts,
             served(services_of(parts), host, port) as at,
         ):

@@ -20,7 +20,7 @@ from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identity import Identifier
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.catalogs.schema import Conflict
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
@@ -147,7 +147,7 @@ def trigger(
                 raise Stop(
                     f"there is no canvas “{canvas}” for the API: there is {', '.join(known) or 'none'}", 2
                 )
-            parts = Trigger(db, Published(db), await read_clock(db), Silent(), Silent())
+            parts = Trigger(db, Published(db), await read_clock(db), NullNotifier(), NullNotifier())
             done = await parts.named(publication, running, str(uuid4()), wanted, None)
             names = dict(await db.pool.fetch(NAMES, [person for person, _ in done.refused]))
         out.print(f"{done.entered} entered, {len(done.refused)} refused, {len(done.unknown)} unknown")

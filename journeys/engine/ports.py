@@ -1,4 +1,4 @@
-"""What the engine asks of the outside, as protocols: who tells Temporal, and who wakes delivery."""
+"""What the engine asks of the outside, as protocols: alarm sync with Temporal, and the notifier of delivery."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from uuid import UUID
 
 
 @dataclass(frozen=True, slots=True)
-class Untold:
+class PendingAlarm:
     """An entry that was moved from outside its workflow, as its row stood when the transaction committed.
 
     `told` is the last turn that the workflow knows of (0: it was never started); `alarm_at` the instant at which it
@@ -31,25 +31,25 @@ class Untold:
     plan: str
 
 
-class Teller(Protocol):
+class AlarmSync(Protocol):
     """Carries moved entries over to Temporal: start, nudge or cancel."""
 
-    def tell(self, untold: Sequence[Untold]) -> None:
+    def sync(self, pending_alarms: Sequence[PendingAlarm]) -> None:
         """Begin to carry these over, after their commit, in the background. A sweep repeats what gets lost."""
 
 
-class Bell(Protocol):
+class Notifier(Protocol):
     """Wakes the drainers of a channel, in every process."""
 
-    def ring(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Say, after a commit, that there are new dispatches for this channel."""
 
 
-class Silent:
-    """A teller and bell that do nothing: for tools and tests in which the sweeps and polls do the work."""
+class NullNotifier:
+    """Does nothing in the place of alarm sync and notifier: for tools and tests in which sweeps and polls do the work."""
 
-    def tell(self, untold: Sequence[Untold]) -> None:
+    def sync(self, pending_alarms: Sequence[PendingAlarm]) -> None:
         """Leave it to the sweep."""
 
-    def ring(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Leave it to the poll."""

@@ -21,9 +21,9 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journeys.engine.clock import Clock
 from journeys.engine.logs import logger
-from journeys.engine.ports import Untold
+from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
-from journeys.engine.store.entry_writes import UNTOLD
+from journeys.engine.store.entry_writes import PENDING_ALARM
 from journeys.workflows.entry import EntryAlarm
 from journeys.workflows.search_attributes import CANVAS, PERSON, PLAN, WORKSPACE
 
@@ -37,14 +37,14 @@ SETTLED = "update entries t set told = greatest(t.told, s.turn) from unnest($1::
 as s(workspace, person, id, turn) where (t.workspace, t.person, t.id) = (s.workspace, s.person, s.id) and t.told < s.turn"
 
 SWEEP = f"""
-select {UNTOLD} from entries
+select {PENDING_ALARM} from entries
 where told < turn and moved < clock_timestamp() - interval '1 second' order by moved limit $1
 """  # noqa: S608 - constants
 
 log = logger(__name__)
 
 
-class TemporalTeller:
+class TemporalAlarmSync:
     """Tells in the background, at most `most` calls at a time. `sweep` repeats what was lost."""
 
     def __init__(
@@ -57,15 +57,15 @@ class TemporalTeller:
         self._places = asyncio.Semaphore(most)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._carrying: dict[UUID, int] = {}
-        self._said: list[Untold] = []
+        self._said: list[PendingAlarm] = []
         self._flushing: asyncio.Task[None] | None = None
 
-    def tell(self, untold: Sequence[Untold]) -> None:
+    def sync(self, pending_alarms: Sequence[PendingAlarm]) -> None:
         """Begin to carry these over; returns at once."""
-        for each in untold:
+        for each in pending_alarms:
             self._background(self._carry(each))
 
-    def nudge(self, one: Untold) -> None:
+    def nudge(self, one: PendingAlarm) -> None:
         """Wake this entry's workflow, or start it where none runs, whatever was told before."""
         self._background(self._carry(replace(one, told=max(one.told, 1))))
 
@@ -76,7 +76,7 @@ class TemporalTeller:
         entry would be told of twice.
         """
         written = {one.entry: one.turn for one in self._said}
-        rows = [Untold(*row) for row in await self._db.pool.fetch(SWEEP, most)]
+        rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(SWEEP, most)]
         lost = [
             one for one in rows if one.turn > max(self._carrying.get(one.entry, 0), written.get(one.entry, 0))
         ]
@@ -95,7 +95,7 @@ class TemporalTeller:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _carry(self, one: Untold) -> None:
+    async def _carry(self, one: PendingAlarm) -> None:
         self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
         try:
             await self._carry_over(one)
@@ -103,7 +103,7 @@ class TemporalTeller:
             if self._carrying.get(one.entry) == one.turn:
                 del self._carrying[one.entry]
 
-    async def _carry_over(self, one: Untold) -> None:
+    async def _carry_over(self, one: PendingAlarm) -> None:
         async with self._places:
             try:
                 await self._call(one)
@@ -119,7 +119,7 @@ class TemporalTeller:
             self._tasks.add(self._flushing)
             self._flushing.add_done_callback(self._tasks.discard)
 
-    async def _call(self, one: Untold) -> None:
+    async def _call(self, one: PendingAlarm) -> None:
         identity = f"{one.alarm}:{one.generation}"
         if one.ended:
             await self._client.get_workflow_handle(identity).cancel()
@@ -130,7 +130,7 @@ class TemporalTeller:
         else:
             await self._start(one, identity, start_signal="nudge")
 
-    async def _start(self, one: Untold, identity: str, **nudge: Any) -> None:
+    async def _start(self, one: PendingAlarm, identity: str, **nudge: Any) -> None:
         """A signal that rides on a delayed start does not end the delay, so a nudge never carries one."""
         if not nudge and one.alarm_at is not None:
             left = self._clock.real(one.alarm_at) - datetime.now(UTC)

@@ -12,16 +12,16 @@ from datetime import timedelta
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from journeys.engine.clock import Clock
-from journeys.engine.entries.derived_events import hear_echoes
+from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
-from journeys.engine.ports import Bell, Untold
+from journeys.engine.ports import Notifier, PendingAlarm
 from journeys.engine.sources.promotions import forget as forget_promotions
 from journeys.engine.store.database import Database
-from journeys.engine.store.entry_writes import UNTOLD
+from journeys.engine.store.entry_writes import PENDING_ALARM
 from journeys.engine.workspaces.published import Published
-from journeys.workflows.alarm_sync import TemporalTeller
+from journeys.workflows.alarm_sync import TemporalAlarmSync
 
 OVERDUE = timedelta(seconds=60)
 """How long after its alarm, in real time, an entry counts as overdue."""
@@ -33,9 +33,9 @@ KEPT = timedelta(days=30)
 """How long the digests are kept that refuse doubles of an event."""
 
 DUE = f"""
-select {UNTOLD} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval
+select {PENDING_ALARM} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval
 union all
-select {UNTOLD} from entries where ended is null and alarm_at is null and told >= turn and moved < clock_timestamp() - $3::interval
+select {PENDING_ALARM} from entries where ended is null and alarm_at is null and told >= turn and moved < clock_timestamp() - $3::interval
 limit $4
 """  # noqa: S608 - constants
 
@@ -56,7 +56,7 @@ select relname from pg_stat_user_tables where schemaname = current_schema()
 log = logger(__name__)
 
 
-class House:
+class Housekeeping:
     """The housekeeping of one process. `start` and `stop` it with the worker."""
 
     def __init__(
@@ -64,16 +64,16 @@ class House:
         db: Database,
         published: Published,
         clock: Clock,
-        teller: TemporalTeller,
-        bell: Bell,
+        alarm_sync: TemporalAlarmSync,
+        notifier: Notifier,
         *,
         closed: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._db = db
         self._published = published
         self._clock = clock
-        self._teller = teller
-        self._bell = bell
+        self._alarm_sync = alarm_sync
+        self._notifier = notifier
         self._closed = closed
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self.overdue = 0
@@ -82,7 +82,7 @@ class House:
     def start(self) -> None:
         """Begin; the jobs run on the present event loop."""
         self._every(1, self.sweep)
-        self._every(1, self.echoes)
+        self._every(1, self.derived_events)
         self._every(0.5, self.broadcasts)
         self._every(10, self.watch)
         self._every(3600, self.prepare)
@@ -120,19 +120,21 @@ class House:
 
     async def sweep(self) -> int:
         """Carry over what was moved and not told."""
-        return await self._teller.sweep()
+        return await self._alarm_sync.sweep()
 
-    async def echoes(self) -> int:
+    async def derived_events(self) -> int:
         """Let events be heard that canvases made."""
         heard = 0
-        while some := await hear_echoes(self._db, self._published, self._clock, self._teller, self._bell):
+        while some := await route_derived_events(
+            self._db, self._published, self._clock, self._alarm_sync, self._notifier
+        ):
             heard += some
         return heard
 
     async def broadcasts(self) -> int:
         """Carry on broadcasts that nobody carries."""
         entered = 0
-        trigger = Trigger(self._db, self._published, self._clock, self._teller, self._bell)
+        trigger = Trigger(self._db, self._published, self._clock, self._alarm_sync, self._notifier)
         while some := await carry_on(trigger, self._db):
             entered += some
         return entered
@@ -140,7 +142,7 @@ class House:
     async def watch(self) -> int:
         """Heal entries that are overdue: nudge them, or raise their generation where somebody ended the workflow."""
         due = self._clock.now() - self._clock.span(OVERDUE)
-        rows = [Untold(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
+        rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
         for one in rows:
             self.overdue += 1
             log.warning(
@@ -150,7 +152,7 @@ class House:
                 place = (one.workspace, one.person, one.entry, one.generation)
                 await self._db.pool.execute(RAISE, *place, self._clock.now())
             else:
-                self._teller.nudge(one)
+                self._alarm_sync.nudge(one)
         return len(rows)
 
     async def prepare(self) -> None:

@@ -38,7 +38,7 @@ class Door:
     def __init__(self, stage: Stage, key: str) -> None:
         self.stage = stage
         self.key = key
-        self.services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        self.services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(self.services)), base_url="http://api"
         )
@@ -300,7 +300,7 @@ async def test_a_broadcast_takes_each_person_of_its_audience_the_single_way(door
     )
     assert answer.status_code == 201
     stage = door.stage
-    trigger = Trigger(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+    trigger = Trigger(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
 
     assert await carry_on(trigger, stage.db) == 10
     await stage.db.pool.execute("update broadcasts set ended = null, after = null, lease = null")

@@ -41,7 +41,7 @@ class Shop:
 
     def __init__(self, stage: Stage, key: str) -> None:
         self.stage = stage
-        self.services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        self.services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
         self.services.limits.changed = {"catalogs": 9999, "catalogs.fields": 9999, "catalogs.item": 9999}
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(self.services)),

@@ -40,7 +40,7 @@ class Desk:
 
     def __init__(self, stage: Stage, key: str) -> None:
         self.stage = stage
-        services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(services)),
             base_url="http://api",

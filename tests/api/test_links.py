@@ -21,7 +21,7 @@ class Reader:
     def __init__(self, stage: Any, links: Links) -> None:
         self.stage = stage
         self.links = links
-        services = Services(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(services)), base_url="https://j.example"
         )

@@ -9,7 +9,7 @@ from asyncio.subprocess import PIPE
 
 from journeys.engine.content.services import Call
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Safe, new_key
+from journeys.engine.sources.connected.sealing import Sealer, new_key
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import workspace_of
 
@@ -47,14 +47,14 @@ async def test_a_credential_is_kept_shown_renewed_and_removed(db: Database, data
         ["shop", "basic", "api.example.com"],
         ["token", "headers", "*.example.com"],
     ]
-    ring = Keyring(db, Safe(key))
+    ring = Keyring(db, Sealer(key))
     sent = await ring.headers(workspace, Call("https://api.example.com/", auth_credentials="token"))
     assert sent == {"x-key": SECRET}
 
     newer = new_key()
     code, said = await credentials(database_url, f"{newer},{key}", "renew")
     assert (code, said.strip()) == (0, "sealed anew: 2")
-    assert await Keyring(db, Safe(newer)).headers(
+    assert await Keyring(db, Sealer(newer)).headers(
         workspace, Call("https://api.example.com/", basic_auth="shop")
     )
     code, said = await credentials(database_url, key, "renew")

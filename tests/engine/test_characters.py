@@ -10,7 +10,7 @@ import pytest
 
 from journeys.engine.content import Values, render_value
 from journeys.engine.content.services import Reply
-from journeys.engine.delivery import delivery_worker
+from journeys.engine.delivery import delivery_worker as delivery
 from journeys.engine.delivery.preparation import Refused
 from journeys.engine.delivery.settlement import extras
 from journeys.engine.entries import fetching
@@ -208,8 +208,11 @@ async def test_a_reason_that_quotes_one_is_settled(db: Database, receiver: Recei
     stage = await stage_on(db, HOOKS + hook)
     [entry] = await stage.enter(await stage.person(external_id="mel", attributes={"js": r'"\u0000"'}))
     await stage.burst(entry)
-    async with delivering(stage) as courier:
-        assert [await courier.drain_once("webhook"), await courier.drain_once("webhook")] == [1, 0]
+    async with delivering(stage) as delivery_worker:
+        assert [await delivery_worker.drain_once("webhook"), await delivery_worker.drain_once("webhook")] == [
+            1,
+            0,
+        ]
     fact, data = (await outcomes(db))["mel"]
     assert (fact, data["reason"]) == ("aborted", "template_parse_error")
     assert "is no whole number" in data["text"]
@@ -220,7 +223,7 @@ async def test_reasons_that_cannot_be_written_stop_no_other(
 ) -> None:
     """What became of each is settled, and its own reason is replaced."""
     stage = await some(db, receiver)
-    whole = delivery_worker.prepare
+    whole = delivery.prepare
 
     async def spoilt(*given: Any) -> Any:
         name = given[4].standards["external_id"]
@@ -228,9 +231,12 @@ async def test_reasons_that_cannot_be_written_stop_no_other(
             return await whole(*given)
         return Refused("aborted", "why", Unwritable() if name == "zoe" else "half \ud83d\0")  # type: ignore[arg-type]
 
-    monkeypatch.setattr(delivery_worker, "prepare", spoilt)
-    async with delivering(stage) as courier:
-        assert [await courier.drain_once("webhook"), await courier.drain_once("webhook")] == [3, 0]
+    monkeypatch.setattr(delivery, "prepare", spoilt)
+    async with delivering(stage) as delivery_worker:
+        assert [await delivery_worker.drain_once("webhook"), await delivery_worker.drain_once("webhook")] == [
+            3,
+            0,
+        ]
 
     found = await outcomes(db)
     assert found["mel"] == ("aborted", {"channel": "webhook", "reason": "why", "text": "half \ufffd"})
@@ -245,8 +251,8 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
 ) -> None:
     """The call is not made again."""
     stage = await some(db, receiver)
-    monkeypatch.setattr(delivery_worker, "extras", lambda _: Unwritable())
-    whole = delivery_worker.prepare
+    monkeypatch.setattr(delivery, "extras", lambda _: Unwritable())
+    whole = delivery.prepare
 
     async def spoilt(*given: Any) -> Any:
         ready = await whole(*given)
@@ -254,9 +260,12 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
             ready.extras["a"] = "b"
         return ready
 
-    monkeypatch.setattr(delivery_worker, "prepare", spoilt)
-    async with delivering(stage) as courier:
-        assert [await courier.drain_once("webhook"), await courier.drain_once("webhook")] == [3, 0]
+    monkeypatch.setattr(delivery, "prepare", spoilt)
+    async with delivering(stage) as delivery_worker:
+        assert [await delivery_worker.drain_once("webhook"), await delivery_worker.drain_once("webhook")] == [
+            3,
+            0,
+        ]
     assert [fact for fact, _ in (await outcomes(db)).values()] == ["sent"] * 3
     assert len(receiver.calls) == 3
     assert "cannot be stored" in (await outcomes(db))["zoe"][1]["reason"]

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from journeys.engine.clock import Clock
-from journeys.workflows.housekeeping import House
+from journeys.workflows.housekeeping import Housekeeping
 
 
-class Slow(House):
+class Slow(Housekeeping):
     """Its sweep takes longer than the time until the next."""
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Slow(House):
 async def test_a_job_that_takes_longer_than_its_pause_is_not_begun_twice_and_nobody_is_warned(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    house = Slow()
-    house.start()
+    housekeeping = Slow()
+    housekeeping.start()
     await asyncio.sleep(1.6)
-    house.stop()
-    assert house.most_at_once == 1
-    assert house.done >= 2
+    housekeeping.stop()
+    assert housekeeping.most_at_once == 1
+    assert housekeeping.done >= 2
     assert [record.message for record in caplog.records if record.levelno >= 30] == []

@@ -15,11 +15,11 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from journeys.canvas.assignment import lot, pick
+from journeys.canvas.assignment import hash_fraction, pick
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
 from journeys.engine.store import Database
-from journeys.workflows.alarm_sync import TemporalTeller
+from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.search_attributes import register_search_attributes
 from tests.receiver import Receiver
 from tests.stage import EMAIL, Stage, canvas, stage_on, webhook
@@ -125,14 +125,14 @@ async def kill_in_a_transaction(db: Database, pack: Pack) -> bool:
 
 async def prepared(
     db: Database, temporal: str, text: str, queue: str
-) -> tuple[Stage, TemporalTeller, list[Any]]:
+) -> tuple[Stage, TemporalAlarmSync, list[Any]]:
     stage = await stage_on(db, text, clock=Clock())
     client = await Client.connect(temporal)
     await register_search_attributes(client)
-    teller = TemporalTeller(db, client, stage.clock, queue)
-    stage.teller = teller
+    alarm_sync = TemporalAlarmSync(db, client, stage.clock, queue)
+    stage.alarm_sync = alarm_sync
     people = [await stage.person(email=f"p{n}@example.com", first_name=f"P{n}") for n in range(ENTRIES)]
-    return stage, teller, people
+    return stage, alarm_sync, people
 
 
 @pytest.mark.slow
@@ -142,7 +142,7 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
 ) -> None:
     """500 entries on three workers; three of the kills while a burst's transaction is open."""
     pack = Pack(db, temporal)
-    stage, teller, people = await prepared(db, temporal, HOOKS + webhook(receiver.url), pack.queue)
+    stage, alarm_sync, people = await prepared(db, temporal, HOOKS + webhook(receiver.url), pack.queue)
     await pack.grow()
     lots = random.Random(5)
     entries: dict[Any, Any] = {}
@@ -176,13 +176,13 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
     await stage.all_ended(240)
     await stage.until(lambda: _settled(db), "all messages to be settled", 60)
     await pack.stop()
-    await teller.drain()
+    await alarm_sync.drain()
 
     assert pack.kills >= 10
     assert caught >= 3, "kills within an open transaction"
     expected: Counter[str] = Counter()
     for entry, person in entries.items():
-        way = pick(lot(str(person.id), "story", "offer"), {"a": 50, "b": 50})
+        way = pick(hash_fraction(str(person.id), "story", "offer"), {"a": 50, "b": 50})
         wanted = [
             "first",
             "one",
@@ -218,7 +218,7 @@ async def test_kills_during_a_mails_hand_over_leave_at_most_one_in_doubt_per_con
     text = canvas("  - {type: message, id: m, channel: email, template: hello}") + EMAIL
     lanes = 2
     pack = Pack(db, temporal, JOURNEYS_SMTP_PORT=str(mailbox.port), JOURNEYS_SMTP_LANES=str(lanes))
-    stage, teller, people = await prepared(db, temporal, text, pack.queue)
+    stage, alarm_sync, people = await prepared(db, temporal, text, pack.queue)
     await pack.grow()
     caught = 0
     entered = 0
@@ -240,7 +240,7 @@ async def test_kills_during_a_mails_hand_over_leave_at_most_one_in_doubt_per_con
     await stage.all_ended(120)
     await stage.until(lambda: _settled(db), "all messages to be settled", 90)
     await pack.stop()
-    await teller.drain()
+    await alarm_sync.drain()
 
     times = Counter(str(mail.message["Message-ID"]) for mail in mailbox.mails)
     doubled = sum(often - 1 for often in times.values())

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.stage import EMAIL, Stage, canvas, live_stage
 
@@ -49,12 +49,12 @@ async def test_an_event_before_the_workflow_is_started_is_heard_once(db: Databas
         + EMAIL
     )
     async with live_stage(db, story, temporal) as stage:
-        teller, stage.teller = stage.teller, Silent()
+        alarm_sync, stage.alarm_sync = stage.alarm_sync, NullNotifier()
         mel = await stage.person()
         [entry] = await stage.enter(mel)
         await asyncio.sleep(0.01)
         await stage.happens(mel, "ping")
-        stage.teller = teller
+        stage.alarm_sync = alarm_sync
         assert await _ends(stage, entry) == ["watch", "mark", "tell"]
         assert await _pings(stage, mel) == 1
 
@@ -140,9 +140,9 @@ async def test_nothing_is_dispatched_after_an_exit(db: Database, temporal: str, 
     """EXT-5; exits are written in the store first, under the lock."""
     async with live_stage(db, waiting("2 seconds", "2 seconds"), temporal) as stage:
         mel = await stage.person(email="mel@example.com")
-        teller = stage.teller
+        alarm_sync = stage.alarm_sync
         if moment == "before the start":
-            stage.teller = Silent()
+            stage.alarm_sync = NullNotifier()
         [entry] = await stage.enter(mel)
 
         async def watching() -> bool:
@@ -151,7 +151,7 @@ async def test_nothing_is_dispatched_after_an_exit(db: Database, temporal: str, 
         if moment == "while it watches":
             await stage.until(watching)
         await stage.happens(mel, "stop")
-        stage.teller = teller
+        stage.alarm_sync = alarm_sync
         await asyncio.sleep(3)
         assert (await stage.row(entry))["ended"] == "exit_event"
         assert await stage.dispatches() == []
@@ -203,15 +203,15 @@ async def test_what_comes_between_the_commit_and_the_nudge_is_heard_in_order(
             return all(row["step"] == "watch" and row["told"] >= row["turn"] for row in rows)
 
         await stage.until(both_watching)
-        teller, stage.teller = stage.teller, Silent()
+        alarm_sync, stage.alarm_sync = stage.alarm_sync, NullNotifier()
         first = await stage.happens(mel, "ping")
         second = await stage.happens(mel, "ping")
         assert [each.entry for each in (*first, *second)] == [stays, stays]
         await stage.happens(zoe, "ping")
         await stage.happens(zoe, "stop")
-        stage.teller = teller
-        teller.tell(first)
-        teller.tell(second)
+        stage.alarm_sync = alarm_sync
+        alarm_sync.sync(first)
+        alarm_sync.sync(second)
         await stage.all_ended()
 
         assert await stage.path(stays) == ["before", "watch", "mark", "tell"]

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.workflows import housekeeping
 from journeys.workflows.search_attributes import register_search_attributes
@@ -54,7 +54,7 @@ async def heal(stage: Stage, entry: UUID) -> None:
     """The watchdog's rounds, until the entry has ended."""
 
     async def ended() -> bool:
-        await stage.house.watch()
+        await stage.housekeeping.watch()
         return (await stage.row(entry))["ended"] is not None
 
     await stage.until(ended, "the entry to be healed")
@@ -85,7 +85,7 @@ async def test_an_entry_that_temporal_has_forgotten_is_started_again(
 ) -> None:
     """The store says that Temporal was told, and there is no such workflow: its database came from a backup, say."""
     async with live_stage(db, STORY, temporal, [email(mailbox)]) as stage:
-        stage.teller = Silent()
+        stage.alarm_sync = NullNotifier()
         [entry] = await stage.enter(await stage.person(email="mel@example.com", first_name="Mel"))
         await db.pool.execute("update entries set told = turn")
         await heal(stage, entry)
@@ -99,7 +99,7 @@ async def test_who_waits_as_she_should_is_left_alone(db: Database, temporal: str
         db, canvas("  - {type: delay, id: wait, duration: 3 days}\n") + EMAIL, temporal
     ) as stage:
         [entry] = await stage.enter(await stage.person())
-        assert await stage.house.watch() == 0
+        assert await stage.housekeeping.watch() == 0
         assert (await stage.row(entry))["generation"] == 0
 
 

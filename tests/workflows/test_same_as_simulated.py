@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from journeys.canvas.events_and_commands import Note
 from journeys.canvas.plan import compile
 from journeys.engine.audience.match import Person
-from journeys.engine.core.simulate import World, run
+from journeys.engine.core.simulate import Scenario, run
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, stage_on
 
@@ -71,14 +71,14 @@ async def test_the_store_goes_where_the_simulator_says(
     mel = await stage.person(attributes={"sport": sport}, zone=zone)
     [entry] = await stage.enter(mel)
     person = Person(str(mel.id), zone, 0, {}, {"sport": sport})
-    world = World(company="UTC")
+    scenario = Scenario(company="UTC")
     said = [
         (command.fact, command.step, at)
         for at, _, command in run(
             plan,
             str(mel.id),
             MONDAY,
-            world,
+            scenario,
             profile=person,
             script=sorted(script) or [(timedelta(days=90), "other", {})],
         )

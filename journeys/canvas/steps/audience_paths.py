@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from pydantic import Field
 
-from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Wonder
+from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Query
 from journeys.canvas.filters import Filter
 from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.steps.base import Branch, Here, Id, Step
@@ -47,7 +47,7 @@ class AudiencePaths(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Ask in the order of rank."""
-        return Wonder(Matches(tuple(path.when for path in self.paths)), phase="asked")
+        return Query(Matches(tuple(path.when for path in self.paths)), phase="asked")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Go by the answer."""

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from journeys.canvas.events_and_commands import Go, Outcome, Render, Wonder
+from journeys.canvas.events_and_commands import Go, Outcome, Query, Render
 from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.asking import Asking
@@ -56,7 +56,7 @@ class Context(Asking):
         """Ask what they come to; where that takes calls, wait for it."""
         if self.needs_network:
             return self.ask(here)
-        return Wonder(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")
+        return Query(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:
         """Carry them along."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Literal
 
-from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Wonder
+from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Query
 from journeys.canvas.filters import Filter
 from journeys.canvas.steps.base import Branch, Here, Step
 
@@ -33,7 +33,7 @@ class DecisionSplit(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Ask."""
-        return Wonder(Matches((self.when,)), phase="asked")
+        return Query(Matches((self.when,)), phase="asked")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Go by the answer."""

@@ -13,9 +13,9 @@ from journeys.canvas.events_and_commands import (
     Event,
     Go,
     Outcome,
+    Query,
     Wait,
     Woke,
-    Wonder,
     Zones,
     ZonesAnswer,
 )
@@ -75,7 +75,7 @@ class Delay(Step):
             return Wait(plus(here.now, self.duration))
         if self.until is not None and self.until.tzinfo is not None:
             return self._hold(here, self.until)
-        return Wonder(Zones(), phase="zones")
+        return Query(Zones(), phase="zones")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """The zones are known, or the time has come."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from journeys.canvas.assignment import lot, pick
+from journeys.canvas.assignment import hash_fraction, pick
 from journeys.canvas.events_and_commands import End, Go, Outcome
 from journeys.canvas.frozen_model import Frozen, not_yet
 from journeys.canvas.problems import wrong
@@ -78,7 +78,7 @@ class ExperimentPaths(Step):
         shares = {path.name: path.weight for path in self.paths}
         if self.control is not None:
             shares["control"] = self.control.weight
-        way = pick(lot(here.entry.person, here.entry.canvas, self.id), shares)
+        way = pick(hash_fraction(here.entry.person, here.entry.canvas, self.id), shares)
         if way == "control" and self.control is not None and self.control.behaviour == "exit":
             return End("experiment_control")
         return Go(way)

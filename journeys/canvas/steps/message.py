@@ -16,10 +16,10 @@ from journeys.canvas.events_and_commands import (
     Event,
     Go,
     Outcome,
+    Query,
     Send,
     Wait,
     Woke,
-    Wonder,
     Zones,
     ZonesAnswer,
 )
@@ -98,8 +98,8 @@ class Message(Step):
         if self.at == "now" or self.channel == "webhook":
             return self._send(here)
         if self.at == "best_time":
-            return Wonder(BestTime(self.channel), phase="when")
-        return Wonder(Zones(), phase="when")
+            return Query(BestTime(self.channel), phase="when")
+        return Query(Zones(), phase="when")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Her time is known, it has come, or the message is settled."""

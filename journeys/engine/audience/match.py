@@ -62,7 +62,7 @@ class Needs:
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _Evaluation:
     """What a question is asked of and with."""
 
     person: Person
@@ -86,72 +86,76 @@ def matches(
     `context` is what her entry carries, `segments` the filters of named segments, `canvas` the one whose steps
     `{message: opened, step: hello}` means. An unknown segment matches nobody.
     """
-    return _matches(what, _Look(person, now, context, segments, canvas))
+    return _matches(what, _Evaluation(person, now, context, segments, canvas))
 
 
-def _matches(what: Filter, look: _Look) -> bool:
+def _matches(what: Filter, evaluation: _Evaluation) -> bool:
     match what:
         case AllOf(all=several):
-            return all(_matches(each, look) for each in several)
+            return all(_matches(each, evaluation) for each in several)
         case AnyOf(any=several):
-            return any(_matches(each, look) for each in several)
+            return any(_matches(each, evaluation) for each in several)
         case NoneOf(none=several):
-            return not any(_matches(each, look) for each in several)
+            return not any(_matches(each, evaluation) for each in several)
         case AttributeFilter(attribute=path):
-            return _holds(what, look.person.values(path), look)
+            return _holds(what, evaluation.person.values(path), evaluation)
         case ContextFilter(context=path):
-            return _holds(what, lookup(look.context, path), look)
+            return _holds(what, lookup(evaluation.context, path), evaluation)
         case EventFilter(event=name):
-            return _did(what, look.person.history.get(("event", name), ()), look)
+            return _did(what, evaluation.person.history.get(("event", name), ()), evaluation)
         case PurchaseFilter(purchase=product):
-            return _did(what, look.person.history.get(("purchase", product), ()), look)
+            return _did(what, evaluation.person.history.get(("purchase", product), ()), evaluation)
         case MessageFilter():
-            past = look.person.history.get(("message", what.message), ())
+            past = evaluation.person.history.get(("message", what.message), ())
             return any(
-                _of_message(what, each, look.canvas) and _lately(each, what.within_last, look)
+                _of_message(what, each, evaluation.canvas) and _lately(each, what.within_last, evaluation)
                 for each in past
             )
         case SegmentFilter(segment=name):
-            return name in look.segments and _matches(look.segments[name], look)
+            return name in evaluation.segments and _matches(evaluation.segments[name], evaluation)
         case BucketFilter(bucket=(low, high)):
-            return low <= look.person.bucket <= high
+            return low <= evaluation.person.bucket <= high
     raise AssertionError(f"there is no other filter: {what!r}")
 
 
 _MISSING = object()
 
 
-def _operand(operand: Any, look: _Look) -> Any:
+def _operand(operand: Any, evaluation: _Evaluation) -> Any:
     """A literal, or what is read from the entry or the profile at this moment."""
     match operand:
         case FromContext(context=path):
-            found = lookup(look.context, path)
+            found = lookup(evaluation.context, path)
         case FromAttribute(attribute=path):
-            found = look.person.values(path)
+            found = evaluation.person.values(path)
         case tuple():
-            parts = tuple(_operand(each, look) for each in operand)
+            parts = tuple(_operand(each, evaluation) for each in operand)
             return _MISSING if any(part is _MISSING for part in parts) else parts
         case _:
             return operand
     return found[0] if found and found[0] is not None else _MISSING
 
 
-def _holds(condition: Condition, values: Sequence[Any], look: _Look) -> bool:
-    operand = _operand(condition.operand, look)
-    return operand is not _MISSING and holds(condition.operator, values, operand, look.now)
+def _holds(condition: Condition, values: Sequence[Any], evaluation: _Evaluation) -> bool:
+    operand = _operand(condition.operand, evaluation)
+    return operand is not _MISSING and holds(condition.operator, values, operand, evaluation.now)
 
 
-def _where(where: Iterable[PropertyFilter], occurrence: Occurrence, look: _Look) -> bool:
-    return all(_holds(each, lookup(occurrence.properties, each.property), look) for each in where)
+def _where(where: Iterable[PropertyFilter], occurrence: Occurrence, evaluation: _Evaluation) -> bool:
+    return all(_holds(each, lookup(occurrence.properties, each.property), evaluation) for each in where)
 
 
-def _lately(occurrence: Occurrence, within: timedelta | None, look: _Look) -> bool:
-    return occurrence.at <= look.now and (within is None or occurrence.at >= plus(look.now, -within))
+def _lately(occurrence: Occurrence, within: timedelta | None, evaluation: _Evaluation) -> bool:
+    return occurrence.at <= evaluation.now and (
+        within is None or occurrence.at >= plus(evaluation.now, -within)
+    )
 
 
-def _did(what: EventFilter | PurchaseFilter, past: Sequence[Occurrence], look: _Look) -> bool:
+def _did(what: EventFilter | PurchaseFilter, past: Sequence[Occurrence], evaluation: _Evaluation) -> bool:
     fitting = (
-        each for each in past if _lately(each, what.within_last, look) and _where(what.where, each, look)
+        each
+        for each in past
+        if _lately(each, what.within_last, evaluation) and _where(what.where, each, evaluation)
     )
     if what.times is None:
         return any(True for _ in fitting)
@@ -198,7 +202,7 @@ def judge(
     if (occurrence.kind, occurrence.name) != (kind, name):
         return False
     return not trigger.where or _where(
-        trigger.where, occurrence, _Look(person, occurrence.at, context, NOTHING, canvas)
+        trigger.where, occurrence, _Evaluation(person, occurrence.at, context, NOTHING, canvas)
     )
 
 

@@ -30,10 +30,10 @@ from journeys.canvas.events_and_commands import (
     Matches,
     Note,
     Outcome,
+    Query,
     Send,
     Wait,
     Woke,
-    Wonder,
 )
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps.base import Here
@@ -105,7 +105,7 @@ def _follow(
             case Wait(until=until, phase=phase):
                 said.append(Note(fact="waits", at=now, step=entry.step, data={"until": until.isoformat()}))
                 return replace(entry, wake_at=until, phase=phase), tuple(said)
-            case Wonder(question=question, phase=phase):
+            case Query(question=question, phase=phase):
                 said.append(Ask(question))
                 return replace(entry, wake_at=None, phase=phase), tuple(said)
             case End(reason=reason):

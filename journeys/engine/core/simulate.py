@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from journeys.canvas.assignment import lot
+from journeys.canvas.assignment import hash_fraction
 from journeys.canvas.events_and_commands import (
     Answered,
     Ask,
@@ -45,7 +45,7 @@ REPORT_EVERY = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Likely:
+class Probabilities:
     """How likely the drawn world is to do things, where nobody says it.
 
     `matches`: that a filter holds; `happens`: that an awaited thing happens, at any instant of the window alike;
@@ -59,7 +59,7 @@ class Likely:
 
 
 @dataclass(slots=True)
-class World:
+class Scenario:
     """What one simulated person's world answers. `choices` overrule the lots: the way to take at a step.
 
     `values` are recorded answers: what the variables of a context step came to, or the texts of a user update by their
@@ -67,7 +67,7 @@ class World:
     """
 
     seed: int = 0
-    likely: Likely = field(default_factory=Likely)
+    probabilities: Probabilities = field(default_factory=Probabilities)
     company: str = "UTC"
     choices: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Any] = field(default_factory=dict)
@@ -75,7 +75,7 @@ class World:
 
     def draw(self, *names: str) -> float:
         """A lot of this world."""
-        return lot(str(self.seed), *names)
+        return hash_fraction(str(self.seed), *names)
 
     def answer(self, plan: Plan, entry: Entry, question: Question, person: Person | None) -> object:
         """The answer to a question of the machine."""
@@ -99,7 +99,7 @@ class World:
         step: Any = plan.steps[entry.step or ""]
         if step.id in self.values:
             return self.values[step.id]
-        if self.draw(entry.person, step.id, "answered") >= self.likely.answered:
+        if self.draw(entry.person, step.id, "answered") >= self.probabilities.answered:
             return None
         if isinstance(step, UserUpdate):
             return dict.fromkeys(step.sources().values(), "")
@@ -124,7 +124,7 @@ class World:
                     canvas=entry.canvas,
                 )
             else:
-                found = self.draw(entry.person, step, str(place)) < self.likely.matches
+                found = self.draw(entry.person, step, str(place)) < self.probabilities.matches
             if found:
                 return place
         return None
@@ -138,7 +138,7 @@ class World:
             chosen = self.choices.get(step.id)
             if chosen is not None and chosen != label:
                 continue
-            happens = chosen == label or self.draw(entry.person, step.id, label) < self.likely.happens
+            happens = chosen == label or self.draw(entry.person, step.id, label) < self.probabilities.happens
             at = self.draw(entry.person, step.id, label, "when")
             if happens and (best is None or at < best[0]):
                 best = at, (label, trigger)
@@ -186,7 +186,7 @@ def run(
     plan: Plan,
     person: str,
     starts: datetime,
-    world: World,
+    scenario: Scenario,
     *,
     profile: Person | None = None,
     script: Script = (),
@@ -210,21 +210,21 @@ def run(
     )
     unheard: list[Event] = [Entered()]
     clock = starts
-    who = profile or Person(person, world.company)
+    who = profile or Person(person, scenario.company)
     while True:
         case = Case(plan, entry, unheard, clock=clock, patience=timedelta.max)
         sends: list[Send] = []
-        for at, command in _play(case, world, profile):
+        for at, command in _play(case, scenario, profile):
             if isinstance(command, Send):
                 sends.append(command)
             yield at, case.entry, command
         entry = case.entry
         if entry.ended or entry.wake_at is None:
             return
-        clock, unheard = _next(plan, entry, world, pending, sends, who, scripted=bool(script))
+        clock, unheard = _next(plan, entry, scenario, pending, sends, who, scripted=bool(script))
 
 
-def _play(case: Case, world: World, person: Person | None) -> Iterator[tuple[datetime, Command]]:
+def _play(case: Case, scenario: Scenario, person: Person | None) -> Iterator[tuple[datetime, Command]]:
     course = drive([case])
     answers: Answers | None = None
     while True:
@@ -236,7 +236,7 @@ def _play(case: Case, world: World, person: Person | None) -> Iterator[tuple[dat
         for each, commands in said:
             for command in commands:
                 if isinstance(command, Ask):
-                    answers[each.entry.id] = world.answer(each.plan, each.entry, command.question, person)
+                    answers[each.entry.id] = scenario.answer(each.plan, each.entry, command.question, person)
                 else:
                     yield getattr(command, "at", each.entry.moved), command
 
@@ -244,7 +244,7 @@ def _play(case: Case, world: World, person: Person | None) -> Iterator[tuple[dat
 def _next(
     plan: Plan,
     entry: Entry,
-    world: World,
+    scenario: Scenario,
     pending: list[Occurrence],
     sends: Sequence[Send],
     person: Person,
@@ -254,10 +254,14 @@ def _next(
     """What comes next to an entry that waits: the settlement of its message, an answer, something that she does, or its deadline."""
     assert entry.wake_at is not None and entry.step is not None, "it waits in a step"
     if entry.phase == "held" and any(send.step == entry.step for send in sends):
-        outcome = "sent" if world.draw(entry.person, entry.step, "sent") < world.likely.sent else "failed"
+        outcome = (
+            "sent"
+            if scenario.draw(entry.person, entry.step, "sent") < scenario.probabilities.sent
+            else "failed"
+        )
         return entry.moved, [Delivered(step=entry.step, outcome=outcome, at=entry.moved)]  # type: ignore[arg-type]
     if plan.steps[entry.step].needs_network:
-        return entry.moved, [Answered(world.fetched(plan, entry), entry.moved)]
+        return entry.moved, [Answered(scenario.fetched(plan, entry), entry.moved)]
     while pending and pending[0].at < entry.wake_at:
         what = pending.pop(0)
         for leaving in plan.canvas.event_exits:
@@ -269,7 +273,7 @@ def _next(
         if label is not None and (entry.begun is None or what.at >= entry.begun):
             return what.at, [Happened(label=label, occurrence=what)]
     if not scripted and entry.phase == "watching" and plan.steps[entry.step].triggers():
-        drawn = world.awaited(plan, entry)
+        drawn = scenario.awaited(plan, entry)
         if drawn is not None:
             return drawn.at, [Happened(label=str(drawn.properties["@"]), occurrence=drawn)]
     return entry.wake_at, []
@@ -281,7 +285,7 @@ def simulate(
     *,
     starts: datetime,
     seed: int = 0,
-    likely: Likely | None = None,
+    probabilities: Probabilities | None = None,
     company: str = "UTC",
     segments: Mapping[str, Any] | None = None,
     script: Script = (),
@@ -293,14 +297,14 @@ def simulate(
     are done.
     """
     report = Report()
-    world = World(seed, likely or Likely(), company, segments=segments or {})
+    scenario = Scenario(seed, probabilities or Probabilities(), company, segments=segments or {})
     everybody: Iterable[tuple[str, Person | None]]
     if isinstance(people, int):
         everybody = ((f"person-{number}", None) for number in range(people))
     else:
         everybody = ((person.id, person) for person in people)
     for name, person in everybody:
-        _count(report, run(plan, name, starts, world, profile=person, script=script), starts)
+        _count(report, run(plan, name, starts, scenario, profile=person, script=script), starts)
         report.people += 1
         if progress and report.people % REPORT_EVERY == 0:
             progress(report.people)
@@ -352,7 +356,7 @@ def traces(plan: Plan, starts: datetime, *, seed: int = 0) -> dict[str, list[str
     for step, way in wanted:
         choices = {**_way_to(plan, step), step: way}
         tries = (
-            list(run(plan, f"person-{number}", starts, World(seed + number, choices=choices)))
+            list(run(plan, f"person-{number}", starts, Scenario(seed + number, choices=choices)))
             for number in range(400)
         )
         lines = next(one for one in tries if _takes(one, step, way))

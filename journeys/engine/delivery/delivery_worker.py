@@ -1,4 +1,4 @@
-"""The courier: drains the dispatches of a channel, batch by batch, exactly as far as its provider lets it be exact."""
+"""The delivery worker: drains the dispatches of a channel, batch by batch, exactly as far as its provider lets it be exact."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release
 from journeys.engine.delivery.message_content import makes_calls
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
 from journeys.engine.delivery.settlement import Settlement, extras, pause
-from journeys.engine.delivery.settlement_queue import Turnstile
+from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import History, Profile, history, load
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 
 POLL = 1.0
 """Seconds after which a drainer looks without having been rung for."""
@@ -48,7 +48,7 @@ class PublicSettings(BaseSettings):
     public_url: str = Field(default="http://localhost:8000", pattern=r"^https?://[^\s/]+")
 
 
-class Courier:
+class DeliveryWorker:
     """Delivers what was dispatched. Open it as a context; `drain` runs until it is told to stop."""
 
     def __init__(
@@ -56,24 +56,24 @@ class Courier:
         db: Database,
         published: Published,
         clock: Clock,
-        teller: Teller,
-        bell: Bell,
+        alarm_sync: AlarmSync,
+        notifier: Notifier,
         channels: Mapping[str, Channel],
         *,
         public_url: str | None = None,
-        outside: Outside | None = None,
+        template_services: TemplateServices | None = None,
     ) -> None:
         self._db = db
         self._published = published
         self._clock = clock
-        self._turnstile = Turnstile(db, published, clock, teller, bell)
+        self._settlements = SettlementQueue(db, published, clock, alarm_sync, notifier)
         self._channels = channels
-        self._outside = outside or Outside.of(db)
+        self._template_services = template_services or TemplateServices.of(db)
         self._asking = asyncio.Semaphore(ASKING)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
-        self._rung: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
+        self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
 
-    async def __aenter__(self) -> Courier:
+    async def __aenter__(self) -> DeliveryWorker:
         for channel in self._channels.values():
             await channel.open()
         return self
@@ -84,13 +84,13 @@ class Courier:
 
     async def drain(self, name: str, stop: asyncio.Event) -> None:
         """Deliver the dispatches of a channel as they come, until `stop` is set; then finish what was begun."""
-        rung = self._rung[name]
-        async with listening(self._db, self._rung):
+        notified = self._notified[name]
+        async with listening(self._db, self._notified):
             while not stop.is_set():
-                rung.clear()
+                notified.clear()
                 if await self.drain_once(name):
                     continue
-                waits = {asyncio.ensure_future(rung.wait()), asyncio.ensure_future(stop.wait())}
+                waits = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
                 _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
                 for each in pending:
                     each.cancel()
@@ -133,7 +133,7 @@ class Courier:
         ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
         ready.sort(key=lambda each: (each[0].priority, each[0].no))
         if settled:
-            await self._turnstile(settled)
+            await self._settlements(settled)
         queue = list(reversed(ready))
         lane = self._repeatable if channel.idempotent else self._doubtful
         await asyncio.gather(*(lane(channel, queue) for _ in range(min(channel.lanes, len(queue)))))
@@ -157,7 +157,7 @@ class Courier:
         settling: list[Awaitable[bool]] = []
         while queue:
             one, what = queue.pop()
-            settling.append(asyncio.ensure_future(self._turnstile([await self._call(channel, one, what)])))
+            settling.append(asyncio.ensure_future(self._settlements([await self._call(channel, one, what)])))
         await asyncio.gather(*settling)
 
     async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
@@ -165,9 +165,9 @@ class Courier:
         done: list[Settlement] = []
         while queue:
             one, what = queue.pop()
-            holds = await self._turnstile(done, one)
+            holds = await self._settlements(done, one)
             done = [await self._call(channel, one, what)] if holds else []
-        await self._turnstile(done)
+        await self._settlements(done)
 
     async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
         try:
@@ -239,7 +239,7 @@ class Courier:
                     pasts.get(one.person, {}),
                     now,
                     self._base,
-                    self._outside.services(publication, one.person),
+                    self._template_services.services(publication, one.person),
                 )
                 if (one.plan, one.step) in slow:
                     asking.add(asyncio.create_task(self._ask(one, preparing)))

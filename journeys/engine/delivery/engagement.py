@@ -7,9 +7,9 @@ from typing import Any
 
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.tracking_links import Mark
-from journeys.engine.entries.recording import New, record
+from journeys.engine.entries.recording import NewEvent, record
 from journeys.engine.people.profiles import load, lock
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
@@ -28,8 +28,8 @@ async def engaged(
     db: Database,
     published: Published,
     clock: Clock,
-    teller: Teller,
-    bell: Bell,
+    alarm_sync: AlarmSync,
+    notifier: Notifier,
     mark: Mark,
     name: str,
     properties: Mapping[str, Any] | None = None,
@@ -59,9 +59,9 @@ async def engaged(
             "dispatch": mark.dispatch,
             **(properties or {}),
         }
-        new = New(profile=profile, kind="message", name=name, at=now, properties=said)
-        hearing = await record(connection, publication, published, clock, [new])
-    teller.tell(hearing.untold)
-    for channel in hearing.channels:
-        bell.ring(channel)
+        new = NewEvent(profile=profile, kind="message", name=name, at=now, properties=said)
+        routed = await record(connection, publication, published, clock, [new])
+    alarm_sync.sync(routed.pending_alarms)
+    for channel in routed.channels:
+        notifier.notify(channel)
     return True

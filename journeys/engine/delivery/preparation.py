@@ -21,7 +21,7 @@ from journeys.engine.delivery.message_content import content, sources
 from journeys.engine.delivery.tracking_links import Links, Mark
 from journeys.engine.people.profiles import History, Profile
 from journeys.engine.workspaces.published import Publication
-from journeys.engine.workspaces.template_services import Answers
+from journeys.engine.workspaces.template_services import MessageServices
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ async def prepare(
     past: History,
     now: datetime,
     base: str,
-    services: Answers,
+    services: MessageServices,
 ) -> Ready | Refused | Postponed:
     """Check once more what must hold, and render. Waits for nobody where the template makes no calls."""
     step = plan.steps[claimed.step]

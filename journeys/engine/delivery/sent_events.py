@@ -7,7 +7,7 @@ from typing import Any
 
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.engine.clock import Clock
-from journeys.engine.entries.routing import Heard, Hearing, hear
+from journeys.engine.entries.routing import PersonEvent, Routed, route
 from journeys.engine.people.profiles import load
 from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.workspaces.published import Publication, Published
@@ -27,13 +27,13 @@ from unnest($2::uuid[], $3::int[], $4::timestamptz[]) as s(person, shard, at)
 """
 
 
-async def hear_sent(
+async def route_sent(
     connection: Any,
     publication: Publication,
     published: Published,
     clock: Clock,
     sent: Sequence[tuple[Any, Any, str]],
-) -> Hearing:
+) -> Routed:
     """Conversions, exits, waits and new entries by `message: sent`. The people are locked, the events stored.
 
     `sent` are person, entry and key of each dispatch; only what this very transaction has stored is heard, so that a
@@ -45,8 +45,8 @@ async def hear_sent(
     if cut:
         await connection.execute(CUT, publication.workspace, *map(list, zip(*cut, strict=True)))
     profiles = await load(connection, publication.workspace, {row["person"] for row in rows})
-    heards = [
-        Heard(
+    events = [
+        PersonEvent(
             profiles[row["person"]],
             Occurrence(no=row["no"], kind="message", name="sent", at=row["at"], properties=row["properties"]),
             hops=row["hops"],
@@ -54,4 +54,4 @@ async def hear_sent(
         for row in rows
         if row["hops"] < MOST_HOPS
     ]
-    return await hear(connection, publication, published, clock, heards)
+    return await route(connection, publication, published, clock, events)

@@ -12,7 +12,7 @@ import msgspec
 from journeys.canvas.characters import mended
 from journeys.engine.delivery.claim import LEASE, Claimed
 from journeys.engine.people.profiles import LOCK, shard_of
-from journeys.engine.ports import Untold
+from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
 
 RETRIES = 5
@@ -109,7 +109,7 @@ returning d.key
 
 async def settle(
     connection: Any, settlements: Sequence[Settlement], following: Sequence[Claimed] = ()
-) -> tuple[list[Untold], set[str]]:
+) -> tuple[list[PendingAlarm], set[str]]:
     """Settle these, as far as they are still held by whoever claimed them; give back what must be tried again.
 
     In the same transaction those that follow are marked `calling`. Returns entries to tell of, and the keys of those
@@ -117,14 +117,14 @@ async def settle(
     """
     again = [one for one in settlements if one.after is not None]
     final = [one for one in settlements if one.after is None]
-    untold: list[Untold] = []
+    pending_alarms: list[PendingAlarm] = []
     marked: set[str] = set()
     for workspace in sorted({one.claimed.workspace for one in final}):
         people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
         await connection.fetch(LOCK, workspace, people)
     if final:
         rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
-        untold = [Untold(*row) for row in rows]
+        pending_alarms = [PendingAlarm(*row) for row in rows]
     if again:
         await connection.execute(
             AGAIN, *_columns((*_place(one.claimed), one.after, one.behind) for one in again)
@@ -132,7 +132,7 @@ async def settle(
     if following:
         rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
         marked = {row["key"] for row in rows}
-    return untold, marked
+    return pending_alarms, marked
 
 
 BACK = """

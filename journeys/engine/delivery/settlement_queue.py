@@ -1,4 +1,4 @@
-"""The turnstile: settles what was delivered, and marks what is delivered next, in one commit for all who come together."""
+"""The settlement queue: settles what was delivered, and marks what is delivered next, in one commit for all who come together."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.claim import Claimed
-from journeys.engine.delivery.sent_events import hear_sent
+from journeys.engine.delivery.sent_events import route_sent
 from journeys.engine.delivery.settlement import Settlement, give_back, settle
 from journeys.engine.logs import logger
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Published
 
@@ -30,7 +30,7 @@ class _Passing:
             self.passed.set_exception(error)
 
 
-class Turnstile:
+class SettlementQueue:
     """Lanes pass through it one delivery after the other.
 
     What comes while a transaction is in flight shares the next one: no delay when idle. A lane's delivery is settled
@@ -40,12 +40,14 @@ class Turnstile:
     that stops) has not called: what was marked for him is given back, and is not in doubt.
     """
 
-    def __init__(self, db: Database, published: Published, clock: Clock, teller: Teller, bell: Bell) -> None:
+    def __init__(
+        self, db: Database, published: Published, clock: Clock, alarm_sync: AlarmSync, notifier: Notifier
+    ) -> None:
         self._db = db
         self._published = published
         self._clock = clock
-        self._teller = teller
-        self._bell = bell
+        self._alarm_sync = alarm_sync
+        self._notifier = notifier
         self._waiting: list[_Passing] = []
         self._flight: asyncio.Task[None] | None = None
 
@@ -118,14 +120,14 @@ class Turnstile:
         publications = [await self._published.of(workspace) for workspace in sent]
         channels: set[str] = set()
         async with self._db.transaction() as connection:
-            untold, marked = await settle(connection, done, following)
+            pending_alarms, marked = await settle(connection, done, following)
             for publication in publications:
                 if publication.hears_sent:
                     rows = [(one.person, one.entry, one.key) for one in sent[publication.workspace]]
-                    hearing = await hear_sent(connection, publication, self._published, self._clock, rows)
-                    untold += hearing.untold
-                    channels |= hearing.channels
-        self._teller.tell(untold)
+                    routed = await route_sent(connection, publication, self._published, self._clock, rows)
+                    pending_alarms += routed.pending_alarms
+                    channels |= routed.channels
+        self._alarm_sync.sync(pending_alarms)
         for channel in channels:
-            self._bell.ring(channel)
+            self._notifier.notify(channel)
         return marked

@@ -15,10 +15,10 @@ from journeys.canvas.steps.delay import Delay
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import Case
-from journeys.engine.entries.transaction import Live, World
+from journeys.engine.entries.transaction import EntryTransaction, LoadedEntry
 from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.people.user_updates import store_updates
-from journeys.engine.ports import Untold
+from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.published import Publication, Running
 
 SAME_MOMENT = timedelta(seconds=1)
@@ -46,7 +46,7 @@ class Entrant:
 class Admission:
     """What became of the entrants: entries to tell of, and whom the canvas refused and why."""
 
-    untold: list[Untold] = field(default_factory=list)
+    pending_alarms: list[PendingAlarm] = field(default_factory=list)
     entries: dict[UUID, UUID] = field(default_factory=dict)
     """The entry of each person who came in."""
     refused: list[tuple[UUID, str]] = field(default_factory=list)
@@ -83,8 +83,8 @@ async def admit(
     may be among the entrants twice.
     """
     admission = Admission()
-    world = World(connection, clock.now())
-    lives: list[Live] = []
+    transaction = EntryTransaction(connection, clock.now())
+    loaded_entries: list[LoadedEntry] = []
     earlier = await connection.fetch(
         EARLIER,
         publication.workspace,
@@ -104,19 +104,21 @@ async def admit(
             reason = "audience"
         if reason is not None:
             admission.refused.append((person, reason))
-            _refuse(world, running, entrant, reason)
+            _refuse(transaction, running, entrant, reason)
             continue
-        lives.append(_born(publication, running, clock, entrant))
-    driven = [live for live in lives if _drives(running)]
-    await world.drive(driven)
-    for live in lives:
-        live.told_too = bool(live.entry.ended)
-        _windows(world, live)
-    world.settle(lives)
-    await store_updates(connection, world.changed.values(), world.echoes)
-    admission.untold = [each for each in await world.page.write(connection) if each.told < each.turn]
-    admission.entries = {live.profile.id: live.id for live in lives}
-    admission.channels = world.channels
+        loaded_entries.append(_new_entry(publication, running, clock, entrant))
+    driven = [loaded for loaded in loaded_entries if _drives(running)]
+    await transaction.drive(driven)
+    for loaded in loaded_entries:
+        loaded.told_too = bool(loaded.entry.ended)
+        _windows(transaction, loaded)
+    transaction.settle(loaded_entries)
+    await store_updates(connection, transaction.changed.values(), transaction.derived_events)
+    admission.pending_alarms = [
+        each for each in await transaction.writes.write(connection) if each.told < each.turn
+    ]
+    admission.entries = {loaded.profile.id: loaded.id for loaded in loaded_entries}
+    admission.channels = transaction.channels
     return admission
 
 
@@ -163,15 +165,15 @@ async def _histories(
     return await history(connection, publication.workspace, people, wanted, clock.now())
 
 
-def _refuse(world: World, running: Running, entrant: Entrant, reason: str) -> None:
+def _refuse(transaction: EntryTransaction, running: Running, entrant: Entrant, reason: str) -> None:
     profile = entrant.profile
-    world.page.facts.append((
+    transaction.writes.facts.append((
         profile.workspace, profile.id, profile.shard, "refused", entrant.at, running.name, None, None, None,
         {"reason": reason},
     ))  # fmt: skip
 
 
-def _born(publication: Publication, running: Running, clock: Clock, entrant: Entrant) -> Live:
+def _new_entry(publication: Publication, running: Running, clock: Clock, entrant: Entrant) -> LoadedEntry:
     identity = uuid7()
     entry = Entry(
         id=str(identity),
@@ -182,7 +184,9 @@ def _born(publication: Publication, running: Running, clock: Clock, entrant: Ent
         context=entrant.context,
     )
     case = Case(running.plan, entry, [Entered()], clock=clock.now())
-    return Live(case, publication, entrant.profile, identity, entrant.priority, entrant.hops, key=entrant.key)
+    return LoadedEntry(
+        case, publication, entrant.profile, identity, entrant.priority, entrant.hops, key=entrant.key
+    )
 
 
 def _drives(running: Running) -> bool:
@@ -194,12 +198,12 @@ def _drives(running: Running) -> bool:
     return all(isinstance(first, Delay) for first in firsts)
 
 
-def _windows(world: World, live: Live) -> None:
+def _windows(transaction: EntryTransaction, loaded: LoadedEntry) -> None:
     """Open the windows in which conversions of this entry count, from the entry on (CNV-4)."""
-    profile, plan = live.profile, live.case.plan
-    variant = live.entry.variant or plan.variant_of(live.entry.person).name
+    profile, plan = loaded.profile, loaded.case.plan
+    variant = loaded.entry.variant or plan.variant_of(loaded.entry.person).name
     for conversion in plan.canvas.conversions:
-        world.page.windows.append((
-            profile.workspace, profile.id, live.id, conversion.name, profile.shard, live.entry.canvas, plan.id, variant,
-            live.entry.entered, live.entry.entered + conversion.within,
+        transaction.writes.windows.append((
+            profile.workspace, profile.id, loaded.id, conversion.name, profile.shard, loaded.entry.canvas, plan.id, variant,
+            loaded.entry.entered, loaded.entry.entered + conversion.within,
         ))  # fmt: skip

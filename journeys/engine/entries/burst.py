@@ -26,11 +26,11 @@ from journeys.canvas.events_and_commands import (
 )
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import PATIENCE, Case
-from journeys.engine.entries.transaction import Live, World
+from journeys.engine.entries.transaction import EntryTransaction, LoadedEntry
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.people.user_updates import store_updates
-from journeys.engine.ports import Bell
+from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Published
 
@@ -49,10 +49,10 @@ ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.tu
     e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard"""
 
 READ = f"""
-select {ENTRY}, {SELECT}, i.letters
+select {ENTRY}, {SELECT}, i.inbox_rows
 from entries e join people p on (p.workspace, p.id) = (e.workspace, e.person)
 left join lateral (
-    select array_agg(row(i.no, i.step, i.what, i.label, i.kind, i.name, i.at, i.properties) order by i.no) as letters
+    select array_agg(row(i.no, i.step, i.what, i.label, i.kind, i.name, i.at, i.properties) order by i.no) as inbox_rows
     from inbox i where (i.workspace, i.person, i.entry) = (e.workspace, e.person, e.id)
 ) i on true
 where e.alarm = any($1::uuid[]) and e.ended is null
@@ -97,11 +97,11 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
 
 
 def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:
-    """What the entry should hear, in order: its beginning, or the letters in its inbox that are for its step."""
+    """What the entry should hear, in order: its beginning, or the rows in its inbox that are for its step."""
     if row["variant"] is None:
         return [Entered()]
     heard: list[Event] = []
-    for no, step, what, label, kind, name, at, properties in row["letters"] or ():
+    for no, step, what, label, kind, name, at, properties in row["inbox_rows"] or ():
         if step != row["step"]:
             continue
         if what == "delivered":
@@ -122,12 +122,19 @@ class Bursts:
     """
 
     def __init__(
-        self, db: Database, published: Published, clock: Clock, bell: Bell, *, lanes: int = 2, most: int = 100
+        self,
+        db: Database,
+        published: Published,
+        clock: Clock,
+        notifier: Notifier,
+        *,
+        lanes: int = 2,
+        most: int = 100,
     ) -> None:
         self._db = db
         self._published = published
         self._clock = clock
-        self._bell = bell
+        self._notifier = notifier
         self._lanes = lanes
         self._most = most
         self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
@@ -192,31 +199,31 @@ class Bursts:
             )  # a second statement: the first one's snapshot is older than its locks
             if not rows:
                 return {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
-            world = World(connection, max(call.now for call in calls.values()))
+            transaction = EntryTransaction(connection, max(call.now for call in calls.values()))
             profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
-            lives = [
-                await self._live(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
+            loaded_entries = [
+                await self._load(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
                 for row in rows
             ]
-            await world.drive(lives)
-            world.settle(lives)
-            await store_updates(connection, world.changed.values(), world.echoes)
-            untold = {each.entry: each for each in await world.page.write(connection)}
-        for channel in world.channels:
-            self._bell.ring(channel)
+            await transaction.drive(loaded_entries)
+            transaction.settle(loaded_entries)
+            await store_updates(connection, transaction.changed.values(), transaction.derived_events)
+            pending_alarms = {each.entry: each for each in await transaction.writes.write(connection)}
+        for channel in transaction.channels:
+            self._notifier.notify(channel)
         replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
-        for row, live in zip(rows, lives, strict=True):
-            after = untold.get(live.id)
+        for row, loaded in zip(rows, loaded_entries, strict=True):
+            after = pending_alarms.get(loaded.id)
             turn = after.turn if after else row["turn"]
-            alarm_at = live.case.alarm()
-            if live.entry.ended or alarm_at is None:
+            alarm_at = loaded.case.alarm()
+            if loaded.entry.ended or alarm_at is None:
                 continue
             reply = replies[row["alarm"]]
             sooner = alarm_at if reply.alarm_at is None else min(alarm_at, reply.alarm_at)
             replies[row["alarm"]] = Reply(max(turn, reply.turn), sooner)
         return replies
 
-    async def _live(self, row: Mapping[str, Any], profile: Profile, call: Call) -> Live:
+    async def _load(self, row: Mapping[str, Any], profile: Profile, call: Call) -> LoadedEntry:
         publication = await self._published.of(row["workspace"])
         plan = await self._published.plan(row["workspace"], row["plan"])
         stale = row["alarm"] == row["entry"] and call.turn < row["answered"]
@@ -228,6 +235,6 @@ class Bursts:
             grace=self._clock.span(GRACE),
             patience=self._clock.span(PATIENCE),
         )
-        return Live(
+        return LoadedEntry(
             case, publication, profile, row["entry"], row["priority"], row["hops"], told_too=not stale
         )

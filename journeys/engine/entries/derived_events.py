@@ -8,10 +8,10 @@ from uuid import UUID
 
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.engine.clock import Clock
-from journeys.engine.entries.routing import Heard, Hearing, hear
+from journeys.engine.entries.routing import PersonEvent, Routed, route
 from journeys.engine.people.profiles import load, lock
 from journeys.engine.people.user_updates import MOST_HOPS
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
@@ -34,15 +34,21 @@ select $1, * from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $
 """
 
 
-async def hear_echoes(
-    db: Database, published: Published, clock: Clock, teller: Teller, bell: Bell, *, most: int = 200
+async def route_derived_events(
+    db: Database,
+    published: Published,
+    clock: Clock,
+    alarm_sync: AlarmSync,
+    notifier: Notifier,
+    *,
+    most: int = 200,
 ) -> int:
     """Let one batch of such events be heard; returns how many. A chain of twenty is cut, with a fact that says so."""
     workspace = await db.pool.fetchval(NEXT)
     if workspace is None:
         return 0
     publication = await published.of(workspace)
-    hearing = Hearing()
+    routed = Routed()
     async with db.transaction() as connection:
         people = [row["person"] for row in await connection.fetch(WAITING, workspace, most)]
         await lock(connection, workspace, people)
@@ -63,16 +69,16 @@ async def hear_echoes(
                 for row in live
             ]))  # fmt: skip
             heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
-            hearing = await hear(connection, publication, published, clock, heard)
-    teller.tell(hearing.untold)
-    for channel in hearing.channels:
-        bell.ring(channel)
+            routed = await route(connection, publication, published, clock, heard)
+    alarm_sync.sync(routed.pending_alarms)
+    for channel in routed.channels:
+        notifier.notify(channel)
     return len(rows)
 
 
-def _heard(profiles: Mapping[UUID, Any], row: Mapping[str, Any], no: int) -> Heard:
+def _heard(profiles: Mapping[UUID, Any], row: Mapping[str, Any], no: int) -> PersonEvent:
     occurrence = Occurrence(no=no, kind="event", name=row["name"], at=row["at"], properties=row["properties"])
-    return Heard(profiles[row["person"]], occurrence, hops=row["hops"])
+    return PersonEvent(profiles[row["person"]], occurrence, hops=row["hops"])
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:

@@ -23,14 +23,14 @@ from journeys.engine.content import Aborted, RenderError, TemplateError, Values,
 from journeys.engine.content.services import Call, Reply, Retry
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import LOCK, Profile, load
-from journeys.engine.ports import Teller, Untold
+from journeys.engine.ports import AlarmSync, PendingAlarm
 from journeys.engine.sources.connected.caller import NO_ANSWER, host_of
 from journeys.engine.store.database import PASSING, Database
-from journeys.engine.store.entry_writes import FETCHES, UNTOLD
+from journeys.engine.store.entry_writes import FETCHES, PENDING_ALARM
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.liquid_values import Found
 from journeys.engine.workspaces.published import Publication, Published
-from journeys.engine.workspaces.template_services import Calls, Outside
+from journeys.engine.workspaces.template_services import Calls, TemplateServices
 
 TRIES = 13
 """So often a step is tried again (C3)."""
@@ -89,7 +89,7 @@ raised as (
     update entries t set turn = t.turn + 1, moved = clock_timestamp(),
         told = case when t.alarm = t.id then t.told else 0 end, alarm = t.id
     from open o where (t.workspace, t.person, t.id) = (o.workspace, o.person, o.entry) returning t.*)
-select {UNTOLD} from raised
+select {PENDING_ALARM} from raised
 """  # noqa: S608 - constants
 
 log = logger(__name__)
@@ -151,9 +151,11 @@ class CallFailed(Exception):
 class Writer:
     """Renders the texts of one step for one entry. `send` is what promotion codes are charged for."""
 
-    def __init__(self, outside: Outside, publication: Publication, person: UUID, send: str) -> None:
-        self._watched = Watched(outside.calls)
-        self._services = replace(outside, calls=self._watched).services(publication, person)
+    def __init__(
+        self, template_services: TemplateServices, publication: Publication, person: UUID, send: str
+    ) -> None:
+        self._watched = Watched(template_services.calls)
+        self._services = replace(template_services, calls=self._watched).services(publication, person)
         self._send = send
 
     async def text(self, source: str, given: Values) -> str:
@@ -228,25 +230,30 @@ class Fetcher:
     """Answers what entries want to know. `drain` runs until it is told to stop."""
 
     def __init__(
-        self, db: Database, published: Published, clock: Clock, teller: Teller, outside: Outside
+        self,
+        db: Database,
+        published: Published,
+        clock: Clock,
+        alarm_sync: AlarmSync,
+        template_services: TemplateServices,
     ) -> None:
         self._db = db
         self._published = published
         self._clock = clock
-        self._teller = teller
-        self._outside = outside
+        self._alarm_sync = alarm_sync
+        self._template_services = template_services
         self._places = asyncio.Semaphore(AT_ONCE)
-        self._rung = {FETCHES: asyncio.Event()}
+        self._notified = {FETCHES: asyncio.Event()}
 
     async def drain(self, stop: asyncio.Event) -> None:
         """Answer what is wanted as it comes, until `stop` is set; then finish what was begun."""
-        rung = self._rung[FETCHES]
-        async with listening(self._db, self._rung):
+        notified = self._notified[FETCHES]
+        async with listening(self._db, self._notified):
             while not stop.is_set():
-                rung.clear()
+                notified.clear()
                 if await self.drain_once():
                     continue
-                waits = {asyncio.ensure_future(rung.wait()), asyncio.ensure_future(stop.wait())}
+                waits = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
                 _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
                 for each in pending:
                     each.cancel()
@@ -312,7 +319,7 @@ class Fetcher:
         values = publication.values(
             profile, plan, one.step, entry["variant"], entry["context"], NOTHING, self._clock.now()
         )
-        writer = Writer(self._outside, publication, one.person, f"{one.entry}/{one.step}")
+        writer = Writer(self._template_services, publication, one.person, f"{one.entry}/{one.step}")
         answer: Mapping[str, Any]
         missing: Mapping[str, str]
         if isinstance(step, UserUpdate):
@@ -358,7 +365,7 @@ class Fetcher:
             rows = await connection.fetch(
                 SETTLE, claim, *map(list, zip(*(_row(each, now) for each in final), strict=True))
             )
-        self._teller.tell([Untold(*row) for row in rows])
+        self._alarm_sync.sync([PendingAlarm(*row) for row in rows])
 
 
 def _unwritten(answer: Answer, error: str) -> Answer:

@@ -12,14 +12,14 @@ import msgspec
 
 from journeys.canvas.events_and_commands import Kind, Occurrence
 from journeys.engine.clock import Clock
-from journeys.engine.entries.routing import Heard, Hearing, hear
+from journeys.engine.entries.routing import PersonEvent, Routed, route
 from journeys.engine.people.carts import store_carts
 from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication, Published
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class New:
+class NewEvent:
     """Something that a locked person did. `event_id` is the sender's own id of it, where there is one."""
 
     profile: Profile
@@ -52,11 +52,11 @@ order by s.place returning no
 
 
 async def record(
-    connection: Any, publication: Publication, published: Published, clock: Clock, news: Sequence[New]
-) -> Hearing:
+    connection: Any, publication: Publication, published: Published, clock: Clock, news: Sequence[NewEvent]
+) -> Routed:
     """Store these in their order, refuse doubles, and let them be heard. The people are locked by the caller."""
     if not news:
-        return Hearing()
+        return Routed()
     digests = {(new.profile.id, new.digest): new for new in news}
     keys = sorted(digests, key=lambda key: (key[0].bytes, key[1]))
     rows = await connection.fetch(
@@ -65,7 +65,7 @@ async def record(
     fresh = {(row["person"], row["digest"]) for row in rows}
     firsts = [new for key, new in digests.items() if key in fresh]
     if not firsts:
-        return Hearing()
+        return Routed()
     stored = await connection.fetch(
         STORE,
         publication.workspace,
@@ -77,11 +77,11 @@ async def record(
         [dict(new.properties) for new in firsts],
     )
     await store_carts(connection, publication.workspace, firsts)
-    heards = [
-        Heard(
+    events = [
+        PersonEvent(
             new.profile,
             Occurrence(no=row["no"], kind=new.kind, name=new.name, at=new.at, properties=new.properties),
         )
         for new, row in zip(firsts, stored, strict=True)
     ]
-    return await hear(connection, publication, published, clock, heards)
+    return await route(connection, publication, published, clock, events)

@@ -21,16 +21,16 @@ from journeys.engine.entries.burst import ENTRY, entry_of
 from journeys.engine.entries.late_events import note_late
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import Profile
-from journeys.engine.ports import Untold
+from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import PASSING
-from journeys.engine.store.entry_writes import Page
+from journeys.engine.store.entry_writes import EntryWrites
 from journeys.engine.workspaces.published import Publication, Published, Running
 
 log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class PersonEvent:
     """A stored occurrence of a locked person. `hops` counts how often an event made a canvas make an event."""
 
     profile: Profile
@@ -40,10 +40,10 @@ class Heard:
 
 
 @dataclass(slots=True)
-class Hearing:
+class Routed:
     """What came of it: entries to tell of, and channels to ring, after the commit."""
 
-    untold: list[Untold] = field(default_factory=list)
+    pending_alarms: list[PendingAlarm] = field(default_factory=list)
     channels: set[str] = field(default_factory=set)
 
 
@@ -57,7 +57,7 @@ class Open:
     unsent: Sequence[Mapping[str, Any]] = field(default_factory=list)
     leaves: str | None = None
     marked: bool = False
-    letters: list[tuple[Any, ...]] = field(default_factory=list)
+    inbox_rows: list[tuple[Any, ...]] = field(default_factory=list)
     hops: int = 0
 
 
@@ -129,45 +129,49 @@ returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, fa
 """
 
 
-async def hear(
-    connection: Any, publication: Publication, published: Published, clock: Clock, heards: Sequence[Heard]
-) -> Hearing:
+async def route(
+    connection: Any,
+    publication: Publication,
+    published: Published,
+    clock: Clock,
+    events: Sequence[PersonEvent],
+) -> Routed:
     """Let everybody hear these occurrences, in their order. The people are locked, the events stored.
 
     A fixed number of statements, whatever the number of occurrences, beside those of the canvases that let in.
     """
-    hearing = Hearing()
-    if not heards:
-        return hearing
+    routed = Routed()
+    if not events:
+        return routed
     workspace = publication.workspace
-    people = list({each.profile.id for each in heards})
+    people = list({each.profile.id for each in events})
     rows = await connection.fetch(OPEN, workspace, people)
     plans = {row["plan"]: await published.plan(workspace, row["plan"]) for row in rows}
     opens: dict[UUID, list[Open]] = {}
     for row in rows:
         unsent = [{"key": key, "context": context} for key, context in row["unsent"]]
         opens.setdefault(row["person"], []).append(Open(row, plans[row["plan"]], entry_of(row), unsent))
-    await _convert(connection, publication, published, heards, people)
+    await _convert(connection, publication, published, events, people)
     await note_late(
-        connection, publication, published, clock, [(each.profile, each.occurrence) for each in heards]
+        connection, publication, published, clock, [(each.profile, each.occurrence) for each in events]
     )
-    page = Page()
-    for each in heards:
+    writes = EntryWrites()
+    for each in events:
         hers = opens.get(each.profile.id, [])
         person = each.profile.as_person(publication.zone)
-        _exit(page, each, hers, person)
-        _wait(page, each, hers, person)
+        _exit(writes, each, hers, person)
+        _wait(writes, each, hers, person)
     everybody = [one for hers in opens.values() for one in hers]
-    hearing.untold += await _leave(connection, workspace, everybody)
-    hearing.untold += await _write_letters(connection, workspace, everybody)
-    await page.write(connection)
-    for running, entrants in _entrants(publication, heards):
+    routed.pending_alarms += await _leave(connection, workspace, everybody)
+    routed.pending_alarms += await _write_inbox(connection, workspace, everybody)
+    await writes.write(connection)
+    for running, entrants in _entrants(publication, events):
         for wave in _waves(entrants):
             for admission in await _let_in(connection, publication, running, clock, wave):
-                hearing.untold += admission.untold
-                hearing.channels |= admission.channels
-    hearing.untold = [each for each in hearing.untold if each.told < each.turn]
-    return hearing
+                routed.pending_alarms += admission.pending_alarms
+                routed.channels |= admission.channels
+    routed.pending_alarms = [each for each in routed.pending_alarms if each.told < each.turn]
+    return routed
 
 
 async def _let_in(
@@ -192,16 +196,16 @@ async def _convert(
     connection: Any,
     publication: Publication,
     published: Published,
-    heards: Sequence[Heard],
+    events: Sequence[PersonEvent],
     people: Sequence[UUID],
 ) -> None:
     """Credit conversions to the most recent entry whose window is open at the instant of the event (X7, X8)."""
-    instants = [each.occurrence.at for each in heards]
+    instants = [each.occurrence.at for each in events]
     windows = await connection.fetch(
         WINDOWS, publication.workspace, list(people), min(instants), max(instants)
     )
     credit: dict[tuple[UUID, str], tuple[Any, ...]] = {}
-    for each in heards:
+    for each in events:
         at = each.occurrence.at
         latest: set[tuple[str, str]] = set()
         for window in windows:
@@ -227,7 +231,7 @@ async def _convert(
         )
 
 
-def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None:
+def _exit(writes: EntryWrites, each: PersonEvent, hers: Iterable[Open], person: Person) -> None:
     """Exits come before waits: whoever leaves hears nothing more. Events before the entry never count (EXT-4)."""
     what = each.occurrence
     for one in hers:
@@ -250,20 +254,20 @@ def _exit(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
                     one.plan, one.entry, Left(reason="exit_event", at=what.at, at_once=at_once), what.at
                 )
                 for note in commands:
-                    _log(page, each, one, note)
+                    _log(writes, each, one, note)
             one.leaves, one.marked = "exit_event", not at_once
             break
 
 
-def _log(page: Page, each: Heard, one: Open, note: Any) -> None:
+def _log(writes: EntryWrites, each: PersonEvent, one: Open, note: Any) -> None:
     profile = each.profile
-    page.facts.append((
+    writes.facts.append((
         profile.workspace, profile.id, profile.shard, note.fact, note.at, one.entry.canvas, one.row["entry"], note.step,
         None, {**note.data, "event": each.occurrence.name},
     ))  # fmt: skip
 
 
-def _wait(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None:
+def _wait(writes: EntryWrites, each: PersonEvent, hers: Iterable[Open], person: Person) -> None:
     """Put it into the inbox of those who wait for it; entries of one canvas at one step are de-duplicated (ACT-9)."""
     what = each.occurrence
     taken: set[tuple[str, str]] = set()
@@ -286,18 +290,18 @@ def _wait(page: Page, each: Heard, hers: Iterable[Open], person: Person) -> None
             one.entry, commands = advance(one.plan, entry, Left(reason="deduplicated", at=what.at), what.at)
             one.leaves = "deduplicated"
             for note in commands:
-                _log(page, each, one, note)
+                _log(writes, each, one, note)
             continue
         taken.add((entry.canvas, entry.step))
         one.hops = max(one.hops, each.hops)
         profile = each.profile
-        one.letters.append((
+        one.inbox_rows.append((
             profile.workspace, profile.id, one.row["entry"], what.no, entry.step, "happened", label, what.kind,
             what.name, what.at, dict(what.properties),
         ))  # fmt: skip
 
 
-async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list[Untold]:
+async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list[PendingAlarm]:
     leaving = [
         (one.row["person"], one.row["entry"], one.leaves, one.entry.moved, not one.marked)
         for one in opens
@@ -306,29 +310,29 @@ async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list
     if not leaving:
         return []
     rows = await connection.fetch(LEAVE, workspace, *map(list, zip(*leaving, strict=True)))
-    return [Untold(*row) for row in rows]
+    return [PendingAlarm(*row) for row in rows]
 
 
-async def _write_letters(connection: Any, workspace: int, opens: Iterable[Open]) -> list[Untold]:
-    hearing = [one for one in opens if one.letters and not (one.leaves and not one.marked)]
-    if not hearing:
+async def _write_inbox(connection: Any, workspace: int, opens: Iterable[Open]) -> list[PendingAlarm]:
+    routed = [one for one in opens if one.inbox_rows and not (one.leaves and not one.marked)]
+    if not routed:
         return []
-    letters = [letter for one in hearing for letter in one.letters]
-    entries = [(one.row["person"], one.row["entry"], one.hops) for one in hearing]
+    inbox_rows = [inbox_row for one in routed for inbox_row in one.inbox_rows]
+    entries = [(one.row["person"], one.row["entry"], one.hops) for one in routed]
     rows = await connection.fetch(
-        HEAR, *map(list, zip(*letters, strict=True)), *map(list, zip(*entries, strict=True)), workspace
+        HEAR, *map(list, zip(*inbox_rows, strict=True)), *map(list, zip(*entries, strict=True)), workspace
     )
-    return [Untold(*row) for row in rows]
+    return [PendingAlarm(*row) for row in rows]
 
 
-def _entrants(publication: Publication, heards: Sequence[Heard]) -> Iterable[tuple[Any, list[Entrant]]]:
+def _entrants(publication: Publication, events: Sequence[PersonEvent]) -> Iterable[tuple[Any, list[Entrant]]]:
     """Who would enter which canvas by these occurrences. The key is the occurrence's own number."""
     for running in publication.running.values():
         trigger = running.plan.canvas.schedule.trigger
         if trigger is None or running.status != "active":
             continue
         entrants = []
-        for each in heards:
+        for each in events:
             person = each.profile.as_person(publication.zone)
             if judge(trigger, each.occurrence, person, {}, canvas=running.name):
                 entrants.append(_entrant(each))
@@ -346,7 +350,7 @@ def _waves(entrants: Sequence[Entrant]) -> Iterable[list[Entrant]]:
         rest = [entrant for entrant in rest if entrant not in chosen]
 
 
-def _entrant(each: Heard) -> Entrant:
+def _entrant(each: PersonEvent) -> Entrant:
     what = each.occurrence
     return Entrant(
         profile=each.profile,

@@ -35,8 +35,8 @@ from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS_FROM, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
 from journeys.engine.people.profiles import History, Profile, history
-from journeys.engine.people.user_updates import Echo, updated
-from journeys.engine.store.entry_writes import FETCHES, Page
+from journeys.engine.people.user_updates import DerivedEvent, updated
+from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
 from journeys.engine.workspaces.published import Publication
 
@@ -45,7 +45,7 @@ LEARNT_OVER = timedelta(days=90)
 
 
 @dataclass(slots=True)
-class Live:
+class LoadedEntry:
     """One entry in this transaction: its case for the driver, and what the store knows beside it."""
 
     case: Case
@@ -71,21 +71,21 @@ class Live:
 
 
 @dataclass(slots=True)
-class World:
+class EntryTransaction:
     """One transaction. `drive` takes entries as far as they get; `write` writes what they said."""
 
     connection: Any
     clock: datetime
-    page: Page = field(default_factory=Page)
+    writes: EntryWrites = field(default_factory=EntryWrites)
     changed: dict[tuple[int, UUID], Profile] = field(default_factory=dict)
-    echoes: list[Echo] = field(default_factory=list)
+    derived_events: list[DerivedEvent] = field(default_factory=list)
     channels: set[str] = field(default_factory=set)
-    _lives: dict[str, Live] = field(default_factory=dict)
+    _loaded: dict[str, LoadedEntry] = field(default_factory=dict)
 
-    async def drive(self, lives: Iterable[Live]) -> None:
+    async def drive(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Let these entries hear what they have not heard, and carry out what the machine says."""
-        self._lives = {live.entry.id: live for live in lives}
-        course = drive([live.case for live in self._lives.values()])
+        self._loaded = {loaded.entry.id: loaded for loaded in loaded_entries}
+        course = drive([loaded.case for loaded in self._loaded.values()])
         answers: Answers | None = None
         while True:
             try:
@@ -95,133 +95,139 @@ class World:
             answers = await self._carry_out(said)
 
     async def _carry_out(self, said: Round) -> Answers:
-        asked: list[tuple[Live, Question]] = []
+        asked: list[tuple[LoadedEntry, Question]] = []
         for case, commands in said:
-            live = self._lives[case.entry.id]
+            loaded = self._loaded[case.entry.id]
             for command in commands:
                 match command:
                     case Ask(question=question):
-                        asked.append((live, question))
+                        asked.append((loaded, question))
                     case Send():
-                        self._send(live, command)
+                        self._send(loaded, command)
                     case Fetch():
-                        self._fetch(live, command)
+                        self._fetch(loaded, command)
                     case Note():
-                        self._note(live, command)
+                        self._note(loaded, command)
                     case Update():
-                        self._update(live, command)
+                        self._update(loaded, command)
         return await self._answers(asked) if asked else {}
 
     # What it says ----------------------------------------------------------------------------------------------
 
-    def _send(self, live: Live, send: Send) -> None:
-        step: Any = live.case.plan.steps[send.step]
+    def _send(self, loaded: LoadedEntry, send: Send) -> None:
+        step: Any = loaded.case.plan.steps[send.step]
         self.channels.add(step.channel)
-        profile, entry = live.profile, live.entry
-        self.page.dispatches.append((
-            profile.workspace, profile.id, send.key, profile.shard, live.id, entry.canvas, live.case.plan.id, send.step,
-            entry.variant, step.channel, send.at, dict(send.context), dict(send.properties), step.held, live.priority,
+        profile, entry = loaded.profile, loaded.entry
+        self.writes.dispatches.append((
+            profile.workspace, profile.id, send.key, profile.shard, loaded.id, entry.canvas, loaded.case.plan.id, send.step,
+            entry.variant, step.channel, send.at, dict(send.context), dict(send.properties), step.held, loaded.priority,
         ))  # fmt: skip
 
-    def _fetch(self, live: Live, fetch: Fetch) -> None:
-        profile = live.profile
+    def _fetch(self, loaded: LoadedEntry, fetch: Fetch) -> None:
+        profile = loaded.profile
         self.channels.add(FETCHES)
-        self.page.fetches.append(
-            (profile.workspace, profile.id, live.id, fetch.step, fetch.at, live.priority)
+        self.writes.fetches.append(
+            (profile.workspace, profile.id, loaded.id, fetch.step, fetch.at, loaded.priority)
         )
 
-    def _note(self, live: Live, note: Note) -> None:
-        self.fact(live, note.fact, note.at, note.step, note.data)
+    def _note(self, loaded: LoadedEntry, note: Note) -> None:
+        self.fact(loaded, note.fact, note.at, note.step, note.data)
 
-    def fact(self, live: Live, fact: str, at: datetime, step: str | None, data: Mapping[str, Any]) -> None:
+    def fact(
+        self, loaded: LoadedEntry, fact: str, at: datetime, step: str | None, data: Mapping[str, Any]
+    ) -> None:
         """Remember something of an entry."""
-        profile = live.profile
-        self.page.facts.append((
-            profile.workspace, profile.id, profile.shard, fact, at, live.entry.canvas, live.id, step, None, dict(data),
+        profile = loaded.profile
+        self.writes.facts.append((
+            profile.workspace, profile.id, profile.shard, fact, at, loaded.entry.canvas, loaded.id, step, None, dict(data),
         ))  # fmt: skip
 
-    def _update(self, live: Live, update: Update) -> None:
+    def _update(self, loaded: LoadedEntry, update: Update) -> None:
         """Write attributes and log events; what cannot be rendered writes nothing (UPD-8)."""
-        step: Any = live.case.plan.steps[update.step]
+        step: Any = loaded.case.plan.steps[update.step]
         try:
-            values = self._values(live, update.step, update.context, update.at)
-            attributes, echoes = updated(live.profile, step, update, values, live.hops)
+            values = self._values(loaded, update.step, update.context, update.at)
+            attributes, derived_events = updated(loaded.profile, step, update, values, loaded.hops)
         except (Aborted, RenderError, TemplateError) as error:
-            self.fact(live, "update_failed", update.at, update.step, {"reason": str(error)})
+            self.fact(loaded, "update_failed", update.at, update.step, {"reason": str(error)})
             return
-        if attributes != live.profile.attributes:
-            live.profile.attributes = attributes
-            self.changed[live.place] = live.profile
-        self.echoes.extend(echoes)
+        if attributes != loaded.profile.attributes:
+            loaded.profile.attributes = attributes
+            self.changed[loaded.place] = loaded.profile
+        self.derived_events.extend(derived_events)
 
     # What it is asked ------------------------------------------------------------------------------------------
 
-    async def _answers(self, asked: Sequence[tuple[Live, Question]]) -> Answers:
+    async def _answers(self, asked: Sequence[tuple[LoadedEntry, Question]]) -> Answers:
         histories = await self._histories(asked)
         answers: dict[str, object] = {}
-        for live, question in asked:
-            person = self._person(live, histories)
+        for loaded, question in asked:
+            person = self._person(loaded, histories)
             match question:
                 case Zones():
-                    answers[live.entry.id] = ZonesAnswer(live.publication.zone, person.zone)
+                    answers[loaded.entry.id] = ZonesAnswer(loaded.publication.zone, person.zone)
                 case Matches(filters=filters):
-                    answers[live.entry.id] = self._first(live, person, filters)
+                    answers[loaded.entry.id] = self._first(loaded, person, filters)
                 case BestTime(channel=channel):
-                    answers[live.entry.id] = BestTimeAnswer(person.zone, learn(person, channel))
+                    answers[loaded.entry.id] = BestTimeAnswer(person.zone, learn(person, channel))
                 case Render(variables=variables):
-                    answers[live.entry.id] = self._rendered(live, variables)
+                    answers[loaded.entry.id] = self._rendered(loaded, variables)
                 case LookBack(since=since):
-                    answers[live.entry.id] = self._heard(live, person, since)
+                    answers[loaded.entry.id] = self._heard(loaded, person, since)
         return answers
 
-    def _first(self, live: Live, person: Person, filters: Sequence[Any]) -> int | None:
+    def _first(self, loaded: LoadedEntry, person: Person, filters: Sequence[Any]) -> int | None:
         for place, each in enumerate(filters):
             if matches(
                 each,
                 person,
-                now=live.entry.moved,
-                context=live.entry.context,
-                segments=live.publication.segments,
-                canvas=live.entry.canvas,
+                now=loaded.entry.moved,
+                context=loaded.entry.context,
+                segments=loaded.publication.segments,
+                canvas=loaded.entry.canvas,
             ):
                 return place
         return None
 
-    def _heard(self, live: Live, person: Person, since: datetime) -> tuple[Happened, ...]:
-        step = live.case.plan.steps[live.entry.step or ""]
+    def _heard(self, loaded: LoadedEntry, person: Person, since: datetime) -> tuple[Happened, ...]:
+        step = loaded.case.plan.steps[loaded.entry.step or ""]
         found = []
         for occurrence in sorted(
             (each for many in person.history.values() for each in many), key=lambda each: each.no
         ):
             if occurrence.at < since:
                 continue
-            label = heard(step, occurrence, person, live.entry.context, canvas=live.entry.canvas)
+            label = heard(step, occurrence, person, loaded.entry.context, canvas=loaded.entry.canvas)
             if label is not None:
                 found.append(Happened(label=label, occurrence=occurrence))
         return tuple(found)
 
-    async def _histories(self, asked: Sequence[tuple[Live, Question]]) -> dict[tuple[int, UUID], History]:
+    async def _histories(
+        self, asked: Sequence[tuple[LoadedEntry, Question]]
+    ) -> dict[tuple[int, UUID], History]:
         """What the people of these questions did, in one query a workspace, and none where nobody must know it."""
         wanted: dict[int, tuple[list[Any], set[UUID]]] = {}
-        for live, question in asked:
+        for loaded, question in asked:
             looks: Sequence[Any]
             match question:
                 case Matches(filters=filters):
                     looks = filters
                 case LookBack():
-                    looks = [trigger for _, trigger in live.case.plan.steps[live.entry.step or ""].triggers()]
+                    looks = [
+                        trigger for _, trigger in loaded.case.plan.steps[loaded.entry.step or ""].triggers()
+                    ]
                 case BestTime():
                     looks = LEARNS_FROM
                 case _:
                     continue
-            if needs(looks, live.publication.segments).history:
-                workspace = wanted.setdefault(live.profile.workspace, ([], set()))
+            if needs(looks, loaded.publication.segments).history:
+                workspace = wanted.setdefault(loaded.profile.workspace, ([], set()))
                 workspace[0].extend(looks)
-                workspace[1].add(live.profile.id)
+                workspace[1].add(loaded.profile.id)
         found: dict[tuple[int, UUID], History] = {}
         for workspace_id, (all_looks, people) in wanted.items():
             publication = next(
-                live.publication for live, _ in asked if live.profile.workspace == workspace_id
+                loaded.publication for loaded, _ in asked if loaded.profile.workspace == workspace_id
             )
             wide = needs(all_looks, publication.segments)
             for person, past in (
@@ -230,42 +236,44 @@ class World:
                 found[workspace_id, person] = past
         return found
 
-    def _person(self, live: Live, histories: Mapping[tuple[int, UUID], History]) -> Person:
-        return live.profile.as_person(live.publication.zone, histories.get(live.place))
+    def _person(self, loaded: LoadedEntry, histories: Mapping[tuple[int, UUID], History]) -> Person:
+        return loaded.profile.as_person(loaded.publication.zone, histories.get(loaded.place))
 
-    def _rendered(self, live: Live, variables: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
-        entry = live.entry
-        found = rendered(variables, self._values(live, entry.step, entry.context, entry.moved))
+    def _rendered(self, loaded: LoadedEntry, variables: Sequence[tuple[str, str, str]]) -> Mapping[str, Any]:
+        entry = loaded.entry
+        found = rendered(variables, self._values(loaded, entry.step, entry.context, entry.moved))
         for name, reason in found.missing.items():
-            self.fact(live, "not_updated", entry.moved, entry.step, {"name": name, "reason": reason})
+            self.fact(loaded, "not_updated", entry.moved, entry.step, {"name": name, "reason": reason})
         return found.values
 
-    def _values(self, live: Live, step: str | None, context: Mapping[str, Any], now: datetime) -> Any:
-        return live.publication.values(
-            live.profile, live.case.plan, step, live.entry.variant, context, NOTHING, now
+    def _values(
+        self, loaded: LoadedEntry, step: str | None, context: Mapping[str, Any], now: datetime
+    ) -> Any:
+        return loaded.publication.values(
+            loaded.profile, loaded.case.plan, step, loaded.entry.variant, context, NOTHING, now
         )
 
     # The end of the transaction --------------------------------------------------------------------------------
 
-    def settle(self, lives: Iterable[Live]) -> None:
+    def settle(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Put the states of these entries on the page, where they changed."""
-        for live in lives:
-            if live.key is not None:
-                self.page.births.append(self._state(live) + self._birth(live))
-            elif live.case.moved_on:
-                self.page.states.append(self._state(live))
+        for loaded in loaded_entries:
+            if loaded.key is not None:
+                self.writes.new_entries.append(self._state(loaded) + self._new_entry(loaded))
+            elif loaded.case.moved_on:
+                self.writes.states.append(self._state(loaded))
 
-    def _state(self, live: Live) -> tuple[Any, ...]:
-        entry, profile = live.entry, live.profile
+    def _state(self, loaded: LoadedEntry) -> tuple[Any, ...]:
+        entry, profile = loaded.entry, loaded.profile
         return (
-            profile.workspace, profile.id, live.id, live.told_too, entry.moved, entry.variant, entry.step, entry.begun,
-            entry.wake_at, live.case.alarm(), entry.phase, entry.leaving, entry.ended,
-            entry.moved if entry.ended else None, dict(entry.context), dict(entry.properties), entry.heard, live.hops,
+            profile.workspace, profile.id, loaded.id, loaded.told_too, entry.moved, entry.variant, entry.step, entry.begun,
+            entry.wake_at, loaded.case.alarm(), entry.phase, entry.leaving, entry.ended,
+            entry.moved if entry.ended else None, dict(entry.context), dict(entry.properties), entry.heard, loaded.hops,
         )  # fmt: skip
 
-    def _birth(self, live: Live) -> tuple[Any, ...]:
-        answered = 1 if live.case.moved_on else 0
+    def _new_entry(self, loaded: LoadedEntry) -> tuple[Any, ...]:
+        answered = 1 if loaded.case.moved_on else 0
         return (
-            live.profile.shard, live.entry.canvas, live.case.plan.id, live.key, live.priority, live.entry.entered,
+            loaded.profile.shard, loaded.entry.canvas, loaded.case.plan.id, loaded.key, loaded.priority, loaded.entry.entered,
             answered,
         )  # fmt: skip

@@ -19,11 +19,11 @@ from journeys.engine.intake.csv_columns import Header, Kind, Unusable, typed
 from journeys.engine.intake.csv_rows import Row, rows
 from journeys.engine.intake.import_files import SHOWN, Outcome, Report, opened, through
 from journeys.engine.intake.track import track
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
-Parts = tuple[Database, Published, Clock, Teller, Bell]
+Parts = tuple[Database, Published, Clock, AlarmSync, Notifier]
 
 
 @dataclass(slots=True)

@@ -12,15 +12,15 @@ from uuid import UUID
 import msgspec
 
 from journeys.engine.clock import Clock
-from journeys.engine.entries.recording import New, record
-from journeys.engine.entries.routing import Hearing
+from journeys.engine.entries.recording import NewEvent, record
+from journeys.engine.entries.routing import Routed
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track_objects import Item, Objects, read, remark
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profiles import Profile, load
 from journeys.engine.people.standard_attributes import apply
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published
 
@@ -49,15 +49,15 @@ class Written:
     tracked: Tracked
     people: Mapping[Identifier, UUID]
     profiles: Mapping[UUID, Profile]
-    hearing: Hearing
+    routed: Routed
 
 
 async def track(
     db: Database,
     published: Published,
     clock: Clock,
-    teller: Teller,
-    bell: Bell,
+    alarm_sync: AlarmSync,
+    notifier: Notifier,
     workspace: int,
     body: Mapping[str, Sequence[Any]],
 ) -> Tracked:
@@ -73,9 +73,9 @@ async def track(
     others = await sharing(db.pool, workspace, objects.items)
     async with db.transaction() as connection:
         written = await write(connection, publication, published, clock, objects, others)
-    teller.tell(written.hearing.untold)
-    for channel in written.hearing.channels:
-        bell.ring(channel)
+    alarm_sync.sync(written.routed.pending_alarms)
+    for channel in written.routed.channels:
+        notifier.notify(channel)
     return written.tracked
 
 
@@ -102,8 +102,8 @@ async def write(
     tracked.people = frozenset(found[item.who] for item in taken)
     await _write_attributes(connection, workspace, taken, found, profiles, tracked, now)
     news = [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]
-    hearing = await record(connection, publication, published, clock, news)
-    return Written(tracked, found, profiles, hearing)
+    routed = await record(connection, publication, published, clock, news)
+    return Written(tracked, found, profiles, routed)
 
 
 STORE = """
@@ -166,14 +166,14 @@ def _alike(profile: Profile, channel: str, profiles: Mapping[UUID, Profile]) -> 
     return [other.id for other in profiles.values() if other.email == profile.email]
 
 
-def _new(item: Item, profile: Profile, now: datetime) -> New:
+def _new(item: Item, profile: Profile, now: datetime) -> NewEvent:
     """A time in the future becomes now (EVT-1); the double of such an event is known by the time that was sent."""
     assert item.at is not None, "events and purchases have an instant"
     event_id = item.event_id
     if event_id is None and item.at > now:
         said = msgspec.json.encode([item.name, item.at.isoformat(), item.properties], order="sorted")
         event_id = "ahead " + blake2b(said, digest_size=16).hexdigest()
-    return New(
+    return NewEvent(
         profile=profile,
         kind="event" if item.array == "events" else "purchase",
         name=item.name,

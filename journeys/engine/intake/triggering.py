@@ -18,7 +18,7 @@ from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.logs import logger
 from journeys.engine.people.identity import Identifier
 from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of
-from journeys.engine.ports import Bell, Teller
+from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Published, Running
 
@@ -75,8 +75,8 @@ class Trigger:
     db: Database
     published: Published
     clock: Clock
-    teller: Teller
-    bell: Bell
+    alarm_sync: AlarmSync
+    notifier: Notifier
 
     async def named(
         self,
@@ -111,7 +111,7 @@ class Trigger:
                 for one in welcome
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)
-        self.teller.tell(written.hearing.untold)
+        self.alarm_sync.sync(written.routed.pending_alarms)
         result = self._after(admission)
         result.unknown = strangers
         return result
@@ -224,9 +224,9 @@ class Trigger:
             await note_failure(self.db.pool, running, profile, self.clock.now(), error)
 
     def _after(self, admission: Admission) -> Triggered:
-        self.teller.tell(admission.untold)
+        self.alarm_sync.sync(admission.pending_alarms)
         for channel in admission.channels:
-            self.bell.ring(channel)
+            self.notifier.notify(channel)
         return Triggered(len(admission.entries), admission.refused)
 
 

@@ -18,7 +18,7 @@ MOST_HOPS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Echo:
+class DerivedEvent:
     """An event that a burst made: stored with the burst, heard in a later transaction."""
 
     workspace: int
@@ -36,7 +36,7 @@ class _Left(Exception):
 
 def updated(
     profile: Profile, step: Any, update: Update, values: Values, hops: int
-) -> tuple[Mapping[str, Any], Sequence[Echo]]:
+) -> tuple[Mapping[str, Any], Sequence[DerivedEvent]]:
     """The attributes after the update, and the events that it logs (UPD-1, UPD-5).
 
     Attributes and properties of events that hold a text whose call failed are left out. Raises `Aborted`, `RenderError`
@@ -58,14 +58,16 @@ def updated(
                 attributes.pop(name, None)
             else:
                 attributes[name] = value
-    echoes = []
+    derived_events = []
     for place, event in enumerate(step.events):
         key = f"{update.key}/{place}"
         properties = {
             name: value for name, each in event.properties.items() for value in _written(each, None, text)
         }
-        echoes.append(Echo(profile.workspace, profile.id, key, event.name, update.at, properties, hops + 1))
-    return attributes, echoes
+        derived_events.append(
+            DerivedEvent(profile.workspace, profile.id, key, event.name, update.at, properties, hops + 1)
+        )
+    return attributes, derived_events
 
 
 def _written(change: Any, before: Any, text: Callable[[str], str]) -> Sequence[Any]:
@@ -112,11 +114,15 @@ on conflict do nothing
 """
 
 
-async def store_updates(connection: Any, changed: Collection[Profile], echoes: Sequence[Echo]) -> None:
+async def store_updates(
+    connection: Any, changed: Collection[Profile], derived_events: Sequence[DerivedEvent]
+) -> None:
     """Write the changed profiles and the events to come; the people are locked."""
     if changed:
         rows = [(profile.workspace, profile.id, dict(profile.attributes)) for profile in changed]
         await connection.execute(STORE_PROFILES, *map(list, zip(*rows, strict=True)))
-    if echoes:
-        events = [(e.workspace, e.person, e.key, e.name, e.at, dict(e.properties), e.hops) for e in echoes]
+    if derived_events:
+        events = [
+            (e.workspace, e.person, e.key, e.name, e.at, dict(e.properties), e.hops) for e in derived_events
+        ]
         await connection.execute(STORE_ECHOES, *map(list, zip(*events, strict=True)))

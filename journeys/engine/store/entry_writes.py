@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from journeys.engine.ports import Untold
+from journeys.engine.ports import PendingAlarm
 
 Columns = Sequence[tuple[str, str]]
 
@@ -50,9 +50,9 @@ on conflict (workspace, person, entry) do update set step = excluded.step, at = 
 """In a statement of its own: few transactions have any."""
 
 FETCHES = "@fetches"
-"""For whom the bell rings where steps ask others; no channel is called so."""
+"""The notified name for steps that ask others; no channel is called so."""
 
-UNTOLD = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
+PENDING_ALARM = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
 
 
 def _names(columns: Columns) -> str:
@@ -95,19 +95,19 @@ def _write() -> str:
     ):
         parts.append(f"{name} as ({_insert(table, columns, at)})")
         at += len(columns)
-    union = f"select {UNTOLD} from moved union all select {UNTOLD} from born"  # noqa: S608 - constants
+    union = f"select {PENDING_ALARM} from moved union all select {PENDING_ALARM} from born"  # noqa: S608 - constants
     return "with " + ",\n".join(parts) + "\n" + union
 
 
 WRITE = _write()
 
 
-class Page:
+class EntryWrites:
     """What is to be written, row by row; `write` writes it and says where the entries stand then."""
 
     def __init__(self) -> None:
         self.states: list[Sequence[Any]] = []
-        self.births: list[Sequence[Any]] = []
+        self.new_entries: list[Sequence[Any]] = []
         self.inbox: list[Sequence[Any]] = []
         self.dispatches: list[Sequence[Any]] = []
         self.facts: list[Sequence[Any]] = []
@@ -115,23 +115,23 @@ class Page:
         self.fetches: list[Sequence[Any]] = []
 
     def __bool__(self) -> bool:
-        return any((self.states, self.births, self.inbox, self.dispatches, self.facts, self.windows))
+        return any((self.states, self.new_entries, self.inbox, self.dispatches, self.facts, self.windows))
 
-    async def write(self, connection: Any) -> list[Untold]:
+    async def write(self, connection: Any) -> list[PendingAlarm]:
         """Write all of it in one statement. Every state raises the entry's turn by one."""
         if not self:
             return []
         arrays: list[Sequence[Any]] = []
         for rows, columns in (
             (self.states, STATE),
-            (self.births, BIRTH),
+            (self.new_entries, BIRTH),
             (self.inbox, INBOX),
             (self.dispatches, DISPATCH),
             (self.facts, FACT),
             (self.windows, WINDOW),
         ):
             arrays.extend(zip(*rows, strict=True) if rows else [()] * len(columns))
-        untold = [Untold(*row) for row in await connection.fetch(WRITE, *arrays)]
+        pending_alarms = [PendingAlarm(*row) for row in await connection.fetch(WRITE, *arrays)]
         if self.fetches:
             await connection.execute(FETCH, *zip(*self.fetches, strict=True))
-        return untold
+        return pending_alarms

@@ -20,12 +20,12 @@ log = logger(__name__)
 
 
 @asynccontextmanager
-async def listening(db: Database, rung: Mapping[str, asyncio.Event]) -> AsyncIterator[None]:
-    """Hear the bell, and set the events of those for whom it rings. Where that cannot be, their polls do the work."""
+async def listening(db: Database, notified: Mapping[str, asyncio.Event]) -> AsyncIterator[None]:
+    """Listen, and set the events of those who are notified. Where that cannot be, their polls do the work."""
 
     def heard(_connection: object, _pid: int, _topic: str, channel: str) -> None:
-        if channel in rung:
-            rung[channel].set()
+        if channel in notified:
+            notified[channel].set()
 
     try:
         connection = await asyncpg.connect(db.url)
@@ -41,7 +41,7 @@ async def listening(db: Database, rung: Mapping[str, asyncio.Event]) -> AsyncIte
             await connection.close(timeout=2)
 
 
-class NotifyBell:
+class PostgresNotifier:
     """Rings after the commit, at most every twenty milliseconds. A call that is lost costs a second: drainers poll."""
 
     def __init__(self, db: Database) -> None:
@@ -49,13 +49,13 @@ class NotifyBell:
         self._channels: set[str] = set()
         self._ringing: asyncio.Task[None] | None = None
 
-    def ring(self, channel: str) -> None:
+    def notify(self, channel: str) -> None:
         """Say that there are new dispatches for this channel."""
         self._channels.add(channel)
         if self._ringing is None or self._ringing.done():
-            self._ringing = asyncio.create_task(self._ring())
+            self._ringing = asyncio.create_task(self._notify())
 
-    async def _ring(self) -> None:
+    async def _notify(self) -> None:
         while self._channels:
             channels, self._channels = self._channels, set()
             query = "select pg_notify($1, channel) from unnest($2::text[]) as channel"

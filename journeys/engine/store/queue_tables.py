@@ -10,7 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from journeys.engine.store.tables import Instant, Json, Now, Table
 
 
-class Echo(Table):
+class DerivedEventRow(Table):
     """An event that a burst made: stored in the burst's transaction, heard in a later one."""
 
     __tablename__ = "echoes"

@@ -11,7 +11,7 @@ from uuid import UUID
 from journeys.engine.content import TemplateError, Values, compile
 from journeys.engine.content.render import Template
 from journeys.engine.content.services import Call, Reply, Services
-from journeys.engine.sources.catalogs.cache import Shelf
+from journeys.engine.sources.catalogs.cache import CatalogCache
 from journeys.engine.sources.promotions import charge
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication
@@ -27,29 +27,29 @@ class Calls(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Outside:
+class TemplateServices:
     """The parts of a process that answer templates. A part that is not there has nothing to give."""
 
     calls: Calls | None = None
     db: Database | None = None
-    shelf: Shelf | None = None
+    catalog_cache: CatalogCache | None = None
 
     @classmethod
-    def of(cls, db: Database, calls: Calls | None = None) -> Outside:
+    def of(cls, db: Database, calls: Calls | None = None) -> TemplateServices:
         """The answers of a store, and of those who make calls."""
-        return cls(calls, db, Shelf(db))
+        return cls(calls, db, CatalogCache(db))
 
-    def services(self, publication: Publication, person: UUID) -> Answers:
+    def services(self, publication: Publication, person: UUID) -> MessageServices:
         """The answers for one message to this person: all its fields share them."""
-        return Answers(self, publication, person)
+        return MessageServices(self, publication, person)
 
 
-class Answers(Services):
+class MessageServices(Services):
     """The answers for one message, from the parts of this process."""
 
-    def __init__(self, outside: Outside, publication: Publication, person: UUID) -> None:
+    def __init__(self, services: TemplateServices, publication: Publication, person: UUID) -> None:
         super().__init__()
-        self._outside = outside
+        self._template_services = services
         self._publication = publication
         self._person = person
         self._codes: Mapping[str, str] = {}
@@ -60,48 +60,52 @@ class Answers(Services):
 
         `send` names what the codes are for. Raises `NoCode`, and as rendering does.
         """
-        if self._outside.db is None or self._outside.shelf is None:
+        if self._template_services.db is None or self._template_services.catalog_cache is None:
             return values
         templates = [each for source in sources for each in _read(source, self)]
         workspace = self._publication.workspace
         snippets = {snippet for each in templates for snippet in each.promotions}
         if snippets:
-            pool = self._outside.db.pool
+            pool = self._template_services.db.pool
             self._codes = await charge(pool, workspace, self._person, send, snippets, now)
         named = {name for each in templates for name in each.needs if name.startswith(RECOMMENDED + ".")}
         if not named:
             return values
         found = {}
         for name in sorted(each.partition(".")[2] for each in named):
-            found[name] = await self._outside.shelf.recommendation(workspace, name, values)
+            found[name] = await self._template_services.catalog_cache.recommendation(workspace, name, values)
         return replace(values, namespaces={**values.namespaces, RECOMMENDED: found})
 
     async def connected(self, call: Call) -> Reply:
         """See base class."""
-        if self._outside.calls is None:
+        if self._template_services.calls is None:
             return await super().connected(call)
-        return await self._outside.calls(self._publication.workspace, call)
+        return await self._template_services.calls(self._publication.workspace, call)
 
     async def items(self, catalog: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """See base class."""
-        if self._outside.shelf is None:
+        if self._template_services.catalog_cache is None:
             return []
-        found = await self._outside.shelf.items(self._publication.workspace, catalog, ids)
+        found = await self._template_services.catalog_cache.items(self._publication.workspace, catalog, ids)
         return [dict(item) for item in found]
 
     async def selection(self, catalog: str, selection: str) -> list[dict[str, Any]]:
         """See base class."""
-        if self._outside.shelf is None:
+        if self._template_services.catalog_cache is None:
             return []
         workspace = self._publication.workspace
-        found = await self._outside.shelf.selection(workspace, catalog, selection, self.values or Values())
+        found = await self._template_services.catalog_cache.selection(
+            workspace, catalog, selection, self.values or Values()
+        )
         return [dict(item) for item in found]
 
     async def cart(self, cart: str) -> dict[str, Any] | None:
         """See base class."""
-        if self._outside.shelf is None:
+        if self._template_services.catalog_cache is None:
             return None
-        return await self._outside.shelf.cart(self._publication.workspace, self._person, cart)
+        return await self._template_services.catalog_cache.cart(
+            self._publication.workspace, self._person, cart
+        )
 
     def promotion(self, snippet: str) -> str | None:
         """See base class."""

@@ -193,10 +193,10 @@ def test_a_call_is_repeated_five_times_within_half_an_hour_or_later_if_asked() -
 
 def test_the_same_person_draws_the_same_variant_everywhere() -> None:
     """VAR-2"""
-    from journeys.canvas.assignment import lot
+    from journeys.canvas.assignment import hash_fraction
 
-    assert lot("mel", "story") == lot("mel", "story")
-    assert [round(lot(f"p{n}", "story"), 3) for n in range(3)] == [
-        round(lot(f"p{n}", "story"), 3) for n in range(3)
+    assert hash_fraction("mel", "story") == hash_fraction("mel", "story")
+    assert [round(hash_fraction(f"p{n}", "story"), 3) for n in range(3)] == [
+        round(hash_fraction(f"p{n}", "story"), 3) for n in range(3)
     ]
-    assert 0.45 < sum(lot(f"p{n}", "story") for n in range(2000)) / 2000 < 0.55
+    assert 0.45 < sum(hash_fraction(f"p{n}", "story") for n in range(2000)) / 2000 < 0.55

@@ -44,7 +44,7 @@ from journeys.canvas.steps import (
 from journeys.canvas.steps.context import Variable
 from journeys.engine.core.drive import Case, drive
 from journeys.engine.core.machine import BOUNDARY, advance
-from journeys.engine.core.simulate import Likely, World, run, simulate
+from journeys.engine.core.simulate import Probabilities, Scenario, run, simulate
 from tests.strategies import canvases, examples
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
@@ -73,7 +73,7 @@ def canvas(*steps: object, **more: object) -> Canvas:
 def test_every_entry_ends_and_nothing_is_sent_after_it(made: Canvas, seed: int, script: list) -> None:
     """Time never runs backwards, each message is said once, and after the end nothing is said at all."""
     plan = compile(made)
-    lines = list(run(plan, "mel", NOW, World(seed), script=script))
+    lines = list(run(plan, "mel", NOW, Scenario(seed), script=script))
 
     instants = [at for at, _, _ in lines]
     assert instants == sorted(instants)
@@ -92,9 +92,11 @@ def test_every_entry_ends_and_nothing_is_sent_after_it(made: Canvas, seed: int, 
 @settings(max_examples=examples(60))
 def test_the_same_inputs_give_the_same_path(made: Canvas, seed: int, script: list) -> None:
     plan = compile(made)
-    once = [(at, said) for at, _, said in run(plan, "mel", NOW, World(seed), script=script)]
+    once = [(at, said) for at, _, said in run(plan, "mel", NOW, Scenario(seed), script=script)]
 
-    assert once == [(at, said) for at, _, said in run(compile(made), "mel", NOW, World(seed), script=script)]
+    assert once == [
+        (at, said) for at, _, said in run(compile(made), "mel", NOW, Scenario(seed), script=script)
+    ]
 
 
 @given(canvases(), st.integers(0, 5))
@@ -102,7 +104,7 @@ def test_the_same_inputs_give_the_same_path(made: Canvas, seed: int, script: lis
 def test_many_are_driven_as_one_by_one(made: Canvas, seed: int) -> None:
     """The driver asks in groups; nobody's path depends on who goes along."""
     plan = compile(made)
-    world = World(seed)
+    scenario = Scenario(seed)
 
     def cases(names: list[str]) -> list[Case]:
         return [
@@ -126,7 +128,7 @@ def test_many_are_driven_as_one_by_one(made: Canvas, seed: int) -> None:
             for case, commands in said:
                 for command in commands:
                     if isinstance(command, Ask):
-                        answers[case.entry.id] = world.answer(plan, case.entry, command.question, None)
+                        answers[case.entry.id] = scenario.answer(plan, case.entry, command.question, None)
 
     names = ["a", "b", "c", "d"]
     assert play(cases(names)) == [play(cases([name]))[0] for name in names]
@@ -542,23 +544,29 @@ def test_recorded_answers_are_heard_again_and_others_are_drawn() -> None:
     plain = Context(id="plain", set=(Variable(name="word", value="{{ ${first_name} }}"),))
     plan = compile(canvas(ASKS, KEEPS, plain, Message(id="m", channel="email", template="t")))
 
-    def kept(world: World) -> list[dict[str, object]]:
-        return [dict(said.texts) for _, _, said in run(plan, "mel", NOW, world) if isinstance(said, Update)]
+    def kept(scenario: Scenario) -> list[dict[str, object]]:
+        return [
+            dict(said.texts) for _, _, said in run(plan, "mel", NOW, scenario) if isinstance(said, Update)
+        ]
 
-    def sent(world: World) -> list[dict[str, object]]:
-        lines = run(plan, "mel", NOW, world)
+    def sent(scenario: Scenario) -> list[dict[str, object]]:
+        lines = run(plan, "mel", NOW, scenario)
         return [dict(said.context) for _, _, said in lines if isinstance(said, Send)]
 
     recorded = {"ask": {"size": "42"}, "plain": {"word": "Mel"}, "keep": {SIZE: "43"}}
-    assert kept(World(values=recorded)) == [{SIZE: "43"}]
+    assert kept(Scenario(values=recorded)) == [{SIZE: "43"}]
     assert (
-        kept(World(values={**recorded, "keep": {}})) == kept(World(values={**recorded, "keep": None})) == []
+        kept(Scenario(values={**recorded, "keep": {}}))
+        == kept(Scenario(values={**recorded, "keep": None}))
+        == []
     )
-    assert kept(World(likely=Likely(answered=1))) == [{SIZE: "", "{{ context.${who} }}": ""}]
-    assert sent(World(values=recorded)) == [{"size": "42", "word": "Mel"}]
-    assert sent(World(values={"ask": None})) == []
-    assert sent(World(values={"plain": {"word": "Mel"}}, likely=Likely(answered=1))) == [{"word": "Mel"}]
-    report = simulate(plan, 300, starts=NOW, likely=Likely(answered=0.5))
+    assert kept(Scenario(probabilities=Probabilities(answered=1))) == [{SIZE: "", "{{ context.${who} }}": ""}]
+    assert sent(Scenario(values=recorded)) == [{"size": "42", "word": "Mel"}]
+    assert sent(Scenario(values={"ask": None})) == []
+    assert sent(Scenario(values={"plain": {"word": "Mel"}}, probabilities=Probabilities(answered=1))) == [
+        {"word": "Mel"}
+    ]
+    report = simulate(plan, 300, starts=NOW, probabilities=Probabilities(answered=0.5))
     assert 190 < report.ended["unanswered"] < 260, "three of four: it asks twice"
     assert report.ended["unanswered"] + report.ended["completed"] == 300
 

@@ -10,16 +10,16 @@ import msgspec
 import pytest
 
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.settlement import RETRIES, extras
 from journeys.engine.outgoing.guard import networks
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.connected.caller import Caller
 from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Safe
+from journeys.engine.sources.connected.sealing import Sealer
 from journeys.engine.store import Database
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, stage_on
 
@@ -46,14 +46,18 @@ body: {{said: "{before}{tag}{{{{ r.word | default: 'a word of our own' }}}}"}}
 
 
 @asynccontextmanager
-async def delivering(stage: Stage, allowed: str = "127.0.0.0/8") -> AsyncIterator[Courier]:
-    """A courier whose webhooks may go anywhere, and whose templates may call these networks."""
+async def delivering(stage: Stage, allowed: str = "127.0.0.0/8") -> AsyncIterator[DeliveryWorker]:
+    """A delivery worker whose webhooks may go anywhere, and whose templates may call these networks."""
     channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
     async with Caller(networks(allowed)) as caller:
-        outside = Outside.of(stage.db, ConnectedContent(caller, Keyring(stage.db, Safe())))
-        parts = stage.db, stage.published, stage.clock, Silent(), Silent()
-        async with Courier(*parts, {"webhook": channel}, outside=outside) as courier:
-            yield courier
+        template_services = TemplateServices.of(
+            stage.db, ConnectedContent(caller, Keyring(stage.db, Sealer()))
+        )
+        parts = stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier()
+        async with DeliveryWorker(
+            *parts, {"webhook": channel}, template_services=template_services
+        ) as delivery_worker:
+            yield delivery_worker
 
 
 async def sent(db: Database, text: str, people: int = 1, allowed: str = "127.0.0.0/8") -> Stage:
@@ -61,8 +65,8 @@ async def sent(db: Database, text: str, people: int = 1, allowed: str = "127.0.0
     stage = await stage_on(db, text)
     for entry in await stage.enter(*[await stage.person() for _ in range(people)]):
         await stage.burst(entry)
-    async with delivering(stage, allowed) as courier:
-        while await courier.drain_once("webhook"):
+    async with delivering(stage, allowed) as delivery_worker:
+        while await delivery_worker.drain_once("webhook"):
             await db.pool.execute("update dispatches set not_before = null")
     return stage
 
@@ -123,8 +127,11 @@ async def test_a_message_that_waits_for_a_web_service_goes_to_the_back_of_the_qu
     [entry] = await stage.enter(await stage.person())
     await stage.burst(entry)
     before = await db.pool.fetchrow("select * from dispatches")
-    async with delivering(stage) as courier:
-        assert [await courier.drain_once("webhook"), await courier.drain_once("webhook")] == [1, 0]
+    async with delivering(stage) as delivery_worker:
+        assert [await delivery_worker.drain_once("webhook"), await delivery_worker.drain_once("webhook")] == [
+            1,
+            0,
+        ]
         [row] = await stage.dispatches()
         assert (row["state"], row["waits"], row["attempts"], row["claim"]) == ("queued", 1, 0, None)
         assert row["no"] > before["no"]
@@ -134,7 +141,7 @@ async def test_a_message_that_waits_for_a_web_service_goes_to_the_back_of_the_qu
         assert 5 < seconds <= 10
         assert (said(receiver), await facts(db)) == ([], [])
         await db.pool.execute("update dispatches set not_before = null")
-        await courier.drain_once("webhook")
+        await delivery_worker.drain_once("webhook")
 
     assert (said(receiver), asked(receiver)) == (["late"], 2)
 
@@ -241,8 +248,8 @@ body: {{said: plain}}
     for name in ("story", "other"):
         [entry] = await stage.enter(await stage.person(), name=name)
         await stage.burst(entry)
-    async with delivering(stage) as courier:
-        assert await courier.drain_once("webhook") == 2
+    async with delivering(stage) as delivery_worker:
+        assert await delivery_worker.drain_once("webhook") == 2
 
     places = [call["path"] for call in receiver.calls]
     assert said(receiver) == ["plain", "a word of our own"]

@@ -8,9 +8,9 @@ from typing import Any
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.delivery.claim import claim
-from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.people.user_updates import MOST_HOPS
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
@@ -21,8 +21,10 @@ async def post(stage: Stage, mailbox: Mailbox) -> int:
     """Deliver what is queued now."""
     channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port))
     ways = {"email": channel}
-    async with Courier(stage.db, stage.published, stage.clock, Silent(), Silent(), ways) as courier:
-        return await courier.drain_once("email")
+    async with DeliveryWorker(
+        stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier(), ways
+    ) as delivery_worker:
+        return await delivery_worker.drain_once("email")
 
 
 async def test_a_workspace_with_much_to_send_does_not_hold_up_another(db: Database) -> None:

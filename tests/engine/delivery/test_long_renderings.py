@@ -33,8 +33,8 @@ async def test_a_template_that_is_cut_off_holds_up_no_other_message(db: Database
     for name in ("story", "other", "other"):
         [entry] = await stage.enter(await stage.person(), name=name)
         await stage.burst(entry)
-    async with delivering(stage) as courier:
-        assert await courier.drain_once("webhook") == 3
+    async with delivering(stage) as delivery_worker:
+        assert await delivery_worker.drain_once("webhook") == 3
 
     assert said(receiver) == ["plain", "plain"]
     found = await facts(db)

@@ -11,7 +11,7 @@ import pytest
 
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.intake.track import track
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.published import Published
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, stage_on
@@ -43,7 +43,7 @@ async def test_eight_writers_beside_bursts_for_a_minute_never_deadlock(database_
         clock = FakeClock(MONDAY)
         stage = await stage_on(db, TEXT, clock=clock)
         published = Published(db)
-        silent = Silent()
+        silent = NullNotifier()
         ends = time.monotonic() + SECONDS
         written = [0] * 8
         burst = 0

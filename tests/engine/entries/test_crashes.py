@@ -13,24 +13,24 @@ import pytest
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.burst import Bursts, Call
-from journeys.engine.entries.derived_events import hear_echoes
+from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.intake.broadcasts import begin, carry_on
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
 from journeys.engine.outgoing.guard import networks
 from journeys.engine.people.identity import Identifier
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.connected.caller import Caller
 from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Safe
+from journeys.engine.sources.connected.sealing import Sealer
 from journeys.engine.store import Database
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
 from tests.receiver import Receiver
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, webhook
@@ -67,12 +67,16 @@ class Life:
         """A new process: nothing is kept in memory."""
         self.mine = Crashing(self.db, self.fuse)
         self.published = Published(self.mine)
-        self.bursts = Bursts(self.mine, self.published, self.clock, Silent())
+        self.bursts = Bursts(self.mine, self.published, self.clock, NullNotifier())
         ways = {self.channel.name: CrashingChannel(self.channel, self.fuse)}
-        outside = Outside(None if self.calls is None else CrashingCalls(self.calls, self.fuse))
-        parts = self.mine, self.published, self.clock, Silent()
-        self.courier = Courier(*parts, Silent(), ways, outside=outside)
-        self.fetcher = Fetcher(*parts, outside)
+        template_services = TemplateServices(
+            None if self.calls is None else CrashingCalls(self.calls, self.fuse)
+        )
+        parts = self.mine, self.published, self.clock, NullNotifier()
+        self.delivery_worker = DeliveryWorker(
+            *parts, NullNotifier(), ways, template_services=template_services
+        )
+        self.fetcher = Fetcher(*parts, template_services)
 
     async def survive(self, work: Any) -> Any:
         """Do it, and again after a crash, as whoever asked for it would."""
@@ -89,7 +93,7 @@ class Life:
                 await self.db.pool.execute("update fetches set lease = null")
 
     async def tell(self, body: dict[str, Any]) -> None:
-        parts = (Silent(), Silent())
+        parts = (NullNotifier(), NullNotifier())
         await self.survive(lambda: track(self.mine, self.published, self.clock, *parts, self.workspace, body))
 
     async def settle(self) -> None:
@@ -104,11 +108,11 @@ class Life:
                 await self.survive(
                     lambda row=row: self.bursts.run({row["id"]: Call(row["answered"], self.clock.now())})
                 )
-            sent = await self.survive(lambda: self.courier.drain_once(self.channel.name))
+            sent = await self.survive(lambda: self.delivery_worker.drain_once(self.channel.name))
             sent += await self.survive(lambda: self.fetcher.drain_once())
-            parts = (self.mine, self.published, self.clock, Silent(), Silent())
-            echoes = await self.survive(lambda parts=parts: hear_echoes(*parts))
-            if not due and not sent and not echoes and self.crashes == before:
+            parts = (self.mine, self.published, self.clock, NullNotifier(), NullNotifier())
+            derived_events = await self.survive(lambda parts=parts: route_derived_events(*parts))
+            if not due and not sent and not derived_events and self.crashes == before:
                 return
 
     async def story(self) -> None:
@@ -128,7 +132,7 @@ class Life:
         await self.survive(announce)
 
         async def carry() -> None:
-            trigger = Trigger(self.mine, self.published, self.clock, Silent(), Silent())
+            trigger = Trigger(self.mine, self.published, self.clock, NullNotifier(), NullNotifier())
             while await carry_on(trigger, self.mine):
                 pass
 
@@ -161,7 +165,7 @@ class Life:
         )
 
 
-async def _lives(
+async def _loaded(
     db: Database,
     template: str,
     postgres: str,
@@ -181,7 +185,7 @@ async def _lives(
     calm = kind(db, Fuse(), channel, text, calls)
     await calm.story()
     wanted = await calm.outcome()
-    lives = []
+    loaded_entries = []
     for point in itertools.count():
         url = await create_database(postgres, f"crash_{uuid4().hex[:10]}", template=template)
         async with Database.at(url, size=3) as fresh:
@@ -189,9 +193,9 @@ async def _lives(
             fuse.blows_at = point
             life = kind(fresh, fuse, channel, text, calls)
             await life.story()
-            lives.append((point, await life.outcome()))
+            loaded_entries.append((point, await life.outcome()))
             if not life.crashes:
-                return point, lives, wanted
+                return point, loaded_entries, wanted
             assert life.crashes == 1, fuse.points[point : point + 1]
     raise AssertionError("there is an end to it")
 
@@ -205,13 +209,13 @@ async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(
     await channel.open()
     text = canvas(STEPS.format(channel="webhook", template="hook")) + webhook(receiver.url)
     try:
-        count, lives, wanted = await _lives(db, template, postgres, channel, text)
+        count, loaded_entries, wanted = await _loaded(db, template, postgres, channel, text)
     finally:
         await channel.close()
 
     print(f"{count} points at which a crash could matter")
     assert count >= 20
-    for point, outcome in lives:
+    for point, outcome in loaded_entries:
         assert outcome == wanted, point
     assert len(receiver.calls) == 12 * (count + 2)
 
@@ -223,10 +227,10 @@ async def test_by_mail_at_most_one_message_a_crash_is_in_doubt_and_its_fact_says
     """SMTP knows no key: the mail whose call was under way follows `on_doubt` (send), under the same Message-ID."""
     channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, lanes=1))
     text = canvas(STEPS.format(channel="email", template="hello")) + EMAIL
-    count, lives, wanted = await _lives(db, template, postgres, channel, text)
+    count, loaded_entries, wanted = await _loaded(db, template, postgres, channel, text)
     await channel.close()
 
-    for point, outcome in lives:
+    for point, outcome in loaded_entries:
         assert outcome == wanted, point
     times = Counter(str(mail.message["Message-ID"]) for mail in mailbox.mails)
     doubled = sum(1 for often in times.values() if often > 1)
@@ -282,7 +286,7 @@ class Asking(Life):
         people = [Wanted(Identifier("external_id", "p0"), {})]
 
         async def trigger() -> None:
-            parts = self.mine, self.published, self.clock, Silent(), Silent()
+            parts = self.mine, self.published, self.clock, NullNotifier(), NullNotifier()
             await Trigger(*parts).named(publication, publication.running["story"], "d1", people, None)
 
         await self.survive(trigger)
@@ -300,8 +304,8 @@ async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_no
     await channel.open()
     text = canvas(ASKING.format(url=receiver.url)) + TELLING.format(url=receiver.url)
     async with Caller(networks("127.0.0.0/8")) as caller:
-        calls = ConnectedContent(caller, Keyring(db, Safe()))
-        count, lives, wanted = await _lives(db, template, postgres, channel, text, Asking, calls)
+        calls = ConnectedContent(caller, Keyring(db, Sealer()))
+        count, loaded_entries, wanted = await _loaded(db, template, postgres, channel, text, Asking, calls)
     await channel.close()
 
     print(f"{count} points at which a crash could matter")
@@ -311,10 +315,10 @@ async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_no
         [("p0", {"kept": 1, "word": "size"})],
         {("event", "kept", 1), ("message", "sent", 1)},
     )
-    for point, outcome in lives:
+    for point, outcome in loaded_entries:
         assert outcome == wanted, point
     told = [call["body"] for call in receiver.calls if call["path"] == "/told"]
-    assert told == [{"word": "a word", "more": "more"}] * (len(lives) + 1)
+    assert told == [{"word": "a word", "more": "more"}] * (len(loaded_entries) + 1)
 
 
 async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:
@@ -322,18 +326,20 @@ async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver:
     text = canvas("  - {type: message, id: m, channel: webhook, template: hook}") + webhook(receiver.url)
     channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
     await channel.open()
-    lives = [Life(db, Fuse(), channel, text) for _ in range(10)]
-    lives[0].workspace = (await publish(db, "default", definitions_of(text))).workspace
-    await lives[0].tell({"attributes": [{"external_id": "mel"}]})
-    publication = await lives[0].published.of(lives[0].workspace)
-    trigger = Trigger(db, lives[0].published, lives[0].clock, Silent(), Silent())
+    loaded_entries = [Life(db, Fuse(), channel, text) for _ in range(10)]
+    loaded_entries[0].workspace = (await publish(db, "default", definitions_of(text))).workspace
+    await loaded_entries[0].tell({"attributes": [{"external_id": "mel"}]})
+    publication = await loaded_entries[0].published.of(loaded_entries[0].workspace)
+    trigger = Trigger(
+        db, loaded_entries[0].published, loaded_entries[0].clock, NullNotifier(), NullNotifier()
+    )
     await trigger.named(
         publication, publication.running["story"], "d1", [Wanted(Identifier("external_id", "mel"))], None
     )
     entry = await db.pool.fetchval("select id from entries")
 
-    await asyncio.gather(*(life.bursts(entry, Call(1, life.clock.now())) for life in lives))
-    await asyncio.gather(*(life.courier.drain_once("webhook") for life in lives))
+    await asyncio.gather(*(life.bursts(entry, Call(1, life.clock.now())) for life in loaded_entries))
+    await asyncio.gather(*(life.delivery_worker.drain_once("webhook") for life in loaded_entries))
     await channel.close()
 
     assert len(receiver.calls) == 1

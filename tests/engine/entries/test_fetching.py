@@ -13,13 +13,13 @@ import pytest
 
 from journeys.engine.entries.fetching import TRIES, Fetcher, pause
 from journeys.engine.outgoing.guard import networks
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.connected.caller import Caller
 from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Safe
+from journeys.engine.sources.connected.sealing import Sealer
 from journeys.engine.store import Database
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, stage_on
 
@@ -43,8 +43,8 @@ def story(
 @asynccontextmanager
 async def asking(stage: Stage, **more: Any) -> AsyncIterator[Fetcher]:
     async with Caller(networks("127.0.0.0/8"), **more) as caller:
-        outside = Outside(ConnectedContent(caller, Keyring(stage.db, Safe())))
-        yield Fetcher(stage.db, stage.published, stage.clock, stage.teller, outside)
+        outside = TemplateServices(ConnectedContent(caller, Keyring(stage.db, Sealer())))
+        yield Fetcher(stage.db, stage.published, stage.clock, stage.alarm_sync, outside)
 
 
 async def begun(db: Database, text: str) -> tuple[Stage, UUID]:
@@ -299,7 +299,7 @@ async def test_a_process_without_connected_content_leaves_it_to_another(
     db: Database, receiver: Receiver
 ) -> None:
     stage, _ = await begun(db, story(receiver))
-    fetcher = Fetcher(stage.db, stage.published, stage.clock, Silent(), Outside())
+    fetcher = Fetcher(stage.db, stage.published, stage.clock, NullNotifier(), TemplateServices())
     await fetcher.drain_once()
 
     assert await db.pool.fetchval("select tries from fetches") == 1

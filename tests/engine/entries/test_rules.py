@@ -9,14 +9,14 @@ import pytest
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
-from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.tracking_links import Links, Mark
 from journeys.engine.entries import admission
-from journeys.engine.entries.recording import New, record
+from journeys.engine.entries.recording import NewEvent, record
 from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import lock
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.liquid_values import typed
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
@@ -214,7 +214,7 @@ async def test_an_exit_at_once_takes_effect_though_one_at_the_end_of_the_step_ca
     async with db.transaction() as connection:
         await lock(connection, stage.workspace, [mel.id])
         news = [
-            New(profile=mel, kind="event", name=name, at=stage.clock.now())
+            NewEvent(profile=mel, kind="event", name=name, at=stage.clock.now())
             for name in ("soft", "hard", "soft")
         ]
         await record(connection, publication, stage.published, stage.clock, news)
@@ -276,7 +276,7 @@ async def test_a_user_update_is_seen_by_the_steps_after_it_and_its_events_are_he
     db: Database,
 ) -> None:
     """UPD-1, UPD-2, UPD-3, UPD-5, UPD-8, CXS-1, CXS-2"""
-    from journeys.engine.entries.derived_events import hear_echoes
+    from journeys.engine.entries.derived_events import route_derived_events
 
     steps = """
   - {type: context, id: c, set: [{name: a, type: number, value: "{{ custom_attribute.${n} | plus: 1 }}"}, {name: b, value: "{{ context.${a} }}!"}, {name: no, type: number, value: "abc"}]}
@@ -299,7 +299,7 @@ async def test_a_user_update_is_seen_by_the_steps_after_it_and_its_events_are_he
     }
     assert ("not_updated", "c") in await stage.facts(entry)
     assert ("update_failed", "aborts") in await stage.facts(entry)
-    assert await hear_echoes(db, stage.published, stage.clock, Silent(), Silent()) == 1
+    assert await route_derived_events(db, stage.published, stage.clock, NullNotifier(), NullNotifier()) == 1
     [_, other] = await entries(stage)
     assert (other["canvas"], other["hops"], other["entered"]) == ("follow", 1, MONDAY)
     assert other["context"] == {"by": "2!", "shoe": {"sizes": [38]}}
@@ -319,7 +319,7 @@ async def test_attributes_of_a_request_are_written_before_its_events_are_heard(d
     events = [{"external_id": name, "name": "ping", "time": MONDAY.isoformat()} for name in ("mel", "ann")]
     attributes = [{"external_id": "mel", "tier": "gold"}, {"external_id": "ann", "tier": "tin"}]
     await track(
-        db, stage.published, stage.clock, Silent(), Silent(), stage.workspace,
+        db, stage.published, stage.clock, NullNotifier(), NullNotifier(), stage.workspace,
         {"events": events, "attributes": attributes},
     )  # fmt: skip
 
@@ -362,7 +362,7 @@ async def test_a_context_step_has_what_came_with_the_entry_as_context_and_no_eve
 
 async def test_a_chain_of_events_that_canvases_make_is_cut_after_twenty(db: Database) -> None:
     """An event that a canvas makes may bring somebody into a canvas that makes it; a fact says where it was cut."""
-    from journeys.engine.entries.derived_events import hear_echoes
+    from journeys.engine.entries.derived_events import route_derived_events
 
     text = canvas(
         "  - {type: user_update, id: u, events: [{name: again}]}",
@@ -375,7 +375,7 @@ async def test_a_chain_of_events_that_canvases_make_is_cut_after_twenty(db: Data
     for _ in range(40):
         turn(stage, timedelta(seconds=2))
         await db.pool.execute("update echoes set at = $1", stage.clock.now())
-        if not await hear_echoes(db, stage.published, stage.clock, Silent(), Silent()):
+        if not await route_derived_events(db, stage.published, stage.clock, NullNotifier(), NullNotifier()):
             break
 
     assert len(await entries(stage)) == 20
@@ -385,16 +385,16 @@ async def test_a_chain_of_events_that_canvases_make_is_cut_after_twenty(db: Data
 async def post(stage: Stage, mailbox: Mailbox) -> list[tuple[str, str]]:
     """Drain the mail, and say what became of each message: fact and reason."""
     email = Email(SmtpSettings(port=mailbox.port))
-    async with Courier(
+    async with DeliveryWorker(
         stage.db,
         stage.published,
         stage.clock,
-        Silent(),
-        Silent(),
+        NullNotifier(),
+        NullNotifier(),
         {"email": email},
         public_url="https://j.example",
-    ) as courier:
-        while await courier.drain_once("email"):
+    ) as delivery_worker:
+        while await delivery_worker.drain_once("email"):
             pass
     rows = await stage.db.pool.fetch(
         "select fact, data from facts where fact in ('sent', 'aborted', 'unreachable', 'invalid', 'failed') order by no"
@@ -506,7 +506,7 @@ async def test_an_unsubscription_stops_the_next_mail_and_leaves_the_canvas(
     await stage.burst(entry)
     assert await post(stage, mailbox) == [("sent", "")]
     mark = Mark(stage.workspace, mel.id, entry, "story", "m", "email")
-    await engaged(db, stage.published, stage.clock, Silent(), Silent(), mark, "unsubscribed")
+    await engaged(db, stage.published, stage.clock, NullNotifier(), NullNotifier(), mark, "unsubscribed")
 
     assert (await stage.row(entry))["ended"] == "exit_event"
     assert await db.pool.fetchval("select state from consents where person = $1", mel.id) == "unsubscribed"
@@ -554,7 +554,7 @@ async def test_a_canvas_that_fails_over_somebody_stops_neither_the_event_nor_ano
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
         await lock(connection, stage.workspace, sorted([mel.id, zoe.id]))
-        news = [New(profile=one, kind="event", name="ping", at=stage.clock.now()) for one in (mel, zoe)]
+        news = [NewEvent(profile=one, kind="event", name="ping", at=stage.clock.now()) for one in (mel, zoe)]
         await record(connection, publication, stage.published, stage.clock, news)
 
     came = {(row["canvas"], row["person"]) for row in await entries(stage)}

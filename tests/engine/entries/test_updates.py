@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from journeys.engine.entries.derived_events import hear_echoes
+from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import TRIES
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.engine.entries.test_fetching import asking, due, told
 from tests.receiver import Receiver
@@ -84,7 +84,7 @@ async def test_what_a_service_answers_is_written_and_seen_by_the_steps_after_it(
     assert [call["path"] + call["query"] for call in receiver.calls] == ["/sizewho=mel", "/taste"]
     assert await db.pool.fetchval("select count(*) from inbox") == 0
     assert await told(stage, "not_updated", "update_failed", "unanswered") == []
-    assert await hear_echoes(db, stage.published, stage.clock, Silent(), Silent()) == 1
+    assert await route_derived_events(db, stage.published, stage.clock, NullNotifier(), NullNotifier()) == 1
     assert await db.pool.fetchval("select at from events where name = 'sized'") == stage.clock.now()
 
 

@@ -30,7 +30,13 @@ class Sheet:
     async def takes(self, content: str | bytes, **more: Any) -> Imported:
         raw = content.encode() if isinstance(content, str) else content
         self.path.write_bytes(raw)
-        parts = (self.stage.db, self.stage.published, self.stage.clock, self.stage.teller, self.stage.teller)
+        parts = (
+            self.stage.db,
+            self.stage.published,
+            self.stage.clock,
+            self.stage.alarm_sync,
+            self.stage.alarm_sync,
+        )
         return await import_file(parts, self.stage.workspace, self.path, report=self.report, **more)
 
     async def attributes(self, external_id: str = "mel") -> Any:
@@ -251,7 +257,13 @@ async def test_what_can_be_no_import_is_refused_with_its_reason(
 
 
 async def test_a_file_that_is_not_there_is_refused_with_its_name(sheet: Sheet) -> None:
-    parts = (sheet.stage.db, sheet.stage.published, sheet.stage.clock, sheet.stage.teller, sheet.stage.teller)
+    parts = (
+        sheet.stage.db,
+        sheet.stage.published,
+        sheet.stage.clock,
+        sheet.stage.alarm_sync,
+        sheet.stage.alarm_sync,
+    )
     with pytest.raises(Unusable, match=r"nowhere\.csv cannot be read"):
         await import_file(parts, sheet.stage.workspace, Path("nowhere.csv"))
 

@@ -71,7 +71,13 @@ class Load:
                 "purchases": [],
             }
             tracked = await track(
-                stage.db, stage.published, stage.clock, stage.teller, stage.teller, stage.workspace, body
+                stage.db,
+                stage.published,
+                stage.clock,
+                stage.alarm_sync,
+                stage.alarm_sync,
+                stage.workspace,
+                body,
             )
             assert tracked.errors == []
             assert tracked.warnings == []
@@ -102,7 +108,7 @@ class Load:
         """Calls of the API for the same people, with attributes of theirs."""
         stage = self.stage
         chance = random.Random(7)
-        door = Trigger(stage.db, stage.published, stage.clock, stage.teller, stage.teller)
+        door = Trigger(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
         while not self.over:
             publication = await stage.published.of(stage.workspace)
             numbers = chance.sample(range(0, PEOPLE, 5), min(40, PEOPLE // 5))

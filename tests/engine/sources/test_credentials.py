@@ -19,7 +19,7 @@ from journeys.engine.sources.connected.credentials import (
     renew,
     store,
 )
-from journeys.engine.sources.connected.sealing import Locked, Safe, new_key
+from journeys.engine.sources.connected.sealing import Locked, Sealer, new_key
 from journeys.engine.store import Database
 from tests.receiver import Receiver
 
@@ -27,8 +27,10 @@ SECRET = "hunter2-and-more"
 KEY = new_key()
 
 
-async def kept(db: Database, name: str = "shop", *domains: str, workspace: int = 1, keys: str = KEY) -> Safe:
-    safe = Safe(keys)
+async def kept(
+    db: Database, name: str = "shop", *domains: str, workspace: int = 1, keys: str = KEY
+) -> Sealer:
+    safe = Sealer(keys)
     secrets = {"username": "mel", "password": SECRET}
     await store(db, safe, workspace, name, "basic", domains or ("127.0.0.1",), secrets)
     return safe
@@ -122,12 +124,12 @@ async def test_keys_can_be_changed_without_a_gap(db: Database) -> None:
     await kept(db)
     call = Call("http://127.0.0.1/", basic_auth="shop")
     with pytest.raises(Locked):
-        await Keyring(db, Safe(new)).headers(1, call)
-    assert await Keyring(db, Safe(f"{new},{KEY}")).headers(1, call)
-    assert await renew(db, Safe(f"{new}, {KEY}")) == 1
-    assert await Keyring(db, Safe(new)).headers(1, call)
+        await Keyring(db, Sealer(new)).headers(1, call)
+    assert await Keyring(db, Sealer(f"{new},{KEY}")).headers(1, call)
+    assert await renew(db, Sealer(f"{new}, {KEY}")) == 1
+    assert await Keyring(db, Sealer(new)).headers(1, call)
     with pytest.raises(Locked):
-        await Keyring(db, Safe(KEY)).headers(1, call)
+        await Keyring(db, Sealer(KEY)).headers(1, call)
 
 
 async def test_what_was_sealed_for_one_workspace_does_not_open_in_another(db: Database) -> None:
@@ -142,7 +144,7 @@ async def test_without_a_key_nothing_is_stored(db: Database) -> None:
     with pytest.raises(Locked, match="JOURNEYS_SECRET_KEY"):
         await kept(db, keys="")
     with pytest.raises(Locked, match="not a key"):
-        Safe("short")
+        Sealer("short")
     assert await listed(db, 1) == []
 
 
@@ -165,7 +167,7 @@ async def test_what_cannot_be_kept_is_refused_without_telling_the_secret(
     db: Database, name: str, kind: str, domains: list[str], secrets: dict[str, str]
 ) -> None:
     with pytest.raises(Unfit) as refused:
-        await store(db, Safe(KEY), 1, name, kind, domains, secrets)  # type: ignore[arg-type]
+        await store(db, Sealer(KEY), 1, name, kind, domains, secrets)  # type: ignore[arg-type]
 
     assert SECRET not in str(refused.value)
     assert await listed(db, 1) == []

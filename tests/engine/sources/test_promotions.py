@@ -15,8 +15,8 @@ from uuid import uuid4
 import pytest
 
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.delivery.delivery_worker import Courier
-from journeys.engine.ports import Silent
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
+from journeys.engine.ports import NullNotifier
 from journeys.engine.sources import promotions
 from journeys.engine.sources.promotions import Full, charge, fill, forget, lists
 from journeys.engine.store import Database
@@ -215,8 +215,10 @@ async def queued(stage: Stage, count: int) -> None:
             await stage.burst(entry)
 
 
-def courier(db: Database, stage: Stage, channel: Any) -> Courier:
-    return Courier(db, Published(db), stage.clock, Silent(), Silent(), {"webhook": channel})
+def delivery_worker(db: Database, stage: Stage, channel: Any) -> DeliveryWorker:
+    return DeliveryWorker(
+        db, Published(db), stage.clock, NullNotifier(), NullNotifier(), {"webhook": channel}
+    )
 
 
 async def at_once(db: Database) -> None:
@@ -251,7 +253,7 @@ async def test_a_crash_at_any_point_charges_each_send_one_code(db: Database, rec
         while await db.pool.fetchval("select count(*) from dispatches"):
             try:
                 mine = Crashing(db, fuse)
-                await courier(mine, stage, CrashingChannel(channel, fuse)).drain_once("webhook")
+                await delivery_worker(mine, stage, CrashingChannel(channel, fuse)).drain_once("webhook")
             except Crash:
                 crashed = True
                 crashes += 1
@@ -280,7 +282,7 @@ async def test_a_send_that_fails_keeps_its_code_for_the_repetition(db: Database,
     channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
     await channel.open()
     while await db.pool.fetchval("select count(*) from dispatches"):
-        await courier(db, stage, channel).drain_once("webhook")
+        await delivery_worker(db, stage, channel).drain_once("webhook")
         await at_once(db)
     await channel.close()
 
@@ -298,18 +300,18 @@ DRAIN = """
 import asyncio, sys
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.delivery_worker import Courier
-from journeys.engine.ports import Silent
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
+from journeys.engine.ports import NullNotifier
 from journeys.engine.workspaces.published import Published
 from journeys.engine.store import Database
 
 async def main():
     channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8", lanes=2))
     async with Database.at(sys.argv[1], size=4) as db:
-        async with Courier(db, Published(db), Clock(), Silent(), Silent(), {"webhook": channel}) as courier:
+        async with DeliveryWorker(db, Published(db), Clock(), NullNotifier(), NullNotifier(), {"webhook": channel}) as worker:
             print("up", flush=True)
             while True:
-                if not await courier.drain_once("webhook", 20):
+                if not await worker.drain_once("webhook", 20):
                     await asyncio.sleep(0.02)
 
 asyncio.run(main())
@@ -339,22 +341,22 @@ async def test_processes_that_are_killed_charge_each_send_one_code(db: Database,
         return process
 
     pack = list(await asyncio.gather(*(born() for _ in range(3))))
-    births: list[asyncio.Task[asyncio.subprocess.Process]] = []
+    new_entries: list[asyncio.Task[asyncio.subprocess.Process]] = []
     killed = 0
     try:
         while await db.pool.fetchval("select count(*) from dispatches"):
             await asyncio.sleep(lots.uniform(0.2, 0.4))
-            pack += [birth.result() for birth in births if birth.done()]
-            births = [birth for birth in births if not birth.done()]
+            pack += [birth.result() for birth in new_entries if birth.done()]
+            new_entries = [birth for birth in new_entries if not birth.done()]
             if len(pack) > 1 and killed < 8:
                 victim = pack.pop(0)
                 victim.send_signal(signal.SIGKILL)
                 await victim.wait()
                 killed += 1
-                births.append(asyncio.create_task(born()))
+                new_entries.append(asyncio.create_task(born()))
             await at_once(db)
     finally:
-        for process in [*pack, *await asyncio.gather(*births)]:
+        for process in [*pack, *await asyncio.gather(*new_entries)]:
             process.kill()
             await process.wait()
 

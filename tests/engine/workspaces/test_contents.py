@@ -18,7 +18,7 @@ from journeys.engine.sources.connected.connected_content import ConnectedSetting
 from journeys.engine.sources.promotions import fill
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import publish
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 from tests.engine.workspaces.test_outside import (
     SHOE,
     SOCK,
@@ -97,7 +97,7 @@ async def test_one_mail_uses_each_part_of_the_language(
     [entry] = await stage.enter(mel, ref="r-7")
     await stage.burst(entry)
     async with connected_content(db, ConnectedSettings(allowed_networks="127.0.0.0/8")) as calls:
-        assert await delivered(stage, mailbox, Outside.of(db, calls)) == [("sent", None)]
+        assert await delivered(stage, mailbox, TemplateServices.of(db, calls)) == [("sent", None)]
 
     md5 = await db.pool.fetchval("select left(md5('mel@example.com'), 6)")
     assert read(mailbox) == [line.strip().replace("{md5}", md5) for line in lines[1::2]]
@@ -218,7 +218,7 @@ async def answered(db: Database, steps: str) -> tuple[Stage, Any, Any]:
     [mel] = await people(stage, "mel")
     [entry] = await stage.enter(mel)
     await stage.burst(entry)
-    fetcher = Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db))
+    fetcher = Fetcher(db, stage.published, stage.clock, stage.alarm_sync, TemplateServices.of(db))
     assert await fetcher.drain_once() == 1
     await stage.burst(entry)
     return stage, mel, entry
@@ -279,7 +279,12 @@ async def test_a_user_update_without_a_code_writes_nothing(db: Database) -> None
     stage.published.forget(stage.workspace)
     [entry] = await stage.enter(await stage.person())
     await stage.burst(entry)
-    assert await Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db)).drain_once() == 1
+    assert (
+        await Fetcher(
+            db, stage.published, stage.clock, stage.alarm_sync, TemplateServices.of(db)
+        ).drain_once()
+        == 1
+    )
     await stage.burst(entry)
 
     [reason] = [
@@ -303,7 +308,7 @@ async def test_a_process_trusts_what_it_has_read_for_a_second(
     stage = await stocked(db, "x")
     now = [100.0]
     monkeypatch.setattr(cache, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    held = cache.Shelf(db)
+    held = cache.CatalogCache(db)
 
     async def seen() -> tuple[list[Any], list[Any]]:
         found = await held.items(stage.workspace, "shoes", ["a", "new"])

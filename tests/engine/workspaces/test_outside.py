@@ -12,17 +12,17 @@ import pytest
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.content import Values
-from journeys.engine.delivery.delivery_worker import Courier
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.intake.track import track
-from journeys.engine.ports import Silent
+from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.catalogs import items, schema
-from journeys.engine.sources.catalogs.cache import Shelf
+from journeys.engine.sources.catalogs.cache import CatalogCache
 from journeys.engine.sources.connected.connected_content import ConnectedSettings, connected_content
 from journeys.engine.sources.promotions import fill
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import publish
-from journeys.engine.workspaces.template_services import Outside
+from journeys.engine.workspaces.template_services import TemplateServices
 from tests.receiver import Receiver
 from tests.stage import MONDAY, Stage, canvas, definitions_of, stage_on
 
@@ -93,12 +93,16 @@ async def stocked(db: Database, html: str, more: str = "", **subject: str) -> St
     return stage
 
 
-async def delivered(stage: Stage, mailbox: Mailbox, outside: Outside | None = None) -> list[tuple[str, Any]]:
+async def delivered(
+    stage: Stage, mailbox: Mailbox, template_services: TemplateServices | None = None
+) -> list[tuple[str, Any]]:
     """Drain the mail; what became of each message, and why."""
-    parts = (stage.db, stage.published, stage.clock, Silent(), Silent())
+    parts = (stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier())
     ways = {"email": Email(SmtpSettings(port=mailbox.port))}
-    async with Courier(*parts, ways, public_url="https://j.example", outside=outside) as courier:
-        while await courier.drain_once("email"):
+    async with DeliveryWorker(
+        *parts, ways, public_url="https://j.example", template_services=template_services
+    ) as delivery_worker:
+        while await delivery_worker.drain_once("email"):
             pass
     query = "select fact, data->>'reason' from facts where fact in ('sent', 'aborted', 'failed') order by no"
     return [(row[0], row[1]) for row in await stage.db.pool.fetch(query)]
@@ -137,7 +141,7 @@ async def test_one_mail_joins_an_attribute_a_web_service_and_an_item(
     for entry in await stage.enter(mel):
         await stage.burst(entry)
     async with connected_content(db, ConnectedSettings(allowed_networks="127.0.0.0/8")) as calls:
-        assert await delivered(stage, mailbox, Outside.of(db, calls)) == [("sent", None)]
+        assert await delivered(stage, mailbox, TemplateServices.of(db, calls)) == [("sent", None)]
 
     assert read(mailbox)[0] == "<p>Mel, it is clear in Lyon: Able for 19.00, 42 points</p>"
     assert len(receiver.calls) == 1
@@ -194,7 +198,7 @@ async def test_a_context_step_gets_a_recommendation_too(db: Database) -> None:
         await items.replace(connection, stage.workspace, "shoes", {one["id"]: one for one in SHOES})
     [entry] = await stage.enter(await stage.person())
     await stage.burst(entry)
-    fetcher = Fetcher(db, stage.published, stage.clock, stage.teller, Outside.of(db))
+    fetcher = Fetcher(db, stage.published, stage.clock, stage.alarm_sync, TemplateServices.of(db))
     assert await fetcher.drain_once() == 1
     await stage.burst(entry)
 
@@ -237,7 +241,7 @@ SOCK = {"product_id": "s", "variant_id": "1", "product_name": "Sock", "price": 3
 
 
 async def told(stage: Stage, *events: dict[str, Any]) -> Any:
-    parts = (stage.db, stage.published, stage.clock, Silent(), Silent())
+    parts = (stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier())
     return await track(*parts, stage.workspace, {"events": events})
 
 
@@ -375,15 +379,15 @@ ASKED: Sequence[tuple[list[tuple[str, str, Any]], str]] = (
 async def test_each_operator_finds_what_its_words_say(db: Database) -> None:
     """CAT-5: values go to the database as parameters."""
     stage = await stocked(db, "x")
-    shelf = Shelf(db)
+    catalog_cache = CatalogCache(db)
     for filters, expected in ASKED:
         given = [{"field": field, "operator": operator, "value": value} for field, operator, value in filters]
         body = {"name": "x", "catalog": "shoes", "filters": given, "results_limit": 50}
         for order, ids in (("asc", expected), ("desc", expected[::-1])):
             await ask(db, stage, {**body, "sort_field": "id", "sort_order": order})
-            found = await Shelf(db).selection(stage.workspace, "shoes", "x", Values())
+            found = await CatalogCache(db).selection(stage.workspace, "shoes", "x", Values())
             assert "".join(item["id"] for item in found) == ids, filters
-    assert await shelf.selection(stage.workspace + 1, "shoes", "x", Values()) == []
+    assert await catalog_cache.selection(stage.workspace + 1, "shoes", "x", Values()) == []
 
 
 async def ask(db: Database, stage: Stage, body: dict[str, Any]) -> None:
@@ -403,15 +407,15 @@ async def test_items_are_sorted_limited_or_drawn_by_lot(db: Database) -> None:
     stage = await stocked(db, "x")
     for order, ids in (("asc", "acbd"), ("desc", "bcad")):
         await ask(db, stage, {"name": "x", "sort_field": "price", "sort_order": order})
-        found = await Shelf(db).selection(stage.workspace, "shoes", "x", Values())
+        found = await CatalogCache(db).selection(stage.workspace, "shoes", "x", Values())
         assert "".join(item["id"] for item in found) == ids
     await ask(db, stage, {"name": "x", "sort_field": "price", "sort_order": "asc", "results_limit": 2})
-    assert len(await Shelf(db).selection(stage.workspace, "shoes", "x", Values())) == 2
+    assert len(await CatalogCache(db).selection(stage.workspace, "shoes", "x", Values())) == 2
 
     await ask(db, stage, {"name": "x"})
-    shelf = Shelf(db)
+    catalog_cache = CatalogCache(db)
     orders = {
-        "".join(item["id"] for item in await shelf.selection(stage.workspace, "shoes", "x", Values()))
+        "".join(item["id"] for item in await catalog_cache.selection(stage.workspace, "shoes", "x", Values()))
         for _ in range(60)
     }
     assert len(orders) > 5
@@ -444,7 +448,10 @@ async def test_a_user_update_fills_blocks_in(db: Database) -> None:
     mel = await stage.person(first_name="Mel")
     [entry] = await stage.enter(mel)
     await stage.burst(entry)
-    assert await Fetcher(db, stage.published, stage.clock, Silent(), Outside.of(db)).drain_once() == 1
+    assert (
+        await Fetcher(db, stage.published, stage.clock, NullNotifier(), TemplateServices.of(db)).drain_once()
+        == 1
+    )
     await stage.burst(entry)
 
     assert await db.pool.fetchval("select attributes->>'greeting' from people") == "Hello Mel!"

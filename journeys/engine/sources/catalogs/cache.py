@@ -43,7 +43,7 @@ class _Known:
     types: Mapping[str, str]
 
 
-class _Held:
+class _TimedCache:
     """Answers that are a second old at most."""
 
     def __init__(self) -> None:
@@ -74,14 +74,14 @@ class _Held:
         return answer
 
 
-class Shelf:
+class CatalogCache:
     """What one process has read of the catalogs."""
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._items = _Held()
-        self._selections = _Held()
-        self._answers = _Held()
+        self._items = _TimedCache()
+        self._selections = _TimedCache()
+        self._answers = _TimedCache()
 
     async def items(self, workspace: int, catalog: str, ids: Sequence[str]) -> list[Item]:
         """The items in the order asked for, without those that are unknown (K1, K2)."""

@@ -15,7 +15,7 @@ from journeys.engine.sources.connected.cache import Cache, Key
 from journeys.engine.sources.connected.caller import Caller, host_of
 from journeys.engine.sources.connected.circuit_breaker import Breaker
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Safe
+from journeys.engine.sources.connected.sealing import Sealer
 from journeys.engine.store.database import Database
 
 RESTING = Reply(598)
@@ -97,4 +97,4 @@ async def connected_content(
     """Connected Content for a process, with the credentials of this database."""
     exceptions = networks((settings or ConnectedSettings()).allowed_networks)
     async with Caller(exceptions) as caller:
-        yield ConnectedContent(caller, Keyring(db, Safe.of_environment()))
+        yield ConnectedContent(caller, Keyring(db, Sealer.of_environment()))

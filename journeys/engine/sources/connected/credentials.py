@@ -12,7 +12,7 @@ from typing import Literal
 
 from journeys.engine.content.services import Aborted, Call
 from journeys.engine.sources.connected.caller import host_of
-from journeys.engine.sources.connected.sealing import Safe
+from journeys.engine.sources.connected.sealing import Sealer
 from journeys.engine.store.database import Database
 
 Kind = Literal["basic", "headers"]
@@ -73,7 +73,7 @@ on conflict (workspace, name) do update
 
 async def store(
     db: Database,
-    safe: Safe,
+    safe: Sealer,
     workspace: int,
     name: str,
     kind: Kind,
@@ -118,7 +118,7 @@ async def remove(db: Database, workspace: int, name: str) -> bool:
     return await db.pool.fetchval(query, workspace, name) is not None
 
 
-async def renew(db: Database, safe: Safe) -> int:
+async def renew(db: Database, safe: Sealer) -> int:
     """Seal all credentials anew with the first key, so that the older ones can be given up. Raises `Locked`."""
     async with db.transaction() as connection:
         rows = await connection.fetch("select workspace, name, sealed from credentials for update")
@@ -132,7 +132,7 @@ async def renew(db: Database, safe: Safe) -> int:
 class Keyring:
     """The credentials of the workspaces, opened, as this process holds them."""
 
-    def __init__(self, db: Database, safe: Safe, clock: Callable[[], float] = monotonic) -> None:
+    def __init__(self, db: Database, safe: Sealer, clock: Callable[[], float] = monotonic) -> None:
         self._db = db
         self._safe = safe
         self._clock = clock

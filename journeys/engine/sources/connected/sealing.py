@@ -26,7 +26,7 @@ def new_key() -> str:
     return Fernet.generate_key().decode()
 
 
-class Safe:
+class Sealer:
     """Seals and opens. What was sealed for one workspace and name does not open for another.
 
     Raises `Locked` where a key cannot be one.
@@ -42,12 +42,12 @@ class Safe:
         self._fernet = MultiFernet(fernets) if fernets else None
 
     @classmethod
-    def of_environment(cls) -> Safe:
+    def of_environment(cls) -> Sealer:
         """With the keys of `JOURNEYS_SECRET_KEY`."""
         return cls(SecretSettings().secret_key.get_secret_value())
 
     def __repr__(self) -> str:
-        return "Safe()"
+        return "Sealer()"
 
     def seal(self, workspace: int, name: str, secrets: Mapping[str, str]) -> bytes:
         """Seal with the first key. Raises `Locked` where there is none."""
