@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
@@ -12,12 +12,9 @@ from journeys.canvas.events_and_commands import End, Event, Go, Happened, Outcom
 from journeys.canvas.filters import Trigger
 from journeys.canvas.frozen_model import Frozen, not_yet
 from journeys.canvas.problems import wrong
-from journeys.canvas.steps.base import Branch, Here, Id, Step
+from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps
 from journeys.canvas.times import LongSpan
 from journeys.canvas.wall_clock import plus
-
-if TYPE_CHECKING:
-    from journeys.canvas.steps import AnyStep
 
 LONGEST = timedelta(days=31)
 """The longest window."""
@@ -37,7 +34,7 @@ class ActionPath(Frozen):
     name: Id
     triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)]
     exit_when: Literal["window_end", "immediately"] | None = None
-    steps: tuple[AnyStep, ...] = ()
+    steps: Steps = ()
     then: str | None = None
 
 
@@ -67,7 +64,7 @@ class ActionPaths(Step):
     ranked: Annotated[bool, not_yet(True)] = False  # noqa: FBT003
     since: Annotated[Literal["step", "entry"], not_yet("entry")] = "step"
     paths: Annotated[tuple[ActionPath, ...], Field(min_length=1, max_length=MOST)]
-    otherwise: tuple[AnyStep, ...] = ()
+    otherwise: Steps = ()
 
     def arrive(self, here: Here) -> Outcome:
         """Watch until the end of the window."""

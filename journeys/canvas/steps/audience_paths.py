@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Query
 from journeys.canvas.filters import Filter
 from journeys.canvas.frozen_model import Frozen
-from journeys.canvas.steps.base import Branch, Here, Id, Step
-
-if TYPE_CHECKING:
-    from journeys.canvas.steps import AnyStep
+from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps
 
 MOST = 7
 """So many groups beside everybody else (AUP-3, X2)."""
@@ -24,7 +21,7 @@ class AudiencePath(Frozen):
 
     name: Id
     when: Filter
-    steps: tuple[AnyStep, ...] = ()
+    steps: Steps = ()
     then: str | None = None
 
 
@@ -43,7 +40,7 @@ class AudiencePaths(Step):
 
     type: Literal["audience_paths"] = "audience_paths"
     paths: Annotated[tuple[AudiencePath, ...], Field(min_length=1, max_length=MOST)]
-    otherwise: tuple[AnyStep, ...] = ()
+    otherwise: Steps = ()
 
     def arrive(self, here: Here) -> Outcome:
         """Ask in the order of rank."""

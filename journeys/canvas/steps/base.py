@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
@@ -100,3 +100,10 @@ class Step(Frozen):
     def longest(self) -> timedelta:
         """The longest that an entry can rest in this step (CTL-6)."""
         return timedelta(0)
+
+
+if TYPE_CHECKING:
+    Steps = tuple[Step, ...]
+else:
+    Steps = tuple[ForwardRef("AnyStep"), ...]
+"""The steps of a branch, of any type. The package completes the models that have them once it knows every type."""

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Query
 from journeys.canvas.filters import Filter
-from journeys.canvas.steps.base import Branch, Here, Step
-
-if TYPE_CHECKING:
-    from journeys.canvas.steps import AnyStep
+from journeys.canvas.steps.base import Branch, Here, Step, Steps
 
 
 class DecisionSplit(Step):
@@ -28,8 +25,8 @@ class DecisionSplit(Step):
 
     type: Literal["decision_split"] = "decision_split"
     when: Filter
-    steps: tuple[AnyStep, ...] = ()
-    otherwise: tuple[AnyStep, ...] = ()
+    steps: Steps = ()
+    otherwise: Steps = ()
 
     def arrive(self, here: Here) -> Outcome:
         """Ask."""

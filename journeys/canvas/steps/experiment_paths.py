@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -12,11 +12,8 @@ from journeys.canvas.assignment import hash_fraction, pick
 from journeys.canvas.events_and_commands import End, Go, Outcome
 from journeys.canvas.frozen_model import Frozen, not_yet
 from journeys.canvas.problems import wrong
-from journeys.canvas.steps.base import Branch, Here, Id, Step, Weight
+from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps, Weight
 from journeys.canvas.times import LongSpan
-
-if TYPE_CHECKING:
-    from journeys.canvas.steps import AnyStep
 
 SHORTEST, LONGEST = timedelta(days=1), timedelta(days=30)
 """The conversion window lies between these."""
@@ -33,7 +30,7 @@ class ExperimentPath(Frozen):
 
     name: Id
     weight: Weight
-    steps: tuple[AnyStep, ...] = ()
+    steps: Steps = ()
     then: str | None = None
 
 
