@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from liquid import BoundTemplate, Environment, RenderContext, Token
 from liquid.exceptions import LiquidError
 
+from journeys.engine.content.context import Rendering
 from journeys.engine.content.limits import Exceeded
-
-if TYPE_CHECKING:
-    from journeys.engine.content.context import Rendering
-
-BLOCKS = "content_blocks"
-"""The namespace of content blocks."""
+from journeys.engine.content.lookup import Asked
 
 LEVELS = 2
 """A block within a block works, one within that is left out silently (B2)."""
 _DEPTH = "blocks"
 
 
-class Blocks(Mapping[str, str]):
+class Blocks(Asked):
     """The blocks as values of one rendering: the text that a block comes to."""
 
     def __init__(self, context: Rendering) -> None:

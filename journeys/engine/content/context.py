@@ -1,31 +1,26 @@
-"""A template bound to the dialect, and what one rendering of it carries along."""
+"""What one rendering of a template carries along."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import _GeneratorContextManager
-from functools import cached_property, partial
+from functools import partial
 from io import StringIO
 from time import thread_time
 from types import coroutine
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar, cast
+from typing import Any, TextIO, TypeVar
 
-from liquid import BoundTemplate, Node, RenderContext, Token
+from liquid import BoundTemplate, RenderContext, Token
 from liquid.builtin.tags.for_tag import ForLoop
-from liquid.exceptions import LiquidError, LiquidInterrupt, LiquidSyntaxError
-from liquid.static_analysis import TemplateAnalysis
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
 from journeys.engine.content import limits
-from journeys.engine.content.blocks import BLOCKS, Blocks
-from journeys.engine.content.limits import LIMITS, Exceeded, Limits, TimedOut
-from journeys.engine.content.lookup import step
-from journeys.engine.content.output import Buffer, Captured, Parts
+from journeys.engine.content.limits import Exceeded, Limits, TimedOut
+from journeys.engine.content.lookup import Asked, step
+from journeys.engine.content.names import BLOCKS
+from journeys.engine.content.output import Captured, Parts
 from journeys.engine.content.services import Services
-
-if TYPE_CHECKING:
-    from journeys.engine.content.codegen import Function
 
 T = TypeVar("T")
 
@@ -120,7 +115,7 @@ class Rendering(RenderContext):
             return self.get(path, token=token, default=default)
         value = self.scope[BLOCKS]
         value = (
-            await value.__getitem_async__(str(path[1])) if isinstance(value, Blocks) else step(value, path[1])
+            await value.__getitem_async__(str(path[1])) if isinstance(value, Asked) else step(value, path[1])
         )
         for key in path[2:]:
             value = step(value, key)
@@ -201,156 +196,3 @@ class Rendering(RenderContext):
         """See base class: what a text within the output may hold."""
         del buf
         return Captured()
-
-
-UNWORKABLE = (ArithmeticError, RecursionError, ValueError, TypeError, AttributeError, LookupError)
-"""What Python raises where a value cannot be worked with."""
-
-
-class Unworkable(LiquidError):
-    """A value that cannot be worked with (E3)."""
-
-    def __init__(self, error: Exception, token: Token) -> None:
-        said = "too deeply nested" if isinstance(error, RecursionError) else str(error)
-        super().__init__(f"a value cannot be worked with: {said}", token=token)
-
-
-class Bound(BoundTemplate):
-    """A parsed template."""
-
-    context_class = cast("type[RenderContext]", Rendering)
-
-    def text(self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS) -> str:
-        """Rendered without calls. Raises LiquidError, with the place in its token, and Aborted."""
-        if self.function is None:
-            return self.text_by_tree(values, services, allowed)
-        return self.function.text(self._begin(values, services, allowed))
-
-    async def text_async(
-        self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS
-    ) -> str:
-        """Rendered with calls. Raises as `text`."""
-        if self.waiting is None:
-            return await self.text_by_tree_async(values, services, allowed)
-        return await self.waiting.text_async(self._begin(values, services, allowed))
-
-    def text_by_tree(self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS) -> str:
-        """As `text`, by the syntax tree: the reference."""
-        context, buffer = self._begin(values, services, allowed), Buffer(allowed.output)
-        self.render_with_context(context, buffer)
-        return buffer.getvalue()
-
-    async def text_by_tree_async(
-        self, values: Mapping[str, object], services: Services, allowed: Limits = LIMITS
-    ) -> str:
-        """As `text_async`, by the syntax tree: the reference."""
-        context, buffer = self._begin(values, services, allowed), Buffer(allowed.output)
-        await self.render_with_context_async(context, buffer)
-        return buffer.getvalue()
-
-    @cached_property
-    def function(self) -> Function | None:
-        """The template as a Python function, made when it is first rendered. None: it is rendered by the tree."""
-        from journeys.engine.content.codegen import function_of
-
-        return function_of(self, awaits=False)
-
-    @cached_property
-    def waiting(self) -> Function | None:
-        """The same as a coroutine function, which awaits what makes calls."""
-        from journeys.engine.content.codegen import function_of
-
-        return function_of(self, awaits=True)
-
-    def _begin(self, values: Mapping[str, object], services: Services, allowed: Limits) -> Rendering:
-        if not self.blocks:
-            return Rendering(self, values, services, allowed)
-        given = dict(values)
-        context = Rendering(self, given, services, allowed)
-        given[BLOCKS] = Blocks(context)
-        return context
-
-    def render_with_context(
-        self,
-        context: RenderContext,
-        buffer: TextIO,
-        *args: Any,
-        partial: bool = False,
-        block_scope: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """See base class. All that Python itself raises becomes a LiquidError with a place."""
-        with context.extend(dict(*args, **kwargs)):
-            if isinstance(buffer, Parts) and self.function is not None:
-                self.function.render(context, buffer, inner=partial and not block_scope)
-                return
-            for node in self.nodes:
-                try:
-                    node.render(context, buffer)
-                except (LiquidError, LiquidInterrupt, *UNWORKABLE) as error:
-                    raise failed(error, node, inner=partial and not block_scope) from error
-
-    async def render_with_context_async(
-        self,
-        context: RenderContext,
-        buffer: TextIO,
-        *args: Any,
-        partial: bool = False,
-        block_scope: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """See base class, and `render_with_context`."""
-        with context.extend(dict(*args, **kwargs)):
-            if isinstance(buffer, Parts) and self.waiting is not None:
-                await self.waiting.render_async(context, buffer, inner=partial and not block_scope)
-                return
-            for node in self.nodes:
-                try:
-                    await node.render_async(context, buffer)
-                except (LiquidError, LiquidInterrupt, *UNWORKABLE) as error:
-                    raise failed(error, node, inner=partial and not block_scope) from error
-
-    def walk(self) -> Iterator[Node]:
-        """All nodes of it, each before those within it."""
-        for node in self.nodes:
-            yield from within(node)
-
-    @cached_property
-    def analysis(self) -> TemplateAnalysis:
-        """What it names: variables, filters, tags, each with its places."""
-        return self.analyze()
-
-    @cached_property
-    def calls(self) -> bool:
-        """Whether a node of it makes calls: such a node's class says `calls = True`."""
-        return any(getattr(node, "calls", False) for node in self.walk())
-
-    @cached_property
-    def blocks(self) -> frozenset[str]:
-        """The content blocks that it names."""
-        named = self.analysis.globals.get(BLOCKS, ())
-        return frozenset(str(each.segments[1]) for each in named if len(each.segments) > 1)
-
-
-def failed(error: Exception, node: Node, *, inner: bool) -> Exception:
-    """What is raised for an error within a node: it names a place. `inner`: a loop around the template may be left."""
-    if isinstance(error, LiquidInterrupt):
-        return (
-            error if inner else LiquidSyntaxError(f"“{error}” stands outside of all loops", token=node.token)
-        )
-    if not isinstance(error, LiquidError):
-        return Unworkable(error, node.token)
-    if error.token is None:
-        error.token = node.token
-    return error
-
-
-def within(node: Node) -> Iterator[Node]:
-    """The node, and all within it."""
-    yield node
-    for child in node.children(STATIC, include_partials=False):
-        yield from within(child)
-
-
-STATIC = cast("RenderContext", None)
-"""The context that nodes are asked for their children in: none of ours looks at it."""

@@ -13,8 +13,8 @@ from liquid.token import TOKEN_TAG
 
 from journeys.canvas.problems import meant
 from journeys.engine.content import branches, loops, variables
+from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.comments import scan_html
-from journeys.engine.content.context import Bound
 from journeys.engine.content.expr import Stream, Unbalanced
 from journeys.engine.content.filters import FILTERS
 from journeys.engine.content.limits import NESTING, bounded

@@ -16,11 +16,10 @@ from liquid.builtin.expressions.primitive import IntegerLiteral
 from liquid.expression import Expression
 
 from journeys.canvas.problems import meant, nearest
-from journeys.engine.content.blocks import BLOCKS
-from journeys.engine.content.context import Bound
+from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.mending import Mended, mended
-from journeys.engine.content.names import EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
+from journeys.engine.content.names import BLOCKS, EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
 from journeys.engine.content.render import DIALECTS, Template, TemplateError, compile, position, unread
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
@@ -21,6 +22,14 @@ class Indexed(str):
         made = cls(called)
         made.name, made.indices = name, indices
         return made
+
+
+class Asked(Mapping[str, str]):
+    """Texts that others may have to be asked for: a rendering that makes calls awaits them."""
+
+    @abstractmethod
+    async def __getitem_async__(self, name: str) -> str:
+        """The text of this name, with calls."""
 
 
 def step(value: Any, key: Any) -> Any:

@@ -14,7 +14,7 @@ from liquid.exceptions import LiquidError, LiquidSyntaxError
 from liquid.parser import get_parser
 from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
-from journeys.engine.content.context import Bound
+from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.environment import Dialect
 from journeys.engine.content.expr import Stream, Unbalanced
 from journeys.engine.content.limits import TAGS

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+BLOCKS = "content_blocks"
+"""The namespace of content blocks."""
+
 STANDARD = frozenset({
     "city", "country", "date_of_birth", "email_address", "first_name", "gender", "language", "last_name",
     "last_used_app_date", "most_recent_app_version", "most_recent_locale", "most_recent_location", "phone_number",
@@ -56,7 +59,7 @@ NAMESPACES: Mapping[str, frozenset[str] | None] = {
     "sms": _INBOUND,
     "whats_app": _INBOUND
     | {"inbound_flow_response", "inbound_product_id", "inbound_catalog_id", "inbound_profile_name"},
-    "content_blocks": None,
+    BLOCKS: None,
     "preference_center": None,
     "product_recommendation": None,
 }

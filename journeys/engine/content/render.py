@@ -14,9 +14,9 @@ from liquid.exceptions import LiquidError
 
 from journeys.canvas.characters import mended
 from journeys.engine.content.blocks import LEVELS
+from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.cache import Cache
 from journeys.engine.content.codegen import Function
-from journeys.engine.content.context import Bound
 from journeys.engine.content.environment import DIALECT, HTML, Dialect
 from journeys.engine.content.expr import ROOT
 from journeys.engine.content.filters.dates import NOW

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from journeys.canvas.definition_kinds import Template
 from journeys.canvas.steps import Message
 from journeys.engine.content import TemplateError, compile
-from journeys.engine.content.context import Bound
+from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
 from journeys.engine.content.tags.connected import ConnectedNode
 from journeys.engine.workspaces.published import Publication

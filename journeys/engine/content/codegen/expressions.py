@@ -22,10 +22,10 @@ from liquid.builtin.expressions.logical import (
 from liquid.builtin.expressions.primitive import Blank, Empty, Literal, Nil, StringLiteral
 from liquid.expression import Expression
 
-from journeys.engine.content.blocks import BLOCKS
 from journeys.engine.content.codegen.writer import Writer
 from journeys.engine.content.compare import TESTS, Comparison
 from journeys.engine.content.grammar import Span
+from journeys.engine.content.names import BLOCKS
 
 NESTED = 40
 """Expressions within each other; what lies deeper is left to the tree."""

@@ -17,10 +17,12 @@ from journeys.engine.content.codegen.calls import placed, true
 from journeys.engine.content.codegen.nodes import known, write
 from journeys.engine.content.codegen.writer import Writer
 from journeys.engine.content.compare import equal
-from journeys.engine.content.context import UNWORKABLE, Bound, Rendering, failed
+from journeys.engine.content.context import Rendering
+from journeys.engine.content.failures import UNWORKABLE, failed
 from journeys.engine.content.grammar import span
 from journeys.engine.content.lookup import step
 from journeys.engine.content.output import Output, Parts
+from journeys.engine.content.parsed_template import Parsed
 from journeys.engine.content.services import Aborted
 from journeys.engine.content.stringify import stringify
 
@@ -36,7 +38,7 @@ _HEADER = """\
 class Function:
     """A template as a Python function. `left`: nodes that are left to the tree."""
 
-    bound: Bound
+    parsed: Parsed
     source: str
     left: tuple[Node, ...]
     _starts: tuple[int, ...]
@@ -91,25 +93,25 @@ class Function:
                 line = trace.tb_lineno
                 break
             trace = trace.tb_next
-        return self.bound.nodes[max(0, bisect_right(self._starts, line) - 1)]
+        return self.parsed.nodes[max(0, bisect_right(self._starts, line) - 1)]
 
 
 _FAILED = (LiquidError, LiquidInterrupt, *UNWORKABLE)
 _RAISED = (Aborted, *_FAILED)
 
 
-def function_of(bound: Bound, *, awaits: bool) -> Function | None:
+def function_of(parsed: Parsed, *, awaits: bool) -> Function | None:
     """The function of a template. None where the tree is better: it is very large, or nested beyond what Python takes."""
-    nodes = list(islice(bound.walk(), MOST + 1))
+    nodes = list(islice(parsed.walk(), MOST + 1))
     if len(nodes) > MOST:
         return None
     left = tuple(node for node in nodes if not known(node))
     names = frozenset(str(name) for node in nodes for name in node.template_scope())
-    writer = Writer(awaits, None if left or bound.blocks else names)
-    writer.constants.update(_CALLED, env=bound.env)
+    writer = Writer(awaits, None if left or parsed.blocks else names)
+    writer.constants.update(_CALLED, env=parsed.env)
     starts = []
     try:
-        for node in bound.nodes:
+        for node in parsed.nodes:
             starts.append(len(writer.lines))
             write(writer, node)
         header = _HEADER + "".join(
@@ -122,7 +124,7 @@ def function_of(bound: Bound, *, awaits: bool) -> Function | None:
     found = writer.constants
     exec(code, found)  # noqa: S102 - written here, from names of our own; what the template says is in the constants
     above = 2 + header.count("\n")
-    return Function(bound, source, left, tuple(above + start for start in starts), found.pop("render"))
+    return Function(parsed, source, left, tuple(above + start for start in starts), found.pop("render"))
 
 
 _CALLED = {
