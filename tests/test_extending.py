@@ -68,7 +68,7 @@ def test_somebody_adds_a_step_type_by_following_its_page(tmp_path: Path) -> None
     assert "WaitForFullMoon" in run("-m", "journeys", "schema", folder=tmp_path, environment=environment)
     script = (
         "from datetime import datetime, UTC; from journeys.canvas.loading import load; from journeys.canvas.plan import compile; "
-        "from journeys.engine.core.simulate import Scenario, run, written; from pathlib import Path; "
+        "from journeys.engine.core.simulate import Scenario, run; from journeys.engine.core.traces import written; from pathlib import Path; "
         "plan = compile(load([Path('moonlit.yaml')]).canvases['moonlit'].value); starts = datetime(2026, 12, 7, tzinfo=UTC); "
         "print(*[written(line, starts) for line in run(plan, 'mel', starts, Scenario())], sep='\\n')"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
-from journeys.engine.core.simulate import traces
+from journeys.engine.core.traces import traces
 
 FOLDER = Path(__file__).parent
 DEFINITIONS = FOLDER.parents[1] / "definitions"

@@ -38,7 +38,10 @@ Did = Mapping[tuple[str, str], Sequence[Occurrence]]
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """What filters look at: her attributes, her random bucket, her zone, and as much of her history as is needed."""
+    """What filters look at: attributes, random bucket, zone, and as much of the person's history as is needed.
+
+    `consents` are the states by channel of those who said something.
+    """
 
     id: str
     zone: str = "UTC"
@@ -46,6 +49,7 @@ class Person:
     standard: Mapping[str, Any] = field(default_factory=dict)
     custom: Mapping[str, Any] = field(default_factory=dict)
     history: Did = field(default_factory=dict)
+    consents: Mapping[str, str] = field(default_factory=dict)
 
     def values(self, path: str) -> list[Any]:
         """The values that an attribute's path leads to; standard attributes come before custom ones of their name."""

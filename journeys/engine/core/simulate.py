@@ -36,9 +36,13 @@ from journeys.canvas.events_and_commands import (
     ZonesAnswer,
 )
 from journeys.canvas.plan import Plan
-from journeys.canvas.steps import UserUpdate
-from journeys.engine.audience.match import Person, heard, judge, matches, named
+from journeys.canvas.steps import Message, UserUpdate
+from journeys.canvas.wall_clock import zone_of
+from journeys.engine.audience.match import Person, matches, named
+from journeys.engine.core import limits
 from journeys.engine.core.drive import Answers, Case, drive
+from journeys.engine.core.gates import Candidate, opening, refusal
+from journeys.engine.core.routing import Hears, OpenEntry, decide
 
 REPORT_EVERY = 500
 """After so many people the progress is told."""
@@ -93,6 +97,18 @@ class Scenario:
             case _:
                 assert isinstance(question, LookBack), "there is no other question"
                 return ()
+
+    def refusal(self, plan: Plan, person: Person, at: datetime) -> str | None:
+        """The gate that keeps the person out of the canvas, if one does."""
+        canvas = opening(plan, zone_of(self.company), segments=self.segments)
+        return refusal(canvas, Candidate(person=person, at=at))
+
+    def kept(self, plan: Plan, send: Send, person: Person | None) -> limits.Refusal | None:
+        """Why a message does not leave, where the person is known; a made-up one agrees and can be reached."""
+        step = plan.steps[send.step]
+        if person is None or not isinstance(step, Message):
+            return None
+        return limits.refusal(plan, step, person, send.at, context=send.context, segments=self.segments)
 
     def fetched(self, plan: Plan, entry: Entry) -> Mapping[str, Any] | None:
         """What comes of a step that asks others; None where they do not answer."""
@@ -164,6 +180,10 @@ class Report:
     """By variant."""
     reached: Counter[str] = field(default_factory=Counter)
     """By step."""
+    refused: Counter[str] = field(default_factory=Counter)
+    """Who did not enter, by the gate's reason."""
+    unsent: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Messages that did not leave, by step and reason."""
     took: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By step and path."""
     sent: Counter[str] = field(default_factory=Counter)
@@ -208,20 +228,31 @@ def run(
         ),
         key=lambda each: each.at,
     )
+    reason = None if profile is None else scenario.refusal(plan, profile, starts)
+    if reason is not None:
+        yield starts, entry, Note(fact="refused", at=starts, data={"reason": reason})
+        return
     unheard: list[Event] = [Entered()]
     clock = starts
     who = profile or Person(person, scenario.company)
     while True:
         case = Case(plan, entry, unheard, clock=clock, patience=timedelta.max)
-        sends: list[Send] = []
+        outcomes: dict[str, str] = {}
         for at, command in _play(case, scenario, profile):
-            if isinstance(command, Send):
-                sends.append(command)
             yield at, case.entry, command
+            if isinstance(command, Send):
+                kept = scenario.kept(plan, command, profile)
+                outcomes[command.step] = kept.outcome if kept else ""
+                if kept is not None:
+                    yield (
+                        at,
+                        case.entry,
+                        Note(fact=kept.outcome, at=at, step=command.step, data={"reason": kept.reason}),
+                    )
         entry = case.entry
         if entry.ended or entry.wake_at is None:
             return
-        clock, unheard = _next(plan, entry, scenario, pending, sends, who, scripted=bool(script))
+        clock, unheard = _next(plan, entry, scenario, pending, outcomes, who, scripted=bool(script))
 
 
 def _play(case: Case, scenario: Scenario, person: Person | None) -> Iterator[tuple[datetime, Command]]:
@@ -246,32 +277,27 @@ def _next(
     entry: Entry,
     scenario: Scenario,
     pending: list[Occurrence],
-    sends: Sequence[Send],
+    outcomes: Mapping[str, str],
     person: Person,
     *,
     scripted: bool,
 ) -> tuple[datetime, list[Event]]:
     """What comes next to an entry that waits: the settlement of its message, an answer, something that she does, or its deadline."""
     assert entry.wake_at is not None and entry.step is not None, "it waits in a step"
-    if entry.phase == "held" and any(send.step == entry.step for send in sends):
-        outcome = (
-            "sent"
-            if scenario.draw(entry.person, entry.step, "sent") < scenario.probabilities.sent
-            else "failed"
-        )
+    if entry.phase == "held" and entry.step in outcomes:
+        leaves = scenario.draw(entry.person, entry.step, "sent") < scenario.probabilities.sent
+        outcome = outcomes[entry.step] or ("sent" if leaves else "failed")
         return entry.moved, [Delivered(step=entry.step, outcome=outcome, at=entry.moved)]  # type: ignore[arg-type]
     if plan.steps[entry.step].needs_network:
         return entry.moved, [Answered(scenario.fetched(plan, entry), entry.moved)]
     while pending and pending[0].at < entry.wake_at:
         what = pending.pop(0)
-        for leaving in plan.canvas.event_exits:
-            if leaving.trigger is not None and judge(
-                leaving.trigger, what, person, entry.context, canvas=entry.canvas
-            ):
-                return what.at, [Left(reason="exit_event", at=what.at, at_once=leaving.at_once)]
-        label = heard(plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
-        if label is not None and (entry.begun is None or what.at >= entry.begun):
-            return what.at, [Happened(label=label, occurrence=what)]
+        [after], decided = decide([OpenEntry(plan, entry)], what, person)
+        if after.leaves:
+            return what.at, [Left(reason=after.leaves, at=what.at, at_once=after.at_once)]
+        for decision in decided:
+            if isinstance(decision, Hears):
+                return what.at, [Happened(label=decision.label, occurrence=what)]
     if not scripted and entry.phase == "watching" and plan.steps[entry.step].triggers():
         drawn = scenario.awaited(plan, entry)
         if drawn is not None:
@@ -323,6 +349,10 @@ def _count(report: Report, lines: Iterator[Line], starts: datetime) -> None:
             match command.fact:
                 case "entered":
                     report.entered[command.data["variant"]] += 1
+                case "refused":
+                    report.refused[command.data["reason"]] += 1
+                case "aborted" | "unreachable" | "invalid":
+                    report.unsent[command.step or "", command.data["reason"]] += 1
                 case "reached":
                     report.reached[command.step or ""] += 1
                 case "took":
@@ -330,64 +360,3 @@ def _count(report: Report, lines: Iterator[Line], starts: datetime) -> None:
                 case "ended":
                     report.ended[command.data["reason"]] += 1
                     report.longest = max(report.longest, at - starts)
-
-
-def written(line: Line, starts: datetime) -> str:
-    """A line of a trace: `+3d 00:00:00  send  hello`."""
-    at, _, command = line
-    after = at - starts
-    hours, rest = divmod(after.seconds, 3600)
-    when = f"+{after.days}d {hours:02d}:{rest // 60:02d}:{rest % 60:02d}"
-    match command:
-        case Send(step=step):
-            return f"{when}  send     {step}"
-        case Note(fact=fact, step=step, data=data):
-            said = " ".join(str(value) for name, value in data.items() if name != "until")
-            return f"{when}  {fact:<8} {' '.join(part for part in (step, said) if part)}"
-        case _:
-            return f"{when}  {type(command).__name__.lower():<8} {getattr(command, 'step', '')}"
-
-
-def traces(plan: Plan, starts: datetime, *, seed: int = 0) -> dict[str, list[str]]:
-    """A trace for every way out of every branching step, and for every variant: by name, its lines."""
-    found: dict[str, list[str]] = {}
-    wanted = [("variant", variant.name) for variant in plan.canvas.arms]
-    wanted += [(step.id, way) for step in plan.steps.values() for way in step.branches()]
-    for step, way in wanted:
-        choices = {**_way_to(plan, step), step: way}
-        tries = (
-            list(run(plan, f"person-{number}", starts, Scenario(seed + number, choices=choices)))
-            for number in range(400)
-        )
-        lines = next(one for one in tries if _takes(one, step, way))
-        found[f"{step}: {way}"] = [written(line, starts) for line in lines]
-    return found
-
-
-def _takes(lines: Sequence[Line], step: str, way: str) -> bool:
-    for _, entry, command in lines:
-        if isinstance(command, Note):
-            if step == "variant" and command.fact == "entered" and command.data["variant"] == way:
-                return True
-            if (command.fact, command.step) == ("took", step) and command.data["path"] == way:
-                return True
-            if command.fact == "ended" and entry.step == step and command.data["reason"] == "exit_path":
-                return True
-    return False
-
-
-def _way_to(plan: Plan, goal: str) -> dict[str, str]:
-    """The ways to take at the steps before, so that an entry comes to this one."""
-    before: dict[str, tuple[str, str]] = {}
-    for step, exits in plan.exits.items():
-        branching = bool(plan.steps[step].branches())
-        for way, target in exits.items():
-            if target is not None and target not in before and not (branching and way == "next"):
-                before[target] = (step, way)
-    choices: dict[str, str] = {}
-    at = goal
-    while at in before:
-        at, way = before[at]
-        if way != "next":
-            choices[at] = way
-    return choices

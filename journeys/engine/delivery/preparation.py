@@ -9,12 +9,11 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
-from journeys.engine.audience.match import matches
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.content.services import Retry
+from journeys.engine.core.limits import refusal
 from journeys.engine.delivery.channel import Channel, Content, Recipient
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.message_content import content, sources
@@ -73,15 +72,20 @@ async def prepare(
     step = plan.steps[claimed.step]
     assert isinstance(step, Message), "only message steps make dispatches"
     running = publication.running.get(claimed.canvas)
-    if running is not None and running.status != "active":
-        return Refused("aborted", "canvas_stopped")
     address = channel.address_of(profile)
-    if address is None:
-        return Refused("unreachable", "no_address")
-    if not _agreed(plan, profile, channel.name):
-        return Refused("unreachable", f"not_{plan.canvas.send.subscription}")
-    if step.only_when is not None and not _valid(step.only_when, claimed, publication, profile, past, now):
-        return Refused("invalid", "only_when")
+    refused = refusal(
+        plan,
+        step,
+        profile.as_person(publication.zone, past),
+        now,
+        active=running is None or running.status == "active",
+        reachable=address is not None,
+        context=claimed.context,
+        segments=publication.segments,
+    )
+    if refused is not None:
+        return Refused(refused.outcome, refused.reason)
+    assert address is not None, "who has no address is refused"
     template = publication.templates.get(step.template)
     if template is None:
         return Refused("aborted", "no_template")
@@ -118,31 +122,3 @@ async def prepare(
 def send_of(claimed: Claimed) -> str:
     """What promotion codes are charged to: an entry's step, on whichever channels it writes (P2)."""
     return f"{claimed.entry}:{claimed.step}"
-
-
-def _agreed(plan: Plan, profile: Profile, channel: str) -> bool:
-    """Whether her consent allows it (SUB-1). A webhook tells a server, not her."""
-    wanted = plan.canvas.send.subscription
-    state = profile.consents.get(channel, "subscribed")
-    if wanted == "all" or channel == "webhook":
-        return True
-    return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")
-
-
-def _valid(
-    only_when: Filter,
-    claimed: Claimed,
-    publication: Publication,
-    profile: Profile,
-    past: History,
-    now: datetime,
-) -> bool:
-    person = profile.as_person(publication.zone, past)
-    return matches(
-        only_when,
-        person,
-        now=now,
-        context=claimed.context,
-        segments=publication.segments,
-        canvas=claimed.canvas,
-    )

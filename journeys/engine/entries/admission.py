@@ -1,10 +1,10 @@
-"""Who comes in: the entry window, re-entry, the audience; and the entry that is born, or the reason why not."""
+"""Lets people into a canvas: the new entry, or the reason why not, which the gates of `core/gates.py` give."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,17 +12,15 @@ from uuid_utils.compat import uuid7
 
 from journeys.canvas.events_and_commands import Entered, Entry
 from journeys.canvas.steps.delay import Delay
-from journeys.engine.audience.match import matches, needs
+from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import Case
+from journeys.engine.core.gates import Candidate, refusal
 from journeys.engine.entries.transaction import EntryTransaction, LoadedEntry
 from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.published import Publication, Running
-
-SAME_MOMENT = timedelta(seconds=1)
-"""At most one entry per person and canvas within this time, even with re-entry (ENT-18)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +92,19 @@ async def admit(
     )
     past = {row["person"]: row for row in earlier}
     histories = await _histories(connection, publication, running, clock, entrants)
+    canvas = publication.opening(running)
     for entrant in entrants:
         person = entrant.profile.id
         row = past.get(person)
         if row is not None and entrant.key in (row["keys"] or ()):
             continue  # said before: nothing new
-        reason = _barred(running, entrant, row["last"] if row else None, publication)
-        if reason is None and not _welcome(publication, running, entrant, histories.get(person, {})):
-            reason = "audience"
+        candidate = Candidate(
+            person=entrant.profile.as_person(publication.zone, histories.get(person)),
+            at=entrant.at,
+            event=entrant.but,
+            last=row["last"] if row else None,
+        )
+        reason = refusal(canvas, candidate)
         if reason is not None:
             admission.refused.append((person, reason))
             _refuse(transaction, running, entrant, reason)
@@ -120,38 +123,6 @@ async def admit(
     admission.entries = {loaded.profile.id: loaded.id for loaded in loaded_entries}
     admission.channels = transaction.channels
     return admission
-
-
-def _barred(
-    running: Running, entrant: Entrant, last: datetime | None, publication: Publication
-) -> str | None:
-    """Why the schedule or the re-entry rule keeps her out, if they do."""
-    canvas = running.plan.canvas
-    if running.status != "active":
-        return "not_active"
-    starts, ends = publication.window(canvas.schedule)
-    if (starts and entrant.at < starts) or (ends and entrant.at >= ends):
-        return "entry_window"
-    if entrant.but is not None and entrant.at < running.since:
-        return "before_launch"
-    if last is None:
-        return None
-    again = canvas.reentry_after(running.plan.maximum)
-    if again is None:
-        return "already_entered"
-    if entrant.at - last < max(again, SAME_MOMENT):
-        return "reentry_window"
-    return None
-
-
-def _welcome(publication: Publication, running: Running, entrant: Entrant, past: History) -> bool:
-    audience = running.plan.canvas.audience
-    if audience is None:
-        return True
-    if entrant.but is not None:
-        past = {name: [each for each in many if each.no != entrant.but] for name, many in past.items()}
-    person = entrant.profile.as_person(publication.zone, past)
-    return matches(audience, person, now=entrant.at, segments=publication.segments, canvas=running.name)
 
 
 async def _histories(

@@ -1,21 +1,19 @@
-"""Who hears an event: conversions, exits, waits, new entries — in this order, in the transaction that stores it.
+"""Lets people hear what happened, in the transaction that stores it: conversions, exits, waits, new entries, in this order.
 
-There is no table of waits: the plan says what each step hears, and a person has few open entries. Filters are judged
-here, with the entry's context and her attributes of this moment.
+Who hears what is decided by `core/routing.py`; here is what it needs from the store, and what it comes to there.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.events_and_commands import Entry, Left, Occurrence
-from journeys.canvas.plan import Plan
-from journeys.engine.audience.match import Person, heard, judge
+from journeys.canvas.events_and_commands import Occurrence
+from journeys.engine.audience.match import Person
 from journeys.engine.clock import Clock
-from journeys.engine.core.machine import advance
+from journeys.engine.core.routing import Hears, Leaves, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.entries.burst import ENTRY, entry_of
 from journeys.engine.entries.late_events import note_late
@@ -48,15 +46,11 @@ class Routed:
 
 
 @dataclass(slots=True)
-class Open:
-    """An entry that may still hear something: it is open, or has completed and left a message unsent."""
+class _Row:
+    """An entry of a person who is locked, with its row; `inbox_rows` are what it is to hear."""
 
     row: Mapping[str, Any]
-    plan: Plan
-    entry: Entry
-    unsent: Sequence[Mapping[str, Any]] = field(default_factory=list)
-    leaves: str | None = None
-    marked: bool = False
+    open: OpenEntry
     inbox_rows: list[tuple[Any, ...]] = field(default_factory=list)
     hops: int = 0
 
@@ -145,23 +139,19 @@ async def route(
         return routed
     workspace = publication.workspace
     people = list({each.profile.id for each in events})
-    rows = await connection.fetch(OPEN, workspace, people)
-    plans = {row["plan"]: await published.plan(workspace, row["plan"]) for row in rows}
-    opens: dict[UUID, list[Open]] = {}
-    for row in rows:
-        unsent = [{"key": key, "context": context} for key, context in row["unsent"]]
-        opens.setdefault(row["person"], []).append(Open(row, plans[row["plan"]], entry_of(row), unsent))
+    rows: dict[UUID, list[_Row]] = {}
+    for row in await connection.fetch(OPEN, workspace, people):
+        plan = await published.plan(workspace, row["plan"])
+        unsent = None if row["ended"] is None else [context for _, context in row["unsent"]]
+        rows.setdefault(row["person"], []).append(_Row(row, OpenEntry(plan, entry_of(row), unsent)))
     await _convert(connection, publication, published, events, people)
     await note_late(
         connection, publication, published, clock, [(each.profile, each.occurrence) for each in events]
     )
     writes = EntryWrites()
     for each in events:
-        hers = opens.get(each.profile.id, [])
-        person = each.profile.as_person(publication.zone)
-        _exit(writes, each, hers, person)
-        _wait(writes, each, hers, person)
-    everybody = [one for hers in opens.values() for one in hers]
+        _hear(writes, each, rows.get(each.profile.id, []), each.profile.as_person(publication.zone))
+    everybody = [one for several in rows.values() for one in several]
     routed.pending_alarms += await _leave(connection, workspace, everybody)
     routed.pending_alarms += await _write_inbox(connection, workspace, everybody)
     await writes.write(connection)
@@ -172,6 +162,32 @@ async def route(
                 routed.channels |= admission.channels
     routed.pending_alarms = [each for each in routed.pending_alarms if each.told < each.turn]
     return routed
+
+
+def _hear(writes: EntryWrites, each: PersonEvent, rows: Sequence[_Row], person: Person) -> None:
+    """Write down what one occurrence comes to for a person's entries."""
+    profile, what = each.profile, each.occurrence
+    after, decided = decide([one.open for one in rows], what, person)
+    by_id = {one.open.entry.id: one for one in rows}
+    for one, open_ in zip(rows, after, strict=True):
+        one.open = open_
+    for decision in decided:
+        one = by_id[decision.entry]
+        match decision:
+            case Leaves(notes=notes):
+                writes.facts += [
+                    (
+                        profile.workspace, profile.id, profile.shard, note.fact, note.at, one.row["canvas"],
+                        one.row["entry"], note.step, None, {**note.data, "event": what.name},
+                    )
+                    for note in notes
+                ]  # fmt: skip
+            case Hears(step=step, label=label):
+                one.hops = max(one.hops, each.hops)
+                one.inbox_rows.append((
+                    profile.workspace, profile.id, one.row["entry"], what.no, step, "happened", label, what.kind,
+                    what.name, what.at, dict(what.properties),
+                ))  # fmt: skip
 
 
 async def _let_in(
@@ -201,111 +217,33 @@ async def _convert(
 ) -> None:
     """Credit conversions to the most recent entry whose window is open at the instant of the event (X7, X8)."""
     instants = [each.occurrence.at for each in events]
-    windows = await connection.fetch(
-        WINDOWS, publication.workspace, list(people), min(instants), max(instants)
-    )
-    credit: dict[tuple[UUID, str], tuple[Any, ...]] = {}
-    for each in events:
-        at = each.occurrence.at
-        latest: set[tuple[str, str]] = set()
-        for window in windows:
-            goal = (window["canvas"], window["name"])
-            if window["person"] != each.profile.id or not window["since"] <= at < window["until"]:
-                continue
-            if goal in latest:
-                continue
-            latest.add(goal)
-            place = (window["entry"], window["name"])
-            if window["at"] or place in credit:
-                continue
-            plan = await published.plan(publication.workspace, window["plan"])
-            conversion = next(one for one in plan.canvas.conversions if one.name == window["name"])
-            person = each.profile.as_person(publication.zone)
-            if judge(conversion.trigger, each.occurrence, person, {}, canvas=window["canvas"]):
-                amount = each.occurrence.properties.get(conversion.revenue) if conversion.revenue else None
-                revenue = None if amount is None else str(amount)
-                credit[place] = (window["person"], window["entry"], window["name"], at, revenue)
-    if credit:
-        await connection.execute(
-            CREDIT, publication.workspace, *map(list, zip(*credit.values(), strict=True))
+    rows = await connection.fetch(WINDOWS, publication.workspace, list(people), min(instants), max(instants))
+    windows: dict[UUID, list[Window]] = {}
+    for row in rows:
+        plan = await published.plan(publication.workspace, row["plan"])
+        conversion = next(one for one in plan.canvas.conversions if one.name == row["name"])
+        windows.setdefault(row["person"], []).append(
+            Window(row["entry"], row["canvas"], conversion, row["since"], row["until"], row["at"] is not None)
         )
+    credit: list[tuple[Any, ...]] = []
+    for each in events:
+        what, mine = each.occurrence, windows.get(each.profile.id, [])
+        for window in credited(mine, what, each.profile.as_person(publication.zone)):
+            mine[mine.index(window)] = replace(window, credited=True)
+            name, revenue = window.conversion.name, window.conversion.revenue
+            amount = what.properties.get(revenue) if revenue else None
+            credit.append((
+                each.profile.id, window.entry, name, what.at, None if amount is None else str(amount),
+            ))  # fmt: skip
+    if credit:
+        await connection.execute(CREDIT, publication.workspace, *map(list, zip(*credit, strict=True)))
 
 
-def _exit(writes: EntryWrites, each: PersonEvent, hers: Iterable[Open], person: Person) -> None:
-    """Exits come before waits: whoever leaves hears nothing more. Events before the entry never count (EXT-4)."""
-    what = each.occurrence
-    for one in hers:
-        if (one.leaves and not one.marked) or what.at < one.entry.entered:
-            continue
-        for leaving in one.plan.canvas.event_exits:
-            if one.marked and not leaving.at_once:
-                continue  # she leaves at the end of her step already
-            contexts = (
-                [one.entry.context] if one.row["ended"] is None else [each["context"] for each in one.unsent]
-            )
-            trigger = leaving.trigger
-            if trigger is None or not any(
-                judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts
-            ):
-                continue
-            at_once = leaving.at_once
-            if one.row["ended"] is None:
-                one.entry, commands = advance(
-                    one.plan, one.entry, Left(reason="exit_event", at=what.at, at_once=at_once), what.at
-                )
-                for note in commands:
-                    _log(writes, each, one, note)
-            one.leaves, one.marked = "exit_event", not at_once
-            break
-
-
-def _log(writes: EntryWrites, each: PersonEvent, one: Open, note: Any) -> None:
-    profile = each.profile
-    writes.facts.append((
-        profile.workspace, profile.id, profile.shard, note.fact, note.at, one.entry.canvas, one.row["entry"], note.step,
-        None, {**note.data, "event": each.occurrence.name},
-    ))  # fmt: skip
-
-
-def _wait(writes: EntryWrites, each: PersonEvent, hers: Iterable[Open], person: Person) -> None:
-    """Put it into the inbox of those who wait for it; entries of one canvas at one step are de-duplicated (ACT-9)."""
-    what = each.occurrence
-    taken: set[tuple[str, str]] = set()
-    for one in hers:
-        entry = one.entry
-        if (
-            entry.ended
-            or one.row["ended"]
-            or (one.leaves and not one.marked)
-            or entry.step is None
-            or entry.begun is None
-        ):
-            continue
-        if not (entry.begun <= what.at and (entry.wake_at is None or what.at < entry.wake_at)):
-            continue
-        label = heard(one.plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
-        if label is None:
-            continue
-        if (entry.canvas, entry.step) in taken:
-            one.entry, commands = advance(one.plan, entry, Left(reason="deduplicated", at=what.at), what.at)
-            one.leaves = "deduplicated"
-            for note in commands:
-                _log(writes, each, one, note)
-            continue
-        taken.add((entry.canvas, entry.step))
-        one.hops = max(one.hops, each.hops)
-        profile = each.profile
-        one.inbox_rows.append((
-            profile.workspace, profile.id, one.row["entry"], what.no, entry.step, "happened", label, what.kind,
-            what.name, what.at, dict(what.properties),
-        ))  # fmt: skip
-
-
-async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list[PendingAlarm]:
+async def _leave(connection: Any, workspace: int, everybody: Iterable[_Row]) -> list[PendingAlarm]:
     leaving = [
-        (one.row["person"], one.row["entry"], one.leaves, one.entry.moved, not one.marked)
-        for one in opens
-        if one.leaves
+        (one.row["person"], one.row["entry"], one.open.leaves, one.open.entry.moved, one.open.at_once)
+        for one in everybody
+        if one.open.leaves
     ]
     if not leaving:
         return []
@@ -313,12 +251,12 @@ async def _leave(connection: Any, workspace: int, opens: Iterable[Open]) -> list
     return [PendingAlarm(*row) for row in rows]
 
 
-async def _write_inbox(connection: Any, workspace: int, opens: Iterable[Open]) -> list[PendingAlarm]:
-    routed = [one for one in opens if one.inbox_rows and not (one.leaves and not one.marked)]
-    if not routed:
+async def _write_inbox(connection: Any, workspace: int, everybody: Iterable[_Row]) -> list[PendingAlarm]:
+    hearing = [one for one in everybody if one.inbox_rows and not one.open.gone]
+    if not hearing:
         return []
-    inbox_rows = [inbox_row for one in routed for inbox_row in one.inbox_rows]
-    entries = [(one.row["person"], one.row["entry"], one.hops) for one in routed]
+    inbox_rows = [inbox_row for one in hearing for inbox_row in one.inbox_rows]
+    entries = [(one.row["person"], one.row["entry"], one.hops) for one in hearing]
     rows = await connection.fetch(
         HEAR, *map(list, zip(*inbox_rows, strict=True)), *map(list, zip(*entries, strict=True)), workspace
     )
@@ -328,20 +266,19 @@ async def _write_inbox(connection: Any, workspace: int, opens: Iterable[Open]) -
 def _entrants(publication: Publication, events: Sequence[PersonEvent]) -> Iterable[tuple[Any, list[Entrant]]]:
     """Who would enter which canvas by these occurrences. The key is the occurrence's own number."""
     for running in publication.running.values():
-        trigger = running.plan.canvas.schedule.trigger
-        if trigger is None or running.status != "active":
+        if running.plan.canvas.schedule.trigger is None or running.status != "active":
             continue
-        entrants = []
-        for each in events:
-            person = each.profile.as_person(publication.zone)
-            if judge(trigger, each.occurrence, person, {}, canvas=running.name):
-                entrants.append(_entrant(each))
+        entrants = [
+            _entrant(each)
+            for each in events
+            if brings_in(running.plan, each.occurrence, each.profile.as_person(publication.zone))
+        ]
         if entrants:
             yield running, entrants
 
 
 def _waves(entrants: Sequence[Entrant]) -> Iterable[list[Entrant]]:
-    """Each person once a wave, in order, so that her second entry meets the rules that her first one made."""
+    """Each person once a wave, in order, so that their second entry meets the rules that their first one made."""
     rest = list(entrants)
     while rest:
         wave = {entrant.profile.id: entrant for entrant in reversed(rest)}

@@ -76,6 +76,7 @@ class Profile:
             standard=self.standards,
             custom=self.attributes,
             history=history or {},
+            consents=self.consents,
         )
 
 

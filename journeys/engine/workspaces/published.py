@@ -11,14 +11,14 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from journeys.canvas.canvas import Canvas, Schedule
+from journeys.canvas.canvas import Canvas
 from journeys.canvas.definition_kinds import Segment, Template, WorkspaceSettings, parse
 from journeys.canvas.events_and_commands import NOTHING, Kind
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan, compile
-from journeys.canvas.wall_clock import utc
 from journeys.engine.audience.match import named
 from journeys.engine.content import Values
+from journeys.engine.core.gates import Opening, opening
 from journeys.engine.people.profiles import Profile
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.liquid_values import values
@@ -67,9 +67,15 @@ class Publication:
             found = next((one for one in self.running.values() if str(one.id) == name_or_id), None)
         return found
 
-    def window(self, schedule: Schedule) -> tuple[datetime | None, datetime | None]:
-        """The entry window as instants: written without an offset it is company time (ENT-12)."""
-        return _instant(schedule.starts, self.company), _instant(schedule.ends, self.company)
+    def opening(self, running: Running) -> Opening:
+        """What decides who may enter this canvas now."""
+        return opening(
+            running.plan,
+            self.company,
+            active=running.status == "active",
+            since=running.since,
+            segments=self.segments,
+        )
 
     def listens(self, kind: Kind, name: str) -> bool:
         """Whether a step of a canvas that runs waits for such an occurrence."""
@@ -111,12 +117,6 @@ class Publication:
             dispatch=dispatch,
             links=links,
         )
-
-
-def _instant(written: datetime | None, company: tzinfo) -> datetime | None:
-    if written is None:
-        return None
-    return utc(written if written.tzinfo else written.replace(tzinfo=company))
 
 
 HEARS_SENT = """

@@ -6,7 +6,7 @@ import pytest
 
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
-from journeys.engine.core.simulate import traces
+from journeys.engine.core.traces import traces
 from tests.golden.traces import DEFINITIONS, FOLDER, MONDAY, all_traces
 
 TRACES = all_traces()

@@ -1,0 +1,107 @@
+"""The gates of a canvas: who gets in, and who does not and why. Pure; the store and the simulator ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta, tzinfo
+
+from journeys.canvas.events_and_commands import NOTHING
+from journeys.canvas.filters import Filter
+from journeys.canvas.plan import Plan
+from journeys.canvas.wall_clock import utc
+from journeys.engine.audience.match import Person, matches
+
+SAME_MOMENT = timedelta(seconds=1)
+"""At most one entry per person and canvas within this time, even with re-entry (ENT-18)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """What decides, of a canvas, who may enter it: by `plan`, within [`starts`, `ends`) (ENT-12), once it is published.
+
+    `active`: whether its status lets anybody in. `since`: the instant of its first publication; None: whatever happened
+    counts. `segments`: the filters of the named segments that its audience may speak of.
+    """
+
+    plan: Plan
+    active: bool = True
+    starts: datetime | None = None
+    ends: datetime | None = None
+    since: datetime | None = None
+    segments: Mapping[str, Filter] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A person who would enter, at the instant of what brings them there.
+
+    `event`: the number of the event that brings them, where it is one; the audience does not count it (ENT-16).
+    `last`: the instant of their latest entry into this canvas.
+    """
+
+    person: Person
+    at: datetime
+    event: int | None = None
+    last: datetime | None = None
+
+
+def opening(
+    plan: Plan,
+    company: tzinfo,
+    *,
+    active: bool = True,
+    since: datetime | None = None,
+    segments: Mapping[str, Filter] = NOTHING,
+) -> Opening:
+    """The opening of a canvas. Its window is company time where it is written without an offset (ENT-12)."""
+    schedule = plan.canvas.schedule
+    starts, ends = _instant(schedule.starts, company), _instant(schedule.ends, company)
+    return Opening(plan=plan, active=active, starts=starts, ends=ends, since=since, segments=segments)
+
+
+def refusal(opening: Opening, candidate: Candidate) -> str | None:
+    """The reason of the first gate that keeps the candidate out; None: they enter.
+
+    In this order: `not_active`, `entry_window` (ENT-12), `before_launch` (ENT-17), `already_entered` (CTL-1),
+    `reentry_window` (CTL-3, ENT-18), `audience` (ENT-16).
+    """
+    if not opening.active:
+        return "not_active"
+    at = candidate.at
+    if (opening.starts and at < opening.starts) or (opening.ends and at >= opening.ends):
+        return "entry_window"
+    if candidate.event is not None and opening.since is not None and at < opening.since:
+        return "before_launch"
+    return _again(opening.plan, candidate) or _outside(opening, candidate)
+
+
+def _again(plan: Plan, candidate: Candidate) -> str | None:
+    """What the rules of re-entry say (CTL-1 to CTL-4, CTL-6)."""
+    if candidate.last is None:
+        return None
+    after = plan.canvas.reentry_after(plan.maximum)
+    if after is None:
+        return "already_entered"
+    return "reentry_window" if candidate.at - candidate.last < max(after, SAME_MOMENT) else None
+
+
+def _outside(opening: Opening, candidate: Candidate) -> str | None:
+    canvas = opening.plan.canvas
+    if canvas.audience is None:
+        return None
+    person = candidate.person
+    if candidate.event is not None:
+        past = {
+            name: [each for each in many if each.no != candidate.event]
+            for name, many in person.history.items()
+        }
+        person = replace(person, history=past)
+    inside = matches(canvas.audience, person, now=candidate.at, segments=opening.segments, canvas=canvas.name)
+    return None if inside else "audience"
+
+
+def _instant(written: datetime | None, company: tzinfo) -> datetime | None:
+    if written is None:
+        return None
+    return utc(written if written.tzinfo else written.replace(tzinfo=company))

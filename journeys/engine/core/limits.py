@@ -1,0 +1,63 @@
+"""What may leave, decided at the moment of sending. Pure; delivery and the simulator ask the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from journeys.canvas.events_and_commands import NOTHING
+from journeys.canvas.filters import Filter
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import Message
+from journeys.engine.audience.match import Person, matches
+
+UNASKED = frozenset({"webhook"})
+"""Channels that tell a server and not the person: nobody's consent is asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a message does not leave: what becomes of it (`aborted`, `unreachable`, `invalid`), and the reason's code."""
+
+    outcome: str
+    reason: str
+
+
+def refusal(
+    plan: Plan,
+    step: Message,
+    person: Person,
+    now: datetime,
+    *,
+    active: bool = True,
+    reachable: bool = True,
+    context: Mapping[str, Any] = NOTHING,
+    segments: Mapping[str, Filter] = NOTHING,
+) -> Refusal | None:
+    """What keeps a message of this step from the person at this instant; None: it may leave.
+
+    In this order: the canvas was stopped, the channel knows no address of theirs (`reachable`), their consent
+    (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and the named `segments`.
+    """
+    if not active:
+        return Refusal("aborted", "canvas_stopped")
+    if not reachable:
+        return Refusal("unreachable", "no_address")
+    if not _agreed(plan, step.channel, person):
+        return Refusal("unreachable", f"not_{plan.canvas.send.subscription}")
+    if step.only_when is not None and not matches(
+        step.only_when, person, now=now, context=context, segments=segments, canvas=plan.canvas.name
+    ):
+        return Refusal("invalid", "only_when")
+    return None
+
+
+def _agreed(plan: Plan, channel: str, person: Person) -> bool:
+    """Whether the person's consent allows it (SUB-1); who said nothing is subscribed."""
+    wanted = plan.canvas.send.subscription
+    if wanted == "all" or channel in UNASKED:
+        return True
+    state = person.consents.get(channel, "subscribed")
+    return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")

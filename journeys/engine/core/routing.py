@@ -1,0 +1,153 @@
+"""Who hears an event: conversions, exits, waits, new entries. Pure; ingestion and the simulator ask the same.
+
+There is no table of waits: the plan says what each step hears, and a person has few open entries. Filters are judged
+with the entry's context and the person's attributes of this moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from journeys.canvas.canvas import Conversion
+from journeys.canvas.events_and_commands import Entry, Left, Note, Occurrence
+from journeys.canvas.plan import Plan
+from journeys.engine.audience.match import Person, heard, judge
+from journeys.engine.core.machine import advance
+
+
+@dataclass(frozen=True, slots=True)
+class OpenEntry:
+    """An entry that may still hear something: it is open, or has completed and left messages unsent.
+
+    `unsent`: the contexts of the messages that a completed entry has left; None: it is open. `leaves`: why it leaves,
+    where an exit or a de-duplication said so, and `at_once`, or at the end of its step.
+    """
+
+    plan: Plan
+    entry: Entry
+    unsent: Sequence[Mapping[str, Any]] | None = None
+    leaves: str | None = None
+    at_once: bool = False
+
+    @property
+    def gone(self) -> bool:
+        """Whether it hears nothing more."""
+        return self.leaves is not None and self.at_once
+
+
+@dataclass(frozen=True, slots=True)
+class Leaves:
+    """An entry leaves; `notes` are what the machine says of it."""
+
+    entry: str
+    notes: tuple[Note, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hears:
+    """An entry that waits in a step hears the occurrence, as what this label of the step means."""
+
+    entry: str
+    step: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The time [`since`, `until`) in which a conversion counts for an entry; `credited`: it has been counted."""
+
+    entry: Any
+    canvas: str
+    conversion: Conversion
+    since: datetime
+    until: datetime
+    credited: bool = False
+
+
+def credited(windows: Iterable[Window], what: Occurrence, person: Person) -> list[Window]:
+    """The windows that this occurrence is credited to: of each goal the latest that is open at its instant (X7, X8).
+
+    `windows` come latest first. A window counts once.
+    """
+    latest: set[tuple[str, str]] = set()
+    found = []
+    for window in windows:
+        goal = (window.canvas, window.conversion.name)
+        if goal in latest or not window.since <= what.at < window.until:
+            continue
+        latest.add(goal)
+        if not window.credited and judge(window.conversion.trigger, what, person, {}, canvas=window.canvas):
+            found.append(window)
+    return found
+
+
+def brings_in(plan: Plan, what: Occurrence, person: Person) -> bool:
+    """Whether this occurrence is one by which people enter the canvas."""
+    trigger = plan.canvas.schedule.trigger
+    return trigger is not None and judge(trigger, what, person, {}, canvas=plan.canvas.name)
+
+
+def decide(
+    entries: Sequence[OpenEntry], what: Occurrence, person: Person
+) -> tuple[list[OpenEntry], list[Leaves | Hears]]:
+    """Let one person's entries hear an occurrence: the entries after it, and what was decided.
+
+    Exits come before waits: an entry that leaves at once hears nothing more. Of several entries of one canvas that
+    wait at one step the earliest hears it, the others leave (ACT-9).
+    """
+    decided: list[Leaves | Hears] = []
+    left = [_exited(one, what, person, decided) for one in entries]
+    taken: set[tuple[str, str]] = set()
+    return [_heard(one, what, person, taken, decided) for one in left], decided
+
+
+def _exited(one: OpenEntry, what: Occurrence, person: Person, decided: list[Leaves | Hears]) -> OpenEntry:
+    """What happened before the entry never counts (EXT-4). Who leaves at the end of the step can still leave at once."""
+    if one.gone or what.at < one.entry.entered:
+        return one
+    contexts = [one.entry.context] if one.unsent is None else one.unsent
+    for leaving in one.plan.canvas.event_exits:
+        trigger = leaving.trigger
+        if trigger is None or (one.leaves and not leaving.at_once):
+            continue
+        if any(judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts):
+            return _leaves(one, "exit_event", what, decided, at_once=leaving.at_once)
+    return one
+
+
+def _heard(
+    one: OpenEntry,
+    what: Occurrence,
+    person: Person,
+    taken: set[tuple[str, str]],
+    decided: list[Leaves | Hears],
+) -> OpenEntry:
+    entry = one.entry
+    if one.gone or one.unsent is not None or entry.ended or entry.step is None or entry.begun is None:
+        return one
+    if what.at < entry.begun or (entry.wake_at is not None and what.at >= entry.wake_at):
+        return one
+    label = heard(one.plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
+    if label is None:
+        return one
+    if (entry.canvas, entry.step) in taken:
+        return _leaves(one, "deduplicated", what, decided, at_once=True)
+    taken.add((entry.canvas, entry.step))
+    decided.append(Hears(entry.id, entry.step, label))
+    return one
+
+
+def _leaves(
+    one: OpenEntry, reason: str, what: Occurrence, decided: list[Leaves | Hears], *, at_once: bool
+) -> OpenEntry:
+    entry = one.entry
+    notes: tuple[Note, ...] = ()
+    if one.unsent is None:
+        event = Left(reason=reason, at=what.at, at_once=at_once)
+        entry, commands = advance(one.plan, one.entry, event, what.at)
+        notes = tuple(command for command in commands if isinstance(command, Note))
+    decided.append(Leaves(entry.id, notes))
+    return replace(one, entry=entry, leaves=reason, at_once=at_once)
