@@ -11,8 +11,11 @@ import sys
 import tempfile
 import tomllib
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
+import grimp
+import networkx as nx
 import pytest
 
 from tests import pages
@@ -33,6 +36,30 @@ def test_no_file_of_the_package_is_over_400_lines() -> None:
 def test_every_module_opens_with_a_sentence_on_what_it_is_for() -> None:
     for path in (ROOT / "journeys").rglob("*.py"):
         assert ast.get_docstring(ast.parse(path.read_text())), path
+
+
+def test_no_files_import_each_other_in_a_circle() -> None:
+    """Imports within functions and those for type checkers alone count as well."""
+    imports = grimp.build_graph("journeys", cache_dir=None)
+    graph = nx.DiGraph(
+        (one, other) for one in imports.modules for other in imports.find_modules_directly_imported_by(one)
+    )
+    circles = [
+        sorted(f"{one} -> {other}" for one, other in graph.subgraph(files).edges)
+        for files in nx.strongly_connected_components(graph)
+        if len(files) > 1
+    ]
+
+    assert [*_unseen(imports.modules)] == [], "grimp looks into folders that have an __init__.py only"
+    assert circles == [], "\n".join(line for circle in circles for line in ["a circle:", *circle])
+
+
+def _unseen(modules: set[str]) -> Iterator[Path]:
+    """Files that are none of these modules, beside the migrations, which nobody imports."""
+    for path in (ROOT / "journeys").rglob("*.py"):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if name not in modules and "migrations" not in path.parts:
+            yield path
 
 
 def test_the_public_words_are_there() -> None:
