@@ -1,7 +1,7 @@
 """Characters that can be neither stored nor sent: U+0000, and halves of surrogate pairs.
 
-What templates read from outside is mended as it is read, so that no value of theirs holds one. What would be stored all
-the same is refused where somebody can be told, and mended where it only tells.
+What templates read from outside is storable as it is read, so that no value of theirs holds one. What would be stored all
+the same is refused where somebody can be told, and storable where it only tells.
 """
 
 from __future__ import annotations
@@ -21,27 +21,27 @@ _ESCAPE = re.compile(
 
 
 @overload
-def mended(value: str) -> str: ...
+def storable(value: str) -> str: ...
 @overload
-def mended(value: Any) -> Any: ...
-def mended(value: Any) -> Any:
+def storable(value: Any) -> Any: ...
+def storable(value: Any) -> Any:
     """The value without them, however deep they lie: U+0000 is left out, half a pair becomes U+FFFD.
 
     Example:
-        >>> mended({"name": ["Zo\\0e", "cut \\ud83d"]})
+        >>> storable({"name": ["Zo\\0e", "cut \\ud83d"]})
         {'name': ['Zoe', 'cut �']}
     """
     if isinstance(value, str):
         return _HALF.sub("\ufffd", value.replace("\0", ""))
     if isinstance(value, Mapping):
-        return {mended(key): mended(each) for key, each in value.items()}
+        return {storable(key): storable(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [mended(each) for each in value]
+        return [storable(each) for each in value]
     return value
 
 
-def mended_json(text: str) -> str:
-    """A JSON text that holds none when it is read: their escapes are mended as `mended` does."""
+def storable_json(text: str) -> str:
+    """A JSON text that holds none when it is read: their escapes are storable as `storable` does."""
     if _STRANGE_ESCAPE.search(text) is None:
         return text
     return _ESCAPE.sub(lambda found: "\\ufffd" if found[1] else "" if found[2] else found[0], text)

@@ -14,7 +14,7 @@ from cyclopts import Parameter
 from journeys.cli.console import Stop, bar
 from journeys.engine.content import COMPILERS, Aborted, RenderError, Retry, TemplateError
 from journeys.engine.content.batch import LONGEST, answer, rendered
-from journeys.engine.content.files import context_of, services_of
+from journeys.engine.content.context_files import context_of, services_of
 
 
 def render(

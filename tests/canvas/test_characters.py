@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.canvas.characters import mended, mended_json, strange
+from journeys.canvas.characters import storable, storable_json, strange
 from journeys.canvas.loading import load
 from journeys.canvas.yaml_definitions import read_text
 
@@ -25,17 +25,17 @@ JSON = st.recursive(
 @given(JSON)
 def test_a_mended_value_has_no_such_character_and_a_sound_one_stays_as_it_is(value: Any) -> None:
     """V11"""
-    assert strange(mended(value)) == ""
-    assert strange(value) or mended(value) == value
-    json.dumps(mended(value), ensure_ascii=False).encode()
+    assert strange(storable(value)) == ""
+    assert strange(value) or storable(value) == value
+    json.dumps(storable(value), ensure_ascii=False).encode()
 
 
 @given(JSON, st.booleans())
 def test_a_mended_json_text_reads_as_the_mended_value(value: Any, escaped: bool) -> None:
     """V11: whatever is escaped before and after it."""
     written = json.dumps(value, ensure_ascii=escaped)
-    read = json.loads(mended_json(written))
-    assert mended(read) == mended(json.loads(written))
+    read = json.loads(storable_json(written))
+    assert storable(read) == storable(json.loads(written))
     assert not escaped or strange(read) == ""
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from journeys.engine.content.batch import LONGEST, answer
-from journeys.engine.content.files import context_of, services_of
+from journeys.engine.content.context_files import context_of, services_of
 
 
 async def said(line: Any, number: int = 1) -> dict[str, Any]:

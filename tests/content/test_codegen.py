@@ -20,8 +20,8 @@ from liquid.ast import Node
 
 from bench.liquid import OURS, mail
 from journeys.engine.content import Aborted, RenderError, Retry, TemplateError, Values, compile
-from journeys.engine.content.environment import DIALECT
-from journeys.engine.content.files import context_of, services_of
+from journeys.engine.content.context_files import context_of, services_of
+from journeys.engine.content.dialect import DIALECT
 from journeys.engine.content.limits import Limits
 from tests.content import readings
 
@@ -61,7 +61,7 @@ def readings_of(template: Any, world: dict[str, Any], limits: Limits) -> list[tu
     """What both readings of a template that asks nobody come to."""
     found = []
     for render in (template.render, template.render_by_tree):
-        values, services = replace(context_of(world), lots=Random(7).random), services_of(world)
+        values, services = replace(context_of(world), draw=Random(7).random), services_of(world)
         try:
             found.append(("text", render(values, services, limits=limits), dict(services.extras)))
         except FAILED as error:
@@ -73,7 +73,7 @@ async def readings_that_ask(template: Any, world: dict[str, Any], limits: Limits
     """What both readings of a template that asks somebody come to."""
     found = []
     for render in (template.render_async, template.render_by_tree_async):
-        values, services = replace(context_of(world), lots=Random(7).random), services_of(world)
+        values, services = replace(context_of(world), draw=Random(7).random), services_of(world)
         try:
             found.append(("text", await render(values, services, limits=limits), dict(services.extras)))
         except FAILED as error:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.engine.content import RenderError, TemplateError, Values, compile
-from journeys.engine.content.environment import DIALECT
+from journeys.engine.content.dialect import DIALECT
 from journeys.engine.content.filters import FILTERS
 
 NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)

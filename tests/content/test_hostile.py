@@ -22,11 +22,11 @@ from journeys.engine.content import (
     Services,
     TemplateError,
     compile,
-    context,
+    rendering,
 )
-from journeys.engine.content.cache import Cache
 from journeys.engine.content.limits import SOURCE, Limits
 from journeys.engine.content.render import parse
+from journeys.engine.content.size_limited_cache import Cache
 from tests.content.work import work
 
 UNHURRIED = Limits(seconds=1000)
@@ -99,7 +99,7 @@ def test_a_channel_may_allow_less_output() -> None:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """A clock of processor time that goes on a hundredth of a second each time it is looked at."""
     made = Clock()
-    monkeypatch.setattr(context, "thread_time", made)
+    monkeypatch.setattr(rendering, "thread_time", made)
     return made
 
 
@@ -167,7 +167,7 @@ def test_a_rendering_that_waits_is_not_charged_for_what_others_do_meanwhile(cloc
 
 
 def test_the_clock_of_production_is_that_of_the_processor() -> None:
-    assert context.thread_time is thread_time
+    assert rendering.thread_time is thread_time
 
 
 UNREAD = [

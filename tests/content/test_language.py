@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from journeys.engine.content import RenderError, TemplateError, Values, compile, compile_html, problems
-from journeys.engine.content.comments import without_comments
+from journeys.engine.content.html_comments import without_comments
 
 NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)
 VALUES = Values(
@@ -139,10 +139,10 @@ def test_values_that_do_not_go_together_cancel_the_message(source: str) -> None:
 def test_lots_are_between_0_and_1_or_whole_numbers_below_a_bound_and_come_from_the_message() -> None:
     """T4"""
     source = compile("{% random %} {% random 10 %} {% random ${n} %} {% random {{${n}}} %}")
-    first = source.render(Values(profile={"n": 3}, lots=random.Random(5).random)).split()
-    assert first == source.render(Values(profile={"n": 3}, lots=random.Random(5).random)).split()
+    first = source.render(Values(profile={"n": 3}, draw=random.Random(5).random)).split()
+    assert first == source.render(Values(profile={"n": 3}, draw=random.Random(5).random)).split()
     for seed in range(200):
-        real, *whole = source.render(Values(profile={"n": 3}, lots=random.Random(seed).random)).split()
+        real, *whole = source.render(Values(profile={"n": 3}, draw=random.Random(seed).random)).split()
         assert 0 <= float(real) < 1
         assert [int(each) < bound for each, bound in zip(whole, (10, 3, 3), strict=True)] == [True] * 3
     assert compile("{% random %}").render(Values()) != compile("{% random %}").render(Values())

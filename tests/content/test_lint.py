@@ -9,8 +9,8 @@ import pytest
 from journeys.canvas.problems import CODES
 from journeys.channels.base import kinds
 from journeys.engine.content import compile_html
+from journeys.engine.content.known_names import EMAIL, NAMESPACES, STANDARD
 from journeys.engine.content.lint import ANY, Setting, lint
-from journeys.engine.content.names import EMAIL, NAMESPACES, STANDARD
 from journeys.engine.workspaces.validate import validate
 
 EMAILS = Setting(

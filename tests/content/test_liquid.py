@@ -20,7 +20,7 @@ from journeys.engine.content import (
     problems,
     strip_for_text,
 )
-from journeys.engine.content.files import context_of
+from journeys.engine.content.context_files import context_of
 from journeys.engine.content.scanner import scan
 
 NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)

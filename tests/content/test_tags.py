@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from journeys.engine.content import Aborted, Call, RenderError, Reply, Retry, TemplateError, Values, compile
-from journeys.engine.content.files import FileServices, context_of, services_of
+from journeys.engine.content.context_files import FileServices, context_of, services_of
 
 WORLD: dict[str, Any] = {
     "now": "2026-12-07T09:05:03Z",
@@ -362,7 +362,7 @@ def test_the_values_that_tags_ask_for_are_known() -> None:
 def test_steps_know_each_tag_that_asks_others() -> None:
     """The language may not read Liquid, so it goes by their names: each tag that makes calls, and what else may."""
     from journeys.canvas.steps.asking import ASKING
-    from journeys.engine.content.environment import DIALECT
+    from journeys.engine.content.dialect import DIALECT
     from journeys.engine.content.tags.call import CallNode
 
     sources = {

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from journeys.engine.content import comments, expr, scanner
-from journeys.engine.content.tags import parts
+from journeys.engine.content import expression_tokens, html_comments, scanner
+from journeys.engine.content.tags import tag_words
 
 
 class Tally:
@@ -80,7 +80,7 @@ def work(do: Callable[[str], object], source: str, monkeypatch: pytest.MonkeyPat
 
     before = sys.gettrace()
     with monkeypatch.context() as patched:
-        for module in (scanner, expr, parts, comments):
+        for module in (scanner, expression_tokens, tag_words, html_comments):
             for name, value in vars(module).items():
                 if isinstance(value, re.Pattern):
                     patched.setattr(module, name, Pattern(value, tally))

@@ -18,7 +18,7 @@ ASKING: Final = re.compile(
 )
 """What stands in Liquid that asks others, or that may."""
 
-PATIENCE = timedelta(hours=72)
+LONGEST_WAIT = timedelta(hours=72)
 """How long an entry waits for others at the most. Long before, whoever asks them has given up (CXS-4)."""
 
 
@@ -33,7 +33,7 @@ class Asking(Step):
     def ask(self, here: Here) -> Outcome:
         """Wait for what the Liquid comes to; it is heard as `Answered`."""
         fetch = Fetch(step=self.id, key=here.key, at=here.now)
-        return Wait(plus(here.now, PATIENCE), phase="asked", doing=(fetch,))
+        return Wait(plus(here.now, LONGEST_WAIT), phase="asked", doing=(fetch,))
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:
         """Go on with what the Liquid came to."""
@@ -50,4 +50,4 @@ class Asking(Step):
 
     def longest(self) -> timedelta:
         """See base class."""
-        return PATIENCE if self.needs_network else timedelta(0)
+        return LONGEST_WAIT if self.needs_network else timedelta(0)

@@ -1,7 +1,6 @@
 """Content: the Liquid dialect, and what messages are made of."""
 
-from journeys.engine.content.comments import without_comments
-from journeys.engine.content.plain import strip_for_text
+from journeys.engine.content.html_comments import without_comments
 from journeys.engine.content.render import (
     COMPILERS,
     RenderError,
@@ -14,6 +13,7 @@ from journeys.engine.content.render import (
     render_value,
 )
 from journeys.engine.content.services import Aborted, Call, Reply, Retry, Services
+from journeys.engine.content.text_part import strip_for_text
 
 __all__ = [
     "COMPILERS",

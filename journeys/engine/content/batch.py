@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from journeys.engine.content.files import context_of, services_of
+from journeys.engine.content.context_files import context_of, services_of
 from journeys.engine.content.render import COMPILERS, RenderError, Template, TemplateError, Values
 from journeys.engine.content.services import Aborted, Retry, Services
 from journeys.engine.content.tags.promotion import code_of

@@ -9,14 +9,14 @@ from typing import Any, TextIO, cast
 from liquid import RenderContext
 from liquid.exceptions import LiquidError, LiquidInterrupt
 
-from journeys.engine.content.blocks import Blocks
 from journeys.engine.content.codegen import Function, function_of
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.content_blocks import Blocks
 from journeys.engine.content.failures import UNWORKABLE, failed
+from journeys.engine.content.known_names import BLOCKS
 from journeys.engine.content.limits import LIMITS, Limits
-from journeys.engine.content.names import BLOCKS
 from journeys.engine.content.output import Buffer, Parts
 from journeys.engine.content.parsed_template import Parsed
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.services import Services
 
 

@@ -38,9 +38,9 @@ from liquid.token import TOKEN_EOF, TOKEN_IDENTINDEX, TOKEN_IDENTSTRING, TOKEN_W
 
 from journeys.canvas.problems import meant
 from journeys.engine.content.compare import Comparison
-from journeys.engine.content.expr import NOW_ISO, Unbalanced, Unreadable
+from journeys.engine.content.expression_tokens import NOW_ISO, Unbalanced, Unreadable
 from journeys.engine.content.filters import takes
-from journeys.engine.content.filters.bounds import integer, leading
+from journeys.engine.content.filters.argument_limits import integer, leading
 
 COMPARISONS: dict[str, Any] = {
     "==": EqExpression, "!=": NeExpression, "<>": NeExpression, "<": LtExpression, ">": GtExpression,

@@ -9,12 +9,12 @@ import json
 from math import isfinite
 from typing import Any
 
-from journeys.canvas.characters import mended_json
+from journeys.canvas.characters import storable_json
 
 
 def data_of(written: str) -> Any:
     """The data that a JSON text says. Raises ValueError where it says none, RecursionError where it is too deep."""
-    return json.loads(mended_json(written), parse_float=_float, parse_constant=_refuse)
+    return json.loads(storable_json(written), parse_float=_float, parse_constant=_refuse)
 
 
 def _float(written: str) -> float | None:

@@ -17,14 +17,14 @@ from liquid.expression import Expression
 
 from journeys.canvas.problems import meant, nearest
 from journeys.engine.content.bound_template import Bound
-from journeys.engine.content.expr import ROOT
-from journeys.engine.content.mending import Mended, mended
-from journeys.engine.content.names import BLOCKS, EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
+from journeys.engine.content.error_recovery import Recovered, recovered
+from journeys.engine.content.expression_tokens import ROOT
+from journeys.engine.content.known_names import BLOCKS, EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
 from journeys.engine.content.render import DIALECTS, Template, TemplateError, compile, position, unread
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
 from journeys.engine.content.tags.connected import ConnectedNode
-from journeys.engine.content.tags.extras import ExtrasNode
+from journeys.engine.content.tags.message_extras import ExtrasNode
 from journeys.engine.content.tags.promotion import PromotionNode
 
 ANY = "any"
@@ -72,7 +72,7 @@ def _unread(
     source: str, setting: Setting, first: TemplateError, compiler: Callable[[str], Template]
 ) -> Iterator[Finding]:
     """What keeps a template from being read, and what else is wrong beside that."""
-    read = mended(source, DIALECTS[compiler]) if len(source) <= LONG else Mended()
+    read = recovered(source, DIALECTS[compiler]) if len(source) <= LONG else Recovered()
     errors = [unread(error, source) for error in read.errors] or [first]
     for error in errors:
         yield Finding("J302", error.line, error.column, error.message, error.hint)

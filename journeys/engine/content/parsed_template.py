@@ -9,7 +9,7 @@ from typing import cast
 from liquid import BoundTemplate, Node, RenderContext
 from liquid.static_analysis import TemplateAnalysis
 
-from journeys.engine.content.names import BLOCKS
+from journeys.engine.content.known_names import BLOCKS
 
 
 class Parsed(BoundTemplate):

@@ -12,19 +12,19 @@ from typing import Any, cast
 
 from liquid.exceptions import LiquidError
 
-from journeys.canvas.characters import mended
-from journeys.engine.content.blocks import LEVELS
+from journeys.canvas.characters import storable
 from journeys.engine.content.bound_template import Bound
-from journeys.engine.content.cache import Cache
 from journeys.engine.content.codegen import Function
-from journeys.engine.content.environment import DIALECT, HTML, Dialect
-from journeys.engine.content.expr import ROOT
+from journeys.engine.content.content_blocks import LEVELS
+from journeys.engine.content.dialect import DIALECT, HTML, Dialect
+from journeys.engine.content.expression_tokens import ROOT
 from journeys.engine.content.filters.dates import NOW
 from journeys.engine.content.limits import BRIEF, LIMITS, SOURCE, Limits
-from journeys.engine.content.patience import Patience
+from journeys.engine.content.offloading import Offload
 from journeys.engine.content.services import Services
+from journeys.engine.content.size_limited_cache import Cache
 from journeys.engine.content.tags.promotion import PromotionNode
-from journeys.engine.content.variables import LOTS
+from journeys.engine.content.variable_tags import DRAW
 
 
 class Recommendations(dict[str, Any]):
@@ -37,7 +37,7 @@ class Recommendations(dict[str, Any]):
 @dataclass(frozen=True, slots=True)
 class Values:
     """What a template may see: plain values only. `profile` is what bare `${x}` names; `now` the render clock (UTC);
-    `lots` draws a number in [0, 1) for each `random`."""
+    `draw` gives a number in [0, 1) for each `random`."""
 
     profile: Mapping[str, Any] = field(default_factory=dict)
     custom_attributes: Mapping[str, Any] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Values:
     canvas: Mapping[str, Any] = field(default_factory=dict)
     namespaces: Mapping[str, Any] = field(default_factory=dict)
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
-    lots: Callable[[], float] = SystemRandom().random
+    draw: Callable[[], float] = SystemRandom().random
 
     def globals(self) -> dict[str, Any]:
         """The values by the names that templates use (liquid.md section 2)."""
@@ -62,7 +62,7 @@ class Values:
             "campaign": self.campaign,
             "canvas": self.canvas,
             NOW: self.now,
-            LOTS: self.lots,
+            DRAW: self.draw,
         }
 
 
@@ -116,16 +116,16 @@ class Template:
     async def render_async(self, values: Values, services: Services, *, limits: Limits = LIMITS) -> str:
         """The text for these values, with what the services answer.
 
-        It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`patience.py`).
+        It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`offloading.py`).
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
-        given, patience = _begun(values, services)
+        given, offload = _begun(values, services)
         if any(each.calls for each in self.within(services.block)):
             services.values = values
             steps = partial(self._bound.text_async, given, services)
-            return await _settled(patience.text_of_steps(steps, limits), services)
+            return await _settled(offload.text_of_steps(steps, limits), services)
         try:
-            return await patience.text(partial(self._bound.text, given, services), limits)
+            return await offload.text(partial(self._bound.text, given, services), limits)
         except LiquidError as error:
             raise _render_error(error) from error
 
@@ -133,10 +133,10 @@ class Template:
         self, values: Values, services: Services, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree. Raises as `render_async`."""
-        given, patience = _begun(values, services)
+        given, offload = _begun(values, services)
         services.values = values
         steps = partial(self._bound.text_by_tree_async, given, services)
-        return await _settled(patience.text_of_steps(steps, limits), services)
+        return await _settled(offload.text_of_steps(steps, limits), services)
 
     @property
     def function(self) -> Function | None:
@@ -262,14 +262,14 @@ def render_value(source: str, values: Values, services: Services | None = None) 
 
     Raises as `compile` and `Template.render` do.
     """
-    return mended(compile(source).render(values, services, limits=BRIEF))
+    return storable(compile(source).render(values, services, limits=BRIEF))
 
 
-def _begun(values: Values, services: Services) -> tuple[dict[str, Any], Patience]:
+def _begun(values: Values, services: Services) -> tuple[dict[str, Any], Offload]:
     """What a rendering sees, and what is remembered from one try of it to the next."""
-    given, patience = values.globals(), Patience(values.lots, services)
-    given[LOTS] = patience.draw
-    return given, patience
+    given, offload = values.globals(), Offload(values.draw, services)
+    given[DRAW] = offload.draw
+    return given, offload
 
 
 async def _settled(text: Awaitable[str], services: Services) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from journeys.canvas.characters import mended, mended_json
+from journeys.canvas.characters import storable, storable_json
 from journeys.engine.content.json_text import data_of
 
 DEFAULT_REASON = "{% abort_message %} called"
@@ -73,7 +73,7 @@ class Reply:
     @cached_property
     def value(self) -> Any:
         """The data of a JSON reply, the text of any other; without characters that cannot be stored (V11)."""
-        return mended(self.text) if self.is_text else self._data
+        return storable(self.text) if self.is_text else self._data
 
     @cached_property
     def _data(self) -> Any:
@@ -82,7 +82,7 @@ class Reply:
         if self.kind == "text" or (not self.kind and not written.lstrip().startswith(("{", "["))):
             return self.text
         try:
-            return msgspec.json.decode(mended_json(written))
+            return msgspec.json.decode(storable_json(written))
         except msgspec.ValidationError:  # a number too large for any float
             return self._slowly(written)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):

@@ -33,7 +33,7 @@ from journeys.engine.core.machine import advance
 ROUNDING = timedelta(milliseconds=50)
 """A remainder below this counts as due: timers of the alarm are that coarse."""
 
-PATIENCE = timedelta(minutes=5)
+LATE_AFTER = timedelta(minutes=5)
 """An alarm that comes later than this takes the clock's time instead of its own, and says so."""
 
 
@@ -50,7 +50,7 @@ class Case:
     unheard: Sequence[Event]
     clock: datetime
     grace: timedelta = timedelta(0)
-    patience: timedelta = PATIENCE
+    late_after: timedelta = LATE_AFTER
     moved_on: bool = field(default=False)
 
     def alarm(self) -> datetime | None:
@@ -181,4 +181,4 @@ def _in_time(entry: Entry, at: datetime) -> bool:
 
 
 def _late(case: Case) -> bool:
-    return case.entry.wake_at is not None and case.clock - case.entry.wake_at > case.patience
+    return case.entry.wake_at is not None and case.clock - case.entry.wake_at > case.late_after

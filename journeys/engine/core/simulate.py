@@ -236,7 +236,7 @@ def run(
     clock = starts
     who = profile or Person(person, scenario.company)
     while True:
-        case = Case(plan, entry, unheard, clock=clock, patience=timedelta.max)
+        case = Case(plan, entry, unheard, clock=clock, late_after=timedelta.max)
         outcomes: dict[str, str] = {}
         for at, command in _play(case, scenario, profile):
             yield at, case.entry, command

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from journeys.canvas.characters import mended
+from journeys.canvas.characters import storable
 from journeys.engine.delivery.claim import LEASE, Claimed
 from journeys.engine.people.profiles import LOCK, shard_of
 from journeys.engine.ports import PendingAlarm
@@ -46,7 +46,7 @@ class Settlement:
 def extras(pairs: Mapping[str, str]) -> str:
     """What a template said by `message_extras`, as one JSON string: keys and values of 1,000 bytes in all (M3)."""
     left, kept = MOST_EXTRAS, {}
-    for key, value in mended(pairs).items():
+    for key, value in storable(pairs).items():
         name = key.encode()[:left].decode(errors="ignore")
         left -= len(name.encode())
         text = value.strip().encode()[:left].decode(errors="ignore")

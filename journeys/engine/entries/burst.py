@@ -25,13 +25,13 @@ from journeys.canvas.events_and_commands import (
     Occurrence,
 )
 from journeys.engine.clock import Clock
-from journeys.engine.core.drive import PATIENCE, Case
+from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.entries.transaction import EntryTransaction, LoadedEntry
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import Notifier
-from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.database import PASSING, Database, check_locked
 from journeys.engine.workspaces.published import Published
 
 log = logger(__name__)
@@ -40,7 +40,7 @@ GRACE = timedelta(seconds=1)
 """How long, in real time, the alarm of a listening step rings later than its deadline, for events on their way."""
 
 LOCK = """
-select 1 from people p
+select p.workspace, p.id as person from people p
 where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = any($1::uuid[]) and e.ended is null)
 order by p.workspace, p.id for no key update
 """
@@ -191,27 +191,36 @@ class Bursts:
 
     async def run(self, calls: Mapping[UUID, Call]) -> dict[UUID, Reply]:
         """The transaction: these alarms' open entries hear what they have not heard."""
-        alarms = list(calls)
-        async with self._db.transaction() as connection:
-            await connection.fetch(LOCK, alarms)
-            rows = await connection.fetch(
-                READ, alarms
-            )  # a second statement: the first one's snapshot is older than its locks
-            if not rows:
-                return {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
-            transaction = EntryTransaction(connection, max(call.now for call in calls.values()))
-            profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
-            loaded_entries = [
-                await self._load(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
-                for row in rows
-            ]
-            await transaction.drive(loaded_entries)
-            transaction.settle(loaded_entries)
-            await store_updates(connection, transaction.changed.values(), transaction.derived_events)
-            pending_alarms = {each.entry: each for each in await transaction.writes.write(connection)}
-        for channel in transaction.channels:
+
+        async def work(connection: Any) -> tuple[dict[UUID, Reply], set[str]]:
+            return await self._burst(connection, calls)
+
+        replies, channels = await self._db.anew(work)
+        for channel in channels:
             self._notifier.notify(channel)
+        return replies
+
+    async def _burst(self, connection: Any, calls: Mapping[UUID, Call]) -> tuple[dict[UUID, Reply], set[str]]:
+        """The replies, and the channels that have something new to deliver."""
+        alarms = list(calls)
         replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
+        locked = await connection.fetch(LOCK, alarms)
+        rows = await connection.fetch(
+            READ, alarms
+        )  # the snapshot of the first statement is older than its locks
+        check_locked(rows, locked)
+        if not rows:
+            return replies, set()
+        transaction = EntryTransaction(connection, max(call.now for call in calls.values()))
+        profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
+        loaded_entries = [
+            await self._load(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
+            for row in rows
+        ]
+        await transaction.drive(loaded_entries)
+        transaction.settle(loaded_entries)
+        await store_updates(connection, transaction.changed.values(), transaction.derived_events)
+        pending_alarms = {each.entry: each for each in await transaction.writes.write(connection)}
         for row, loaded in zip(rows, loaded_entries, strict=True):
             after = pending_alarms.get(loaded.id)
             turn = after.turn if after else row["turn"]
@@ -221,7 +230,7 @@ class Bursts:
             reply = replies[row["alarm"]]
             sooner = alarm_at if reply.alarm_at is None else min(alarm_at, reply.alarm_at)
             replies[row["alarm"]] = Reply(max(turn, reply.turn), sooner)
-        return replies
+        return replies, transaction.channels
 
     async def _load(self, row: Mapping[str, Any], profile: Profile, call: Call) -> LoadedEntry:
         publication = await self._published.of(row["workspace"])
@@ -233,7 +242,7 @@ class Bursts:
             unheard_of(row),
             clock=call.now,
             grace=self._clock.span(GRACE),
-            patience=self._clock.span(PATIENCE),
+            late_after=self._clock.span(LATE_AFTER),
         )
         return LoadedEntry(
             case, publication, profile, row["entry"], row["priority"], row["hops"], told_too=not stale

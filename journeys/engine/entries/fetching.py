@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from journeys.canvas.characters import mended
+from journeys.canvas.characters import storable
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.steps import Context, UserUpdate
@@ -178,7 +178,7 @@ class Writer:
             raise
         if self._watched.failed:
             raise CallFailed(self._watched.failed)
-        return mended(text)
+        return storable(text)
 
 
 async def fetched(step: Context, given: Values, writer: Writer) -> Found:

@@ -71,8 +71,11 @@ async def track(
         return Tracked(objects.taken, objects.errors, objects.warnings)
     publication = await published.of(workspace)
     others = await sharing(db.pool, workspace, objects.items)
-    async with db.transaction() as connection:
-        written = await write(connection, publication, published, clock, objects, others)
+
+    async def work(connection: Any) -> Written:
+        return await write(connection, publication, published, clock, objects, others)
+
+    written = await db.anew(work)
     alarm_sync.sync(written.routed.pending_alarms)
     for channel in written.routed.channels:
         notifier.notify(channel)

@@ -13,7 +13,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.intake.idempotency import Reply, amend, claim
 from journeys.engine.intake.shared_addresses import sharing
-from journeys.engine.intake.track import write
+from journeys.engine.intake.track import Written, write
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.logs import logger
 from journeys.engine.people.identity import Identifier
@@ -95,7 +95,8 @@ class Trigger:
         once = {wanted.who: wanted for wanted in recipients}
         objects = _attributes(recipients)
         others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
-        async with self.db.transaction() as connection:
+
+        async def work(connection: Any) -> Triggered | tuple[Written, Admission, list[Identifier]]:
             earlier = await claim(connection, reply)
             if earlier is not None:
                 return Triggered(earlier=earlier)
@@ -111,6 +112,12 @@ class Trigger:
                 for one in welcome
             ]
             admission = await admit(connection, publication, running, self.clock, entrants)
+            return written, admission, strangers
+
+        done = await self.db.anew(work)
+        if isinstance(done, Triggered):
+            return done
+        written, admission, strangers = done
         self.alarm_sync.sync(written.routed.pending_alarms)
         result = self._after(admission)
         result.unknown = strangers

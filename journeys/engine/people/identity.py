@@ -10,7 +10,8 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from journeys.engine.people.profiles import lock, shard_of
+from journeys.engine.people.profiles import shard_of
+from journeys.engine.store.database import Moved
 
 Sort = Literal["external_id", "user_alias", "braze_id", "anonymous_id", "email", "phone"]
 
@@ -100,7 +101,8 @@ async def resolve(
 
     Afterwards all of them are locked, ascending by id. Several writers that make the same person at once neither
     fail nor make two: rows are made in one order, before any lock is taken. `links` says of external ids which
-    anonymous person is the same: she becomes identified where the external id is new (IDN-12).
+    anonymous person is the same: they become identified where the external id is new (IDN-12). Raises `Moved` where
+    an identifier has come to name somebody else while their lock was waited for.
     """
     links = {one: other for one, other in (links or {}).items() if wanted.get(one)}
     wanted = {**dict.fromkeys(links.values(), True), **wanted}
@@ -117,10 +119,25 @@ async def resolve(
     if missing:
         made = await _make(connection, workspace, missing)
         found |= await find(connection, workspace, missing)
-    await lock(connection, workspace, set(found.values()))
+    await _lock(connection, workspace, found)
     if links and made:
         made = await _link(connection, workspace, links, found, made)
     return Resolved(found, frozenset(made))
+
+
+LOCK = """
+select p.id, p.external_id, p.anonymous_id, p.email, p.phone from people p
+where p.workspace = $1 and p.id = any($2::uuid[]) order by p.workspace, p.id for no key update
+"""
+
+
+async def _lock(connection: Any, workspace: int, found: Mapping[Identifier, UUID]) -> None:
+    """Lock the people who were found, and see that the identifiers still name them. An alias goes with its person."""
+    rows = {row["id"]: row for row in await connection.fetch(LOCK, workspace, list(set(found.values())))}
+    for one, person in found.items():
+        row = rows.get(person)
+        if row is None or (one.sort in row and row[one.sort] != one.value):
+            raise Moved
 
 
 async def _link(

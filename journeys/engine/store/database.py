@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import asyncpg
 import msgspec
@@ -13,7 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from journeys.canvas.characters import mended
+from journeys.canvas.characters import storable
 
 Connection = PoolConnectionProxy | asyncpg.Connection
 
@@ -39,8 +39,8 @@ def _jsonb(value: Any) -> bytes:
     try:
         raw = _encode(value)
     except UnicodeEncodeError:
-        return b"\x01" + _encode(mended(value))
-    return b"\x01" + (_encode(mended(value)) if b"\\u0000" in raw else raw)
+        return b"\x01" + _encode(storable(value))
+    return b"\x01" + (_encode(storable(value)) if b"\\u0000" in raw else raw)
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
@@ -66,6 +66,23 @@ PASSING = (
     asyncpg.InsufficientResourcesError,
 )
 """Faults of the database or the way to it, not of a person or a canvas: it is done again later."""
+
+
+ATTEMPTS = 10
+"""So often a transaction begins anew before it fails."""
+
+T = TypeVar("T")
+
+
+class Moved(Exception):
+    """A row belongs to a person whose lock is not held: it moved, or they went, while somebody waited for the lock."""
+
+
+def check_locked(rows: Iterable[Mapping[str, Any]], locked: Iterable[Mapping[str, Any]]) -> None:
+    """Raise `Moved` unless each row belongs to a person (`workspace`, `person`) of those that are locked."""
+    held = {(each["workspace"], each["person"]) for each in locked}
+    if any((row["workspace"], row["person"]) not in held for row in rows):
+        raise Moved
 
 
 class Database:
@@ -112,6 +129,20 @@ class Database:
         """A connection within a transaction: committed at the end of the block, rolled back on an exception."""
         async with self.pool.acquire() as connection, connection.transaction():
             yield connection
+
+    async def anew(self, work: Callable[[Any], Awaitable[T]]) -> T:
+        """Do the work in a transaction; from the beginning where a row has moved to a person who is not locked.
+
+        `work` takes the connection and changes nothing but the database. Raises `Moved` after ten attempts.
+        """
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                async with self.transaction() as connection:
+                    return await work(connection)
+            except Moved:
+                if attempt == ATTEMPTS:
+                    raise
+        raise AssertionError("the last attempt returns or raises")
 
     @cached_property
     def engine(self) -> AsyncEngine:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from journeys.canvas.characters import mended, strange
+from journeys.canvas.characters import storable, strange
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.plan import Plan
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
@@ -56,21 +56,21 @@ def values(
         campaign={"name": step or "", "dispatch_id": dispatch},
         canvas={"name": plan.canvas.name, "api_id": canvas_id, "variant_name": variant or ""},
         now=now,
-        lots=lots_of(dispatch) if dispatch else CHANCE,
+        draw=draw_of(dispatch) if dispatch else CHANCE,
     )
 
 
 CHANCE = SystemRandom().random
-"""Lots where nothing is sent."""
+"""Random numbers where nothing is sent."""
 
 
-def lots_of(dispatch: str) -> Callable[[], float]:
-    """The lots of a message, from its key: written anew, it says the same (T4)."""
+def draw_of(dispatch: str) -> Callable[[], float]:
+    """The random numbers of a message, from its key: rendered anew, it says the same (T4)."""
     made: list[Random] = []
 
     def draw() -> float:
         if not made:
-            made.append(Random(dispatch))  # noqa: S311 - lots, no secrets
+            made.append(Random(dispatch))  # noqa: S311 - no secrets
         return made[0].random()
 
     return draw
@@ -95,7 +95,7 @@ class Found:
         try:
             value = typed(kind, text)
         except ValueError as error:
-            self.missing[name] = mended(str(error))
+            self.missing[name] = storable(str(error))
             return
         if found := strange(value):
             self.missing[name] = f"it has the character {found}, which cannot be stored"

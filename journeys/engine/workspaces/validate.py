@@ -14,8 +14,8 @@ from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem, in_order, meant
 from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.content import Template, compile, compile_html
+from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.lint import ANY, Setting, lint
-from journeys.engine.content.names import UNSUBSCRIBE
 from journeys.engine.sources.catalogs.requests import value_faults
 
 ABSENT = ("J301", "J304", "J311")

@@ -121,8 +121,8 @@ async def test_wrong_rows_are_reported_with_line_and_reason_and_sink_no_other(sh
 async def test_the_report_can_be_mended_and_imported(sheet: Sheet) -> None:
     """CSV-7: it has the columns of the file, and two more that an import does not read."""
     await sheet.takes('external_id,email,note\nmel,not an address,"007"\n')
-    mended = sheet.report.read_text().replace("not an address", "mel@example.com")
-    result = await sheet.takes(mended)
+    storable = sheet.report.read_text().replace("not an address", "mel@example.com")
+    result = await sheet.takes(storable)
 
     assert (result.taken, result.refusals) == (1, 0)
     assert (await sheet.person())["email"] == "mel@example.com"

@@ -25,7 +25,7 @@ from liquid.expression import Expression
 from journeys.engine.content.codegen.writer import Writer
 from journeys.engine.content.compare import TESTS, Comparison
 from journeys.engine.content.grammar import Span
-from journeys.engine.content.names import BLOCKS
+from journeys.engine.content.known_names import BLOCKS
 
 NESTED = 40
 """Expressions within each other; what lies deeper is left to the tree."""

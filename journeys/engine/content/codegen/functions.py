@@ -17,12 +17,12 @@ from journeys.engine.content.codegen.calls import placed, true
 from journeys.engine.content.codegen.nodes import known, write
 from journeys.engine.content.codegen.writer import Writer
 from journeys.engine.content.compare import equal
-from journeys.engine.content.context import Rendering
 from journeys.engine.content.failures import UNWORKABLE, failed
 from journeys.engine.content.grammar import span
 from journeys.engine.content.lookup import step
 from journeys.engine.content.output import Output, Parts
 from journeys.engine.content.parsed_template import Parsed
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.services import Aborted
 from journeys.engine.content.stringify import stringify
 

@@ -19,12 +19,12 @@ from liquid.builtin.tags.if_tag import IfNode
 from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
-from journeys.engine.content import loops
-from journeys.engine.content.branches import Matches
+from journeys.engine.content import loop_tags
+from journeys.engine.content.branch_tags import Matches
 from journeys.engine.content.codegen.expressions import pure, value
 from journeys.engine.content.codegen.writer import DEPTH, Loop, Writer
 from journeys.engine.content.tags.abort import AbortNode
-from journeys.engine.content.variables import Printed
+from journeys.engine.content.variable_tags import Printed
 
 VALUES = 3
 """Values of one `when`; a `case` with more is left to the tree."""
@@ -157,8 +157,8 @@ def _for(writer: Writer, node: ForNode) -> None:
     over = node.expression
     if (
         writer.blocks >= DEPTH
-        or not isinstance(over, loops.Loop)
-        or type(over).evaluate is not loops.Loop.evaluate
+        or not isinstance(over, loop_tags.Loop)
+        or type(over).evaluate is not loop_tags.Loop.evaluate
     ):
         _itself(writer, node)
         return
@@ -214,7 +214,7 @@ def _shown(writer: Writer, loop: Loop, items: str, work: int, body: list[str]) -
     writer.line("finally: context.leave()")
 
 
-def _items(writer: Writer, loop: loops.Loop) -> tuple[str, str]:
+def _items(writer: Writer, loop: loop_tags.Loop) -> tuple[str, str]:
     """The names of what is gone through and of its length."""
     items, length = writer.fresh("i"), writer.fresh("n")
     over = value(writer, loop.iterable)

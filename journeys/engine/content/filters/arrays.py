@@ -7,7 +7,7 @@ from functools import cmp_to_key
 from typing import Any
 
 from journeys.engine.content.compare import equal, order, truthy
-from journeys.engine.content.filters.bounds import (
+from journeys.engine.content.filters.argument_limits import (
     WrongArgument,
     chosen,
     elements,

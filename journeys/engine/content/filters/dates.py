@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from liquid import RenderContext
 from liquid.filter import with_context
 
-from journeys.engine.content.filters.bounds import text
+from journeys.engine.content.filters.argument_limits import text
 from journeys.engine.content.filters.instants import named, read
 from journeys.engine.content.stringify import stringify
 

@@ -7,8 +7,8 @@ import binascii
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from journeys.canvas.characters import mended
-from journeys.engine.content.filters.bounds import WrongArgument, text
+from journeys.canvas.characters import storable
+from journeys.engine.content.filters.argument_limits import WrongArgument, text
 from journeys.engine.content.stringify import as_text
 
 
@@ -23,7 +23,7 @@ def base64_decode(value: Any) -> str:
         decoded = base64.b64decode(as_text(value).encode(), validate=True).decode()
     except (binascii.Error, UnicodeDecodeError) as error:
         raise WrongArgument("base64_decode takes text that is encoded in base 64") from error
-    return mended(decoded)
+    return storable(decoded)
 
 
 def url_encode(value: Any) -> str | None:

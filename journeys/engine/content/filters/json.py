@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from journeys.engine.content.filters.bounds import text
+from journeys.engine.content.filters.argument_limits import text
 from journeys.engine.content.json_text import data_of
 from journeys.engine.content.lookup import step
 from journeys.engine.content.stringify import as_text, compact, stringify

@@ -5,7 +5,7 @@ from __future__ import annotations
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-from journeys.engine.content.filters.bounds import WrongArgument, kept, number, whole
+from journeys.engine.content.filters.argument_limits import WrongArgument, kept, number, whole
 from journeys.engine.content.stringify import stringify
 
 _DECIMALS = Context(prec=400, Emax=2000, Emin=-2000)

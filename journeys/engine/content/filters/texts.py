@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from journeys.engine.content.filters.bounds import integer, room, text
+from journeys.engine.content.filters.argument_limits import integer, room, text
 from journeys.engine.content.stringify import as_text
 
 SPACE = "\0\t\n\v\f\r "

@@ -7,9 +7,9 @@ from typing import TextIO
 from liquid import Node, RenderContext, Tag, Token, TokenStream
 from liquid.exceptions import LiquidSyntaxError
 
-from journeys.engine.content.expr import CURLY
+from journeys.engine.content.expression_tokens import CURLY
 from journeys.engine.content.services import DEFAULT_REASON, Aborted
-from journeys.engine.content.tags.parts import opened
+from journeys.engine.content.tags.tag_words import opened
 
 
 class AbortNode(Node):

@@ -8,7 +8,7 @@ from typing import TextIO, cast
 from liquid import Node, RenderContext, Token
 from liquid.exceptions import LiquidError
 
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.rendering import Rendering
 
 AGAIN = "again"
 """Set in a rendering's notes while a reply or a cell is rendered: no calls are made within (`:rerender`, K4)."""

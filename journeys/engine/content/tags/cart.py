@@ -10,10 +10,10 @@ from liquid.ast import BlockNode
 from liquid.builtin.expressions import Identifier
 from liquid.exceptions import LiquidSyntaxError
 
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.services import Aborted
 from journeys.engine.content.tags.call import CallNode
-from journeys.engine.content.tags.parts import filled_async, opened, value, words
+from journeys.engine.content.tags.tag_words import filled_async, opened, value, words
 
 CART = "shopping_cart"
 OPTION = ":abort_if_not_abandoned"

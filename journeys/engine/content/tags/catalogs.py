@@ -11,10 +11,10 @@ from liquid.ast import BlockNode
 from liquid.builtin.expressions import Identifier
 from liquid.exceptions import LiquidSyntaxError
 
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.tags.call import CallNode
-from journeys.engine.content.tags.parts import Word, filled_async, opened, value, words
 from journeys.engine.content.tags.rerender import rerendered
+from journeys.engine.content.tags.tag_words import Word, filled_async, opened, value, words
 
 ITEMS = "items"
 MOST = 50

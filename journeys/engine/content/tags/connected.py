@@ -11,12 +11,12 @@ from liquid.builtin.expressions import Identifier
 from liquid.exceptions import LiquidSyntaxError
 
 from journeys.canvas.problems import meant
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.services import Retry
 from journeys.engine.content.tags.call import CallNode
-from journeys.engine.content.tags.parts import Word, opened, text, words
 from journeys.engine.content.tags.request import Body, Headers, Request
 from journeys.engine.content.tags.rerender import rerendered
+from journeys.engine.content.tags.tag_words import Word, opened, text, words
 
 DEFAULT = "connected"
 STATUS = "__http_status_code__"

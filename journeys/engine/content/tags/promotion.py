@@ -7,9 +7,9 @@ from typing import TextIO, cast
 from liquid import Node, RenderContext, Tag, Token, TokenStream
 from liquid.exceptions import LiquidSyntaxError
 
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.services import Aborted, Services
-from journeys.engine.content.tags.parts import opened, quoted
+from journeys.engine.content.tags.tag_words import opened, quoted
 
 
 def code_of(snippet: str, services: Services) -> str:

@@ -15,7 +15,7 @@ from liquid.exceptions import LiquidError, LiquidSyntaxError
 from journeys.canvas.characters import header_fault
 from journeys.engine.content.services import Call
 from journeys.engine.content.stringify import stringify
-from journeys.engine.content.tags.parts import Word, filled_async, pieces, text
+from journeys.engine.content.tags.tag_words import Word, filled_async, pieces, text
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"

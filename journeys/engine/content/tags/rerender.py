@@ -8,8 +8,8 @@ from liquid import Token
 from liquid.exceptions import LiquidError
 
 from journeys.canvas.frozen_model import is_liquid
-from journeys.engine.content.context import Rendering
 from journeys.engine.content.limits import Exceeded
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.tags.call import AGAIN
 
 

@@ -16,9 +16,9 @@ from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
 from journeys.engine.content import limits
+from journeys.engine.content.known_names import BLOCKS
 from journeys.engine.content.limits import Exceeded, Limits, TimedOut
 from journeys.engine.content.lookup import Asked, step
-from journeys.engine.content.names import BLOCKS
 from journeys.engine.content.output import Captured, Parts
 from journeys.engine.content.services import Services
 

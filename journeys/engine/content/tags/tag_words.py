@@ -12,7 +12,7 @@ from liquid.exceptions import LiquidSyntaxError
 from liquid.parser import get_parser
 from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
-from journeys.engine.content.expr import Stream
+from journeys.engine.content.expression_tokens import Stream
 from journeys.engine.content.scanner import scan
 
 _MARKS = re.compile(r"[{}]|\s+")

@@ -19,8 +19,8 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_EOF, TOKEN_TAG, TOKEN_WORD
 
 from journeys.canvas.problems import meant
-from journeys.engine.content.expr import Unreadable
-from journeys.engine.content.filters.bounds import integer, leading
+from journeys.engine.content.expression_tokens import Unreadable
+from journeys.engine.content.filters.argument_limits import integer, leading
 from journeys.engine.content.grammar import closed, primitive
 from journeys.engine.content.limits import short
 

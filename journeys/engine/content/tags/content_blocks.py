@@ -9,8 +9,8 @@ from liquid.builtin.expressions import FilteredExpression, Path
 from liquid.builtin.output import OutputNode
 from liquid.expression import Expression
 
-from journeys.engine.content.blocks import entered
-from journeys.engine.content.names import BLOCKS
+from journeys.engine.content.content_blocks import entered
+from journeys.engine.content.known_names import BLOCKS
 
 
 class BlockOutput(OutputNode):

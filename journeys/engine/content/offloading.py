@@ -31,13 +31,13 @@ Steps = Coroutine[Callable[[], Awaitable[Any]], Any, str]
 """A rendering that yields what it asks, is sent the answers, and ends with its text."""
 
 
-class Patience:
+class Offload:
     """The tries of one rendering: what was drawn and answered in the first is remembered for the second."""
 
-    __slots__ = ("_answers", "_drawn", "_extras", "_lots", "_place", "_services")
+    __slots__ = ("_answers", "_drawn", "_extras", "_place", "_services", "_source")
 
-    def __init__(self, lots: Callable[[], float], services: Services) -> None:
-        self._lots = lots
+    def __init__(self, source: Callable[[], float], services: Services) -> None:
+        self._source = source
         self._services = services
         self._extras = dict(services.extras)
         self._drawn: list[float] = []
@@ -47,7 +47,7 @@ class Patience:
     def draw(self) -> float:
         """A lot: the one of the first try, where that drew it."""
         if self._place == len(self._drawn):
-            self._drawn.append(self._lots())
+            self._drawn.append(self._source())
         self._place += 1
         return self._drawn[self._place - 1]
 

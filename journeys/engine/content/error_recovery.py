@@ -15,8 +15,8 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
 from journeys.engine.content.bound_template import Bound
-from journeys.engine.content.environment import Dialect
-from journeys.engine.content.expr import Stream, Unbalanced
+from journeys.engine.content.dialect import Dialect
+from journeys.engine.content.expression_tokens import Stream, Unbalanced
 from journeys.engine.content.limits import TAGS
 
 MOST = 20
@@ -35,7 +35,7 @@ _LINE = re.compile(r"(\s*\w+)(.*)")
 
 
 @dataclass
-class Mended:
+class Recovered:
     """What was found in a template: its errors, and the rest; None where nothing can be said of that.
 
     `words` are those of what was left out: names that may be set there.
@@ -46,9 +46,9 @@ class Mended:
     words: set[str] = field(default_factory=set)
 
 
-def mended(source: str, dialect: Dialect) -> Mended:
+def recovered(source: str, dialect: Dialect) -> Recovered:
     """The errors of a template, `MOST` at most, and what stands beside them."""
-    found = Mended()
+    found = Recovered()
     tokens = _scanned(source, dialect, found)
     unbalanced = bool(found.errors)
     for _ in range(2 * MOST):
@@ -76,7 +76,7 @@ def _follows(error: LiquidSyntaxError) -> bool:
     return isinstance(error, Unbalanced) and (error.known or name.startswith("end"))
 
 
-def _scanned(source: str, dialect: Dialect, found: Mended) -> list[Token]:
+def _scanned(source: str, dialect: Dialect, found: Recovered) -> list[Token]:
     """The tokens of what can be scanned."""
     tokens: list[Token] = []
     while len(found.errors) < MOST:

@@ -24,15 +24,15 @@ from liquid.expression import Expression
 from liquid.parser import get_parser
 from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
-from journeys.engine.content.expr import Stream, Unreadable
-from journeys.engine.content.filters.bounds import WrongArgument, integer
+from journeys.engine.content.expression_tokens import Stream, Unreadable
+from journeys.engine.content.filters.argument_limits import WrongArgument, integer
 from journeys.engine.content.grammar import closed, end, filtered, identifier, primitive
 from journeys.engine.content.scanner import RAW
 from journeys.engine.content.stringify import stringify
-from journeys.engine.content.tags.blocks import BlockOutput, block_of
+from journeys.engine.content.tags.content_blocks import BlockOutput, block_of
 
-LOTS = "@lots"
-"""Under this name, which no template can write, lies what draws the lots of a message."""
+DRAW = "@draw"
+"""Under this name lies what draws the random numbers of a message."""
 
 
 class Printed(OutputNode):
@@ -256,8 +256,8 @@ class RandomNode(Node):
 
 
 def drawn(context: RenderContext, bound: object) -> float | int:
-    """The next lot of the message."""
-    lot: float = context.globals[LOTS]()  # type: ignore[operator]
+    """The next random number of the message."""
+    lot: float = context.globals[DRAW]()  # type: ignore[operator]
     if bound is None:
         return lot
     most = integer(bound)

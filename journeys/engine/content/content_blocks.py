@@ -10,9 +10,9 @@ from typing import cast
 from liquid import BoundTemplate, Environment, RenderContext, Token
 from liquid.exceptions import LiquidError
 
-from journeys.engine.content.context import Rendering
 from journeys.engine.content.limits import Exceeded
 from journeys.engine.content.lookup import Asked
+from journeys.engine.content.rendering import Rendering
 
 LEVELS = 2
 """A block within a block works, one within that is left out silently (B2)."""

@@ -16,7 +16,7 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG
 
 from journeys.engine.content.compare import equal
-from journeys.engine.content.expr import Unreadable
+from journeys.engine.content.expression_tokens import Unreadable
 from journeys.engine.content.grammar import closed, condition, end, operand, primitive
 
 

@@ -19,11 +19,11 @@ from journeys.engine.content import (
     Retry,
     Services,
     compile,
-    context,
-    patience,
+    offloading,
+    rendering,
 )
 from journeys.engine.content.limits import Limits
-from journeys.engine.content.patience import PORTION, SLICE, THREADS
+from journeys.engine.content.offloading import PORTION, SLICE, THREADS
 
 LOOPS = "{% for x in (1..300) %}{% endfor %}"
 """Longer than a slice, where each look at the clock is as long as half of one."""
@@ -43,7 +43,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     made = Clock()
-    monkeypatch.setattr(context, "thread_time", made)
+    monkeypatch.setattr(rendering, "thread_time", made)
     return made
 
 
@@ -86,7 +86,7 @@ ASKING = (
 def at_once(source: str) -> tuple[str, dict[str, str]]:
     """What a template comes to where all of it is done on the event loop."""
     services = Answers()
-    values = replace(VALUES, lots=Lots())
+    values = replace(VALUES, draw=Lots())
     text = asyncio.run(compile(source).render_async(values, services, limits=Limits(seconds=1000)))
     return text, services.extras
 
@@ -96,9 +96,9 @@ def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
     source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wanted = at_once(source)
-    monkeypatch.setattr(context, "thread_time", Clock())
+    monkeypatch.setattr(rendering, "thread_time", Clock())
     services, lots = Answers(), Lots()
-    text = asyncio.run(compile(source).render_async(replace(VALUES, lots=lots), services))
+    text = asyncio.run(compile(source).render_async(replace(VALUES, draw=lots), services))
 
     assert (text, services.extras) == wanted
     assert len(lots.threads) == 2, "what was drawn the first time is not drawn again"
@@ -111,11 +111,11 @@ def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
 ])  # fmt: skip
 def test_a_filter_is_given_much_in_a_thread_only(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing interrupts a filter, so the event loop would stand still until it is done."""
-    monkeypatch.setattr(patience, "SLICE", 0.9)  # its size alone decides, on the slowest machine too
+    monkeypatch.setattr(offloading, "SLICE", 0.9)  # its size alone decides, on the slowest machine too
     for size, thread in ((PORTION, "MainThread"), (PORTION + 1, "rendering")):
         given, lots = {"many": ["a"] * size, "long": "<" * size}, Lots()
         asyncio.run(
-            compile(source).render_async(replace(VALUES, custom_attributes=given, lots=lots), Services())
+            compile(source).render_async(replace(VALUES, custom_attributes=given, draw=lots), Services())
         )
         assert [each.split("_")[0] for each in lots.threads] == [thread]
 

@@ -8,9 +8,9 @@ from typing import TextIO, cast
 from liquid import Node, RenderContext, Tag, Token, TokenStream
 from liquid.ast import BlockNode
 
-from journeys.engine.content.context import Rendering
+from journeys.engine.content.rendering import Rendering
 from journeys.engine.content.services import Services
-from journeys.engine.content.tags.parts import filled, filled_async, opened, text, words
+from journeys.engine.content.tags.tag_words import filled, filled_async, opened, text, words
 
 MOST = 1000
 """Bytes that all keys and values of a message may come to (M3)."""

@@ -12,11 +12,11 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_TAG
 
 from journeys.canvas.problems import meant
-from journeys.engine.content import branches, loops, variables
+from journeys.engine.content import branch_tags, loop_tags, variable_tags
 from journeys.engine.content.bound_template import Bound
-from journeys.engine.content.comments import scan_html
-from journeys.engine.content.expr import Stream, Unbalanced
+from journeys.engine.content.expression_tokens import Stream, Unbalanced
 from journeys.engine.content.filters import FILTERS
+from journeys.engine.content.html_comments import scan_html
 from journeys.engine.content.limits import NESTING, bounded
 from journeys.engine.content.scanner import scan
 from journeys.engine.content.tags import TAGS
@@ -55,10 +55,10 @@ class UnknownTag(Illegal):
 
 
 STOCK: tuple[type[Tag], ...] = (
-    UnknownTag, variables.OurLiteral, variables.OurOutput, variables.OurEchoTag, variables.OurAssignTag, variables.OurCaptureTag,
-    variables.OurCycleTag, variables.OurIncrementTag, variables.OurDecrementTag, variables.OurLiquidTag,
-    variables.RandomTag, branches.OurIfTag, branches.OurUnlessTag, branches.OurCaseTag, loops.OurForTag,
-    loops.OurBreakTag, loops.OurContinueTag, loops.OurTablerowTag,
+    UnknownTag, variable_tags.OurLiteral, variable_tags.OurOutput, variable_tags.OurEchoTag, variable_tags.OurAssignTag, variable_tags.OurCaptureTag,
+    variable_tags.OurCycleTag, variable_tags.OurIncrementTag, variable_tags.OurDecrementTag, variable_tags.OurLiquidTag,
+    variable_tags.RandomTag, branch_tags.OurIfTag, branch_tags.OurUnlessTag, branch_tags.OurCaseTag, loop_tags.OurForTag,
+    loop_tags.OurBreakTag, loop_tags.OurContinueTag, loop_tags.OurTablerowTag,
 )  # fmt: skip
 """Tags that Shopify's Liquid has too, with Ruby's ways."""
 
