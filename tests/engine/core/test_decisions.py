@@ -1,0 +1,282 @@
+"""Gates, routing and limits as pure functions: who gets in, who hears an event, what may leave."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from journeys.canvas.canvas import Conversion
+from journeys.canvas.events_and_commands import Entry, Occurrence
+from journeys.canvas.plan import Plan, compile
+from journeys.canvas.steps import Message
+from journeys.engine.audience.match import Person
+from journeys.engine.core import limits
+from journeys.engine.core.gates import Candidate, opening, refusal
+from journeys.engine.core.routing import Hears, OpenEntry, Window, brings_in, credited, decide
+from journeys.engine.core.simulate import Scenario, run, simulate
+from tests.stage import EMAIL, canvas, definitions_of
+
+NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+PARIS = ZoneInfo("Europe/Paris")
+MAIL = "  - {type: message, id: hello, channel: email, template: hello, only_when: {attribute: vip, equals: true}}"
+WAIT = """
+  - {type: action_paths, id: watch, within: 1 day, paths: [{name: p, triggers: [{event: ping}, {event: pong}]}]}
+"""
+
+
+def plan_of(steps: str, **given: str) -> Plan:
+    return compile(definitions_of(canvas(steps, **given) + EMAIL).canvases["story"].value)
+
+
+def person(*events: Occurrence, consents: dict[str, str] | None = None, **attributes: Any) -> Person:
+    past: dict[tuple[str, str], list[Occurrence]] = {}
+    for event in events:
+        past.setdefault((event.kind, event.name), []).append(event)
+    return Person("mel", custom=attributes, history=past, consents=consents or {})
+
+
+def event(name: str, no: int = 7, at: datetime = NOW, **properties: Any) -> Occurrence:
+    return Occurrence(no=no, kind="event", name=name, at=at, properties=properties)
+
+
+# Gates -----------------------------------------------------------------------------------------------------------
+
+DAYS = "{event: ping, starts: 2026-12-07T10:00:00, ends: 2026-12-08T10:00:00+00:00}"
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"),
+    [
+        (NOW - SECOND, "entry_window"),
+        (NOW, None),
+        (NOW + timedelta(hours=25) - SECOND, None),
+        (NOW + timedelta(hours=25), "entry_window"),
+    ],
+)
+def test_the_entry_window_takes_its_first_instant_and_not_its_last_in_company_time(
+    at: datetime, reason: str | None
+) -> None:
+    """ENT-12: ten o'clock in Paris is nine in UTC; with an offset it is what the offset says."""
+    door = opening(plan_of(MAIL, schedule=DAYS), PARIS)
+
+    assert refusal(door, Candidate(person=person(), at=at)) == reason
+
+
+def test_what_happened_before_the_first_publication_brings_nobody_in() -> None:
+    """ENT-17: an event does not; a call that names a person has no instant but its own."""
+    door = opening(plan_of(MAIL, schedule="{event: ping}"), PARIS, since=NOW)
+
+    assert refusal(door, Candidate(person=person(), at=NOW - SECOND, event=7)) == "before_launch"
+    assert refusal(door, Candidate(person=person(), at=NOW, event=7)) is None
+    assert refusal(door, Candidate(person=person(), at=NOW - SECOND)) is None
+
+
+@pytest.mark.parametrize(
+    ("reentry", "after", "reason"),
+    [
+        ("", timedelta(days=900), "already_entered"),
+        ("reentry: {after: 2 days}", timedelta(days=2) - SECOND, "reentry_window"),
+        ("reentry: {after: 2 days}", timedelta(days=2), None),
+        ("reentry: {after: 0 days}", SECOND / 2, "reentry_window"),
+        ("reentry: {after: 0 days}", SECOND, None),
+    ],
+)
+def test_who_was_in_comes_again_only_after_the_window(
+    reentry: str, after: timedelta, reason: str | None
+) -> None:
+    """CTL-1, CTL-2, CTL-3, ENT-18."""
+    door = opening(plan_of(MAIL, more=reentry), PARIS)
+
+    assert refusal(door, Candidate(person=person(), at=NOW + after, last=NOW)) == reason
+
+
+def test_the_audience_does_not_count_the_event_that_brings_the_person() -> None:
+    """ENT-16."""
+    door = opening(plan_of(MAIL, more="audience: {event: ping}"), PARIS)
+    once, twice = person(event("ping")), person(event("ping", 3), event("ping"))
+
+    assert refusal(door, Candidate(person=once, at=NOW, event=7)) == "audience"
+    assert refusal(door, Candidate(person=twice, at=NOW, event=7)) is None
+    assert refusal(door, Candidate(person=once, at=NOW)) is None
+
+
+def test_a_canvas_that_is_not_active_lets_nobody_in_whatever_else_keeps_them_out() -> None:
+    door = opening(plan_of(MAIL, more="audience: {event: ping}"), PARIS, active=False)
+
+    assert refusal(door, Candidate(person=person(), at=NOW, last=NOW)) == "not_active"
+
+
+# Routing ---------------------------------------------------------------------------------------------------------
+
+
+def waiting(plan: Plan, identity: str = "e", **more: Any) -> OpenEntry:
+    entry = Entry(
+        id=identity, canvas="story", person="mel", moved=NOW, entered=NOW, variant="all", step="watch", begun=NOW,
+        wake_at=NOW + timedelta(days=1), phase="watching", **more,
+    )  # fmt: skip
+    return OpenEntry(plan, entry)
+
+
+def test_an_entry_that_waits_hears_what_its_step_listens_to_within_the_window() -> None:
+    """ACT-11: by the label of the first trigger that it meets."""
+    plan = plan_of(WAIT)
+
+    for at, heard in ((NOW - SECOND, False), (NOW, True), (NOW + timedelta(days=1), False)):
+        [after], decided = decide([waiting(plan)], event("pong", at=at), person())
+        assert after == waiting(plan)
+        assert decided == ([Hears("e", "watch", "p")] if heard else [])
+    assert decide([waiting(plan)], event("other"), person())[1] == []
+
+
+def test_an_exit_comes_before_a_wait_and_only_after_the_entry() -> None:
+    """EXT-4."""
+    plan = plan_of(WAIT, more="exits: [{event: ping}]")
+
+    [after], decided = decide([waiting(plan)], event("ping"), person())
+    assert (after.leaves, after.gone, after.entry.ended) == ("exit_event", True, "exit_event")
+    assert [[note.fact for note in one.notes] for one in decided if not isinstance(one, Hears)] == [["ended"]]
+    assert decide([after], event("pong"), person()) == ([after], [])
+    early = event("ping", at=NOW - SECOND)
+    assert decide([waiting(plan)], early, person()) == ([waiting(plan)], [])
+
+
+def test_who_leaves_at_the_end_of_the_step_still_hears_and_can_leave_at_once() -> None:
+    """X1."""
+    plan = plan_of(WAIT, more="exits: [{event: bye, release: end_of_step}, {event: stop}]")
+
+    [leaving], _ = decide([waiting(plan)], event("bye"), person())
+    assert (leaving.leaves, leaving.gone, leaving.entry.leaving) == ("exit_event", False, "exit_event")
+    assert decide([leaving], event("ping"), person())[1] == [Hears("e", "watch", "p")]
+    assert decide([leaving], event("bye"), person()) == ([leaving], [])
+    [gone], _ = decide([leaving], event("stop"), person())
+    assert gone.gone
+
+
+def test_of_entries_of_one_canvas_at_one_step_the_first_hears_and_the_others_leave_at_once() -> None:
+    """ACT-9, ACT-10: one that was to leave at the end of its step too."""
+    plan = plan_of(WAIT, more="exits: [{event: bye, release: end_of_step}]")
+    [leaving], _ = decide([waiting(plan, "c")], event("bye"), person())
+
+    after, decided = decide([waiting(plan, "a"), waiting(plan, "b"), leaving], event("ping"), person())
+
+    assert [one.leaves for one in after] == [None, "deduplicated", "deduplicated"]
+    assert [one.gone for one in after] == [False, True, True]
+    assert decided[0] == Hears("a", "watch", "p")
+
+
+def test_a_completed_entry_loses_its_unsent_messages_by_an_exit_and_hears_nothing() -> None:
+    """What the messages carry is what the exit's filter sees."""
+    plan = plan_of(WAIT, more="exits: [{event: stop, where: [{property: id, equals: {context: id}}]}]")
+    done = replace(waiting(plan), unsent=[{"id": 1}, {"id": 2}])
+
+    assert decide([done], event("ping"), person()) == ([done], [])
+    assert decide([done], event("stop", id=3), person()) == ([done], [])
+    [after], [left] = decide([done], event("stop", id=2), person())
+    assert (after.gone, after.entry, left.entry) == (True, done.entry, "e")
+
+
+def test_a_conversion_is_credited_once_to_the_latest_window_that_is_open() -> None:
+    """X7, X8, CNV-7."""
+    bought = Conversion.model_validate({"name": "bought", "event": "order", "within": "1 day"})
+    day = timedelta(days=1)
+    late = Window("late", "story", bought, NOW, NOW + day)
+    early = Window("early", "story", bought, NOW - day, NOW + day)
+    other = Window("other", "else", bought, NOW - day, NOW + day)
+
+    assert credited([late, early, other], event("order"), person()) == [late, other]
+    assert credited([replace(late, credited=True), early], event("order"), person()) == []
+    assert credited([late, early], event("order", at=NOW - SECOND), person()) == [early]
+    assert credited([late], event("order", at=NOW + day), person()) == []
+    assert credited([late], event("ping"), person()) == []
+
+
+def test_an_occurrence_brings_people_into_the_canvas_whose_trigger_it_meets() -> None:
+    plan = plan_of(MAIL, schedule="{event: ping, where: [{property: n, more_than: 2}]}")
+
+    assert brings_in(plan, event("ping", n=3), person())
+    assert not brings_in(plan, event("ping", n=2), person())
+    assert not brings_in(plan_of(MAIL), event("ping", n=3), person())
+
+
+# Limits ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("wanted", "state", "leaves"),
+    [
+        ("subscribed", None, True),
+        ("subscribed", "subscribed", True),
+        ("subscribed", "opted_in", True),
+        ("subscribed", "unsubscribed", False),
+        ("opted_in", None, False),
+        ("opted_in", "subscribed", False),
+        ("opted_in", "opted_in", True),
+        ("all", "unsubscribed", True),
+    ],
+)
+def test_consent_is_what_the_canvas_asks_for(wanted: str, state: str | None, leaves: bool) -> None:
+    """SUB-1: who said nothing is subscribed; what is said of another channel does not count."""
+    plan = plan_of(MAIL, more=f"send: {{subscription: {wanted}}}")
+    consents = {"sms": "unsubscribed"} | ({"email": state} if state else {})
+    found = limits.refusal(plan, mail_of(plan), person(consents=consents, vip=True), NOW)
+
+    assert found == (None if leaves else limits.Refusal("unreachable", f"not_{wanted}"))
+
+
+def mail_of(plan: Plan) -> Message:
+    step = plan.steps["hello"]
+    assert isinstance(step, Message)
+    return step
+
+
+def test_what_keeps_a_message_back_is_told_in_its_order() -> None:
+    """VAL-1, MSG-1: stopped, without an address, without consent, not for this person."""
+    plan = plan_of(MAIL)
+    step, nobody = mail_of(plan), person(consents={"email": "unsubscribed"})
+
+    def told(who: Person, **more: bool) -> str:
+        found = limits.refusal(plan, step, who, NOW, **more)
+        return found.reason if found else ""
+
+    assert told(nobody, active=False, reachable=False) == "canvas_stopped"
+    assert told(nobody, reachable=False) == "no_address"
+    assert told(nobody) == "not_subscribed"
+    assert told(person()) == "only_when"
+    assert told(person(vip=True)) == ""
+
+
+# The simulator ---------------------------------------------------------------------------------------------------
+
+
+def test_the_simulator_counts_whom_the_gates_refuse_and_which_messages_do_not_leave() -> None:
+    plan = plan_of(MAIL, more="audience: {attribute: size, more_than: 38}")
+    people = [
+        replace(person(**given), id=name, consents=consents)
+        for name, given, consents in (
+            ("small", {"size": 36, "vip": True}, {}),
+            ("plain", {"size": 40}, {}),
+            ("silent", {"size": 40, "vip": True}, {"email": "unsubscribed"}),
+            ("vip", {"size": 40, "vip": True}, {}),
+        )
+    ]
+
+    report = simulate(plan, people, starts=NOW)
+
+    assert dict(report.refused) == {"audience": 1}
+    assert dict(report.unsent) == {("hello", "only_when"): 1, ("hello", "not_subscribed"): 1}
+    assert report.ended["completed"] == 3
+
+
+def test_an_entry_that_a_message_holds_hears_in_the_simulator_why_it_does_not_leave() -> None:
+    held = MAIL.replace("only_when", "on_fail: exit, only_when")
+    lines = list(run(plan_of(held), "mel", NOW, Scenario(), profile=person()))
+
+    said = [(command.fact, command.data.get("reason")) for _, _, command in lines if hasattr(command, "fact")]
+    assert ("invalid", "only_when") in said
+    assert said[-1][0] == "ended"
+    assert said[-1][1] != "completed"

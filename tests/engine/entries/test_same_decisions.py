@@ -1,0 +1,68 @@
+"""Store and simulator ask the same functions: the same people are refused, the same messages do not leave."""
+
+from __future__ import annotations
+
+from itertools import product
+
+from journeys.canvas.events_and_commands import Note
+from journeys.canvas.plan import compile
+from journeys.channels.mailbox import Mailbox
+from journeys.engine.core.simulate import Scenario, run
+from journeys.engine.people.profiles import load
+from journeys.engine.store import Database
+from tests.engine.delivery.test_delivery import post
+from tests.stage import EMAIL, MONDAY, canvas, definitions_of, stage_on
+
+DECIDED = ("refused", "unreachable", "invalid", "aborted")
+TEXT = (
+    canvas(
+        "  - {type: message, id: hello, channel: email, template: hello, only_when: {attribute: vip, equals: true}}",
+        schedule="{event: ping}",
+        more="audience: {all: [{attribute: size, more_than: 38}, {none: [{event: ping}]}]}\nsend: {subscription: opted_in}",
+    )
+    + EMAIL
+)
+
+
+async def test_the_store_and_the_simulator_refuse_the_same_people_and_messages(
+    db: Database, mailbox: Mailbox
+) -> None:
+    """ENT-16, SUB-1, VAL-1: over all who differ in size, in consent, and in what the message asks for."""
+    stage = await stage_on(db, TEXT)
+    await db.pool.execute("update canvases set published = $1", MONDAY)
+    plan = compile(definitions_of(TEXT).canvases["story"].value)
+    people = []
+    for size, vip, consent in product((36, 40), (True, False), (None, "subscribed", "opted_in")):
+        one = await stage.person(email="mel@example.com", attributes={"size": size, "vip": vip})
+        if consent:
+            row = (stage.workspace, one.id, consent)
+            await db.pool.execute("insert into consents values ($1, $2, 'email', $3, now())", *row)
+        people.append(one.id)
+
+    profiles = await load(db.pool, stage.workspace, people, consents=True)
+    said = {
+        person: [
+            (command.fact, command.data.get("reason"))
+            for _, _, command in run(
+                plan, str(person), MONDAY, Scenario(), profile=profiles[person].as_person("UTC")
+            )
+            if isinstance(command, Note) and command.fact in DECIDED
+        ]
+        for person in people
+    }
+    for person in people:
+        await stage.happens(profiles[person], "ping")
+    for entry in await db.pool.fetch("select id from entries where ended is null"):
+        await stage.burst(entry["id"])
+    await post(stage, mailbox)
+
+    rows = await db.pool.fetch(
+        "select person, fact, data from facts where fact = any($1) order by no", DECIDED
+    )
+    found: dict[object, list[object]] = {person: [] for person in people}
+    for row in rows:
+        found[row["person"]].append((row["fact"], row["data"].get("reason")))
+    assert found == said
+    assert {reason for several in said.values() for _, reason in several} == {
+        "audience", "not_opted_in", "only_when",
+    }  # fmt: skip
