@@ -11,11 +11,11 @@ import httpx2
 import pytest
 
 from journeys.api.app import app
-from journeys.api.services import Services
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
+from tests.api.parts import services_of
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
 STORY = (
@@ -38,7 +38,7 @@ class Door:
     def __init__(self, stage: Stage, key: str) -> None:
         self.stage = stage
         self.key = key
-        self.services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
+        self.services = services_of(stage)
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(self.services)), base_url="http://api"
         )

@@ -10,10 +10,10 @@ import httpx2
 import pytest
 
 from journeys.api.app import app
-from journeys.api.services import Services
 from journeys.engine.sources.catalogs.items import replace
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
+from tests.api.parts import services_of
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
 STORY = (
@@ -41,7 +41,7 @@ class Shop:
 
     def __init__(self, stage: Stage, key: str) -> None:
         self.stage = stage
-        self.services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
+        self.services = services_of(stage)
         self.services.limits.changed = {"catalogs": 9999, "catalogs.fields": 9999, "catalogs.item": 9999}
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(self.services)),
@@ -519,7 +519,6 @@ async def test_each_call_wants_its_own_permission(shop: Shop) -> None:
 async def test_calls_are_counted_by_family(shop: Shop) -> None:
     """LIM-1, LIM-2: the fifty-first call for one item in a minute is a 429; bulk calls have their own 16,000."""
     shop.services.limits.changed = {}
-    shop.services.limits.clock = lambda: 1_000_000.0
     codes = [(await shop("GET", "/catalogs/shoes/items/a")).status_code for _ in range(51)]
     bulk = await shop("PUT", "/catalogs/shoes/items", {"items": [{"id": "a"}]})
 

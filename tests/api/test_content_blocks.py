@@ -10,10 +10,10 @@ import httpx2
 import pytest
 
 from journeys.api.app import app
-from journeys.api.services import Services
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
+from tests.api.parts import services_of
 from tests.stage import EMAIL, Stage, canvas, definitions_of, stage_on
 
 STORY = (
@@ -40,7 +40,7 @@ class Desk:
 
     def __init__(self, stage: Stage, key: str) -> None:
         self.stage = stage
-        services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
+        services = services_of(stage)
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(services)),
             base_url="http://api",

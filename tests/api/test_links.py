@@ -9,9 +9,9 @@ import httpx2
 import pytest
 
 from journeys.api.app import app
-from journeys.api.services import Services
 from journeys.engine.delivery.tracking_links import Links, Mark, token
 from journeys.engine.store import Database
+from tests.api.parts import services_of
 from tests.stage import EMAIL, canvas, stage_on
 
 
@@ -21,7 +21,7 @@ class Reader:
     def __init__(self, stage: Any, links: Links) -> None:
         self.stage = stage
         self.links = links
-        services = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
+        services = services_of(stage)
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(services)), base_url="https://j.example"
         )
