@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
+import tempfile
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -31,15 +32,32 @@ settings.load_profile("ours")
 
 
 @pytest.fixture(scope="session")
-async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+def servers() -> Iterator[Path]:
+    """A folder for what the servers keep, of this run alone.
+
+    Not one of pytest's: a second run that is given the same base folder empties it, and later ones delete older ones.
+    """
+    with tempfile.TemporaryDirectory(prefix="journeys-tests-", ignore_cleanup_errors=True) as folder:
+        Path(folder).chmod(0o755)  # the database lets go of root's rights
+        yield Path(folder)
+
+
+@pytest.fixture
+def apart(servers: Path) -> Path:
+    """A folder of one test, as `tmp_path` is, for what servers that it starts itself keep."""
+    folder = Path(tempfile.mkdtemp(dir=servers))
+    folder.chmod(0o755)
+    return folder
+
+
+@pytest.fixture(scope="session")
+async def postgres(servers: Path) -> AsyncIterator[str]:
     """The URL of a server on which databases may be made."""
     given = os.environ.get("DATABASE_URL")
     if given:
         yield given
         return
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    folder.chmod(0o755)
-    async with embedded_postgres(folder / "data", durable=False) as url:
+    async with embedded_postgres(servers / "postgres", durable=False) as url:
         yield url
 
 
@@ -65,9 +83,9 @@ async def db(database_url: str) -> AsyncIterator[Database]:
 
 
 @pytest.fixture(scope="session")
-async def temporal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
+async def temporal(servers: Path) -> AsyncIterator[str]:
     """The address of a Temporal server."""
-    log = tmp_path_factory.mktemp("temporal") / "log"
+    log = servers / "temporal.log"
     settings = ['history.timerProcessorMaxTimeShift="10ms"']
     async with temporal_server(
         os.environ.get("TEMPORAL_ADDRESS"), log=log, dynamic_config=settings

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 from asyncio.subprocess import PIPE
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -49,30 +49,27 @@ async def _entry(home: dict[str, str], person: str) -> dict[str, Any]:
 
 @pytest.mark.slow
 @SLOWLY
-async def test_who_was_let_in_before_a_kill_or_while_nothing_ran_goes_on(tmp_path: Path) -> None:
+async def test_who_was_let_in_before_a_kill_or_while_nothing_ran_goes_on(apart: Path) -> None:
     """By the clock of `dev`, which does not go back; and a kill of it leaves no process running."""
-    tmp_path.chmod(0o755)
-    home = {"JOURNEYS_HOME": str(tmp_path)}
-    definitions = tmp_path / "definitions.yaml"
+    home = {"JOURNEYS_HOME": str(apart)}
+    definitions = apart / "definitions.yaml"
     stories = (
         STORY.format(name="byapi", schedule="api: true"),
         STORY.format(name="byevent", schedule="event: liked"),
     )
     definitions.write_text("---".join(stories) + HELLO)
-    (tmp_path / "people.csv").write_text(
+    (apart / "people.csv").write_text(
         "external_id,email\n" + "".join(f"{name},{name}@example.com\n" for name in ("ann", "bob", "cyd"))
     )
-    (tmp_path / "events.csv").write_text("external_id,name,time\ncyd,liked,2200-01-01T00:00:00Z\n")
+    (apart / "events.csv").write_text("external_id,name,time\ncyd,liked,2200-01-01T00:00:00Z\n")
     words = ("dev", str(definitions), "--port", "0", "--time-scale", "1h=5s")
     async with running(*words, **home) as dev:
         await dev.says("Ctrl-C stops everything")
-        assert (await journeys("import", str(tmp_path / "people.csv"), environment=home)).code == 0
-        events = ("import", str(tmp_path / "events.csv"), "--kind", "events")
+        assert (await journeys("import", str(apart / "people.csv"), environment=home)).code == 0
+        events = ("import", str(apart / "events.csv"), "--kind", "events")
         assert (await journeys(*events, environment=home)).code == 0
         entered = datetime.fromisoformat((await _entry(home, "cyd"))["entered"])
-        assert entered - datetime.now(UTC) > timedelta(minutes=10), (
-            "what lies ahead becomes now, of this clock"
-        )
+        assert entered > datetime.now(UTC), "what lies ahead becomes now, of this clock, which is ahead"
         assert (await journeys("trigger", "byapi", "ann", environment=home)).code == 0
         children = below(dev.process.pid)
         dev.process.kill()
@@ -89,10 +86,11 @@ async def test_who_was_let_in_before_a_kill_or_while_nothing_ran_goes_on(tmp_pat
         ended: dict[str, Any] = {}
         async with asyncio.timeout(180):
             while set(ended) != {"ann", "bob", "cyd"} or any(each is None for each in ended.values()):
+                await asyncio.sleep(0.5)
                 ended = {who: (await _entry(home, who))["ended"] for who in ("ann", "bob", "cyd")}
         assert set(ended.values()) == {"completed"}
         async with asyncio.timeout(60):
-            while any(_mails(tmp_path, who) < 2 for who in ended):
+            while any(_mails(apart, who) < 2 for who in ended):
                 await asyncio.sleep(0.1)
         assert await dev.stopped() == 0
 
@@ -129,27 +127,26 @@ async def _typed(line: str, folder: Path) -> str:
 
 @pytest.mark.slow
 @SLOWLY
-async def test_the_tutorial_works_as_it_is_typed(temporal: str, tmp_path: Path) -> None:
+async def test_the_tutorial_works_as_it_is_typed(temporal: str, apart: Path) -> None:
     """All files, all lines; the port is another, and the Temporal server one that runs."""
-    tmp_path.chmod(0o755)
     files, lines = _tutorial()
     for name, text in files.items():
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_text(text)
+        (apart / name).parent.mkdir(exist_ok=True)
+        (apart / name).write_text(text)
     validate, draw, simulate, dev, curl, entries = lines
     for line in (validate, draw, simulate):
-        await _typed(line, tmp_path)
+        await _typed(line, apart)
     port = free_port()
     words = (*dev.split()[1:], "--port", str(port))
-    home = {"JOURNEYS_HOME": str(tmp_path / "home"), "TEMPORAL_ADDRESS": temporal}
-    async with running(*words, cwd=tmp_path, **home) as server:
+    home = {"JOURNEYS_HOME": str(apart / "home"), "TEMPORAL_ADDRESS": temporal}
+    async with running(*words, cwd=apart, **home) as server:
         key = (await server.says(r"API .*key: (\S+)"))[1]
         await server.says("Ctrl-C stops everything")
         call = curl.replace("localhost:8000", f"localhost:{port}").replace("KEY", key)
-        assert '"events_processed":1' in await _typed(call, tmp_path)
-        assert "before_launch" in await _typed(entries, tmp_path)
-        now = (await _typed("date -u +%FT%TZ", tmp_path)).strip()
-        await _typed(call.replace("2026-01-01T00:00:00Z", now), tmp_path)
+        assert '"events_processed":1' in await _typed(call, apart)
+        assert "before_launch" in await _typed(entries, apart)
+        now = (await _typed("date -u +%FT%TZ", apart)).strip()
+        await _typed(call.replace("2026-01-01T00:00:00Z", now), apart)
         await server.says("mail to mel@example.com: Hello Mel", 60)
-        assert "sent" in await _typed(entries, tmp_path)
+        assert "sent" in await _typed(entries, apart)
         assert await server.stopped() == 0

@@ -110,13 +110,12 @@ async def test_an_api_and_a_worker_apart_carry_a_person_from_a_call_to_a_mail(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_dev_starts_everything_and_leaves_nothing_running(temporal: str, tmp_path: Path) -> None:
+async def test_dev_starts_everything_and_leaves_nothing_running(temporal: str, apart: Path) -> None:
     """A database, a mailbox, an API with a key, a worker; after Ctrl-C, no child of it is left."""
-    tmp_path.chmod(0o755)
     definitions = Path(__file__).parents[2] / "definitions"
     port = free_port()
     words = ("dev", str(definitions), "--port", str(port), "--time-scale", "1d=2s")
-    async with running(*words, JOURNEYS_HOME=str(tmp_path), TEMPORAL_ADDRESS=temporal) as dev:
+    async with running(*words, JOURNEYS_HOME=str(apart), TEMPORAL_ADDRESS=temporal) as dev:
         key = (await dev.says(r"API .*key: (\S+)"))[1]
         box = int((await dev.says(r"mailbox\s+127\.0\.0\.1:(\d+)"))[1])
         headers = {"Authorization": f"Bearer {key}"}
