@@ -13,11 +13,13 @@ from asyncio.subprocess import PIPE
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from journeys.cli.app import GROUPS, app
+from journeys.cli.app import GROUPS
 from journeys.engine.store import Database
+from tests import forked
 
 ROOT = Path(__file__).parents[2]
 DEFINITIONS = str(ROOT / "definitions")
@@ -56,16 +58,21 @@ async def journeys(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     shell: str = "",
+    anew: bool = False,
 ) -> Said:
-    """Run a command in a process of its own. `shell`: what a shell makes of its output."""
+    """Run a command in a process of its own. `shell`: what a shell makes of its output; that one is not forked."""
     env = {
         name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "TEMPORAL_ADDRESS")
     }
     env |= {"COLUMNS": "160", **(environment or {}), **({} if url is None else {"DATABASE_URL": url})}
-    command = [sys.executable, "-m", "journeys", *words]
+    streams: dict[str, Any] = {"stdout": PIPE, "stderr": PIPE, "env": env, "cwd": cwd}
+    process: asyncio.subprocess.Process | forked.Forked
     if shell:
-        command = ["bash", "-c", f"set -o pipefail; {shlex.join(command)} {shell}"]
-    process = await asyncio.create_subprocess_exec(*command, stdout=PIPE, stderr=PIPE, env=env, cwd=cwd)
+        typed = shlex.join([sys.executable, "-m", "journeys", *words])
+        whole = f"set -o pipefail; {typed} {shell}"
+        process = await asyncio.create_subprocess_exec("bash", "-c", whole, **streams)
+    else:
+        process = await forked.python("-m", "journeys", *words, anew=anew, **streams)
     out, err = await process.communicate()
     said = Said(process.returncode or 0, out.decode(), err.decode())
     assert "Traceback" not in said.out + said.err
@@ -73,12 +80,12 @@ async def journeys(
     return said
 
 
-async def test_each_command_teaches_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_each_command_teaches_what_it_does() -> None:
+    """And imports what it needs itself."""
     whole = await journeys("--help")
     for name in COMMANDS:
         assert re.search(rf"^\W*{name} +[A-Z]", whole.out, re.MULTILINE), name
-        app.help_print([name])
-        page = capsys.readouterr().out
+        page = (await journeys(name, "--help", anew=True)).out
         assert len(page) > 90, name
         for parameter in re.findall(r"--[a-z-]+", page):
             assert re.search(rf"{parameter}\b.*[a-z]", page), (name, parameter)

@@ -6,7 +6,6 @@ import asyncio
 import os
 import re
 import signal
-import sys
 from asyncio.subprocess import PIPE
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from journeys.engine.store import Database
+from tests import forked
 from tests.canvas.test_catalogs import FOOTER, SHOES
 from tests.cli.test_commands import journeys
 
@@ -48,8 +48,8 @@ async def test_an_import_of_items_is_stopped_by_ctrl_c_and_carried_on(db: Databa
     await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
 
     words = ("import", "shoes.csv", "--catalog", "shoes")
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "journeys", *words),
+    process = await forked.python(
+        *("-m", "journeys", *words),
         stdout=PIPE,
         stderr=PIPE,
         env={**os.environ, "DATABASE_URL": db.url, "COLUMNS": "160"},

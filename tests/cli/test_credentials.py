@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import sys
 from asyncio.subprocess import PIPE
 
 from journeys.engine.content.services import Call
@@ -12,6 +10,7 @@ from journeys.engine.sources.connected.credentials import Keyring
 from journeys.engine.sources.connected.sealing import Sealer, new_key
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import workspace_of
+from tests import forked
 
 SECRET = "hunter2-and-more"
 
@@ -19,10 +18,9 @@ SECRET = "hunter2-and-more"
 async def credentials(url: str, key: str, *words: str, secret: str = "", **more: str) -> tuple[int, str]:
     """Exit code, and all that was printed."""
     environment = {**os.environ, "DATABASE_URL": url, "JOURNEYS_SECRET_KEY": key, "COLUMNS": "200", **more}
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "journeys", "credentials", *words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env=environment
-    )  # fmt: skip
-    out, err = await process.communicate(secret.encode())
+    command = ("-m", "journeys", "credentials", *words)
+    process = await forked.python(*command, given=secret.encode(), stdout=PIPE, stderr=PIPE, env=environment)
+    out, err = await process.communicate()
     said = out.decode() + err.decode()
     assert "Traceback" not in said
     assert SECRET not in said
