@@ -6,7 +6,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections import Counter
 from contextlib import suppress
 from typing import Any
@@ -21,6 +20,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.store import Database
 from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.search_attributes import register_search_attributes
+from tests import forked
 from tests.receiver import Receiver
 from tests.stage import EMAIL, Stage, canvas, stage_on, webhook
 
@@ -58,7 +58,7 @@ class Pack:
             "JOURNEYS_WEBHOOK_ALLOWED_NETWORKS": "127.0.0.0/8",
             **environment,
         }
-        self.workers: dict[str, asyncio.subprocess.Process] = {}
+        self.workers: dict[str, forked.Forked] = {}
         self.kills = 0
         self.count = 0
 
@@ -72,9 +72,7 @@ class Pack:
                 **self.environment,
                 "DATABASE_URL": f"{self.url}{separator}application_name={name}",
             }
-            self.workers[name] = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "journeys", "worker", env=environment, stderr=asyncio.subprocess.DEVNULL
-            )
+            self.workers[name] = await forked.python("-m", "journeys", "worker", env=environment)
 
     async def kill(self, name: str) -> None:
         process = self.workers.pop(name)

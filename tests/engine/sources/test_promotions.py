@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import signal
-import sys
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +19,7 @@ from journeys.engine.sources import promotions
 from journeys.engine.sources.promotions import Full, charge, fill, forget, lists
 from journeys.engine.store import Database
 from journeys.engine.workspaces.published import Published
+from tests import forked
 from tests.crashing import Crash, Crashing, CrashingChannel, Fuse
 from tests.receiver import Receiver
 from tests.stage import MONDAY, Stage, canvas, stage_on
@@ -322,41 +321,38 @@ asyncio.run(main())
 @pytest.mark.timeout(600)
 async def test_processes_that_are_killed_charge_each_send_one_code(db: Database, receiver: Receiver) -> None:
     """Three processes deliver at once, one after the other is killed; receivers fail now and then."""
-    people, lots = 120, random.Random(11)
+    people, draws = 120, random.Random(11)
     stage = await stage_on(db, STORY + hook(receiver.url))
     for name in ("spring", "vip"):
         codes = (f"{name}-{n}" for n in range(1000))
         await fill(db, stage.workspace, name, datetime.now(UTC) + MONTH, codes)
-    receiver.statuses = [lots.choice([200, 200, 503]) for _ in range(800)]
+    receiver.statuses = [draws.choice([200, 200, 503]) for _ in range(800)]
     receiver.delay = 0.15
     await queued(stage, people)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 
-    async def born() -> asyncio.subprocess.Process:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", DRAIN, db.url), stdout=asyncio.subprocess.PIPE, env=environment
-        )
+    async def started() -> forked.Forked:
+        process = await forked.python("-c", DRAIN, db.url, stdout=asyncio.subprocess.PIPE)
         assert process.stdout is not None
         assert await asyncio.wait_for(process.stdout.readline(), 60) == b"up\n"
         return process
 
-    pack = list(await asyncio.gather(*(born() for _ in range(3))))
-    new_entries: list[asyncio.Task[asyncio.subprocess.Process]] = []
+    pack = list(await asyncio.gather(*(started() for _ in range(3))))
+    starting: list[asyncio.Task[forked.Forked]] = []
     killed = 0
     try:
         while await db.pool.fetchval("select count(*) from dispatches"):
-            await asyncio.sleep(lots.uniform(0.2, 0.4))
-            pack += [birth.result() for birth in new_entries if birth.done()]
-            new_entries = [birth for birth in new_entries if not birth.done()]
+            await asyncio.sleep(draws.uniform(0.2, 0.4))
+            pack += [each.result() for each in starting if each.done()]
+            starting = [each for each in starting if not each.done()]
             if len(pack) > 1 and killed < 8:
                 victim = pack.pop(0)
                 victim.send_signal(signal.SIGKILL)
                 await victim.wait()
                 killed += 1
-                new_entries.append(asyncio.create_task(born()))
+                starting.append(asyncio.create_task(started()))
             await at_once(db)
     finally:
-        for process in [*pack, *await asyncio.gather(*new_entries)]:
+        for process in [*pack, *await asyncio.gather(*starting)]:
             process.kill()
             await process.wait()
 
