@@ -19,7 +19,7 @@ from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Entrant, admit
 from journeys.engine.entries.burst import Bursts, Call
-from journeys.engine.entries.recording import NewEvent, record
+from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
 from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store.database import Database

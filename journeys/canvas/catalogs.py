@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 from journeys.canvas.frozen_model import Frozen
-from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem, meant
+from journeys.canvas.source_positions import Places
 
 FieldType = Literal["string", "number", "boolean", "time", "object", "array"]
 Operator = Literal[

@@ -20,10 +20,10 @@ from journeys.canvas.filters import (
     NoneOf,
     SegmentFilter,
 )
-from journeys.canvas.partial import Unread
+from journeys.canvas.incomplete_canvas import Unread
 from journeys.canvas.plan import END, links
-from journeys.canvas.positions import Path, Places
 from journeys.canvas.problems import Problem, meant, nearest
+from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import ActionPaths, ExperimentPaths, Message, Step
 
 MOST_STEPS = 200

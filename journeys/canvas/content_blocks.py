@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from journeys.canvas.frozen_model import Frozen
-from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem
+from journeys.canvas.source_positions import Places
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
 LONGEST_NAME, LONGEST_DESCRIPTION = 100, 250

@@ -9,12 +9,12 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
-from journeys.canvas.characters import foreign
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
 from journeys.canvas.frozen_model import Frozen, texts
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.steps.base import Id
+from journeys.canvas.storable_characters import foreign
 from journeys.canvas.times import ZoneName
 
 FORMAT = 1

@@ -18,7 +18,6 @@ from pydantic_core import PydanticCustomError
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
-from journeys.canvas.characters import strange
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import (
     ChannelTemplate,
@@ -28,9 +27,10 @@ from journeys.canvas.definition_kinds import (
     WorkspaceSettings,
     kind_of,
 )
-from journeys.canvas.positions import Path, Places, cannot_stand
 from journeys.canvas.problems import CODES, Problem, Refused, Where
 from journeys.canvas.shape_problems import shape_problems
+from journeys.canvas.source_positions import Path, Places, cannot_stand
+from journeys.canvas.storable_characters import strange
 from journeys.canvas.yaml_definitions import Definition, source
 
 VALUES = (

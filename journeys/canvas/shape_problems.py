@@ -12,8 +12,8 @@ from journeys.canvas.catalogs import Catalog, CatalogField, Selection, Selection
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import TEMPLATES, ChannelTemplate, Segment, Sender, WorkspaceSettings
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
-from journeys.canvas.positions import Path, Places
 from journeys.canvas.problems import Problem, meant, nearest
+from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import (
     STEP_TYPES,
     ActionPath,

@@ -14,10 +14,10 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from journeys.canvas.definition_kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.frozen_model import texts
-from journeys.canvas.partial import sketch
-from journeys.canvas.positions import LARGEST, Places, parse_documents
+from journeys.canvas.incomplete_canvas import sketch
 from journeys.canvas.problems import Problem, Refused, Where, meant
 from journeys.canvas.shape_problems import shape_problems
+from journeys.canvas.source_positions import LARGEST, Places, parse_documents
 
 HEADER = "# yaml-language-server: $schema={}\n"
 

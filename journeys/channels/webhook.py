@@ -10,8 +10,8 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.channels.base import Content, Receipt, Recipient
-from journeys.engine.outgoing.client import Malformed, Outgoing
 from journeys.engine.outgoing.guard import Networks, NotPublic, networks
+from journeys.engine.outgoing.http_client import Malformed, Outgoing
 
 TIMEOUT = 90.0
 """Seconds that a call may take (WHK-1)."""

@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys.cli.console import Stop
-from journeys.engine.sources.connected.sealing import Locked
+from journeys.engine.sources.connected.encryption import Locked
 from journeys.engine.store.database import Database, driver_url
 from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
 from journeys.engine.store.migrate import migrate

@@ -13,8 +13,8 @@ from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, run
 from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
 from journeys.engine.sources.connected.credentials import renew as seal_anew
-from journeys.engine.sources.connected.sealing import Locked, Sealer
-from journeys.engine.sources.connected.sealing import new_key as make_key
+from journeys.engine.sources.connected.encryption import Locked, Sealer
+from journeys.engine.sources.connected.encryption import new_key as make_key
 
 VARIABLE = "JOURNEYS_CREDENTIAL"
 

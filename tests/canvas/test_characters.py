@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.canvas.characters import storable, storable_json, strange
 from journeys.canvas.loading import load
+from journeys.canvas.storable_characters import storable, storable_json, strange
 from journeys.canvas.yaml_definitions import read_text
 
 ANY = st.text(st.characters(codec=None), max_size=8)

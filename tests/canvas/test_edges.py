@@ -12,7 +12,7 @@ import pytest
 from pydantic import TypeAdapter, ValidationError
 from ruamel.yaml.error import MarkedYAMLError
 
-from journeys.canvas import positions as yaml_positions
+from journeys.canvas import source_positions as yaml_positions
 from journeys.canvas import steps
 from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
@@ -30,11 +30,11 @@ from journeys.canvas.filters import (
 )
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
-from journeys.canvas.positions import Places
 from journeys.canvas.problems import CODES, Problem, Where, nearest
 from journeys.canvas.regular_expressions import compiled
 from journeys.canvas.schema import schema, text
 from journeys.canvas.shape_problems import _plain, owner_of
+from journeys.canvas.source_positions import Places
 from journeys.canvas.steps import (
     ActionPaths,
     AudiencePaths,

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
-from journeys.canvas.positions import Places
+from journeys.canvas.source_positions import Places
 from journeys.canvas.yaml_definitions import read_text, write
 from journeys.channels.base import kinds
 from journeys.engine.workspaces.validate import validate

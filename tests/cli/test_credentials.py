@@ -7,7 +7,7 @@ from asyncio.subprocess import PIPE
 
 from journeys.engine.content.services import Call
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Sealer, new_key
+from journeys.engine.sources.connected.encryption import Sealer, new_key
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import workspace_of
 from tests import forked

@@ -21,8 +21,8 @@ from liquid.ast import Node
 from bench.liquid import OURS, mail
 from journeys.engine.content import Aborted, RenderError, Retry, TemplateError, Values, compile
 from journeys.engine.content.context_files import context_of, services_of
-from journeys.engine.content.dialect import DIALECT
 from journeys.engine.content.limits import Limits
+from journeys.engine.content.liquid_dialect import DIALECT
 from tests.content import readings
 
 UNHURRIED = Limits(seconds=1000)

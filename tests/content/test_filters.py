@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.engine.content import RenderError, TemplateError, Values, compile
-from journeys.engine.content.dialect import DIALECT
 from journeys.engine.content.filters import FILTERS
+from journeys.engine.content.liquid_dialect import DIALECT
 
 NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)
 DATA: dict[str, Any] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from journeys.engine.content import limits, offloading, render
+from journeys.engine.content import limits, render, thread_offloading
 from journeys.engine.content.limits import BRIEF, LIMITS
 
 PAGE = Path("docs/liquid-limits.md").read_text()
@@ -41,10 +41,10 @@ def test_the_page_has_no_other_limits_and_its_text_no_other_numbers() -> None:
     for said in (
         f"every {limits.STRIDE} filters, nodes or passes",
         f"a text of more than {limits.BULK:,} characters",
-        f"has used {offloading.SLICE:g} seconds there",
-        f"more than {offloading.PORTION:,} characters or elements to a filter",
+        f"has used {thread_offloading.SLICE:g} seconds there",
+        f"more than {thread_offloading.PORTION:,} characters or elements to a filter",
         f"up to {2 * render._TEMPLATES._room // 1024**2} MiB of them in a process",
     ):
         assert said in text
     assert "one of four threads" in text
-    assert offloading.THREADS._max_workers == 4
+    assert thread_offloading.THREADS._max_workers == 4

@@ -19,11 +19,11 @@ from journeys.engine.content import (
     Retry,
     Services,
     compile,
-    offloading,
     rendering,
+    thread_offloading,
 )
 from journeys.engine.content.limits import Limits
-from journeys.engine.content.offloading import PORTION, SLICE, THREADS
+from journeys.engine.content.thread_offloading import PORTION, SLICE, THREADS
 
 LOOPS = "{% for x in (1..300) %}{% endfor %}"
 """Longer than a slice, where each look at the clock is as long as half of one."""
@@ -111,7 +111,7 @@ def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
 ])  # fmt: skip
 def test_a_filter_is_given_much_in_a_thread_only(source: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing interrupts a filter, so the event loop would stand still until it is done."""
-    monkeypatch.setattr(offloading, "SLICE", 0.9)  # its size alone decides, on the slowest machine too
+    monkeypatch.setattr(thread_offloading, "SLICE", 0.9)  # its size alone decides, on the slowest machine too
     for size, thread in ((PORTION, "MainThread"), (PORTION + 1, "rendering")):
         given, lots = {"many": ["a"] * size, "long": "<" * size}, Lots()
         asyncio.run(

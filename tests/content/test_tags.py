@@ -362,7 +362,7 @@ def test_the_values_that_tags_ask_for_are_known() -> None:
 def test_steps_know_each_tag_that_asks_others() -> None:
     """The language may not read Liquid, so it goes by their names: each tag that makes calls, and what else may."""
     from journeys.canvas.steps.asking import ASKING
-    from journeys.engine.content.dialect import DIALECT
+    from journeys.engine.content.liquid_dialect import DIALECT
     from journeys.engine.content.tags.call import CallNode
 
     sources = {

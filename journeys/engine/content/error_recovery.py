@@ -15,9 +15,9 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
 from journeys.engine.content.bound_template import Bound
-from journeys.engine.content.dialect import Dialect
 from journeys.engine.content.expression_tokens import Stream, Unbalanced
 from journeys.engine.content.limits import TAGS
+from journeys.engine.content.liquid_dialect import Dialect
 
 MOST = 20
 """So many errors of one template are told."""

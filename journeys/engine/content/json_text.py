@@ -9,7 +9,7 @@ import json
 from math import isfinite
 from typing import Any
 
-from journeys.canvas.characters import storable_json
+from journeys.canvas.storable_characters import storable_json
 
 
 def data_of(written: str) -> Any:

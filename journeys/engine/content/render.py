@@ -12,18 +12,18 @@ from typing import Any, cast
 
 from liquid.exceptions import LiquidError
 
-from journeys.canvas.characters import storable
+from journeys.canvas.storable_characters import storable
 from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.codegen import Function
 from journeys.engine.content.content_blocks import LEVELS
-from journeys.engine.content.dialect import DIALECT, HTML, Dialect
 from journeys.engine.content.expression_tokens import ROOT
 from journeys.engine.content.filters.dates import NOW
 from journeys.engine.content.limits import BRIEF, LIMITS, SOURCE, Limits
-from journeys.engine.content.offloading import Offload
+from journeys.engine.content.liquid_dialect import DIALECT, HTML, Dialect
 from journeys.engine.content.services import Services
 from journeys.engine.content.size_limited_cache import Cache
 from journeys.engine.content.tags.promotion import PromotionNode
+from journeys.engine.content.thread_offloading import Offload
 from journeys.engine.content.variable_tags import DRAW
 
 
@@ -116,7 +116,7 @@ class Template:
     async def render_async(self, values: Values, services: Services, *, limits: Limits = LIMITS) -> str:
         """The text for these values, with what the services answer.
 
-        It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`offloading.py`).
+        It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`thread_offloading.py`).
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
         given, offload = _begun(values, services)

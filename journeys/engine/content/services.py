@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from journeys.canvas.characters import storable, storable_json
+from journeys.canvas.storable_characters import storable, storable_json
 from journeys.engine.content.json_text import data_of
 
 DEFAULT_REASON = "{% abort_message %} called"

@@ -7,7 +7,7 @@ from typing import Any
 
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.tracking_links import Mark
-from journeys.engine.entries.recording import NewEvent, record
+from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.people.profiles import load, lock
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database

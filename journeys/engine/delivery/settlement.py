@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from journeys.canvas.characters import storable
+from journeys.canvas.storable_characters import storable
 from journeys.engine.delivery.claim import LEASE, Claimed
 from journeys.engine.people.profiles import LOCK, shard_of
 from journeys.engine.ports import PendingAlarm

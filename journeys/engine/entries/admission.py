@@ -16,7 +16,7 @@ from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import Case
 from journeys.engine.core.gates import Candidate, refusal
-from journeys.engine.entries.transaction import EntryTransaction, LoadedEntry
+from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import PendingAlarm

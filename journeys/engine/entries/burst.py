@@ -26,7 +26,7 @@ from journeys.canvas.events_and_commands import (
 )
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.entries.transaction import EntryTransaction, LoadedEntry
+from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.people.user_updates import store_updates

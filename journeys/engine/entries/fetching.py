@@ -14,10 +14,10 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from journeys.canvas.characters import storable
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.steps import Context, UserUpdate
+from journeys.canvas.storable_characters import storable
 from journeys.engine.clock import Clock
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
 from journeys.engine.content.services import Call, Reply, Retry

@@ -12,7 +12,7 @@ from uuid import UUID
 import msgspec
 
 from journeys.engine.clock import Clock
-from journeys.engine.entries.recording import NewEvent, record
+from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.routing import Routed
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track_objects import Item, Objects, read, remark

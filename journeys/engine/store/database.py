@@ -13,7 +13,7 @@ from asyncpg.pool import PoolConnectionProxy
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import NullPool
 
-from journeys.canvas.characters import storable
+from journeys.canvas.storable_characters import storable
 
 Connection = PoolConnectionProxy | asyncpg.Connection
 

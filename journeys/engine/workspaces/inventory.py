@@ -9,8 +9,8 @@ from pydantic import ValidationError
 
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import KINDS, parse
-from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem, in_order
+from journeys.canvas.source_positions import Places
 from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.workspaces.validate import problems_of
 

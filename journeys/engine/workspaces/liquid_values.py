@@ -11,9 +11,9 @@ from typing import Any
 
 import msgspec
 
-from journeys.canvas.characters import storable, strange
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.plan import Plan
+from journeys.canvas.storable_characters import storable, strange
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
 from journeys.engine.people.profiles import Profile
 

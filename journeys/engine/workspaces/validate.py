@@ -9,9 +9,9 @@ from typing import Any
 from journeys.canvas.check import messages, site
 from journeys.canvas.definition_kinds import LIQUID, EmailTemplate
 from journeys.canvas.loading import checked, read
-from journeys.canvas.positions import Path as Place
-from journeys.canvas.positions import Places
 from journeys.canvas.problems import Problem, in_order, meant
+from journeys.canvas.source_positions import Path as Place
+from journeys.canvas.source_positions import Places
 from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.content import Template, compile, compile_html
 from journeys.engine.content.known_names import UNSUBSCRIBE

@@ -17,7 +17,7 @@ from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.connected.caller import Caller
 from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Sealer
+from journeys.engine.sources.connected.encryption import Sealer
 from journeys.engine.store import Database
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.receiver import Receiver

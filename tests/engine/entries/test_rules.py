@@ -13,7 +13,7 @@ from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.tracking_links import Links, Mark
 from journeys.engine.entries import admission
-from journeys.engine.entries.recording import NewEvent, record
+from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import lock
 from journeys.engine.ports import NullNotifier

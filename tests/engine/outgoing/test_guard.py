@@ -10,8 +10,8 @@ import httpcore2
 import httpx2
 import pytest
 
-from journeys.engine.outgoing.client import Malformed, Outgoing
 from journeys.engine.outgoing.guard import Guarded, NotPublic, is_public, networks
+from journeys.engine.outgoing.http_client import Malformed, Outgoing
 from tests.receiver import Receiver
 
 LOCAL = networks("127.0.0.0/8")

@@ -19,7 +19,7 @@ from journeys.engine.sources.connected.credentials import (
     renew,
     store,
 )
-from journeys.engine.sources.connected.sealing import Locked, Sealer, new_key
+from journeys.engine.sources.connected.encryption import Locked, Sealer, new_key
 from journeys.engine.store import Database
 from tests.receiver import Receiver
 

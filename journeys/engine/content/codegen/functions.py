@@ -13,8 +13,8 @@ from liquid.builtin.tags.for_tag import ForLoop
 from liquid.exceptions import BreakLoop, ContinueLoop, LiquidError, LiquidInterrupt
 from liquid.output import NullIO
 
-from journeys.engine.content.codegen.calls import placed, true
 from journeys.engine.content.codegen.nodes import known, write
+from journeys.engine.content.codegen.runtime import placed, true
 from journeys.engine.content.codegen.writer import Writer
 from journeys.engine.content.compare import equal
 from journeys.engine.content.failures import UNWORKABLE, failed

@@ -20,9 +20,9 @@ from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
 from journeys.engine.content import loop_tags
-from journeys.engine.content.branch_tags import Matches
 from journeys.engine.content.codegen.expressions import pure, value
 from journeys.engine.content.codegen.writer import DEPTH, Loop, Writer
+from journeys.engine.content.conditional_tags import Matches
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.variable_tags import Printed
 

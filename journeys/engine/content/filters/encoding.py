@@ -7,7 +7,7 @@ import binascii
 from typing import Any
 from urllib.parse import quote, quote_plus
 
-from journeys.canvas.characters import storable
+from journeys.canvas.storable_characters import storable
 from journeys.engine.content.filters.argument_limits import WrongArgument, text
 from journeys.engine.content.stringify import as_text
 

@@ -12,7 +12,7 @@ from liquid import Environment, RenderContext, Token
 from liquid.ast import BlockNode
 from liquid.exceptions import LiquidError, LiquidSyntaxError
 
-from journeys.canvas.characters import header_fault
+from journeys.canvas.storable_characters import header_fault
 from journeys.engine.content.services import Call
 from journeys.engine.content.stringify import stringify
 from journeys.engine.content.tags.tag_words import Word, filled_async, pieces, text

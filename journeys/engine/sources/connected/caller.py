@@ -11,8 +11,8 @@ import httpx2
 
 from journeys.engine.content.services import Call, Reply
 from journeys.engine.logs import logger
-from journeys.engine.outgoing.client import Malformed, Outgoing
 from journeys.engine.outgoing.guard import Network, NotPublic
+from journeys.engine.outgoing.http_client import Malformed, Outgoing
 
 TIMEOUT = 2.0
 """Seconds that a call may take in all: name, connection, answer (C4)."""

@@ -15,7 +15,7 @@ from journeys.engine.sources.connected.cache import Cache, Key
 from journeys.engine.sources.connected.caller import Caller, host_of
 from journeys.engine.sources.connected.circuit_breaker import Breaker
 from journeys.engine.sources.connected.credentials import Keyring
-from journeys.engine.sources.connected.sealing import Sealer
+from journeys.engine.sources.connected.encryption import Sealer
 from journeys.engine.store.database import Database
 
 RESTING = Reply(598)

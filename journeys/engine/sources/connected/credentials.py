@@ -12,7 +12,7 @@ from typing import Literal
 
 from journeys.engine.content.services import Aborted, Call
 from journeys.engine.sources.connected.caller import host_of
-from journeys.engine.sources.connected.sealing import Sealer
+from journeys.engine.sources.connected.encryption import Sealer
 from journeys.engine.store.database import Database
 
 Kind = Literal["basic", "headers"]

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import httpx2
 
-from journeys.canvas.characters import header_fault
+from journeys.canvas.storable_characters import header_fault
 from journeys.engine.outgoing.guard import Guarded, Network
 
 OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "upgrade", "te", "trailer"})

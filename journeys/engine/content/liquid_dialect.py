@@ -12,7 +12,7 @@ from liquid.parser import get_parser
 from liquid.token import TOKEN_TAG
 
 from journeys.canvas.problems import meant
-from journeys.engine.content import branch_tags, loop_tags, variable_tags
+from journeys.engine.content import conditional_tags, loop_tags, variable_tags
 from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.expression_tokens import Stream, Unbalanced
 from journeys.engine.content.filters import FILTERS
@@ -57,7 +57,7 @@ class UnknownTag(Illegal):
 STOCK: tuple[type[Tag], ...] = (
     UnknownTag, variable_tags.OurLiteral, variable_tags.OurOutput, variable_tags.OurEchoTag, variable_tags.OurAssignTag, variable_tags.OurCaptureTag,
     variable_tags.OurCycleTag, variable_tags.OurIncrementTag, variable_tags.OurDecrementTag, variable_tags.OurLiquidTag,
-    variable_tags.RandomTag, branch_tags.OurIfTag, branch_tags.OurUnlessTag, branch_tags.OurCaseTag, loop_tags.OurForTag,
+    variable_tags.RandomTag, conditional_tags.OurIfTag, conditional_tags.OurUnlessTag, conditional_tags.OurCaseTag, loop_tags.OurForTag,
     loop_tags.OurBreakTag, loop_tags.OurContinueTag, loop_tags.OurTablerowTag,
 )  # fmt: skip
 """Tags that Shopify's Liquid has too, with Ruby's ways."""

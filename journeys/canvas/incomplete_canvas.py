@@ -11,9 +11,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from journeys.canvas.canvas import Canvas, Variant
-from journeys.canvas.positions import Path, Places
 from journeys.canvas.problems import Problem, nearest
 from journeys.canvas.shape_problems import distinct, shape_problems, unknown_key
+from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import STEP_TYPES, AnyStep, Step
 from journeys.canvas.steps.base import Branch
 

@@ -15,8 +15,8 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
 
-from journeys.canvas.characters import strange
 from journeys.canvas.problems import Problem, Refused, Where
+from journeys.canvas.storable_characters import strange
 
 DEEPEST = 60
 MOST_VALUES = 100_000
