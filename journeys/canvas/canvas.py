@@ -273,7 +273,7 @@ class Canvas(Frozen):
         return self.workflow or "always"
 
     def reentry_after(self, maximum: timedelta) -> timedelta | None:
-        """So long after her last entry she may enter again; None: never. `maximum`: of the plan (CTL-6)."""
+        """So long after their last entry a person may enter again; None: never. `maximum`: the longest of that entry (CTL-6)."""
         if self.reentry == "never":
             return None
         return maximum if self.reentry == "after_maximum_duration" else self.reentry.after

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from hashlib import blake2b
 
@@ -50,14 +50,22 @@ class Plan:
         shares = {name: variant.weight for name, variant in arms.items()}
         return arms[pick(hash_fraction(person, self.canvas.name), shares)]
 
-    @cached_property
-    def maximum(self) -> timedelta:
-        """The longest that an entry can last, over all paths of all variants (CTL-6)."""
-        known: dict[str, timedelta] = {}
-        for step in reversed(self.order):
-            onward = [known[target] for target in self.exits[step].values() if target is not None]
-            known[step] = self.steps[step].longest() + max(onward, default=timedelta(0))
-        return max((known[start] for start in self.starts.values() if start), default=timedelta(0))
+    def longest_from(self, entered: datetime) -> timedelta:
+        """The longest that an entry of this instant can last, over all paths of all variants (CTL-6).
+
+        A delay until an instant lasts as long as that lies ahead of whoever comes to it last.
+        """
+        latest = {start: entered for start in self.starts.values() if start is not None}
+        end = entered
+        for step in self.order:
+            if step not in latest:
+                continue
+            left = self.steps[step].latest(latest[step])
+            end = max(end, left)
+            for target in self.exits[step].values():
+                if target is not None:
+                    latest[target] = max(left, latest.get(target, left))
+        return end - entered
 
     @property
     def order(self) -> Sequence[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -412,3 +413,23 @@ def test_what_has_no_end_is_refused_without_waiting_for_it(suffix: str, tmp_path
 def test_every_code_is_explained() -> None:
     assert all(text.endswith(".") for text in CODES.values())
     assert {case[1] for case in CASES.values()} <= set(CODES)
+
+
+@pytest.mark.parametrize("until", ["2099-01-01T00:00", "2099-01-01T00:00:00+01:00"])
+def test_a_delay_until_an_instant_more_than_730_days_ahead_is_refused(tmp_path: Path, until: str) -> None:
+    """X6: as one by a duration is; what lies behind, or less far ahead, is not."""
+    [found] = said(
+        tmp_path,
+        canvas(f"  - {{type: delay, id: d, until: {until}}}\n  - {{type: delay, id: e, duration: 1 day}}"),
+    )
+    assert found[0] == "J403"
+    assert "730 days" in found[3]
+
+    soon = (datetime.now(UTC) + timedelta(days=729)).strftime("%Y-%m-%dT%H:%M")
+    assert (
+        said(
+            tmp_path,
+            canvas(f"  - {{type: delay, id: d, until: {soon}}}\n  - {{type: delay, id: e, duration: 1 day}}"),
+        )
+        == []
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +137,9 @@ def test_a_canvas_that_cannot_be_meant_is_refused(more: Any) -> None:
         canvas(**more)
 
 
+NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
+
+
 def test_what_a_canvas_says_of_itself() -> None:
     """CTL-6, EXT-5, GEN-3"""
     made = canvas(
@@ -151,9 +154,13 @@ def test_what_a_canvas_says_of_itself() -> None:
 
     assert [each.at_once for each in made.exits] == [True, False, False]
     assert made.audience_exits == (segment("s"),)
-    assert made.reentry_after(plan.maximum) == days(9)
-    assert canvas(reentry="after_maximum_duration").reentry_after(plan.maximum) == plan.maximum == days(2)
-    assert canvas().reentry_after(plan.maximum) is None
+    assert made.reentry_after(plan.longest_from(NOW)) == days(9)
+    assert (
+        canvas(reentry="after_maximum_duration").reentry_after(plan.longest_from(NOW))
+        == plan.longest_from(NOW)
+        == days(2)
+    )
+    assert canvas().reentry_after(plan.longest_from(NOW)) is None
     assert plan.exits == {"d": {"next": "m"}, "m": {"next": None}}
     assert [conversion.trigger.model_dump(exclude_defaults=True) for conversion in made.conversions] == [
         {"purchase": "p"},

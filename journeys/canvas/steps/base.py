@@ -12,6 +12,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from journeys.canvas.events_and_commands import Entry, Event, Outcome
 from journeys.canvas.filters import Filter, Trigger
 from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.wall_clock import plus
 
 ID = r"^[A-Za-z][A-Za-z0-9_-]{0,99}$"
 Id = Annotated[str, Field(pattern=ID)]
@@ -98,8 +99,12 @@ class Step(Frozen):
         return False
 
     def longest(self) -> timedelta:
-        """The longest that an entry can rest in this step (CTL-6)."""
+        """The longest that an entry can rest in this step, whenever it comes to it (CTL-6)."""
         return timedelta(0)
+
+    def latest(self, arrival: datetime) -> datetime:
+        """The latest instant at which an entry that comes at this instant leaves the step (CTL-6)."""
+        return plus(arrival, self.longest())
 
 
 if TYPE_CHECKING:

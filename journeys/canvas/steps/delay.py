@@ -106,8 +106,18 @@ class Delay(Step):
         assert self.weekdays is not None and self.at is not None, "the model allows no other form"
         return next_weekday(arrival, self.weekdays, self.at, zone, skip_today=self.when_passed == "next_week")
 
+    def latest(self, arrival: datetime) -> datetime:
+        """See base class. An instant that is written without an offset comes last in the westernmost zone."""
+        if self.until is None:
+            return super().latest(arrival)
+        return max(arrival, localized(self.until, "Etc/GMT+12"))
+
+    def too_late(self, now: datetime) -> bool:
+        """Whether it would hold somebody who comes now for longer than a delay may (X6)."""
+        return self.latest(now) > plus(now, LONGEST + timedelta(days=1))
+
     def longest(self) -> timedelta:
-        """The most that it holds anybody, as far as the canvas says."""
+        """See base class; of a delay until an instant nothing is known."""
         day = timedelta(days=1)
         if self.duration is not None:
             return self.duration + (day if self.at else timedelta(0))

@@ -80,7 +80,7 @@ def _again(plan: Plan, candidate: Candidate) -> str | None:
     """What the rules of re-entry say (CTL-1 to CTL-4, CTL-6)."""
     if candidate.last is None:
         return None
-    after = plan.canvas.reentry_after(plan.maximum)
+    after = plan.canvas.reentry_after(plan.longest_from(candidate.last))
     if after is None:
         return "already_entered"
     return "reentry_window" if candidate.at - candidate.last < max(after, SAME_MOMENT) else None

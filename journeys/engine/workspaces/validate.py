@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,10 @@ from journeys.canvas.loading import checked, read
 from journeys.canvas.problems import Problem, in_order, meant
 from journeys.canvas.source_positions import Path as Place
 from journeys.canvas.source_positions import Places
+from journeys.canvas.steps import Delay
+from journeys.canvas.steps.delay import LONGEST
 from journeys.canvas.yaml_definitions import Definition, Definitions
+from journeys.engine.clock import Clock
 from journeys.engine.content import Template, compile, compile_html
 from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.lint import ANY, Setting, lint
@@ -30,8 +34,13 @@ def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
     return found
 
 
-def problems_of(found: Definitions, channels: Mapping[str, Any]) -> list[Problem]:
-    """Everything that is wrong with definitions beside their shape, where these are all that there are."""
+def problems_of(
+    found: Definitions, channels: Mapping[str, Any], now: datetime | None = None
+) -> list[Problem]:
+    """Everything that is wrong with definitions beside their shape, where these are all that there are.
+
+    `now`: what instants are held against; None: the time of this machine.
+    """
     problems = checked(found)
     for template in found.templates.values():
         problems += _template(template, found, channels)
@@ -41,6 +50,7 @@ def problems_of(found: Definitions, channels: Mapping[str, Any]) -> list[Problem
         problems += _catalog(catalog)
     for canvas in found.drafts():
         problems += _canvas(canvas, found, channels)
+        problems += _delays(canvas, now or Clock().now())
     return problems
 
 
@@ -99,6 +109,15 @@ def _catalog(catalog: Definition) -> Iterator[Problem]:
         for fault in value_faults(selection, types):
             where = catalog.places.where(("selections", place, *fault.path))
             yield Problem("J307", where, fault.message, fault.hint)
+
+
+def _delays(canvas: Definition, now: datetime) -> Iterator[Problem]:
+    """Delays until an instant that lies further ahead than a delay may hold (X6)."""
+    for path, step in site(canvas.value, canvas.places).steps:
+        if isinstance(step, Delay) and step.too_late(now):
+            where = canvas.places.where((*path, "until"))
+            message = f"this instant is more than {LONGEST.days} days ahead, and a delay holds no longer"
+            yield Problem("J403", where, message, "split it into several, or publish it later")
 
 
 def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:

@@ -280,3 +280,36 @@ def test_an_entry_that_a_message_holds_hears_in_the_simulator_why_it_does_not_le
     assert ("invalid", "only_when") in said
     assert said[-1][0] == "ended"
     assert said[-1][1] != "completed"
+
+
+# How long an entry lasts --------------------------------------------------------------------------------------------
+
+SEASON = """
+  - type: decision_split
+    id: fast
+    when: {attribute: vip, equals: true}
+    steps: [{type: delay, id: short, duration: 2 days, then: end}]
+  - {type: delay, id: season, until: 2026-12-20T09:00, zone: local}
+  - {type: delay, id: after, duration: 3 days}
+"""
+
+
+@pytest.mark.parametrize(
+    ("entered", "longest"),
+    [
+        (NOW, timedelta(days=16, hours=12)),
+        (NOW + timedelta(days=10), timedelta(days=6, hours=12)),
+        (NOW + timedelta(days=20), timedelta(days=3)),
+    ],
+)
+def test_a_delay_until_an_instant_lasts_as_long_as_that_lies_ahead(
+    entered: datetime, longest: timedelta
+) -> None:
+    """CTL-6: local time is reached last twelve hours west of UTC; whoever comes later is not held by it."""
+    plan = plan_of(SEASON, more="reentry: after_maximum_duration")
+
+    assert plan.longest_from(entered) == longest
+    door = opening(plan, PARIS)
+    again = Candidate(person=person(), at=entered + longest, last=entered)
+    assert refusal(door, again) is None
+    assert refusal(door, replace(again, at=again.at - SECOND)) == "reentry_window"

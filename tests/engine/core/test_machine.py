@@ -456,7 +456,7 @@ def test_an_entry_whose_question_nobody_answers_ends() -> None:
     for event, at in ((Answered(None, NOW + DAY), NOW + DAY), (Woke(), asked.wake_at)):
         ended, _ = advance(plan, asked, event, at)
         assert (ended.ended, ended.moved) == ("unanswered", at)
-    assert plan.maximum == timedelta(hours=72)
+    assert plan.longest_from(NOW) == timedelta(hours=72)
 
 
 SIZE = "{% connected_content https://a.example :save r %}{{ r.size }}"
@@ -505,7 +505,7 @@ def test_an_update_that_nobody_answers_ends_the_entry_and_writes_nothing() -> No
         ended, said = advance(plan, asked, event, at)
         assert (ended.ended, ended.moved) == ("unanswered", at)
         assert not any(isinstance(each, Update) for each in said)
-    assert plan.maximum == timedelta(hours=72)
+    assert plan.longest_from(NOW) == timedelta(hours=72)
 
 
 @pytest.mark.parametrize(
