@@ -433,3 +433,11 @@ def test_a_delay_until_an_instant_more_than_730_days_ahead_is_refused(tmp_path: 
         )
         == []
     )
+
+
+@pytest.mark.parametrize("name", ["external_id", "braze_id", "push_tokens", "app_id", "user_alias"])
+def test_a_user_update_cannot_say_who_somebody_is(tmp_path: Path, name: str) -> None:
+    """UPD-4: nor what devices they have, nor how a request is taken."""
+    [found] = said(tmp_path, canvas(f"  - {{type: user_update, id: u, attributes: {{size: 38, {name}: x}}}}"))
+
+    assert (found[0], name in found[3]) == ("J100", True)

@@ -13,6 +13,12 @@ from journeys.canvas.problems import wrong
 from journeys.canvas.steps.asking import Asking
 from journeys.canvas.steps.base import Here
 
+UNTOUCHABLE = frozenset({
+    "external_id", "user_alias", "braze_id", "anonymous_id", "alias_name", "alias_label", "push_tokens",
+    "push_token_import", "app_id", "api_key", "_update_existing_only", "_merge_objects", "subscription_groups",
+})  # fmt: skip
+"""What a user update cannot set: who a person is, their devices, and what steers a request (UPD-4)."""
+
 
 class Increment(Frozen):
     """Add this to a number; an attribute that is not there counts as 0 (ATT-3)."""
@@ -45,7 +51,8 @@ class UserUpdate(Asking):
     - {type: user_update, id: mark, attributes: {reader: true, opens: {increment: 1}}, events: [{name: finished}]}
     ```
 
-    Texts may hold Liquid, also within lists and objects (UPD-3). Where it asks others, the entry waits for them as in a
+    Standard attributes, `email_subscribe` and custom attributes are written by the rules of `/users/track` (ATT-1, NST-1);
+    what these refuse is left as it was, and a fact `not_updated` says why. Texts may hold Liquid, also within lists and objects (UPD-3). Where it asks others, the entry waits for them as in a
     context step (X5); what holds a call that failed is not written, the rest is. Later steps see the new values (UPD-2).
     The events are heard in a later transaction.
     """
@@ -58,6 +65,12 @@ class UserUpdate(Asking):
     def _something(self) -> Self:
         if not self.attributes and not self.events:
             raise wrong("J104", "a user update has attributes, events, or both")
+        for name in self.attributes:
+            if name in UNTOUCHABLE:
+                hint = "leave it out; /users/track and the identity routes do that"
+                raise wrong(
+                    "J100", f"“{name}” is not for a user update to set", hint, at=("attributes", name)
+                )
         return self
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:

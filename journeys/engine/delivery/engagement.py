@@ -8,15 +8,12 @@ from typing import Any
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries.event_recording import NewEvent, record
+from journeys.engine.people.consents import share_consents
 from journeys.engine.people.profiles import load, lock
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
-CONSENT = """
-insert into consents (workspace, person, channel, state, at) values ($1, $2, $3, $4, $5)
-on conflict (workspace, person, channel) do update set state = excluded.state, at = excluded.at
-"""
 UNSUBSCRIBED = """
 select exists (select 1 from consents c where (c.workspace, c.person, c.channel, c.state) = ($1, $2, $3, 'unsubscribed'))
     and exists (select 1 from events e where (e.workspace, e.person, e.kind, e.name) = ($1, $2, 'message', 'unsubscribed')
@@ -36,7 +33,8 @@ async def engaged(
 ) -> bool:
     """She opened, clicked, or unsubscribed. False where she is not there any more.
 
-    An unsubscription sets her consent for the channel in the same transaction; that of a message by which she is
+    An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
+    (PRF-5); that of a message by which she is
     unsubscribed already changes nothing.
     """
     publication = await published.of(mark.workspace)
@@ -51,7 +49,9 @@ async def engaged(
                 UNSUBSCRIBED, mark.workspace, mark.person, mark.channel, mark.dispatch
             ):
                 return True
-            await connection.execute(CONSENT, mark.workspace, mark.person, mark.channel, "unsubscribed", now)
+            await share_consents(
+                connection, [(mark.workspace, mark.person, mark.channel, "unsubscribed", now)]
+            )
         said = {
             "canvas": mark.canvas,
             "step": mark.step,

@@ -18,7 +18,6 @@ from journeys.engine.core.drive import Case
 from journeys.engine.core.gates import Candidate, refusal
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.people.profiles import History, Profile, history
-from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.published import Publication, Running
 
@@ -116,7 +115,7 @@ async def admit(
         loaded.told_too = bool(loaded.entry.ended)
         _windows(transaction, loaded)
     transaction.settle(loaded_entries)
-    await store_updates(connection, transaction.changed.values(), transaction.derived_events)
+    await transaction.store_updates()
     admission.pending_alarms = [
         each for each in await transaction.writes.write(connection) if each.told < each.turn
     ]

@@ -29,7 +29,6 @@ from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
-from journeys.engine.people.user_updates import store_updates
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, check_locked
 from journeys.engine.workspaces.published import Published
@@ -219,7 +218,7 @@ class Bursts:
         ]
         await transaction.drive(loaded_entries)
         transaction.settle(loaded_entries)
-        await store_updates(connection, transaction.changed.values(), transaction.derived_events)
+        await transaction.store_updates()
         pending_alarms = {each.entry: each for each in await transaction.writes.write(connection)}
         for row, loaded in zip(rows, loaded_entries, strict=True):
             after = pending_alarms.get(loaded.id)

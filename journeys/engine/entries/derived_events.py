@@ -8,7 +8,9 @@ from uuid import UUID
 
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.engine.clock import Clock
+from journeys.engine.entries.event_recording import NewEvent
 from journeys.engine.entries.routing import PersonEvent, Routed, route
+from journeys.engine.people.carts import store_carts, violation
 from journeys.engine.people.profiles import load, lock
 from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.ports import AlarmSync, Notifier
@@ -68,6 +70,7 @@ async def route_derived_events(
                 (row["person"], profiles[row["person"]].shard, row["name"], row["at"], row["properties"], row["hops"])
                 for row in live
             ]))  # fmt: skip
+            await store_carts(connection, workspace, _cart_events(profiles, live))
             heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
             routed = await route(connection, publication, published, clock, heard)
     alarm_sync.sync(routed.pending_alarms)
@@ -79,6 +82,21 @@ async def route_derived_events(
 def _heard(profiles: Mapping[UUID, Any], row: Mapping[str, Any], no: int) -> PersonEvent:
     occurrence = Occurrence(no=no, kind="event", name=row["name"], at=row["at"], properties=row["properties"])
     return PersonEvent(profiles[row["person"]], occurrence, hops=row["hops"])
+
+
+def _cart_events(profiles: Mapping[UUID, Any], rows: Sequence[Mapping[str, Any]]) -> list[NewEvent]:
+    """Those that fill or buy a cart, as far as they are as such events must be (EVT-7)."""
+    return [
+        NewEvent(
+            profile=profiles[row["person"]],
+            kind="event",
+            name=row["name"],
+            at=row["at"],
+            properties=row["properties"],
+        )
+        for row in rows
+        if violation(row["name"], row["properties"]) is None
+    ]
 
 
 def _columns(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:

@@ -35,7 +35,7 @@ from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS_FROM, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
 from journeys.engine.people.profiles import History, Profile, history
-from journeys.engine.people.user_updates import DerivedEvent, updated
+from journeys.engine.people.user_updates import DerivedEvent, store_updates, update_profile
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
 from journeys.engine.workspaces.published import Publication
@@ -78,6 +78,7 @@ class EntryTransaction:
     clock: datetime
     writes: EntryWrites = field(default_factory=EntryWrites)
     changed: dict[tuple[int, UUID], Profile] = field(default_factory=dict)
+    consents: list[tuple[int, UUID, str, str, datetime]] = field(default_factory=list)
     derived_events: list[DerivedEvent] = field(default_factory=list)
     channels: set[str] = field(default_factory=set)
     _loaded: dict[str, LoadedEntry] = field(default_factory=dict)
@@ -147,14 +148,18 @@ class EntryTransaction:
         step: Any = loaded.case.plan.steps[update.step]
         try:
             values = self._values(loaded, update.step, update.context, update.at)
-            attributes, derived_events = updated(loaded.profile, step, update, values, loaded.hops)
+            result = update_profile(loaded.profile, step, update, values, loaded.hops)
         except (Aborted, RenderError, TemplateError) as error:
             self.fact(loaded, "update_failed", update.at, update.step, {"reason": str(error)})
             return
-        if attributes != loaded.profile.attributes:
-            loaded.profile.attributes = attributes
+        if result.changed:
             self.changed[loaded.place] = loaded.profile
-        self.derived_events.extend(derived_events)
+        self.consents += [
+            (*loaded.place, channel, state, update.at) for channel, state in result.consents.items()
+        ]
+        for name, reason in result.refused:
+            self.fact(loaded, "not_updated", update.at, update.step, {"name": name, "reason": reason})
+        self.derived_events.extend(result.events)
 
     # What it is asked ------------------------------------------------------------------------------------------
 
@@ -254,6 +259,10 @@ class EntryTransaction:
         )
 
     # The end of the transaction --------------------------------------------------------------------------------
+
+    async def store_updates(self) -> None:
+        """Write the profiles, the consents and the events to come of the updates; the people are locked."""
+        await store_updates(self.connection, self.changed.values(), self.consents, self.derived_events)
 
     def settle(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Put the states of these entries on the page, where they changed."""

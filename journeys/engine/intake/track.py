@@ -18,6 +18,7 @@ from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track_objects import Item, Objects, read, remark
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
+from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load
 from journeys.engine.people.standard_attributes import apply
 from journeys.engine.ports import AlarmSync, Notifier
@@ -109,20 +110,6 @@ async def write(
     return Written(tracked, found, profiles, routed)
 
 
-STORE = """
-update people p set email = s.email, phone = s.phone, first_name = s.first_name, last_name = s.last_name,
-    language = s.language, country = s.country, zone = s.zone, standard = s.standard, attributes = s.attributes,
-    updated = clock_timestamp()
-from unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-    $10::jsonb[], $11::jsonb[])
-    as s(id, email, phone, first_name, last_name, language, country, zone, standard, attributes)
-cross join lateral (select ctid from people where workspace = $1 and id = s.id limit 1) row
-where p.ctid = row.ctid
-"""
-"""The rows are locked, so their places are certain. By place, each row costs one look into the index, even on a young
-table of which the planner knows nothing yet; a join by id was planned as a scan of the workspace there."""
-
-
 async def _write_attributes(
     connection: Any,
     workspace: int,
@@ -149,15 +136,7 @@ async def _write_attributes(
             for person in _alike(profile, channel, profiles):
                 consents[person, channel] = state
         tracked.warnings += [remark(item.array, item.index, text) for text in result.errors]
-    if changed:
-        rows = [
-            (
-                p.id, p.email, p.phone, p.first_name, p.last_name, p.language, p.country, p.zone, dict(p.standard),
-                dict(p.attributes),
-            )
-            for p in changed.values()
-        ]  # fmt: skip
-        await connection.execute(STORE, workspace, *map(list, zip(*rows, strict=True)))
+    await store_profiles(connection, changed.values())
     if consents:
         await store_consents(connection, workspace, consents, now)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -22,3 +22,27 @@ async def store_consents(
     """Write the states, by person and channel. `at` says since when a state holds. The people are locked."""
     rows = [(person, channel, state) for (person, channel), state in sorted(consents.items())]
     await connection.execute(STORE, workspace, *map(list, zip(*rows, strict=True)), now)
+
+
+SHARED = """
+insert into consents (workspace, person, channel, state, at)
+select distinct on (s.workspace, o.id, s.channel) s.workspace, o.id, s.channel, s.state, s.at
+from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[])
+    with ordinality as s(workspace, person, channel, state, at, place)
+cross join lateral (
+    select s.person as id
+    union select other.id from people p join people other on (other.workspace, other.email) = (p.workspace, p.email)
+    where (p.workspace, p.id) = (s.workspace, s.person) and s.channel = 'email') o
+order by s.workspace, o.id, s.channel, s.place desc
+on conflict (workspace, person, channel) do update set state = excluded.state, at = excluded.at
+where consents.state is distinct from excluded.state
+"""
+
+
+async def share_consents(connection: Any, said: Sequence[tuple[int, UUID, str, str, datetime]]) -> None:
+    """Write workspace, person, channel, state and instant; a consent to e-mail for all who share the address (PRF-5).
+
+    Those who say it are locked, the others are not: rows are written ascending by person, as by all who write them.
+    """
+    if said:
+        await connection.execute(SHARED, *map(list, zip(*said, strict=True)))

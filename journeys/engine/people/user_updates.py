@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,7 +11,10 @@ from uuid import UUID
 from journeys.canvas.events_and_commands import Update
 from journeys.canvas.frozen_model import is_liquid
 from journeys.engine.content import Values, render_value
+from journeys.engine.people.consents import share_consents
+from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile
+from journeys.engine.people.standard_attributes import apply, fatal
 
 MOST_HOPS = 20
 """An event that a canvas made may make a canvas make an event, and so on; the chain is cut after this many."""
@@ -34,10 +37,21 @@ class _Left(Exception):
     """A call within a value failed: the value is not written (CXS-4)."""
 
 
-def updated(
-    profile: Profile, step: Any, update: Update, values: Values, hops: int
-) -> tuple[Mapping[str, Any], Sequence[DerivedEvent]]:
-    """The attributes after the update, and the events that it logs (UPD-1, UPD-5).
+@dataclass(slots=True)
+class Updated:
+    """What came of an update: the profile has its new values, `changed` says whether any differs.
+
+    `consents` are states by channel, `refused` says of attributes that were not written why (ATT-1, NST-1).
+    """
+
+    changed: bool = False
+    consents: Mapping[str, str] = field(default_factory=dict)
+    refused: list[tuple[str, str]] = field(default_factory=list)
+    events: list[DerivedEvent] = field(default_factory=list)
+
+
+def update_profile(profile: Profile, step: Any, update: Update, values: Values, hops: int) -> Updated:
+    """Write the attributes of an update into the profile, by the rules of `/users/track`, and log its events (UPD-1, UPD-5).
 
     Attributes and properties of events that hold a text whose call failed are left out. Raises `Aborted`, `RenderError`
     or `TemplateError` where a value's Liquid cannot be rendered: then nothing of the update is done (UPD-8).
@@ -51,43 +65,53 @@ def updated(
             raise _Left
         return found
 
-    attributes = dict(profile.attributes)
-    for name, change in step.attributes.items():
-        for value in _written(change, attributes.get(name), text):
-            if value is None:
-                attributes.pop(name, None)
-            else:
-                attributes[name] = value
-    derived_events = []
+    given = {
+        name: value
+        for name, change in step.attributes.items()
+        for value in _written(change, profile.attributes.get(name), text)
+    }
+    result = Updated()
     for place, event in enumerate(step.events):
         key = f"{update.key}/{place}"
         properties = {
             name: value for name, each in event.properties.items() for value in _written(each, None, text)
         }
-        derived_events.append(
+        result.events.append(
             DerivedEvent(profile.workspace, profile.id, key, event.name, update.at, properties, hops + 1)
         )
-    return attributes, derived_events
+    _apply(profile, given, result)
+    return result
+
+
+def _apply(profile: Profile, given: Mapping[str, Any], result: Updated) -> None:
+    """One attribute after the other: what is wrong with one leaves the others alone."""
+    consents: dict[str, str] = {}
+    for name, value in given.items():
+        reason = fatal({name: value})
+        if reason is not None:
+            result.refused.append((name, reason))
+            continue
+        changed = apply(profile, {name: value})
+        for column, each in changed.columns.items():
+            setattr(profile, column, each)
+        profile.standard, profile.attributes = changed.standard, changed.custom
+        consents |= changed.consents
+        result.refused += [(name, error) for error in changed.errors]
+        result.changed = result.changed or bool(changed.names)
+    result.consents = consents
 
 
 def _written(change: Any, before: Any, text: Callable[[str], str]) -> Sequence[Any]:
-    """What a change comes to: one value, or none where a call failed."""
+    """What a change comes to: one value; none where a call failed, or where no number is incremented (ATT-3)."""
+    increment = getattr(change, "increment", None)
+    if increment is not None:
+        if isinstance(before, bool) or not isinstance(before, int | float | None):
+            return []
+        return [(before or 0) + increment]
     try:
-        return [_changed(before, change, text)]
+        return [_rendered(change, text)]
     except _Left:
         return []
-
-
-def _changed(before: Any, change: Any, text: Callable[[str], str]) -> Any:
-    """What the attribute comes to. An increment of something that is no number leaves it alone (ATT-3)."""
-    increment = getattr(change, "increment", None)
-    if increment is None:
-        return _rendered(change, text)
-    if before is None:
-        return increment
-    if isinstance(before, bool) or not isinstance(before, int | float):
-        return before
-    return before + increment
 
 
 def _rendered(value: Any, text: Callable[[str], str]) -> Any:
@@ -101,12 +125,6 @@ def _rendered(value: Any, text: Callable[[str], str]) -> Any:
     return value
 
 
-STORE_PROFILES = """
-update people p set attributes = s.attributes, updated = clock_timestamp()
-from unnest($1::int[], $2::uuid[], $3::jsonb[]) as s(workspace, id, attributes)
-where (p.workspace, p.id) = (s.workspace, s.id)
-"""
-
 STORE_ECHOES = """
 insert into echoes (workspace, person, key, name, at, properties, hops)
 select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[])
@@ -115,12 +133,14 @@ on conflict do nothing
 
 
 async def store_updates(
-    connection: Any, changed: Collection[Profile], derived_events: Sequence[DerivedEvent]
+    connection: Any,
+    changed: Collection[Profile],
+    consents: Sequence[tuple[int, UUID, str, str, datetime]],
+    derived_events: Sequence[DerivedEvent],
 ) -> None:
-    """Write the changed profiles and the events to come; the people are locked."""
-    if changed:
-        rows = [(profile.workspace, profile.id, dict(profile.attributes)) for profile in changed]
-        await connection.execute(STORE_PROFILES, *map(list, zip(*rows, strict=True)))
+    """Write the changed profiles, consents and the events to come; the people are locked."""
+    await store_profiles(connection, changed)
+    await share_consents(connection, consents)
     if derived_events:
         events = [
             (e.workspace, e.person, e.key, e.name, e.at, dict(e.properties), e.hops) for e in derived_events
