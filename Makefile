@@ -5,7 +5,7 @@ RUN := .venv/bin
 STAMP := .venv/.installed
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test check coverage format bench fuzz readings ruby mutants golden schema docs lock wheel clean
+.PHONY: help demo test check coverage format bench fuzz readings ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ ruby: $(STAMP)  ## five thousand templates beside Ruby's own Liquid (apt-get ins
 mutants: $(STAMP)  ## how many small faults in the machine its tests find
 	@$(RUN)/python -m tests.mutants
 
+proofs: $(STAMP)  ## break each rule: do its tests say so? (PROOFS="DLY-3 --seed 2" for some of them)
+	@$(RUN)/python -m tests.proofs $(PROOFS)
+
 golden: $(STAMP)  ## write the golden traces anew
 	@$(RUN)/python -m tests.golden
 
@@ -70,4 +73,4 @@ lock: $(STAMP)  ## renew requirements.lock
 	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock
 
 clean:  ## remove what was built here (the user's cache folder stays)
-	rm -rf .venv dist build mutants .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist build mutants .proofs .mypy_cache .ruff_cache .pytest_cache .hypothesis

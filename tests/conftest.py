@@ -64,6 +64,8 @@ async def postgres(servers: Path) -> AsyncIterator[str]:
 @pytest.fixture(scope="session")
 async def template(postgres: str) -> str:
     """The name of a database that has our schema, to copy."""
+    if given := os.environ.get("JOURNEYS_TEMPLATE_DATABASE"):
+        return given
     name = f"journeys_template_{uuid4().hex[:8]}"
     await migrate(await create_database(postgres, name))
     return name

@@ -25,6 +25,8 @@ import ruamel.yaml  # noqa: F401
 import sqlalchemy  # noqa: F401
 import temporalio  # noqa: F401
 
+from tests.spoiling import changes, unseen
+
 ROOT = Path(__file__).parents[1]
 MACHINE = ROOT / "journeys" / "engine" / "core" / "machine.py"
 TESTS = ["tests/engine/core/test_machine.py", "tests/engine/core/test_golden.py"]
@@ -32,19 +34,10 @@ WANTED = 0.85
 SECONDS = 60
 """Of processor time; the machine itself needs a quarter of it, a fault that never ends all of it."""
 
-COMPARE = {
-    ast.Is: ast.IsNot,
-    ast.IsNot: ast.Is,
-    ast.Eq: ast.NotEq,
-    ast.NotEq: ast.Eq,
-    ast.Lt: ast.LtE,
-    ast.In: ast.NotIn,
-}
-
 
 def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
     """The machine's mutants: line, what was changed, the tree."""
-    silent = {id(inner) for node in ast.walk(tree) for outer in _unseen(node) for inner in ast.walk(outer)}
+    silent = {id(inner) for node in ast.walk(tree) for outer in unseen(node) for inner in ast.walk(outer)}
     for place, node in enumerate(ast.walk(tree)):
         if id(node) in silent:
             continue
@@ -53,99 +46,6 @@ def mutants(tree: ast.Module) -> Iterator[tuple[int, str, ast.Module]]:
             target = list(ast.walk(mutant))[place]
             what = change(target)
             yield getattr(node, "lineno", 0), what, ast.fix_missing_locations(mutant)
-
-
-def _unseen(node: ast.AST) -> Iterator[ast.AST]:
-    """What has no effect when it runs: annotations, and what an assertion says to the type checker."""
-    for name in ("annotation", "returns", "msg"):
-        part = getattr(node, name, None)
-        if isinstance(part, ast.AST):
-            yield part
-
-
-def changes(node: ast.AST) -> Iterator[object]:
-    """How a node can be spoilt: functions that do it and say what they did."""
-    if isinstance(node, ast.Compare) and type(node.ops[0]) in COMPARE:
-        yield _compare
-    if isinstance(node, ast.BoolOp):
-        yield _boolean
-    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
-        yield _negation
-    if isinstance(node, ast.If):
-        yield _condition
-    if isinstance(node, ast.Constant) and isinstance(node.value, str) and 0 < len(node.value) < 20:
-        yield _text
-    if isinstance(node, ast.Constant) and node.value is None:
-        yield _nothing
-    if isinstance(node, ast.keyword) and node.arg in (
-        "wake_at",
-        "phase",
-        "ended",
-        "moved",
-        "leaving",
-        "begun",
-        "step",
-        "context",
-        "properties",
-        "heard",
-    ):
-        yield _dropped
-    if (
-        isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Attribute)
-        and node.func.attr in ("append", "extend")
-    ):
-        yield _unsaid
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "max":
-        yield _least
-
-
-def _compare(node: ast.Compare) -> str:
-    node.ops[0] = COMPARE[type(node.ops[0])]()
-    return "comparison turned"
-
-
-def _boolean(node: ast.BoolOp) -> str:
-    node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    return "and/or turned"
-
-
-def _negation(node: ast.UnaryOp) -> str:
-    node.op = ast.UAdd()
-    node.operand = ast.Call(ast.Name("bool", ast.Load()), [node.operand], [])
-    return "not dropped"
-
-
-def _condition(node: ast.If) -> str:
-    node.test = ast.UnaryOp(ast.Not(), node.test)
-    return "condition negated"
-
-
-def _text(node: ast.Constant) -> str:
-    node.value = f"{node.value}x"
-    return f"text {node.value}"
-
-
-def _nothing(node: ast.Constant) -> str:
-    node.value = "x"
-    return "None changed"
-
-
-def _dropped(node: ast.keyword) -> str:
-    name = node.arg
-    node.arg, node.value = None, ast.Dict([], [])
-    return f"{name} not set"
-
-
-def _unsaid(node: ast.Call) -> str:
-    node.func = ast.Name("repr", ast.Load())
-    node.args = [ast.Constant(1)]
-    return "not said"
-
-
-def _least(node: ast.Call) -> str:
-    node.func = ast.Name("min", ast.Load())
-    return "max for min"
 
 
 def attempt(source: str, file: Path) -> int:

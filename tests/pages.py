@@ -41,10 +41,10 @@ def problems() -> str:
     return "\n".join(lines)
 
 
-def kept() -> list[str]:
+def kept(root: Path = ROOT) -> list[str]:
     """The rules that the pages on rules hold, in their order."""
     found: dict[str, None] = {}
-    for path in sorted(RULES.glob("*.md")):
+    for path in sorted((root / "docs" / "rules").glob("*.md")):
         if path.stem == "proofs":
             continue
         for line in path.read_text(encoding="utf-8").split("\n"):
@@ -71,16 +71,16 @@ def rules_in(text: str) -> list[str]:
 Top = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Assign | ast.AnnAssign
 
 
-def cited() -> dict[str, list[str]]:
+def cited(root: Path = ROOT) -> dict[str, list[str]]:
     """The tests that prove each rule: they cite it, or are run with the rows of a table that do.
 
     What serves tests proves nothing.
     """
     found: dict[str, list[str]] = defaultdict(list)
     by_table: dict[str, list[str]] = defaultdict(list)
-    for path in sorted((ROOT / "tests").rglob("test_*.py")):
+    for path in sorted((root / "tests").rglob("test_*.py")):
         source = path.read_text(encoding="utf-8")
-        lines, file = source.splitlines(), path.relative_to(ROOT).as_posix()
+        lines, file = source.splitlines(), path.relative_to(root).as_posix()
         parts = {
             name: node for node in ast.parse(source).body if isinstance(node, Top) for name in _names(node)
         }

@@ -1,0 +1,112 @@
+"""Small faults in a place of the package, one at a time."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import itertools
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from tests.places import Place
+from tests.spoiling import SQL, changes, further, is_none, unseen
+
+UNMEANT = ("log", "logger", "LOG", "warnings")
+"""Whose calls nobody promises anything of."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One change at one node of a file's tree. `body`: the outermost function within whose body it is."""
+
+    place: Place
+    line: int
+    node: int
+    change: Callable[[ast.AST], object]
+    statement: tuple[int, int]
+    body: ast.FunctionDef | ast.AsyncFunctionDef | None = None
+
+    def made(self, tree: ast.Module) -> tuple[str, ast.Module]:
+        """What was changed, and the changed copy of the tree."""
+        mutant = copy.deepcopy(tree)
+        what = self.change(list(ast.walk(mutant))[self.node])
+        return str(what), ast.fix_missing_locations(mutant)
+
+
+def faults(tree: ast.Module, place: Place) -> Iterator[Fault]:
+    """All that can be done to a place."""
+    nodes = list(ast.walk(tree))
+    numbers = {id(node): number for number, node in enumerate(nodes)}
+    silent = {id(inner) for node in nodes for outer in _meaningless(node) for inner in ast.walk(outer)}
+    for node, chain in _descend(tree, ()):
+        line = getattr(node, "lineno", None) or getattr(getattr(node, "value", None), "lineno", 0)
+        if id(node) in silent or not place.first <= line <= place.last:
+            continue
+        statement = next((each for each in reversed((*chain, node)) if isinstance(each, ast.stmt)), None)
+        for change in (*changes(node), *further(node)):
+            yield Fault(
+                place, line, numbers[id(node)], change, _own_lines(statement, line), _body(chain, node)
+            )
+
+
+def _descend(node: ast.AST, chain: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    for child in ast.iter_child_nodes(node):
+        yield child, (*chain, node)
+        yield from _descend(child, (*chain, node))
+
+
+def _own_lines(statement: ast.stmt | None, line: int) -> tuple[int, int]:
+    """The lines of a statement without those of the statements within it."""
+    if statement is None:
+        return line, line
+    inner = [
+        each.lineno for each in ast.walk(statement) if isinstance(each, ast.stmt) and each is not statement
+    ]
+    last = min(inner) - 1 if inner else statement.end_lineno or line
+    return statement.lineno, max(statement.lineno, last)
+
+
+def _body(chain: tuple[ast.AST, ...], node: ast.AST) -> ast.FunctionDef | ast.AsyncFunctionDef | None:
+    """The outermost function whose body holds the node; None where it is run once, when the file is imported."""
+    whole = (*chain, node)
+    for outer, inner in itertools.pairwise(whole):
+        if isinstance(outer, ast.FunctionDef | ast.AsyncFunctionDef) and inner in outer.body:
+            return outer
+    return None
+
+
+def _meaningless(node: ast.AST) -> Iterator[ast.AST]:
+    """What keeps no rule: annotations of types, docstrings, words of errors and logs, names that a file lists."""
+    if isinstance(node, ast.AnnAssign | ast.arg):
+        if not _annotated(node.annotation):
+            yield from unseen(node)
+    else:
+        yield from unseen(node)
+    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+        yield node
+    if isinstance(node, ast.JoinedStr):
+        text = "".join(
+            part.value
+            for part in node.values
+            if isinstance(part, ast.Constant) and isinstance(part.value, str)
+        )
+        yield from (part for part in node.values if isinstance(part, ast.Constant) and not SQL.search(text))
+    if isinstance(node, ast.Raise) and node.exc is not None:
+        yield from (each for each in ast.walk(node.exc) if isinstance(each, ast.Constant | ast.JoinedStr))
+    if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[0] in UNMEANT:
+        yield node
+    if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in ("__all__", "__slots__"):
+        yield node
+    if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        yield node
+    if isinstance(node, ast.Import | ast.ImportFrom | ast.Assert | ast.Global | ast.Nonlocal):
+        yield node
+    if isinstance(node, ast.ClassDef):
+        yield from node.decorator_list
+    if isinstance(node, ast.Compare):
+        yield from (each for each in node.comparators if is_none(each))
+
+
+def _annotated(node: ast.AST | None) -> bool:
+    """`Annotated[…]` says more than a type: what it says is checked at run time."""
+    return isinstance(node, ast.Subscript) and ast.unparse(node.value).endswith("Annotated")
