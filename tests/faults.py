@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from tests.places import Place
-from tests.spoiling import SQL, changes, further, is_none, unseen
+from tests.spoiling import changes, further, is_none, unseen
 
 UNMEANT = ("log", "logger", "LOG", "warnings")
 """Whose calls nobody promises anything of."""
@@ -39,14 +39,16 @@ def faults(tree: ast.Module, place: Place) -> Iterator[Fault]:
     numbers = {id(node): number for number, node in enumerate(nodes)}
     silent = {id(inner) for node in nodes for outer in _meaningless(node) for inner in ast.walk(outer)}
     for node, chain in _descend(tree, ()):
-        line = getattr(node, "lineno", None) or getattr(getattr(node, "value", None), "lineno", 0)
-        if id(node) in silent or not place.first <= line <= place.last:
+        own = getattr(node, "lineno", None) or getattr(getattr(node, "value", None), "lineno", 0)
+        last = getattr(node, "end_lineno", None) or own
+        if id(node) in silent or last < place.first or own > place.last:
             continue
         statement = next((each for each in reversed((*chain, node)) if isinstance(each, ast.stmt)), None)
-        for change in (*changes(node), *further(node)):
-            yield Fault(
-                place, line, numbers[id(node)], change, _own_lines(statement, line), _body(chain, node)
-            )
+        for change, at in (*((each, None) for each in changes(node)), *further(node)):
+            line = at or own
+            if place.first <= line <= place.last:
+                lines = _own_lines(statement, line)
+                yield Fault(place, line, numbers[id(node)], change, lines, _body(chain, node))
 
 
 def _descend(node: ast.AST, chain: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
@@ -85,12 +87,7 @@ def _meaningless(node: ast.AST) -> Iterator[ast.AST]:
     if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
         yield node
     if isinstance(node, ast.JoinedStr):
-        text = "".join(
-            part.value
-            for part in node.values
-            if isinstance(part, ast.Constant) and isinstance(part.value, str)
-        )
-        yield from (part for part in node.values if isinstance(part, ast.Constant) and not SQL.search(text))
+        yield from (part for part in node.values if isinstance(part, ast.Constant))
     if isinstance(node, ast.Raise) and node.exc is not None:
         yield from (each for each in ast.walk(node.exc) if isinstance(each, ast.Constant | ast.JoinedStr))
     if isinstance(node, ast.Call) and ast.unparse(node.func).split(".")[0] in UNMEANT:

@@ -60,6 +60,13 @@ def citations(source: str, file: str) -> Iterator[tuple[str, Place]]:
             about = _after(statements, token.start[0]) if alone else _around(statements, token.start[0])
             if about is not None:
                 yield token.string.partition("noqa")[0], _place(about, file, token.start[0], alone=alone)
+        elif token.type == tokenize.STRING and token.start[0] != token.end[0]:
+            for number, line in enumerate(token.string.split("\n"), start=token.start[0]):
+                statement, mark, said = line.partition(
+                    " -- "
+                )  # a comment within a statement for the database
+                if mark:
+                    yield said, Place(file, number, number, statement.strip()[:40])
 
 
 def _docstrings(node: ast.AST, file: str, name: str, place: Place) -> Iterator[tuple[str, Place]]:

@@ -141,14 +141,26 @@ def _least(node: ast.Call) -> str:
     return "max for min"
 
 
-def further(node: ast.AST) -> Iterator[Callable[..., object]]:
+Spoiling = tuple[Callable[..., object], int | None]
+"""How, and on which line; None: the node's own."""
+
+
+def further(node: ast.AST) -> Iterator[Spoiling]:
     """How a node can be spoilt, beside what `changes` knows."""
-    if isinstance(node, ast.Constant):
+    if isinstance(node, ast.Constant | ast.JoinedStr):
         yield from _of_constant(node)
-    elif isinstance(node, ast.Compare):
-        yield from (partial(_turned, into=each) for each in TURNED.get(type(node.ops[0]), ()))
     elif isinstance(node, ast.BoolOp):
-        yield from (partial(_operand, number=number) for number in range(len(node.values)))
+        yield from ((partial(_operand, number=n), each.lineno) for n, each in enumerate(node.values))
+    elif isinstance(node, ast.Dict | ast.Set | ast.List | ast.Tuple):
+        yield from _of_list(node)
+    elif isinstance(node, ast.Call):
+        yield from _of_call(node)
+    yield from ((change, None) for change in _of_whole(node))
+
+
+def _of_whole(node: ast.AST) -> Iterator[Callable[..., object]]:
+    if isinstance(node, ast.Compare):
+        yield from (partial(_turned, into=each) for each in TURNED.get(type(node.ops[0]), ()))
     elif isinstance(node, ast.If | ast.While | ast.IfExp):
         yield partial(_decided, answer=False)
         if not isinstance(node, ast.While):
@@ -161,49 +173,71 @@ def further(node: ast.AST) -> Iterator[Callable[..., object]]:
         yield _removed
     elif isinstance(node, ast.BinOp) and type(node.op) in SUMS:
         yield _sum
-    elif isinstance(node, ast.Dict | ast.Set | ast.List | ast.Tuple):
-        yield from _of_list(node)
-    if isinstance(node, ast.Call):
-        yield from _of_call(node)
 
 
-def _of_constant(node: ast.Constant) -> Iterator[Callable[..., object]]:
-    if isinstance(node.value, bool):
-        yield _flipped
+def _of_constant(node: ast.Constant | ast.JoinedStr) -> Iterator[Spoiling]:
+    if isinstance(node, ast.JoinedStr):
+        yield from _of_pieces(node)
+    elif isinstance(node.value, bool):
+        yield _flipped, None
     elif isinstance(node.value, int | float):
-        yield partial(_number, by=1)
-        yield partial(_number, by=-1)
+        yield partial(_number, by=1), None
+        yield partial(_number, by=-1), None
     elif isinstance(node.value, str):
-        if SQL.search(node.value) or SPOILT_SQL.keys() & {node.value}:
-            for pattern, other in SPOILT_SQL.items():
-                for match in re.finditer(pattern, node.value, re.IGNORECASE):
-                    yield partial(_sql, match=match, other=other)
+        if SQL.search(node.value):
+            whole = (node.end_lineno or node.lineno) - node.lineno == node.value.count("\n")
+            for match, other in _of_sql(node.value):
+                below = node.value[: match.start()].count("\n") if whole else 0
+                yield partial(_sql, match=match, other=other), node.lineno + below
         elif len(node.value) >= 20:
-            yield _long_text
+            yield _long_text, None
 
 
-def _of_list(node: ast.Dict | ast.Set | ast.List | ast.Tuple) -> Iterator[Callable[..., object]]:
+def _of_pieces(node: ast.JoinedStr) -> Iterator[Spoiling]:
+    """The statement for the database that is put together from pieces."""
+    pieces = [
+        each.value if isinstance(each, ast.Constant) and isinstance(each.value, str) else ""
+        for each in node.values
+    ]
+    if not SQL.search("".join(pieces)):
+        return
+    above = 0
+    for place, piece in enumerate(pieces):
+        for match, other in _of_sql(piece):
+            line = node.lineno + above + piece[: match.start()].count("\n")
+            yield partial(_piece, place=place, match=match, other=other), line
+        above += piece.count("\n")
+
+
+def _of_sql(text: str) -> Iterator[tuple[re.Match[str], str]]:
+    for pattern, other in SPOILT_SQL.items():
+        for match in re.finditer(pattern, text, re.IGNORECASE):
+            if "--" not in text[text.rfind("\n", 0, match.start()) + 1 : match.start()]:
+                yield match, other
+
+
+def _of_list(node: ast.Dict | ast.Set | ast.List | ast.Tuple) -> Iterator[Spoiling]:
     if not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
         return
-    many = len(node.keys if isinstance(node, ast.Dict) else node.elts)
-    if many > 1:
-        yield from (partial(_element, number=number) for number in range(many))
+    parts = node.values if isinstance(node, ast.Dict) else node.elts
+    if len(parts) > 1:
+        yield from ((partial(_element, number=n), each.lineno) for n, each in enumerate(parts))
 
 
-def _of_call(node: ast.Call) -> Iterator[Callable[..., object]]:
+def _of_call(node: ast.Call) -> Iterator[Spoiling]:
     for number, keyword in enumerate(node.keywords):
         if keyword.arg is not None:
-            yield partial(_keyword, number=number)
+            yield partial(_keyword, number=number), keyword.value.lineno
     if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "any", "all"):
-        yield _other_end
+        yield _other_end, None
     elif (
         len(node.args) == 1
         and not node.keywords
         and not isinstance(node.args[0], ast.Starred | ast.GeneratorExp)
     ):
-        yield _uncalled
+        yield _uncalled, None
     elif isinstance(node.func, ast.Attribute) and not node.args and not node.keywords:
-        yield _unasked
+        yield _unasked, None
 
 
 def is_none(node: ast.expr) -> bool:
@@ -232,6 +266,12 @@ def _number(node: ast.Constant, by: int) -> str:
 def _sql(node: ast.Constant, match: re.Match[str], other: str) -> str:
     node.value = match.string[: match.start()] + other + match.string[match.end() :]
     return f"“{match.string[max(0, match.start() - 20) : match.end() + 10]}”: “{match[0]}” is “{other}”"
+
+
+def _piece(node: ast.JoinedStr, place: int, match: re.Match[str], other: str) -> str:
+    piece = node.values[place]
+    assert isinstance(piece, ast.Constant)
+    return _sql(piece, match, other)
 
 
 def _long_text(node: ast.Constant) -> str:
