@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests import pages
-from tests.faults import Fault, faults
+from tests.faults import Fault, SchemaFault, faults, schema_faults
 from tests.places import Place, places
 from tests.trials import Outcome, Trial, Trials
 
@@ -33,6 +33,9 @@ OWN = {
     )
 }
 """What serves this and no test."""
+
+
+AnyFault = Fault | SchemaFault
 
 
 @dataclass
@@ -218,7 +221,7 @@ class Examination:
         verdict.survived += [said for _, said in survivors]
         (verdict.proved if proved else verdict.open).append(str(place))
 
-    def _trial(self, fault: Fault, tests: Sequence[str], *, anew: bool = False) -> Trial:
+    def _trial(self, fault: AnyFault, tests: Sequence[str], *, anew: bool = False) -> Trial:
         span = set(range(fault.statement[0], fault.statement[1] + 1))
         reach = [test for test in tests if span & set(self._lines(test, fault.place.file))]
         tests = sorted(reach if fault.body and reach else tests, key=lambda test: self._took(test))
@@ -226,10 +229,12 @@ class Examination:
         return Trial(tests, fault, anew or fault.body is None, 60 + 10 * seconds, 20 + int(4 * seconds))
 
     @cache  # noqa: B019
-    def _faults(self, place: Place) -> list[Fault]:
+    def _faults(self, place: Place) -> list[AnyFault]:
+        if place.file.endswith(".sql"):
+            return list(schema_faults((self.project.root / place.file).read_text(encoding="utf-8"), place))
         return list(faults(self.project.tree(place.file), place))
 
-    def _chosen(self, rule: str, place: Place, tests: Sequence[str]) -> list[Fault]:
+    def _chosen(self, rule: str, place: Place, tests: Sequence[str]) -> list[AnyFault]:
         """The faults of a place in an order by lot, one a line first; what no test of the rule runs is left out."""
         run = {line for test in tests for line in self._lines(test, place.file)}
         found = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ast
-import copy
 import itertools
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -26,11 +26,49 @@ class Fault:
     statement: tuple[int, int]
     body: ast.FunctionDef | ast.AsyncFunctionDef | None = None
 
-    def made(self, tree: ast.Module) -> tuple[str, ast.Module]:
-        """What was changed, and the changed copy of the tree."""
-        mutant = copy.deepcopy(tree)
+    def made(self, source: str) -> tuple[str, ast.Module]:
+        """What was changed, and the tree that the file comes to."""
+        mutant = ast.parse(source)
         what = self.change(list(ast.walk(mutant))[self.node])
         return str(what), ast.fix_missing_locations(mutant)
+
+
+@dataclass(frozen=True)
+class SchemaFault:
+    """One change in a line of the database's schema. See `Fault`."""
+
+    place: Place
+    line: int
+    pattern: str
+    other: str
+    body: None = None
+
+    @property
+    def statement(self) -> tuple[int, int]:
+        return self.line, self.line
+
+    def made(self, source: str) -> tuple[str, str]:
+        """What was changed, and the changed text."""
+        lines = source.split("\n")
+        what = lines[self.line - 1].strip()
+        lines[self.line - 1] = re.sub(self.pattern, self.other, lines[self.line - 1], flags=re.IGNORECASE)
+        return f"“{what[:60]}” without its promise", "\n".join(lines)
+
+
+PROMISES = {
+    r"\bunique index\b": "index",
+    r"\bunique \([^)]*\)": "check (true)",
+    r"\bprimary key \([^)]*\)": "check (true)",
+}
+"""What the schema says of rows, and what says nothing."""
+
+
+def schema_faults(source: str, place: Place) -> Iterator[SchemaFault]:
+    """All that can be done to a line of the schema."""
+    for line in range(place.first, place.last + 1):
+        for pattern, other in PROMISES.items():
+            if re.search(pattern, source.split("\n")[line - 1], re.IGNORECASE):
+                yield SchemaFault(place, line, pattern, other)
 
 
 def faults(tree: ast.Module, place: Place) -> Iterator[Fault]:

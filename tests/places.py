@@ -1,4 +1,7 @@
-"""Where the package keeps a rule: the smallest piece of its code whose docstring or comment cites the rule."""
+"""Where the package keeps a rule: the smallest pieces of its code whose docstring or comment cites the rule.
+
+What a class or a file says of itself counts only where nothing smaller cites the rule.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import io
 import tokenize
 from collections import defaultdict
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.pages import rules_in
@@ -21,6 +24,8 @@ class Place:
     first: int
     last: int
     name: str
+    whole: bool = field(default=False, compare=False)
+    """A class or a file."""
 
     def __contains__(self, other: Place) -> bool:
         return self.file == other.file and self.first <= other.first and other.last <= self.last
@@ -32,10 +37,10 @@ class Place:
 def places(package: Path, rules: Collection[str]) -> dict[str, list[Place]]:
     """The places of each rule that the package cites. Files are named from beside the package."""
     found: dict[str, set[Place]] = defaultdict(set)
-    for path in sorted(package.rglob("*.py")):
+    for path in sorted([*package.rglob("*.py"), *package.rglob("*.sql")]):
         source = path.read_text(encoding="utf-8")
         file = path.relative_to(package.parent).as_posix()
-        for text, place in citations(source, file):
+        for text, place in citations(source, file) if path.suffix == ".py" else _remarks(source, file, 1):
             for rule in rules_in(text):
                 if rule in rules:
                     found[rule].add(place)
@@ -44,13 +49,17 @@ def places(package: Path, rules: Collection[str]) -> dict[str, list[Place]]:
 
 def _smallest(found: set[Place]) -> list[Place]:
     """Those that hold no other."""
+    if any(not one.whole for one in found):
+        found = {one for one in found if not one.whole}
     return sorted(one for one in found if not any(other in one and other != one for other in found))
 
 
 def citations(source: str, file: str) -> Iterator[tuple[str, Place]]:
     """The texts of a file that may cite rules, each with the code that it speaks of."""
     tree = ast.parse(source)
-    yield from _docstrings(tree, file, "", Place(file, 1, len(source.split("\n")), Path(file).stem))
+    yield from _docstrings(
+        tree, file, "", Place(file, 1, len(source.split("\n")), Path(file).stem, whole=True)
+    )
     statements = [
         node for node in ast.walk(tree) if isinstance(node, ast.stmt) and not isinstance(node, ast.Module)
     ]
@@ -61,12 +70,15 @@ def citations(source: str, file: str) -> Iterator[tuple[str, Place]]:
             if about is not None:
                 yield token.string.partition("noqa")[0], _place(about, file, token.start[0], alone=alone)
         elif token.type == tokenize.STRING and token.start[0] != token.end[0]:
-            for number, line in enumerate(token.string.split("\n"), start=token.start[0]):
-                statement, mark, said = line.partition(
-                    " -- "
-                )  # a comment within a statement for the database
-                if mark:
-                    yield said, Place(file, number, number, statement.strip()[:40])
+            yield from _remarks(token.string, file, token.start[0])
+
+
+def _remarks(source: str, file: str, first: int) -> Iterator[tuple[str, Place]]:
+    """The comments within a statement for the database, each with its line."""
+    for number, line in enumerate(source.split("\n"), start=first):
+        statement, mark, said = line.partition(" -- ")
+        if mark:
+            yield said, Place(file, number, number, statement.strip()[:40])
 
 
 def _docstrings(node: ast.AST, file: str, name: str, place: Place) -> Iterator[tuple[str, Place]]:
@@ -75,7 +87,10 @@ def _docstrings(node: ast.AST, file: str, name: str, place: Place) -> Iterator[t
     for number, part in enumerate(body):
         if isinstance(part, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             inner = f"{name}.{part.name}" if name else part.name
-            yield from _docstrings(part, file, inner, Place(file, first_line(part), _end(part), inner))
+            whole = isinstance(part, ast.ClassDef)
+            yield from _docstrings(
+                part, file, inner, Place(file, first_line(part), _end(part), inner, whole=whole)
+            )
         elif (
             isinstance(part, ast.Expr)
             and isinstance(part.value, ast.Constant)
@@ -108,9 +123,9 @@ def _around(statements: list[ast.stmt], line: int) -> ast.stmt | None:
 
 
 def _place(node: ast.stmt, file: str, line: int, *, alone: bool) -> Place:
-    """The whole statement; of a simple one over several lines, the line alone."""
+    """The whole statement; of a simple one over several lines, a line within it alone."""
     name = getattr(node, "name", None) or ast.unparse(node).split("\n")[0][:40]
-    if not alone and not hasattr(node, "body") and node.lineno != _end(node):
+    if not alone and not hasattr(node, "body") and node.lineno < line < _end(node):
         return Place(file, line, line, name)
     return Place(file, first_line(node), _end(node), name)
 

@@ -52,8 +52,8 @@ def shared(*, postgres: bool, temporal: bool) -> Iterator[dict[str, str]]:
 
 async def _serve(tell: int, ending: int, *, postgres: bool, temporal: bool) -> None:
     from journeys.engine.store import migrate
-    from journeys.engine.store.embedded import create_database, embedded_postgres
-    from journeys.workflows.server import temporal_server
+    from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
+    from journeys.workflows.temporal_server import temporal_server
 
     given: dict[str, str] = {}
     async with AsyncExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -155,6 +156,7 @@ def further(node: ast.AST) -> Iterator[Spoiling]:
         yield from _of_list(node)
     elif isinstance(node, ast.Call):
         yield from _of_call(node)
+    yield from _of_order(node)
     yield from ((change, None) for change in _of_whole(node))
 
 
@@ -228,7 +230,14 @@ def _of_call(node: ast.Call) -> Iterator[Spoiling]:
     for number, keyword in enumerate(node.keywords):
         if keyword.arg is not None:
             yield partial(_keyword, number=number), keyword.value.lineno
-    if isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "any", "all"):
+    if len(node.args) > 1 and not any(isinstance(each, ast.Starred) for each in node.args):
+        yield from ((partial(_argument, number=n), each.lineno) for n, each in enumerate(node.args))
+    called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
+    if called in ("get", "setdefault") and len(node.args) == 2:
+        yield _otherwise, None
+    if called == "transaction" and ast.unparse(node.func).endswith("db.transaction"):
+        yield _loose, None
+    elif isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "any", "all"):
         yield _other_end, None
     elif (
         len(node.args) == 1
@@ -238,6 +247,14 @@ def _of_call(node: ast.Call) -> Iterator[Spoiling]:
         yield _uncalled, None
     elif isinstance(node.func, ast.Attribute) and not node.args and not node.keywords:
         yield _unasked, None
+
+
+def _of_order(node: ast.AST) -> Iterator[Spoiling]:
+    """Two statements one after the other, of which the first does something."""
+    body = getattr(node, "body", None)
+    for number, (one, other) in enumerate(itertools.pairwise(body if isinstance(body, list) else [])):
+        if _effect(one) and not isinstance(other, ast.Return | ast.Raise):
+            yield partial(_swapped, number=number), one.lineno
 
 
 def is_none(node: ast.expr) -> bool:
@@ -359,3 +376,27 @@ def _unasked(node: ast.Call) -> str:
     what = ast.unparse(node)[:40]
     node.args, node.func = [node.func.value], ast.Lambda(_one_argument(), ast.Name("it", ast.Load()))
     return f"“{what}” without the call"
+
+
+def _argument(node: ast.Call, number: int) -> str:
+    what = ast.unparse(node.args[number])[:40]
+    del node.args[number]
+    return f"without the argument “{what}”"
+
+
+def _otherwise(node: ast.Call) -> str:
+    what = ast.unparse(node)[:40]
+    node.func, node.args = ast.Lambda(_one_argument(), ast.Name("it", ast.Load())), [node.args[1]]
+    return f"“{what}” is never found"
+
+
+def _loose(node: ast.Call) -> str:
+    assert isinstance(node.func, ast.Attribute)
+    node.func = ast.Attribute(ast.Attribute(node.func.value, "pool", ast.Load()), "acquire", ast.Load())
+    return "without a transaction"
+
+
+def _swapped(node: ast.AST, number: int) -> str:
+    body: list[ast.stmt] = node.body  # type: ignore[attr-defined]
+    body[number], body[number + 1] = body[number + 1], body[number]
+    return f"“{ast.unparse(body[number + 1])[:40]}” after “{ast.unparse(body[number])[:40]}”"

@@ -29,7 +29,7 @@ import coverage
 import pytest
 from pydantic import ValidationError
 
-from tests.faults import Fault
+from tests.faults import Fault, SchemaFault
 
 Result = Literal["green", "red", "stumbled", "endless"]
 PLAIN = (
@@ -44,7 +44,7 @@ class Trial:
     """Tests to run until one fails. `fault` None: all of them, and what they cover is told."""
 
     tests: Sequence[str]
-    fault: Fault | None = None
+    fault: Fault | SchemaFault | None = None
     anew: bool = False
     seconds: float = 600
     processor: int = 300
@@ -182,10 +182,10 @@ class Trials:
             if trial.fault is None:
                 covered = self._watched(trial, recorder)
             else:
-                tree = ast.parse((self.root / trial.fault.place.file).read_text(encoding="utf-8"))
-                what, mutant = trial.fault.made(tree)
+                source = (self.root / trial.fault.place.file).read_text(encoding="utf-8")
+                what, mutant = trial.fault.made(source)
                 (place / "what").write_text(what)
-                if trial.anew or not self._swap(trial.fault, mutant):
+                if trial.anew or isinstance(mutant, str) or not self._swap(trial.fault, mutant):
                     self._import_anew(trial, mutant, place, recorder)
                 else:
                     self._run(trial, recorder)
@@ -237,7 +237,7 @@ class Trials:
         found.pop("", None)
         return found
 
-    def _swap(self, fault: Fault, mutant: ast.Module) -> bool:
+    def _swap(self, fault: Fault | SchemaFault, mutant: ast.Module) -> bool:
         """Put the fault into the functions that are in memory, where that can be done."""
         if fault.body is None:
             return False
@@ -256,11 +256,14 @@ class Trials:
             cache.cache_clear()
         return swapped
 
-    def _import_anew(self, trial: Trial, mutant: ast.Module, place: Path, recorder: Recorder) -> None:
+    def _import_anew(self, trial: Trial, mutant: ast.Module | str, place: Path, recorder: Recorder) -> None:
         """Run the tests on a copy of the package that has the fault; processes that they start have it too."""
         assert trial.fault is not None
         copied = place / "copy"
-        overlay(self.root, copied, trial.fault.place.file, ast.unparse(mutant))
+        file = trial.fault.place.file
+        overlay(self.root, copied, file, mutant if isinstance(mutant, str) else ast.unparse(mutant))
+        if "migrations" in file:
+            os.environ.pop("JOURNEYS_TEMPLATE_DATABASE", None)
         ours = {self.package, *(item.nodeid.split("/")[0] for item in self.session.items)}
         for name in list(sys.modules):
             module = sys.modules[name]

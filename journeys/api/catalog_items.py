@@ -29,7 +29,7 @@ def _several(writing: Writing) -> Work:
         given = items.given_items(body)
         async with services.db.transaction() as connection:
             await writing(connection, key.workspace, request.path_params["catalog"], given)
-        return answer(202, SUCCESS)
+        return answer(202, SUCCESS)  # CAT-3
 
     return work
 
@@ -57,7 +57,7 @@ async def list_items(services: Services, key: Key, body: dict[str, Any], request
     catalog = request.path_params["catalog"]
     page = await items.page(services.db.pool, key.workspace, catalog, request.query_params.get("cursor"))
     links = [
-        f'</catalogs/{catalog}/items?cursor={cursor}>; rel="{name}"'
+        f'</catalogs/{catalog}/items?cursor={cursor}>; rel="{name}"'  # CAT-3
         for name, cursor in (("prev", page.previous), ("next", page.next))
         if cursor
     ]
@@ -97,7 +97,7 @@ def routes() -> list[BaseRoute]:
             ("DELETE", several, "delete_items", delete_items, CATALOG_ITEMS),
             ("GET", several, "get_items", list_items, CATALOG_ITEM),
             ("GET", one, "get_item", get_item, CATALOG_ITEM),
-            ("POST", one, "create_item", _one(items.make_one, 201), CATALOG_ITEM),
+            ("POST", one, "create_item", _one(items.make_one, 201), CATALOG_ITEM),  # CAT-3
             ("PUT", one, "replace_item", _one(items.replace, 200), CATALOG_ITEM),
             ("PATCH", one, "update_item", _one(items.change_one, 200), CATALOG_ITEM),
             ("DELETE", one, "delete_item", delete_item, CATALOG_ITEM),

@@ -33,11 +33,11 @@ async def create_block(services: Services, key: Key, body: dict[str, Any], reque
     block = _block(body, publication)
     async with services.db.transaction() as connection:
         made = await content_blocks.make(connection, key.workspace, block)
-    if made is None:
+    if made is None:  # TPL-1
         raise Refusal(400, "Content Block with this name already exists.")
     services.published.forget(key.workspace)
     said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}
-    return answer(201, {**said, "created_at": _instant(made.created)})
+    return answer(201, {**said, "created_at": _instant(made.created)})  # TPL-1
 
 
 async def update_block(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
@@ -50,7 +50,7 @@ async def update_block(services: Services, key: Key, body: dict[str, Any], reque
         if body.get("name", old["name"]) != old["name"]:
             raise Refusal(400, "Content Block name cannot be changed.")
         names = ("name", "content", "description", "state", "tags")
-        block = _block({**{name: old[name] for name in names}, **body}, publication)
+        block = _block({**{name: old[name] for name in names}, **body}, publication)  # TPL-2
         made = await content_blocks.edit(connection, key.workspace, block)
     services.published.forget(key.workspace)
     said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}
@@ -62,7 +62,7 @@ async def list_blocks(services: Services, key: Key, body: dict[str, Any], reques
     del body
     asked = request.query_params
     after, before = (_time(asked, name) for name in ("modified_after", "modified_before"))
-    limit, offset = _number(asked, "limit", USUAL, 1, MOST), _number(asked, "offset", 0, 0, 10**9)
+    limit, offset = _number(asked, "limit", USUAL, 1, MOST), _number(asked, "offset", 0, 0, 10**9)  # TPL-3
     publication = await services.published.of(key.workspace)
     found = await content_blocks.listed(services.db.pool, key.workspace, after, before, limit, offset)
     said = [_described(row, publication) for row in found]
@@ -76,12 +76,12 @@ async def block_info(services: Services, key: Key, body: dict[str, Any], request
     publication = await services.published.of(key.workspace)
     said = {
         **_described(row, publication),
-        "content": row["content"],
+        "content": row["content"],  # TPL-3
         "description": row["description"],
         "version": row["version"],
     }
     if request.query_params.get("include_inclusion_data", "").lower() == "true":
-        said["inclusion_data"] = content_blocks.inclusions(publication, row["name"])
+        said["inclusion_data"] = content_blocks.inclusions(publication, row["name"])  # TPL-3
     return answer(200, {**said, "message": "success"})
 
 

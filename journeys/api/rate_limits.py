@@ -40,7 +40,7 @@ class Counted:
 
 @dataclass(slots=True)
 class Limits:
-    """The counters of one process. `changed` gives buckets another number of calls (LIM-3)."""
+    """The counters of one process. `changed` gives buckets another number of calls."""
 
     changed: Mapping[str, int] = field(default_factory=dict)
     clock: Callable[[], float] = time.time
@@ -48,9 +48,9 @@ class Limits:
 
     def count(self, limit: Limit, workspace: int) -> Counted:
         """Count a call of the workspace."""
-        window = int(self.clock()) // limit.seconds
-        known, used = self._counts.get((limit.bucket, workspace), (window, 0))
-        used = used + 1 if known == window else 1
+        window = int(self.clock()) // limit.seconds  # LIM-1
+        known, used = self._counts.get((limit.bucket, workspace), (window, 0))  # LIM-1
+        used = used + 1 if known == window else 1  # LIM-1
         calls = self.changed.get(limit.bucket, limit.calls)
         if used <= calls:
             self._counts[limit.bucket, workspace] = window, used
@@ -64,10 +64,10 @@ class Limits:
     def _counted(self, limit: Limit, calls: int, used: int, window: int) -> Counted:
         reset = (window + 1) * limit.seconds
         headers = {
-            "x-ratelimit-limit": str(calls),
-            "x-ratelimit-remaining": str(max(0, calls - used)),
-            "x-ratelimit-reset": str(reset),
+            "x-ratelimit-limit": str(calls),  # LIM-1
+            "x-ratelimit-remaining": str(max(0, calls - used)),  # LIM-1
+            "x-ratelimit-reset": str(reset),  # LIM-1
         }
         if used > calls:
             headers["retry-after"] = str(max(1, reset - int(self.clock())))
-        return Counted(used <= calls, headers)
+        return Counted(used <= calls, headers)  # LIM-2

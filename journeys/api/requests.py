@@ -35,18 +35,18 @@ class Refusal(Exception):
         """The refusal of a call to catalogs."""
         errors = [
             {
-                "id": fault.code,
+                "id": fault.code,  # ERR-1
                 "message": f"{fault.message} ({fault.hint})" if fault.hint else fault.message,
-                "parameters": fault.parameters,
-                "parameter_values": fault.values,
+                "parameters": fault.parameters,  # ERR-1
+                "parameter_values": fault.values,  # ERR-1
             }
             for fault in invalid.faults
         ]
-        return cls(invalid.status, "Invalid Request", errors)
+        return cls(invalid.status, "Invalid Request", errors)  # ERR-1
 
     def answer(self) -> Response:
         """What is answered."""
-        errors = {"errors": self.errors} if self.errors else {}
+        errors = {"errors": self.errors} if self.errors else {}  # ERR-1
         return answer(self.status, {"message": self.message, **errors})
 
 
@@ -72,8 +72,8 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             counted = services.limits.count(limit, key.workspace)
             headers = counted.headers
             if not counted.passed:
-                raise Refusal(429, "Rate Limited")
-            if not key.may(permission):
+                raise Refusal(429, "Rate Limited")  # LIM-2
+            if not key.may(permission):  # API-3
                 raise Refusal(403, f"Access Denied: the key “{key.name}” lacks the permission {permission}")
             body = body if body is not None else await _object(request)
             body.pop("api_key", None)
@@ -96,15 +96,15 @@ async def _enter(services: Services, request: Request) -> tuple[Key, dict[str, A
     header = request.headers.get("authorization")
     if header is not None:
         scheme, _, given = header.partition(" ")
-        return await _recognise(services, given.strip() if scheme.lower() == "bearer" else ""), None
+        return await _recognise(services, given.strip() if scheme.lower() == "bearer" else ""), None  # API-2
     body: dict[str, Any] | None = None
-    given = request.query_params.get("api_key", "")
+    given = request.query_params.get("api_key", "")  # API-2
     if not given:
         try:
             body = await _object(request)
         except Refusal:
             raise Refusal(401, "Invalid API Key") from None
-        given = body.get("api_key", "")
+        given = body.get("api_key", "")  # API-2
     key = await _recognise(services, given)
     log.warning("deprecated_key_outside_header", path=request.url.path, key=key.name, workspace=key.workspace)
     return key, body
@@ -128,8 +128,8 @@ async def _object(request: Request) -> dict[str, Any]:
         body = msgspec.json.decode(raw) if raw.strip() else {}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         said = "it lies too deep" if isinstance(error, RecursionError) else str(error)
-        raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None
-    if not isinstance(body, dict):
+        raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None  # TRK-7
+    if not isinstance(body, dict):  # TRK-7
         raise Refusal(400, "Bad Request: the body must be a JSON object")
     return body
 
@@ -142,8 +142,8 @@ async def _raw(request: Request) -> bytes:
         async for part in request.stream():
             size += len(part)
             parts.append(part)
-            if size > LARGEST_BODY:
+            if size > LARGEST_BODY:  # TRK-2
                 break
         else:
             return b"".join(parts)
-    raise Refusal(413, f"the body is larger than {LARGEST_BODY // 2**20} MB")
+    raise Refusal(413, f"the body is larger than {LARGEST_BODY // 2**20} MB")  # TRK-2, TRK-7

@@ -95,7 +95,7 @@ async def _send(
             raise Refusal(400, str(error)) from error
     async with services.db.transaction() as connection:
         earlier = await claim(connection, reply)
-        if earlier is None and running.status == "active":
+        if earlier is None and running.status == "active":  # STA-5
             audience = None if call.audience is None else call.audience.model_dump(mode="json")
             await begin(connection, publication, running, dispatch_id, audience, call.context)
     return Triggered(earlier=earlier)
@@ -163,7 +163,7 @@ def _recipient(index: int, given: Any, shared: Mapping[str, Any]) -> Wanted:
         raise Refusal(400, f"{place}: 'send_to_existing_only': false needs 'attributes'")
     if existing is False and who.sort == "user_alias":
         raise Refusal(400, f"{place}: 'send_to_existing_only' is not for aliases")
-    context = {**shared, **_context(given, place)}
+    context = {**shared, **_context(given, place)}  # CTX-5
     return Wanted(who, context, attributes, existing is not False)
 
 

@@ -30,11 +30,11 @@ SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)
 def _trigger(owner: Any) -> Trigger | None:
     """The trigger that is written out in a schedule, an exit or a conversion."""
     if owner.event is not None:
-        return EventTrigger(event=owner.event, where=owner.where)
+        return EventTrigger(event=owner.event, where=owner.where)  # EXT-1
     if owner.purchase is not None:
-        return PurchaseTrigger(purchase=owner.purchase, where=owner.where)
+        return PurchaseTrigger(purchase=owner.purchase, where=owner.where)  # EXT-1
     if owner.message is not None:
-        return MessageTrigger(message=owner.message, step=owner.step, canvas=owner.canvas)
+        return MessageTrigger(message=owner.message, step=owner.step, canvas=owner.canvas)  # EXT-1
     return None
 
 
@@ -140,11 +140,11 @@ class Exit(Awaited):
     @property
     def at_once(self) -> bool:
         """Whether the exit takes effect at once."""
-        return self.audience is None and self.release != "end_of_step"
+        return self.audience is None and self.release != "end_of_step"  # EXT-5, X1
 
 
 def _deadline(within: timedelta) -> timedelta:
-    if not SHORTEST_DEADLINE <= within <= LONGEST_DEADLINE:
+    if not SHORTEST_DEADLINE <= within <= LONGEST_DEADLINE:  # CNV-3
         raise wrong("J403", "a conversion's deadline lies between 5 minutes and 30 days")
     return within
 
@@ -244,11 +244,11 @@ class Canvas(Frozen):
                 f"a canvas has at most {MOST_CONVERSIONS} conversions; this has {len(self.conversions)}",
                 at=("conversions", MOST_CONVERSIONS),
             )
-        if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:
+        if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:  # VAR-1
             total = sum(variant.weight for variant in self.variants)
             raise wrong("J205", f"the weights of the variants make {total:g}, not 100", at=("variants",))
         controls = [place for place, variant in enumerate(self.variants) if variant.control]
-        if len(controls) > 1:
+        if len(controls) > 1:  # VAR-1
             message = "a canvas has at most one control variant"
             raise wrong("J206", message, at=("variants", controls[1], "control"))
 
@@ -260,12 +260,12 @@ class Canvas(Frozen):
     @property
     def event_exits(self) -> Sequence[Exit]:
         """The exits by what she does."""
-        return [each for each in self.exits if each.audience is None]
+        return [each for each in self.exits if each.audience is None]  # EXT-1
 
     @property
     def audience_exits(self) -> tuple[Filter, ...]:
         """The filters of the exits by audience, which are judged at the boundaries between steps (EXT-6)."""
-        return tuple(each.audience for each in self.exits if each.audience is not None)
+        return tuple(each.audience for each in self.exits if each.audience is not None)  # EXT-1, EXT-6
 
     @property
     def workflow_mode(self) -> Literal["always", "when_waiting"]:
@@ -274,6 +274,6 @@ class Canvas(Frozen):
 
     def reentry_after(self, maximum: timedelta) -> timedelta | None:
         """So long after their last entry a person may enter again; None: never. `maximum`: the longest of that entry (CTL-6)."""
-        if self.reentry == "never":
+        if self.reentry == "never":  # CTL-1
             return None
-        return maximum if self.reentry == "after_maximum_duration" else self.reentry.after
+        return maximum if self.reentry == "after_maximum_duration" else self.reentry.after  # CTL-3, CTL-6

@@ -134,7 +134,7 @@ def thens(here: Site) -> Iterator[Problem]:
                     f"`then` names the step “{then}”, which is not there",
                     meant(then, [*filter(None, ids), END]),
                 )
-            elif order[then] <= number:
+            elif order[then] <= number:  # GEN-1
                 yield here.problem(
                     "J203",
                     where,
@@ -217,7 +217,7 @@ def _inside(each: Any, path: Path) -> Iterator[tuple[Path, Any]]:
 def experiments(here: Site) -> Iterator[Problem]:
     """J208: an experiment compares by the canvas' conversions (EXP-1)."""
     for path, step in here.steps:
-        if isinstance(step, ExperimentPaths) and not here.canvas.conversions:
+        if isinstance(step, ExperimentPaths) and not here.canvas.conversions:  # EXP-1
             yield here.problem(
                 "J208", path, "an experiment needs a conversion event on the canvas", "add conversions:"
             )
@@ -230,7 +230,7 @@ def context_too_early(here: Site) -> Iterator[Problem]:
             here, ("audience",), here.canvas.audience, "the audience is judged before the entry"
         )
     for place, condition in enumerate(here.canvas.schedule.where):
-        if isinstance(condition.operand, FromContext):
+        if isinstance(condition.operand, FromContext):  # CTX-14
             yield here.problem(
                 "J209", ("schedule", "where", place), "the schedule is judged before there is an entry"
             )
@@ -238,6 +238,7 @@ def context_too_early(here: Site) -> Iterator[Problem]:
 
 def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Problem]:
     for where, found in _inside(each, path):
+        # CTX-14
         if isinstance(found, ContextFilter) or isinstance(getattr(found, "operand", None), FromContext):
             yield here.problem("J209", where, f"a context variable cannot be used here: {why}")
 

@@ -38,7 +38,7 @@ class Plan:
 
     @cached_property
     def _last(self) -> frozenset[str]:
-        return frozenset(step for step, exits in self.exits.items() if exits["next"] is None)
+        return frozenset(step for step, exits in self.exits.items() if exits["next"] is None)  # DLY-15
 
     def is_last(self, step: str) -> bool:
         """Whether nothing follows the step (DLY-15)."""
@@ -48,7 +48,7 @@ class Plan:
         """The variant of this person: by a hash of person and canvas, so the same on every re-entry (VAR-2)."""
         arms = {variant.name: variant for variant in self.canvas.arms}
         shares = {name: variant.weight for name, variant in arms.items()}
-        return arms[pick(hash_fraction(person, self.canvas.name), shares)]
+        return arms[pick(hash_fraction(person, self.canvas.name), shares)]  # VAR-2
 
     def longest_from(self, entered: datetime) -> timedelta:
         """The longest that an entry of this instant can last, over all paths of all variants (CTL-6).
@@ -61,10 +61,10 @@ class Plan:
             if step not in latest:
                 continue
             left = self.steps[step].latest(latest[step])
-            end = max(end, left)
+            end = max(end, left)  # CTL-6
             for target in self.exits[step].values():
                 if target is not None:
-                    latest[target] = max(left, latest.get(target, left))
+                    latest[target] = max(left, latest.get(target, left))  # CTL-6
         return end - entered
 
     @property
@@ -90,7 +90,7 @@ def links(
     goes elsewhere: to the step that it `meant`, and nowhere else where it meant none.
     """
     for place, step in enumerate(steps):
-        following = steps[place + 1].id if place + 1 < len(steps) else after
+        following = steps[place + 1].id if place + 1 < len(steps) else after  # GEN-3
         onward = _then(step.then, following, meant)
         exits: dict[str, str | None] = {"next": onward}
         for name, branch in step.branches().items():

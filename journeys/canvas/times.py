@@ -98,7 +98,7 @@ Span = Annotated[
 
 
 def _some(value: timedelta) -> timedelta:
-    if value < timedelta(0):
+    if value < timedelta(0):  # CTL-2
         raise wrong("J107", "the span must not be negative")
     return value
 

@@ -46,12 +46,12 @@ def localized(wall: datetime, zone: str) -> datetime:
     if wall.tzinfo is not None:
         return utc(wall)
     tz = zone_of(zone)
-    found = utc(wall.replace(tzinfo=tz, fold=0))
+    found = utc(wall.replace(tzinfo=tz, fold=0))  # ENT-10
     if found in (EARLIEST, LATEST):
         return found
     if found.astimezone(tz).replace(tzinfo=None) == wall:
         return found
-    return _change_near(found, tz)
+    return _change_near(found, tz)  # ENT-10
 
 
 def _change_near(at: datetime, tz: ZoneInfo) -> datetime:
@@ -82,14 +82,14 @@ def on_or_after(earliest: datetime, at: time, zone: str) -> datetime:
     earliest = _bounded(earliest)
     day = wall_of(earliest, zone).date()
     found = on_day(day, at, zone)
-    return found if found >= earliest else on_day(day + timedelta(days=1), at, zone)
+    return found if found >= earliest else on_day(day + timedelta(days=1), at, zone)  # DLY-2
 
 
 def at_time(arrival: datetime, days: int, at: time | None, zone: str) -> datetime:
     """So many calendar days after the arrival's, at a time of day (midnight where none is given; DLY-3, DLY-4)."""
     day = wall_of(arrival, zone).date()
-    ahead = min(days, (LATEST.date() - day).days)
-    return on_day(day + timedelta(days=ahead), at or time(0), zone)
+    ahead = min(days, (LATEST.date() - day).days)  # DLY-3
+    return on_day(day + timedelta(days=ahead), at or time(0), zone)  # DLY-4
 
 
 def next_weekday(
@@ -103,11 +103,11 @@ def next_weekday(
     today = wall_of(arrival, zone).date()
     for ahead in range(8):
         day = today + timedelta(days=ahead)
-        if WEEKDAYS[day.weekday()] not in weekdays:
+        if WEEKDAYS[day.weekday()] not in weekdays:  # DLY-9
             continue
         found = on_day(day, at, zone)
-        if found >= arrival:
+        if found >= arrival:  # DLY-9
             return found
-        if not skip_today:
+        if not skip_today:  # DLY-10
             return arrival
     raise AssertionError("one of eight days is among the weekdays, after the arrival")

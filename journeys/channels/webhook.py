@@ -76,7 +76,7 @@ class Webhook:
         if content.method != "GET":  # GET has no body (WHK-1)
             body = {"json": content.json_body} if content.text is None else {"content": content.text}
         try:
-            async with self._client.stream(
+            async with self._client.stream(  # WHK-1
                 content.method, content.url, headers, timeout=TIMEOUT, **body
             ) as answer:
                 size = 0
@@ -96,9 +96,9 @@ class Webhook:
 
 def _receipt(answer: httpx2.Response) -> Receipt:
     status = answer.status_code
-    if 200 <= status < 300:
+    if 200 <= status < 300:  # WHK-2
         return Receipt("sent", provider_id=str(status))
-    if status in (408, 429) or status >= 500:
+    if status in (408, 429) or status >= 500:  # WHK-2
         return Receipt("retry", f"the answer was {status}", retry_after=_after(answer))
     return Receipt("failed", f"the answer was {status}")
 
@@ -106,7 +106,7 @@ def _receipt(answer: httpx2.Response) -> Receipt:
 def _after(answer: httpx2.Response) -> float | None:
     said = answer.headers.get("retry-after", "")
     if said.isdigit():
-        return float(said)
+        return float(said)  # WHK-3
     try:
         from datetime import UTC, datetime
 

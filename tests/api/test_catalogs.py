@@ -517,7 +517,7 @@ async def test_each_call_wants_its_own_permission(shop: Shop) -> None:
 
 
 async def test_calls_are_counted_by_family(shop: Shop) -> None:
-    """LIM-1, LIM-2: the fifty-first call for one item in a minute is a 429; bulk calls have their own 16,000."""
+    """LIM-2: the fifty-first call for one item in a minute is a 429; bulk calls have their own 16,000."""
     shop.services.limits.changed = {}
     codes = [(await shop("GET", "/catalogs/shoes/items/a")).status_code for _ in range(51)]
     bulk = await shop("PUT", "/catalogs/shoes/items", {"items": [{"id": "a"}]})

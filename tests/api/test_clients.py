@@ -372,7 +372,7 @@ async def test_an_anonymous_person_becomes_the_identified_one(door: Door) -> Non
 
 
 async def test_two_people_who_exist_stay_two_whatever_is_said(door: Door) -> None:
-    """IDN-19: joining them is a merge."""
+    """Joining them is a merge, which there is not yet."""
     link = {"external_id": "mel", "anonymous_id": "device"}
     await door.post(TRACK, {"attributes": [{"external_id": "mel"}, {"anonymous_id": "device"}]})
     await door.post(TRACK, {"attributes": [{**link, "x": 1}]})
@@ -425,7 +425,7 @@ async def test_a_body_larger_than_4_mb_is_refused(door: Door) -> None:
 
 
 async def test_limits_are_counted_by_workspace_and_route_and_start_again_on_the_clock(door: Door) -> None:
-    """LIM-1, LIM-2, LIM-3"""
+    """LIM-1, LIM-2"""
     now = 1_000_000.0
     door.services.limits = Limits({"users.track": 1, "general": 1}, clock=lambda: now)
     body = {"events": [EVENT]}

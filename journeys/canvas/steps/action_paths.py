@@ -68,24 +68,24 @@ class ActionPaths(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Watch until the end of the window."""
-        return Wait(plus(here.now, self.within), phase="watching")
+        return Wait(plus(here.now, self.within), phase="watching")  # ACT-4
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Something that counts, or the end of the window."""
         match event:
             case Happened(label=label, occurrence=occurrence) if here.entry.phase == "watching":
                 path = next(path for path in self.paths if path.name == label)
-                if path.exit_when == "immediately":
+                if path.exit_when == "immediately":  # ACT-8
                     return End("exit_path")
-                if path.exit_when == "window_end":
+                if path.exit_when == "window_end":  # ACT-8
                     assert here.entry.wake_at is not None, "an entry that watches has an end of its window"
                     return Wait(here.entry.wake_at, phase="leaving")
                 properties = occurrence.properties if occurrence.kind in ("event", "purchase") else None
-                return Go(label, properties=properties)
-            case Woke() if here.entry.phase == "leaving":
+                return Go(label, properties=properties)  # ACT-1
+            case Woke() if here.entry.phase == "leaving":  # ACT-8
                 return End("exit_path")
             case Woke():
-                return Go("otherwise")
+                return Go("otherwise")  # ACT-2
         return None
 
     def branches(self) -> Mapping[str, Branch]:

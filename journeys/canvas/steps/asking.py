@@ -33,7 +33,7 @@ class Asking(Step):
     def ask(self, here: Here) -> Outcome:
         """Wait for what the Liquid comes to; it is heard as `Answered`."""
         fetch = Fetch(step=self.id, key=here.key, at=here.now)
-        return Wait(plus(here.now, LONGEST_WAIT), phase="asked", doing=(fetch,))
+        return Wait(plus(here.now, LONGEST_WAIT), phase="asked", doing=(fetch,))  # CXS-5, X5
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:
         """Go on with what the Liquid came to."""
@@ -43,9 +43,9 @@ class Asking(Step):
         """Go on with the answer. Without one the entry ends: whoever asks has tried for hours (X5)."""
         match event:
             case Answered(answer=dict() as found):
-                return self.go(here, found)
+                return self.go(here, found)  # CXS-4
             case Answered() | Woke():
-                return End("unanswered")
+                return End("unanswered")  # CXS-5, X5
         return None
 
     def longest(self) -> timedelta:

@@ -44,15 +44,15 @@ class AudiencePaths(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Ask in the order of rank."""
-        return Query(Matches(tuple(path.when for path in self.paths)), phase="asked")
+        return Query(Matches(tuple(path.when for path in self.paths)), phase="asked")  # AUP-1
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Go by the answer."""
         match event:
             case Answered(answer=int() as place):
-                return Go(self.paths[place].name)
+                return Go(self.paths[place].name)  # AUP-2
             case Answered():
-                return Go("otherwise")
+                return Go("otherwise")  # AUP-1
         return None
 
     def branches(self) -> Mapping[str, Branch]:

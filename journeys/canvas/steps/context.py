@@ -17,9 +17,9 @@ from journeys.canvas.steps.base import Here
 class Variable(Frozen):
     """One value: a name, a type, and the Liquid that it comes from (CXS-1)."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,100}$")]
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,100}$")]  # CXS-1
     type: Literal["text", "number", "boolean", "time", "list", "object"] = "text"
-    value: Annotated[str, Field(max_length=10240)]
+    value: Annotated[str, Field(max_length=10240)]  # CXS-1
 
 
 class Context(Asking):
@@ -37,13 +37,13 @@ class Context(Asking):
     """
 
     type: Literal["context"] = "context"
-    set: Annotated[tuple[Variable, ...], Field(min_length=1, max_length=10)]
+    set: Annotated[tuple[Variable, ...], Field(min_length=1, max_length=10)]  # CXS-1
 
     @model_validator(mode="after")
     def _once(self) -> Self:
         names = [variable.name for variable in self.set]
         for place, name in enumerate(names):
-            if name in names[:place]:
+            if name in names[:place]:  # CXS-1
                 message = f"the variable “{name}” is set twice in one step"
                 raise wrong("J206", message, at=("set", place, "name"))
         return self
@@ -55,7 +55,7 @@ class Context(Asking):
     def arrive(self, here: Here) -> Outcome:
         """Ask what they come to; where that takes calls, wait for it."""
         if self.needs_network:
-            return self.ask(here)
+            return self.ask(here)  # X5
         return Query(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:

@@ -30,13 +30,13 @@ class DecisionSplit(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Ask."""
-        return Query(Matches((self.when,)), phase="asked")
+        return Query(Matches((self.when,)), phase="asked")  # DEC-1
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Go by the answer."""
         match event:
             case Answered(answer=answer):
-                return Go("otherwise" if answer is None else "yes")
+                return Go("otherwise" if answer is None else "yes")  # DEC-2
         return None
 
     def branches(self) -> Mapping[str, Branch]:

@@ -59,7 +59,7 @@ class Delay(Step):
         if len(used) != 1:
             said = " and ".join(used) if used else "none"
             raise wrong("J104", f"a delay has exactly one of {', '.join(FORMS)}; it has {said}", at=used[1:2])
-        if (self.calendar_days or 0) > LONGEST.days or self.longest() > LONGEST:
+        if (self.calendar_days or 0) > LONGEST.days or self.longest() > LONGEST:  # X6
             raise wrong("J403", "a delay is at most 730 days long", "split it into several", at=used)
         if self.weekdays is not None and self.at is None:
             raise wrong("J102", "a delay to a weekday needs a time of day", 'write at: "10:00"')
@@ -69,41 +69,42 @@ class Delay(Step):
 
     def arrive(self, here: Here) -> Outcome:
         """Wait to the release, which is fixed on arrival (DLY-16)."""
-        if here.last:
+        if here.last:  # DLY-15
             return Go()
         if self.duration is not None and self.at is None:
-            return Wait(plus(here.now, self.duration))
+            return Wait(plus(here.now, self.duration))  # DLY-1
         if self.until is not None and self.until.tzinfo is not None:
-            return self._hold(here, self.until)
+            return self._hold(here, self.until)  # DLY-6
         return Query(Zones(), phase="zones")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """The zones are known, or the time has come."""
         match event:
             case Answered(answer=ZonesAnswer() as zones) if here.entry.phase == "zones":
-                return self._hold(here, self.release(here.now, zones))
+                return self._hold(here, self.release(here.now, zones))  # DLY-16
             case Woke():
                 return Go()
         return None
 
     def _hold(self, here: Here, release: datetime) -> Outcome:
         if release > here.now:
-            return Wait(release)
+            return Wait(release)  # DLY-6, DLY-16
         if self.until is not None:
-            return End("delay_passed")
+            return End("delay_passed")  # DLY-7
         return Go()
 
     def release(self, arrival: datetime, zones: ZonesAnswer) -> datetime:
         """The instant of release of who arrives at this instant (both UTC)."""
-        zone = {"company": zones.company, "local": zones.local}.get(self.zone, self.zone)
+        zone = {"company": zones.company, "local": zones.local}.get(self.zone, self.zone)  # DLY-5
         if self.until is not None:
-            return localized(self.until, zone)
+            return localized(self.until, zone)  # DLY-6
         if self.duration is not None:
             assert self.at is not None, "a plain duration asks for no zones"
-            return on_or_after(plus(arrival, self.duration), self.at, zone)
+            return on_or_after(plus(arrival, self.duration), self.at, zone)  # DLY-2
         if self.calendar_days is not None:
-            return at_time(arrival, self.calendar_days, self.at, zone)
+            return at_time(arrival, self.calendar_days, self.at, zone)  # DLY-3
         assert self.weekdays is not None and self.at is not None, "the model allows no other form"
+        # DLY-9, DLY-10
         return next_weekday(arrival, self.weekdays, self.at, zone, skip_today=self.when_passed == "next_week")
 
     def latest(self, arrival: datetime) -> datetime:

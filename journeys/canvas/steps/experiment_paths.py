@@ -20,7 +20,7 @@ SHORTEST, LONGEST = timedelta(days=1), timedelta(days=30)
 
 
 def _window(within: timedelta) -> timedelta:
-    if not SHORTEST <= within <= LONGEST:
+    if not SHORTEST <= within <= LONGEST:  # EXP-4
         raise wrong("J403", "an experiment's window is 1 to 30 days long")
     return within
 
@@ -66,7 +66,7 @@ class ExperimentPaths(Step):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         total = sum(path.weight for path in self.paths) + (self.control.weight if self.control else 0)
-        if abs(total - 100) > 0.001:
+        if abs(total - 100) > 0.001:  # EXP-2
             raise wrong("J205", f"the weights make {total:g}, not 100", at=("paths",))
         return self
 
@@ -74,9 +74,9 @@ class ExperimentPaths(Step):
         """Go where the lot says."""
         shares = {path.name: path.weight for path in self.paths}
         if self.control is not None:
-            shares["control"] = self.control.weight
-        way = pick(hash_fraction(here.entry.person, here.entry.canvas, self.id), shares)
-        if way == "control" and self.control is not None and self.control.behaviour == "exit":
+            shares["control"] = self.control.weight  # EXP-2
+        way = pick(hash_fraction(here.entry.person, here.entry.canvas, self.id), shares)  # EXP-3
+        if way == "control" and self.control is not None and self.control.behaviour == "exit":  # EXP-2
             return End("experiment_control")
         return Go(way)
 

@@ -91,21 +91,21 @@ class Message(Step):
     @property
     def held(self) -> bool:
         """Whether the entry waits for what becomes of the message."""
-        return self.on_fail == "exit"
+        return self.on_fail == "exit"  # VAL-2
 
     def arrive(self, here: Here) -> Outcome:
         """Send now, or find out when. Webhooks leave at once whatever is said (IT-4)."""
-        if self.at == "now" or self.channel == "webhook":
+        if self.at == "now" or self.channel == "webhook":  # IT-4
             return self._send(here)
         if self.at == "best_time":
-            return Query(BestTime(self.channel), phase="when")
+            return Query(BestTime(self.channel), phase="when")  # IT-2
         return Query(Zones(), phase="when")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
         """Her time is known, it has come, or the message is settled."""
         match event:
             case Answered(answer=BestTimeAnswer(zone=zone, minute=minute)):
-                known = time(minute // 60, minute % 60) if minute is not None else self.fallback
+                known = time(minute // 60, minute % 60) if minute is not None else self.fallback  # IT-3
                 return self._at(here, known, zone)
             case Answered(answer=ZonesAnswer(local=zone)) if isinstance(self.at, time):
                 return self._at(here, self.at, zone)
@@ -114,14 +114,14 @@ class Message(Step):
             case Woke():
                 return self._send(here)
             case Delivered(outcome=outcome) if here.entry.phase == "held":
-                return Go() if outcome == "sent" else End(f"delivery_{outcome}")
+                return Go() if outcome == "sent" else End(f"delivery_{outcome}")  # VAL-2
         return None
 
     def _at(self, here: Here, at: time | None, zone: str) -> Outcome:
         """On the day of arrival, or at that time the next day (IT-2); at once where nobody knows a time."""
-        if at is None:
+        if at is None:  # IT-3
             return self._send(here)
-        release = on_or_after(here.now, at, zone)
+        release = on_or_after(here.now, at, zone)  # IT-2
         return self._send(here) if release <= here.now else Wait(release, phase="when")
 
     def _send(self, here: Here) -> Outcome:
@@ -130,8 +130,8 @@ class Message(Step):
             step=self.id, key=here.key, at=here.now, context=entry.context, properties=entry.properties
         )
         if self.held:
-            return Wait(plus(here.now, HELD), phase="held", doing=(send,))
-        return Go(doing=(send,))
+            return Wait(plus(here.now, HELD), phase="held", doing=(send,))  # VAL-2
+        return Go(doing=(send,))  # MSG-1
 
     def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:
         """See base class."""

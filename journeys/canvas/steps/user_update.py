@@ -75,18 +75,18 @@ class UserUpdate(Asking):
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """See base class."""
-        found = texts(self.attributes, ("attributes",))
+        found = texts(self.attributes, ("attributes",))  # UPD-3
         for place, event in enumerate(self.events):
-            found |= texts(event.properties, ("events", place, "properties"))
+            found |= texts(event.properties, ("events", place, "properties"))  # UPD-3
         return found
 
     def arrive(self, here: Here) -> Outcome:
         """Update, and go on; where the texts take calls, wait for what they come to."""
-        return self.ask(here) if self.needs_network else self._update(here, NOTHING)
+        return self.ask(here) if self.needs_network else self._update(here, NOTHING)  # UPD-1, X5
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:
         """Update with these texts. Where there are none, they could not be made, and nothing is written (UPD-8)."""
-        return self._update(here, found) if found else Go()
+        return self._update(here, found) if found else Go()  # UPD-8
 
     def _update(self, here: Here, found: Mapping[str, Any]) -> Go:
         update = Update(step=self.id, key=here.key, at=here.now, context=here.entry.context, texts=found)

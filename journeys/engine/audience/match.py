@@ -129,9 +129,9 @@ def _operand(operand: Any, evaluation: _Evaluation) -> Any:
     """A literal, or what is read from the entry or the profile at this moment."""
     match operand:
         case FromContext(context=path):
-            found = lookup(evaluation.context, path)
+            found = lookup(evaluation.context, path)  # EXT-3, ACT-7
         case FromAttribute(attribute=path):
-            found = evaluation.person.values(path)
+            found = evaluation.person.values(path)  # ACT-7
         case tuple():
             parts = tuple(_operand(each, evaluation) for each in operand)
             return _MISSING if any(part is _MISSING for part in parts) else parts
@@ -232,7 +232,7 @@ def heard(
 ) -> str | None:
     """The label of the first trigger of the step that this occurrence meets (ACT-11), or None."""
     for label, trigger in step.triggers():
-        if judge(trigger, occurrence, person, context, canvas=canvas):
+        if judge(trigger, occurrence, person, context, canvas=canvas):  # ACT-11
             return label
     return None
 

@@ -19,9 +19,9 @@ def number(value: Any) -> bool:
 
 def same(left: Any, right: Any) -> bool:
     """Equal, and of one type: the text "5" is not the number 5 (EXT-3)."""
-    if number(left) and number(right):
+    if number(left) and number(right):  # EXT-3
         return bool(left == right)
-    return type(left) is type(right) and bool(left == right)
+    return type(left) is type(right) and bool(left == right)  # EXT-3
 
 
 def time_of(value: Any) -> datetime | None:
@@ -117,15 +117,16 @@ def holds(operator: str, values: Sequence[Any], operand: Any, now: datetime) -> 
         case "exists":
             return bool(there) is operand
         case "not_equals":
+            # CTX-25
             return not any(same(value, operand) for value in _spread(values if operand is None else there))
         case "none_of":
-            return not any(same(value, each) for value in _spread(there) for each in operand)
+            return not any(same(value, each) for value in _spread(there) for each in operand)  # CTX-25
         case "equals" if operand is None:
             return not there
         case "contains":
             return any(TESTS["contains"](value, operand, now) for value in there)
         case "equals" | "one_of":
-            return any(TESTS[operator](value, operand, now) for value in _spread(there))
+            return any(TESTS[operator](value, operand, now) for value in _spread(there))  # CTX-25
     return any(TESTS[operator](value, operand, now) for value in there)
 
 
@@ -147,7 +148,7 @@ def lookup(data: Mapping[str, Any], path: str) -> list[Any]:
         for node in nodes:
             if isinstance(node, Mapping) and name in node:
                 value = node[name]
-                following.extend(value if spread and isinstance(value, list | tuple) else [value])
+                following.extend(value if spread and isinstance(value, list | tuple) else [value])  # NST-8
         nodes = following
     return nodes
 

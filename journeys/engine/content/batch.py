@@ -48,7 +48,7 @@ async def rendered(template: Template, values: Values, services: Services) -> st
     Raises `Aborted`, `RenderError`, `Retry`.
     """
     for snippet in sorted(name for each in template.within(services.block) for name in each.promotions):
-        code_of(snippet, services)
+        code_of(snippet, services)  # P2, P3
     if template.needs_async:
         return await template.render_async(values, services)
     return template.render(values, services)
@@ -69,10 +69,10 @@ async def _answer(line: bytes, number: int) -> dict[str, Any]:
     except Aborted as aborted:
         return {"id": identity, "aborted": True, "reason": aborted.reason}
     except Retry:
-        return {"id": identity, "aborted": True, "reason": EXHAUSTED}
+        return {"id": identity, "aborted": True, "reason": EXHAUSTED}  # C3
     except (TemplateError, RenderError) as error:
         hint = f" ({error.hint})" if isinstance(error, TemplateError) and error.hint else ""
-        return _error(identity, error.code, error.line, error.column, error.message + hint)
+        return _error(identity, error.code, error.line, error.column, error.message + hint)  # E5
     except Exception as error:  # noqa: BLE001 - one line must not stop the others
         return _error(identity, "internal_error", 1, 1, f"a fault of ours: {type(error).__name__}")
 

@@ -58,11 +58,11 @@ def equal(left: Any, right: Any) -> bool:
     """Whether two values are equal (V2, V3, V6)."""
     left, right = plain(left), plain(right)
     for one, other in ((left, right), (right, left)):
-        if isinstance(one, Blank):
+        if isinstance(one, Blank):  # V3
             return is_blank(other)
-        if isinstance(one, Empty):
+        if isinstance(one, Empty):  # V3
             return is_empty(other)
-    if isinstance(left, bool) or isinstance(right, bool):
+    if isinstance(left, bool) or isinstance(right, bool):  # V6
         return left is right
     if is_number(left) and is_number(right):
         return bool(left == right)
@@ -79,11 +79,11 @@ def equal(left: Any, right: Any) -> bool:
 
 def order(left: Any, right: Any) -> int | None:
     """-1, 0 or 1; None where there is no order between the two."""
-    if is_number(left) and is_number(right):
+    if is_number(left) and is_number(right):  # V6
         return int(left > right) - int(left < right)
-    if isinstance(left, str) and isinstance(right, str):
+    if isinstance(left, str) and isinstance(right, str):  # V6
         return (left > right) - (left < right)
-    if isinstance(left, datetime) and isinstance(right, datetime):
+    if isinstance(left, datetime) and isinstance(right, datetime):  # V6
         return (left > right) - (left < right)
     if isinstance(left, list | tuple) and isinstance(right, list | tuple):
         for one, other in zip(left, right, strict=False):
@@ -111,10 +111,10 @@ def less(left: Any, right: Any, test: Callable[[Any, Any], bool], token: Any) ->
     if found is not None:
         return test(found, 0)
     kinds = {type(left), type(right)}
-    if kinds & {str} and (is_empty(left) or is_empty(right)) and not kinds - {str, datetime}:
+    if kinds & {str} and (is_empty(left) or is_empty(right)) and not kinds - {str, datetime}:  # E6
         return False
     said = " with ".join(_kind(each) for each in (left, right))
-    raise LiquidTypeError(f"cannot compare {said}", token=token)
+    raise LiquidTypeError(f"cannot compare {said}", token=token)  # V6, E3
 
 
 def _kind(value: Any) -> str:
@@ -127,12 +127,12 @@ def contains(left: Any, right: Any) -> bool:
     if left is None or right is None or right is False:
         return False
     if isinstance(left, str):
-        return as_text(right) in left
+        return as_text(right) in left  # V5
     if isinstance(left, list | tuple):
-        return any(equal(each, right) for each in left)
+        return any(equal(each, right) for each in left)  # V5
     if isinstance(left, range):
         return is_number(right) and left.start <= right < left.stop
-    return isinstance(left, Mapping) and isinstance(right, str) and right in left
+    return isinstance(left, Mapping) and isinstance(right, str) and right in left  # V5
 
 
 class Comparison(Expression):

@@ -23,7 +23,7 @@ from journeys.engine.content.grammar import closed, condition, end, operand, pri
 def _even(node: IfNode | UnlessNode) -> None:
     """White space is dropped in all branches, or in none."""
     for alternative in node.alternatives:
-        alternative.block.blank = node.blank
+        alternative.block.blank = node.blank  # T1
 
 
 class OurIf(IfNode):
@@ -134,11 +134,11 @@ class OurCase(CaseNode):
         before: BlockNode,
     ) -> None:
         super().__init__(token, expression, list(blocks))
-        self.blank = self.blank and before.blank
+        self.blank = self.blank and before.blank  # T1
         for node in self.blocks:
             node.blank = self.blank
             if isinstance(node, MultiExpressionBlockNode):
-                node.block.blank = self.blank
+                node.block.blank = self.blank  # T1
 
     def expressions(self) -> Iterable[Expression]:
         """See base class."""

@@ -54,8 +54,8 @@ def entered(context: RenderContext, name: str, token: Token | None = None) -> It
     """
     notes = context.tag_namespace
     depth = notes.get(_DEPTH, 0)
-    source = cast("Rendering", context).services.block(name) if depth < LEVELS else None
-    if source is None:
+    source = cast("Rendering", context).services.block(name) if depth < LEVELS else None  # B2
+    if source is None:  # B3
         yield None
         return
     notes[_DEPTH] = depth + 1

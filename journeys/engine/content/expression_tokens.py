@@ -24,7 +24,7 @@ ROOT = "$"
 """The namespace of bare `${x}`: standard attributes, apart from all variables (L12)."""
 
 _RULES = (
-    ("name", r"(?P<dot>\.\s*+)?\$\{(?P<called>[^{}]*+)\}"),
+    ("name", r"(?P<dot>\.\s*+)?\$\{(?P<called>[^{}]*+)\}"),  # L3
     ("brace", r"\{\{|\}\}|[{}]"),
     ("rangeexpression", r"\((?=[^()]*?\.\.)"),
     (TOKEN_IDENTINDEX, r"\[\s*(?P<index>-?\d+)\s*\]"),
@@ -44,7 +44,7 @@ _RULES = (
     ("dpipe", r"\|\|"),
     ("pipe", r"\|"),
     ("op", r"[!=<>]{1,2}"),
-    ("skip", r"\s+"),
+    ("skip", r"\s+"),  # L5
     (TOKEN_ILLEGAL, r"."),
 )
 _TOKENS = re.compile("|".join(f"(?P<{name}_>{rule})" for name, rule in _RULES), re.DOTALL)
@@ -108,11 +108,11 @@ def tokenize(source: str, parent: Token) -> Iterator[Token]:
 
 def _unexpected(value: str, token: Token) -> Unreadable:
     if value in CURLY:
-        return Unreadable(f"curly quotes ({value}) cannot be read: write straight ones", token)
+        return Unreadable(f"curly quotes ({value}) cannot be read: write straight ones", token)  # L10
     if value == "&":
-        return Unreadable("“&&” is not known: write “and”", token)
+        return Unreadable("“&&” is not known: write “and”", token)  # V7
     if value in ARITHMETIC:
-        return Unreadable(f"“{value}” cannot stand here", token, f"write | {ARITHMETIC[value]}: 2")
+        return Unreadable(f"“{value}” cannot stand here", token, f"write | {ARITHMETIC[value]}: 2")  # V7
     if value in "\"'":
         return Unreadable(f"this quote ({value}) is never closed", token)
     return Unreadable(f"unexpected “{value}”", token)
@@ -127,9 +127,9 @@ def _name(match: re.Match[str], start: int, source: str) -> Iterator[Token]:
     if not called:
         token = Token(TOKEN_ILLEGAL, match.group(), start_index=start, source=source)
         raise Unreadable("“${}” has no name", token)
-    if match["dot"] is None:
+    if match["dot"] is None:  # L3, L12
         yield Token(TOKEN_WORD, ROOT, start_index=start, source=source)
-    inside = _INDEX.match(called)
+    inside = _INDEX.match(called)  # L6
     if inside is None:
         yield Token(TOKEN_IDENTSTRING, called, start_index=start, source=source)
         return

@@ -107,7 +107,7 @@ def _filters(env: Environment, tokens: TokenStream) -> list[Filter]:
         name = next(tokens)
         if name.kind not in NAMES:
             raise Unreadable("after “|” stands the name of a filter", name)
-        if name.value not in env.filters:
+        if name.value not in env.filters:  # L1, E1
             raise Unreadable(f"there is no filter “{name.value}”", name, meant(name.value, env.filters))
         given: list[KeywordArgument | PositionalArgument] = []
         if tokens.current.kind == "colon":
@@ -191,7 +191,7 @@ def _no_value(token: Token) -> Unreadable:
     if token.kind == "brace":
         return Unreadable("braces come in twos, and only around a value", token)
     if token.kind == "lparen":
-        return Unreadable("conditions have no parentheses", token, "and/or are read from right to left")
+        return Unreadable("conditions have no parentheses", token, "and/or are read from right to left")  # V4
     return Unreadable(f"“{token.value}” stands where a value is wanted", token)
 
 
@@ -273,7 +273,7 @@ def _either(env: Environment, tokens: TokenStream) -> Expression:
     if token.kind not in ("and", "or"):
         return left
     next(tokens)
-    right = _either(env, tokens)
+    right = _either(env, tokens)  # V4
     return (LogicalAndExpression if token.kind == "and" else LogicalOrExpression)(token, left, right)
 
 
@@ -292,12 +292,12 @@ def operand(env: Environment, tokens: TokenStream) -> Expression:
     token = tokens.current
     if token.kind in ("blank", "empty"):
         next(tokens)
-        return (Blank if token.kind == "blank" else Empty)(token)
+        return (Blank if token.kind == "blank" else Empty)(token)  # V3
     if token.kind == TOKEN_WORD and token.value == "not" and tokens.peek.kind in NEGATED:
-        raise Unreadable("there is no “not”", token, "write {% unless … %}, or compare with false")
+        raise Unreadable("there is no “not”", token, "write {% unless … %}, or compare with false")  # V4
     found = primitive(env, tokens)
     if isinstance(found, FilteredExpression) and found.token.value != NOW_ISO:
-        raise _filter_in(found.filters[0].token if found.filters else found.token, "a condition")
+        raise _filter_in(found.filters[0].token if found.filters else found.token, "a condition")  # V7
     return found
 
 
@@ -317,13 +317,13 @@ def end(tokens: TokenStream, what: str) -> None:
     token = tokens.current
     if token.kind == TOKEN_EOF:
         return
-    if token.kind == "pipe":
+    if token.kind == "pipe":  # V7
         raise _filter_in(token, what)
     if token.kind == "dpipe":
         raise Unreadable("“||” is not known: write “or”", token)
     if token.kind == "brace":
         raise Unreadable("braces come in twos, and only around a value", token)
-    if what == "a value" and (token.value in COMPARISONS or token.kind in ("and", "or")):
+    if what == "a value" and (token.value in COMPARISONS or token.kind in ("and", "or")):  # V7
         raise Unreadable(
             f"“{token.value}” cannot stand here", token, "compare in {% if %}, and assign in its branches"
         )

@@ -22,14 +22,14 @@ def spans(source: str) -> Iterator[tuple[int, int]]:
     at = 0
     while found := _BEGIN.search(source, at):
         begin = found.start()
-        if conditional := _CONDITIONAL.match(source, begin):
+        if conditional := _CONDITIONAL.match(source, begin):  # L8
             at = conditional.end()
             continue
         end = source.find("-->", found.end())
         if end < 0:
             return
         at = end + 3
-        yield begin, at
+        yield begin, at  # L8
 
 
 @lru_cache(maxsize=500)

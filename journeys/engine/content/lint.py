@@ -181,14 +181,14 @@ def _bare(text: str, source: str, index: int) -> Iterator[_Found]:
         space, name = match[1], match[2].strip()
         if space in NAMESPACES or (space is None and name in STANDARD | EMAIL):
             at = max(index, source.find(match[0], index))
-            yield at, "J902", f"“{match[0]}” stays as it is", f"write {{{{{match[0]}}}}}"
+            yield at, "J902", f"“{match[0]}” stays as it is", f"write {{{{{match[0]}}}}}"  # L11
 
 
 def _quoted(node: ExtrasNode) -> Iterator[_Found]:
     for part in (node.key, node.value):
         written = part.token.value if part is not None else ""
         if len(written) > 1 and written[0] in "\"'" and written[-1] == written[0]:
-            yield part.token.start_index, "J907", "the quotes are sent with the text", "write it without"  # type: ignore[union-attr]
+            yield part.token.start_index, "J907", "the quotes are sent with the text", "write it without"  # type: ignore[union-attr] (M4)
 
 
 def _catalog(node: ItemsNode | SelectionNode, setting: Setting) -> Iterator[_Found]:
@@ -226,10 +226,11 @@ def _zone(each: Filter) -> Iterator[_Found]:
     given = each.args[0].value
     index = each.token.start_index
     if isinstance(given, IntegerLiteral):
+        # DT4
         yield index, "J904", "a number is no time zone: the value stays as it is", "write 'Europe/Paris'"
     if isinstance(given, StringLiteral) and given.value not in _zones():
         hint = meant(given.value, _zones()) if nearest(given.value, _zones()) else "write 'Europe/Paris'"
-        yield index, "J904", f"there is no time zone “{given.value}”: the value stays as it is", hint
+        yield index, "J904", f"there is no time zone “{given.value}”: the value stays as it is", hint  # DT4
 
 
 @lru_cache(maxsize=1)

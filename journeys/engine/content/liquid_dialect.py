@@ -21,7 +21,7 @@ from journeys.engine.content.limits import NESTING, bounded
 from journeys.engine.content.scanner import scan
 from journeys.engine.content.tags import TAGS
 
-DROPPED = ("include", "render", "ifchanged", "doc")
+DROPPED = ("include", "render", "ifchanged", "doc")  # L1
 """Tags of the library that the dialect does not have."""
 
 INTERNAL = frozenset({"content", "illegal", "output"})
@@ -76,7 +76,7 @@ class Dialect(Environment):
     context_depth_limit = 4 * NESTING
 
     def __init__(self) -> None:
-        super().__init__(tolerance=Mode.STRICT, strict_filters=True, autoescape=False)
+        super().__init__(tolerance=Mode.STRICT, strict_filters=True, autoescape=False)  # F5
         self.undefined = nothing  # type: ignore[assignment]  # all that is done with it is to call it
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:

@@ -35,20 +35,20 @@ class Asked(Mapping[str, str]):
 def step(value: Any, key: Any) -> Any:
     """What a value has under a key; nil where it has nothing (V2). Index 0 of an object is the object (L7)."""
     if isinstance(value, Mapping):
-        if isinstance(key, str | int) and (type(key) is not Indexed or key in value):
+        if isinstance(key, str | int) and (type(key) is not Indexed or key in value):  # L6
             with suppress(KeyError):
                 return value[key]
         if type(key) is int:
-            return value if key == 0 else None
+            return value if key == 0 else None  # L7
     elif isinstance(value, list | tuple) and type(key) is int:
-        return value[key] if -len(value) <= key < len(value) else None
+        return value[key] if -len(value) <= key < len(value) else None  # V2
     if type(key) is Indexed:
         found = step(value, key.name)
         for index in key.indices:
-            found = step(found, index)
+            found = step(found, index)  # L6
         return found
     word = WORDS.get(key) if isinstance(key, str) else None
-    return None if word is None else word(value)
+    return None if word is None else word(value)  # V2, E2
 
 
 def size_of(value: Any) -> int | None:

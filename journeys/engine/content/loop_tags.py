@@ -102,9 +102,9 @@ def sequence(value: Any) -> Sequence[object]:
     if isinstance(value, list | tuple | range):
         return cast("Sequence[object]", short(value))
     if isinstance(value, str):
-        return [value] if value else []
+        return [value] if value else []  # T3
     if isinstance(value, Mapping):
-        return [[name, each] for name, each in value.items()]
+        return [[name, each] for name, each in value.items()]  # T3
     return []
 
 

@@ -59,7 +59,7 @@ class Parts(list[str]):
         """Raises Exceeded where there are more characters than there may be."""
         self.size += sum(map(len, self[self._measured :]))
         self._measured = len(self)
-        if self.size > self.limit:
+        if self.size > self.limit:  # E4
             raise self.exceeded()
 
     def look(self) -> None:

@@ -72,13 +72,13 @@ class Rendering(RenderContext):
 
     def watch(self) -> None:
         """Look at the clock. Raises TimedOut once the processor time is used up."""
-        if thread_time() > self._until:
+        if thread_time() > self._until:  # E4
             raise TimedOut
 
     def turn(self, work: int = 1, parts: Parts | None = None) -> None:
         """A loop begins a pass with so much work. Raises Exceeded where all loops together have made too many."""
         self._passes += 1
-        if self._passes > self.limits.passes:
+        if self._passes > self.limits.passes:  # E4
             raise Exceeded(f"the loops go round more than {self.limits.passes:,} times")
         self.spend(work, parts)
 
@@ -102,7 +102,7 @@ class Rendering(RenderContext):
         try:
             value = self.scope[path[0]]  # type: ignore[index]  # what is no name is not found
         except (KeyError, TypeError):
-            return None if default is UNDEFINED else default
+            return None if default is UNDEFINED else default  # V2, E2
         for key in path[1:]:
             if value is None:
                 return None
@@ -150,7 +150,7 @@ class Rendering(RenderContext):
         size = limits.weigh(value, limits.HELD)
         self.held += size - self._sizes.get(place, 0)
         self._sizes[place] = size
-        if self.held > limits.HELD:
+        if self.held > limits.HELD:  # E4
             raise Exceeded(f"the variables hold more than {limits.HELD:,} bytes")
         if size > limits.BULK:
             self.watch()

@@ -44,7 +44,7 @@ def scan(source: str) -> Iterator[Token]:
         end = opening.start() if opening else len(source)
         if end > at:
             text = source[at:end]
-            if strip:
+            if strip:  # T2
                 text = text.lstrip(SPACE)
             if opening and source.startswith("-", end + 2):
                 text = text.rstrip(SPACE)
@@ -86,7 +86,7 @@ def _unclosed(source: str, at: int, wanted: str) -> LiquidSyntaxError:
 
 def _close_output(source: str, begin: int) -> int:
     """The end of the output that begins here: braces of names and of wrapped values are counted."""
-    if source.startswith("{{{", begin):
+    if source.startswith("{{{", begin):  # L10
         token = Token(TOKEN_OUTPUT, "{{{", start_index=begin, source=source)
         raise LiquidSyntaxError("braces come in twos, not in threes", token=token)
     depth, at = 1, begin + 2
@@ -95,7 +95,7 @@ def _close_output(source: str, begin: int) -> int:
         if found is None:
             raise _unclosed(source, begin, "}}")
         at = found.end()
-        if found[0] == "{{":
+        if found[0] == "{{":  # L4
             depth += 1
         elif found[0] == "}}":
             depth -= 1
@@ -106,7 +106,7 @@ def _close_output(source: str, begin: int) -> int:
 def _trimmed(source: str, begin: int, end: int) -> tuple[int, str]:
     """An expression without its white space and dashes, and where it begins."""
     if source.startswith("-", begin):
-        begin += 1
+        begin += 1  # L5
     if end > begin and source[end - 1] == "-":
         end -= 1
     text = source[begin:end]

@@ -12,7 +12,7 @@ import msgspec
 from journeys.canvas.storable_characters import storable, storable_json
 from journeys.engine.content.json_text import data_of
 
-DEFAULT_REASON = "{% abort_message %} called"
+DEFAULT_REASON = "{% abort_message %} called"  # A3
 
 
 class Aborted(Exception):
@@ -68,7 +68,7 @@ class Reply:
     @property
     def ok(self) -> bool:
         """Only 2XX replies count (C1)."""
-        return 200 <= self.status < 300
+        return 200 <= self.status < 300  # C1
 
     @cached_property
     def value(self) -> Any:
@@ -82,7 +82,7 @@ class Reply:
         if self.kind == "text" or (not self.kind and not written.lstrip().startswith(("{", "["))):
             return self.text
         try:
-            return msgspec.json.decode(storable_json(written))
+            return msgspec.json.decode(storable_json(written))  # C2, V11
         except msgspec.ValidationError:  # a number too large for any float
             return self._slowly(written)
         except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):

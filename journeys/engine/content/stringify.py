@@ -17,15 +17,15 @@ def stringify(value: Any) -> str:
     if isinstance(value, str):
         return value
     if value is None:
-        return ""
+        return ""  # V8, F3
     if isinstance(value, bool):
-        return "true" if value else "false"
+        return "true" if value else "false"  # F3
     if isinstance(value, int):
         return str(value)
     if isinstance(value, float | Decimal):
-        return number(value)
+        return number(value)  # V8
     if isinstance(value, list | tuple):
-        return "".join(stringify(each) for each in value)
+        return "".join(stringify(each) for each in value)  # V8
     if isinstance(value, datetime):
         return moment(value)
     if isinstance(value, date):
@@ -33,7 +33,7 @@ def stringify(value: Any) -> str:
     if isinstance(value, range):
         return f"{value.start}..{value.stop - 1}"
     if isinstance(value, Mapping):
-        return compact(value)
+        return compact(value)  # V8, N4
     if is_undefined(value) or isinstance(value, Blank | Empty):
         return ""
     return str(value)
@@ -83,7 +83,7 @@ _ENDLESS = {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}
 
 def compact(value: Any) -> str:
     """Compact JSON."""
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_json)
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False, default=_json)  # N4, V8
 
 
 def _json(value: Any) -> Any:

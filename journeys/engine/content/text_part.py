@@ -52,9 +52,9 @@ class _Text(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         if tag in SILENT:
-            self.silent += 1
+            self.silent += 1  # L9
         elif tag in BLOCKS:
-            self.parts.append("\n")
+            self.parts.append("\n")  # L9
         if tag == "a":
             self.links.append((dict(attrs).get("href"), len(self.parts)))
 
@@ -67,7 +67,7 @@ class _Text(HTMLParser):
             target, begin = self.links.pop()
             text = "".join(self.parts[begin:]).strip()
             if target and not target.startswith("#") and target != text:
-                self.parts.append(f" ({target})")
+                self.parts.append(f" ({target})")  # L9
 
     def handle_data(self, data: str) -> None:
         if not self.silent:
@@ -82,11 +82,11 @@ def strip_for_text(source: str) -> str:
     kept: list[str] = []
 
     def hide(match: re.Match[str]) -> str:
-        kept.append(match[0])
+        kept.append(match[0])  # L9
         return _MARK.format(len(kept) - 1)
 
     reader = _Text()
-    reader.feed(_LIQUID.sub(hide, re.sub(r"<!--.*?-->", "", source, flags=re.DOTALL)))
+    reader.feed(_LIQUID.sub(hide, re.sub(r"<!--.*?-->", "", source, flags=re.DOTALL)))  # L8, L9
     reader.close()
     lines = [re.sub(r"[ \t]+", " ", line).strip() for line in "".join(reader.parts).split("\n")]
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()

@@ -57,7 +57,7 @@ class OurOutput(Output):
         if not expression.value:
             return Printed(token, Nil(token))
         inner = Stream.of(expression)
-        if inner.current.kind == "brace":
+        if inner.current.kind == "brace":  # L10
             raise Unreadable("braces come in twos, not more", inner.current)
         printed = filtered(self.env, inner)
         block = block_of(printed)
@@ -263,7 +263,7 @@ def drawn(context: RenderContext, bound: object) -> float | int:
     most = integer(bound)
     if most < 1:
         raise WrongArgument("random takes a whole number above 0")
-    return int(lot * most)
+    return int(lot * most)  # T4
 
 
 class RandomTag(Tag):
@@ -291,5 +291,5 @@ class OurLiteral(Literal):
         """See base class."""
         token = stream.current
         node = ContentNode(token, token.value)
-        node.blank = token.kind != RAW and (not token.value or token.value.isspace())
+        node.blank = token.kind != RAW and (not token.value or token.value.isspace())  # T1
         return node

@@ -35,7 +35,7 @@ def learn(person: Person, channel: str) -> int | None:
         each.at
         for (kind, _), past in person.history.items()
         for each in past
-        if kind == "event" or each.properties.get("channel", channel) == channel
+        if kind == "event" or each.properties.get("channel", channel) == channel  # IT-1
     ]
     return densest(instants, person.zone)
 
@@ -48,7 +48,7 @@ def densest(instants: Sequence[datetime], zone: str) -> int | None:
     if not instants:
         return None
     walls = [wall_of(at, zone) for at in instants]
-    minutes = Counter((wall.hour * 60 + wall.minute) // STEP * STEP for wall in walls)
+    minutes = Counter((wall.hour * 60 + wall.minute) // STEP * STEP for wall in walls)  # IT-1
     best, most = 0, -1.0
     for candidate in range(0, DAY, STEP):
         weight = 0.0
@@ -57,6 +57,6 @@ def densest(instants: Sequence[datetime], zone: str) -> int | None:
             apart = min(apart, DAY - apart)
             if apart <= BROAD // 2:
                 weight += count * (1 - apart / BROAD)
-        if weight > most:
+        if weight > most:  # IT-1
             best, most = candidate, weight
     return best

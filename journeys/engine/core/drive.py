@@ -177,6 +177,7 @@ def _next_event(case: Case, unheard: Sequence[Event]) -> tuple[Event | None, dat
 
 
 def _in_time(entry: Entry, at: datetime) -> bool:
+    # ACT-4
     return entry.begun is not None and entry.begun <= at and (entry.wake_at is None or at < entry.wake_at)
 
 

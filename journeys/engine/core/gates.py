@@ -69,9 +69,9 @@ def refusal(opening: Opening, candidate: Candidate) -> str | None:
     if not opening.active:
         return "not_active"
     at = candidate.at
-    if (opening.starts and at < opening.starts) or (opening.ends and at >= opening.ends):
+    if (opening.starts and at < opening.starts) or (opening.ends and at >= opening.ends):  # ENT-12
         return "entry_window"
-    if candidate.event is not None and opening.since is not None and at < opening.since:
+    if candidate.event is not None and opening.since is not None and at < opening.since:  # ENT-17
         return "before_launch"
     return _again(opening.plan, candidate) or _outside(opening, candidate)
 
@@ -81,8 +81,9 @@ def _again(plan: Plan, candidate: Candidate) -> str | None:
     if candidate.last is None:
         return None
     after = plan.canvas.reentry_after(plan.longest_from(candidate.last))
-    if after is None:
+    if after is None:  # CTL-1
         return "already_entered"
+    # CTL-2, CTL-3, CTL-4, ENT-18
     return "reentry_window" if candidate.at - candidate.last < max(after, SAME_MOMENT) else None
 
 
@@ -93,7 +94,7 @@ def _outside(opening: Opening, candidate: Candidate) -> str | None:
     person = candidate.person
     if candidate.event is not None:
         past = {
-            name: [each for each in many if each.no != candidate.event]
+            name: [each for each in many if each.no != candidate.event]  # ENT-16
             for name, many in person.history.items()
         }
         person = replace(person, history=past)
@@ -104,4 +105,4 @@ def _outside(opening: Opening, candidate: Candidate) -> str | None:
 def _instant(written: datetime | None, company: tzinfo) -> datetime | None:
     if written is None:
         return None
-    return utc(written if written.tzinfo else written.replace(tzinfo=company))
+    return utc(written if written.tzinfo else written.replace(tzinfo=company))  # ENT-12

@@ -45,12 +45,12 @@ def refusal(
         return Refusal("aborted", "canvas_stopped")
     if not reachable:
         return Refusal("unreachable", "no_address")
-    if not _agreed(plan, step.channel, person):
+    if not _agreed(plan, step.channel, person):  # SUB-1, MSG-1
         return Refusal("unreachable", f"not_{plan.canvas.send.subscription}")
     if step.only_when is not None and not matches(
         step.only_when, person, now=now, context=context, segments=segments, canvas=plan.canvas.name
     ):
-        return Refusal("invalid", "only_when")
+        return Refusal("invalid", "only_when")  # VAL-1
     return None
 
 
@@ -60,4 +60,4 @@ def _agreed(plan: Plan, channel: str, person: Person) -> bool:
     if wanted == "all" or channel in UNASKED:
         return True
     state = person.consents.get(channel, "subscribed")
-    return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")
+    return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")  # SUB-1

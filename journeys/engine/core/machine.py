@@ -55,9 +55,9 @@ def advance(plan: Plan, entry: Entry, event: Event, now: datetime) -> tuple[Entr
         case Entered():
             return _enter(plan, entry, now)
         case Left(reason=reason, at_once=True):
-            return _end(replace(entry, moved=now), reason, now, [])
+            return _end(replace(entry, moved=now), reason, now, [])  # EXT-5
         case Left(reason=reason):
-            return replace(entry, moved=now, leaving=entry.leaving or reason), ()
+            return replace(entry, moved=now, leaving=entry.leaving or reason), ()  # X1
         case Woke() if entry.wake_at is None or now < entry.wake_at:
             return entry, ()
         case Answered(answer=answer) if entry.phase == BOUNDARY:
@@ -73,7 +73,7 @@ def _enter(plan: Plan, entry: Entry, now: datetime) -> tuple[Entry, tuple[Comman
     variant = plan.variant_of(entry.person)
     entry = replace(entry, moved=now, variant=variant.name)
     said: list[Command] = [Note(fact="entered", at=now, data={"variant": variant.name})]
-    if variant.control:
+    if variant.control:  # CNV-9, VAR-4
         return _end(entry, "control", now, said)
     return _follow(plan, entry, Go(variant.name), now, said)
 
@@ -112,12 +112,12 @@ def _follow(
                 return _end(entry, reason, now, said)
             case _:
                 entry, target = _leave(plan, entry, outcome, now, said)
-        if entry.leaving:
+        if entry.leaving:  # X1
             return _end(entry, entry.leaving, now, said)
-        if target is None:
+        if target is None:  # GEN-3
             return _end(entry, "completed", now, said)
         entry = replace(entry, step=target, begun=now, wake_at=None, phase="")
-        if plan.audience_exits:
+        if plan.audience_exits:  # EXT-6
             said.append(Ask(Matches(plan.audience_exits)))
             return replace(entry, phase=BOUNDARY), tuple(said)
         outcome = _arrive(plan, entry, now, said)
@@ -133,14 +133,14 @@ def _leave(
     if going.context:
         entry = replace(entry, context={**entry.context, **going.context})
     if going.properties is not None:
-        entry = replace(entry, properties=going.properties)
+        entry = replace(entry, properties=going.properties)  # CTX-20
     if going.exit != "next":
-        said.append(Note(fact="took", at=now, step=step, data={"path": going.exit}))
+        said.append(Note(fact="took", at=now, step=step, data={"path": going.exit}))  # EXP-4
     return entry, plan.exits[step][going.exit]
 
 
 def _cross(plan: Plan, entry: Entry, answer: int | None, now: datetime) -> tuple[Entry, tuple[Command, ...]]:
-    if answer is not None:
+    if answer is not None:  # EXT-6
         return _end(entry, "exit_audience", now, [])
     said: list[Command] = []
     entry = replace(entry, phase="")
@@ -155,7 +155,7 @@ def _arrive(plan: Plan, entry: Entry, now: datetime, said: list[Command]) -> Out
 
 def _end(entry: Entry, reason: str, now: datetime, said: list[Command]) -> tuple[Entry, tuple[Command, ...]]:
     said.append(Note(fact="ended", at=now, step=entry.step, data={"reason": reason}))
-    ended = replace(
+    ended = replace(  # CTX-2, CTX-3
         entry, ended=reason, wake_at=None, phase="", leaving=None, context=NOTHING, properties=NOTHING
     )
     return ended, tuple(said)

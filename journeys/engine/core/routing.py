@@ -76,9 +76,10 @@ def credited(windows: Iterable[Window], what: Occurrence, person: Person) -> lis
     found = []
     for window in windows:
         goal = (window.canvas, window.conversion.name)
-        if goal in latest or not window.since <= what.at < window.until:
+        if goal in latest or not window.since <= what.at < window.until:  # CNV-4, X7, X8
             continue
         latest.add(goal)
+        # CNV-7
         if not window.credited and judge(window.conversion.trigger, what, person, {}, canvas=window.canvas):
             found.append(window)
     return found
@@ -106,15 +107,16 @@ def decide(
 
 def _exited(one: OpenEntry, what: Occurrence, person: Person, decided: list[Leaves | Hears]) -> OpenEntry:
     """What happened before the entry never counts (EXT-4). Who leaves at the end of the step can still leave at once."""
-    if one.gone or what.at < one.entry.entered:
+    if one.gone or what.at < one.entry.entered:  # EXT-4
         return one
     contexts = [one.entry.context] if one.unsent is None else one.unsent
     for leaving in one.plan.canvas.event_exits:
         trigger = leaving.trigger
-        if trigger is None or (one.leaves and not leaving.at_once):
+        if trigger is None or (one.leaves and not leaving.at_once):  # X1
             continue
+        # EXT-1, EXT-3
         if any(judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts):
-            return _leaves(one, "exit_event", what, decided, at_once=leaving.at_once)
+            return _leaves(one, "exit_event", what, decided, at_once=leaving.at_once)  # EXT-5, X1
     return one
 
 
@@ -128,12 +130,12 @@ def _heard(
     entry = one.entry
     if one.gone or one.unsent is not None or entry.ended or entry.step is None or entry.begun is None:
         return one
-    if what.at < entry.begun or (entry.wake_at is not None and what.at >= entry.wake_at):
+    if what.at < entry.begun or (entry.wake_at is not None and what.at >= entry.wake_at):  # ACT-4
         return one
     label = heard(one.plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
     if label is None:
         return one
-    if (entry.canvas, entry.step) in taken:
+    if (entry.canvas, entry.step) in taken:  # ACT-9, ACT-10
         return _leaves(one, "deduplicated", what, decided, at_once=True)
     taken.add((entry.canvas, entry.step))
     decided.append(Hears(entry.id, entry.step, label))

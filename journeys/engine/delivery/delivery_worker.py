@@ -143,7 +143,7 @@ class DeliveryWorker:
         match what:
             case Postponed(host=host, status=status):
                 data |= {"reason": "exhausted_cc_retries", "text": f"{host} answered {status}"}
-                return Settlement(one, "aborted", now, data, after=pause(one.waits, None), behind=True)
+                return Settlement(one, "aborted", now, data, after=pause(one.waits, None), behind=True)  # C3
             case Failed(reason=reason):
                 return Settlement(
                     one, "failed", now, data | {"reason": reason}, after=pause(one.attempts, None)

@@ -66,7 +66,7 @@ async def content(
         case _:
             raise AssertionError(f"there is no other template: {template!r}")
     if services.retry is not None:
-        raise services.retry
+        raise services.retry  # C3
     return made
 
 
@@ -82,10 +82,10 @@ class _Fields:
         try:
             return await compiler(source).render_async(self._values, self._services)
         except Retry as retry:
-            self._services.retry = retry
+            self._services.retry = retry  # A4, C3
             return ""
         except (RenderError, TemplateError) as error:
-            error.args = (f"{name}, {error}",)
+            error.args = (f"{name}, {error}",)  # E5
             raise
 
     async def all(self, name: str, value: Any) -> Any:
@@ -105,7 +105,7 @@ async def _email(
     sender = template.sender or (publication.settings.sender if publication.settings else None)
     if sender is None:
         raise RenderError("neither the template nor the workspace has a sender")
-    text = template.text if template.text is not None else strip_for_text(template.html)
+    text = template.text if template.text is not None else strip_for_text(template.html)  # L9
     html = await fields.text(
         "html", template.html, compile_html if template.html_comments == "removed" else compile
     )

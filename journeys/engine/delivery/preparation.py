@@ -100,15 +100,16 @@ async def prepare(
         claimed.properties,
         now,
         dispatch=claimed.key,
+        # A46
         links={"set_user_to_unsubscribed_url": links.unsubscribe, "unsubscribe_url": links.unsubscribe},
     )
     try:
-        values = await services.get_ready(list(sources(template)), values, send_of(claimed), now)
+        values = await services.get_ready(list(sources(template)), values, send_of(claimed), now)  # A46, P2
         made = channel.content.model_validate(
             await content(template, publication, values, links, profile, services)
         )
     except Aborted as aborted:
-        return Refused("aborted", aborted.code, aborted.reason)
+        return Refused("aborted", aborted.code, aborted.reason)  # LIQ-1, A2
     except Retry as retry:
         return Postponed(urlsplit(retry.url).hostname or "", retry.status)
     except (RenderError, TemplateError) as error:
@@ -121,4 +122,4 @@ async def prepare(
 
 def send_of(claimed: Claimed) -> str:
     """What promotion codes are charged to: an entry's step, on whichever channels it writes (P2)."""
-    return f"{claimed.entry}:{claimed.step}"
+    return f"{claimed.entry}:{claimed.step}"  # P2

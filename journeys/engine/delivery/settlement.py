@@ -18,7 +18,7 @@ from journeys.engine.store.database import Database
 RETRIES = 5
 """So often a call is repeated (WHK-3), and so often a template waits for a web service (C3)."""
 
-PAUSES = (10, 30, 90, 270, 810)
+PAUSES = (10, 30, 90, 270, 810)  # WHK-3
 """Seconds before each repetition: within half an hour in all."""
 
 MOST_EXTRAS = 1000
@@ -49,7 +49,7 @@ def extras(pairs: Mapping[str, str]) -> str:
     for key, value in storable(pairs).items():
         name = key.encode()[:left].decode(errors="ignore")
         left -= len(name.encode())
-        text = value.strip().encode()[:left].decode(errors="ignore")
+        text = value.strip().encode()[:left].decode(errors="ignore")  # M3
         left -= len(text.encode())
         if name == key:
             kept[name] = text
@@ -58,9 +58,9 @@ def extras(pairs: Mapping[str, str]) -> str:
 
 def pause(attempts: int, asked: float | None) -> float | None:
     """Seconds to the next try, or None where it was tried often enough."""
-    if attempts >= RETRIES:
+    if attempts >= RETRIES:  # WHK-3
         return None
-    return max(float(PAUSES[attempts]), min(asked or 0.0, LONGEST_PAUSE))
+    return max(float(PAUSES[attempts]), min(asked or 0.0, LONGEST_PAUSE))  # WHK-3
 
 
 SETTLE = """
@@ -93,7 +93,7 @@ returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, fa
 AGAIN = """
 update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + case when s.behind then 0 else 1 end, waits = d.waits + case when s.behind then 1 else 0 end,
     not_before = clock_timestamp() + make_interval(secs => s.after),
-    no = case when s.behind then nextval('dispatch_no') else d.no end
+    no = case when s.behind then nextval('dispatch_no') else d.no end -- C3
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[], $6::bool[])
     as s(workspace, person, key, claim, after, behind)
 where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim

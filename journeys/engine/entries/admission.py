@@ -113,7 +113,7 @@ async def admit(
     await transaction.drive(driven)
     for loaded in loaded_entries:
         loaded.told_too = bool(loaded.entry.ended)
-        _windows(transaction, loaded)
+        _windows(transaction, loaded)  # CNV-9
     transaction.settle(loaded_entries)
     await transaction.store_updates()
     admission.pending_alarms = [
@@ -149,9 +149,9 @@ def _new_entry(publication: Publication, running: Running, clock: Clock, entrant
         id=str(identity),
         canvas=running.name,
         person=str(entrant.profile.id),
-        moved=entrant.at,
-        entered=entrant.at,
-        context=entrant.context,
+        moved=entrant.at,  # ENT-19
+        entered=entrant.at,  # ENT-19
+        context=entrant.context,  # CTX-1, CTX-2, CTL-4
     )
     case = Case(running.plan, entry, [Entered()], clock=clock.now())
     return LoadedEntry(

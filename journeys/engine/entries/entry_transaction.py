@@ -152,7 +152,7 @@ class EntryTransaction:
         except (Aborted, RenderError, TemplateError) as error:
             self.fact(loaded, "update_failed", update.at, update.step, {"reason": str(error)})
             return
-        if result.changed:
+        if result.changed:  # UPD-2
             self.changed[loaded.place] = loaded.profile
         self.consents += [
             (*loaded.place, channel, state, update.at) for channel, state in result.consents.items()
@@ -186,12 +186,12 @@ class EntryTransaction:
             if matches(
                 each,
                 person,
-                now=loaded.entry.moved,
-                context=loaded.entry.context,
+                now=loaded.entry.moved,  # DEC-1
+                context=loaded.entry.context,  # AUP-1
                 segments=loaded.publication.segments,
                 canvas=loaded.entry.canvas,
             ):
-                return place
+                return place  # AUP-2
         return None
 
     def _heard(self, loaded: LoadedEntry, person: Person, since: datetime) -> tuple[Happened, ...]:
@@ -200,7 +200,7 @@ class EntryTransaction:
         for occurrence in sorted(
             (each for many in person.history.values() for each in many), key=lambda each: each.no
         ):
-            if occurrence.at < since:
+            if occurrence.at < since:  # ACT-4
                 continue
             label = heard(step, occurrence, person, loaded.entry.context, canvas=loaded.entry.canvas)
             if label is not None:

@@ -32,9 +32,9 @@ class NewEvent:
     @property
     def digest(self) -> bytes:
         """What refuses a double: the event's id where it has one, else its content and time."""
-        said: Any = ["id", self.kind, self.event_id]
+        said: Any = ["id", self.kind, self.event_id]  # EVT-5
         if self.event_id is None:
-            said = [self.kind, self.name, self.at.isoformat(), self.properties]
+            said = [self.kind, self.name, self.at.isoformat(), self.properties]  # EVT-5
         return blake2b(msgspec.json.encode(said, order="sorted"), digest_size=16).digest()
 
 
@@ -63,7 +63,7 @@ async def record(
         SEEN, publication.workspace, [key[0] for key in keys], [key[1] for key in keys]
     )
     fresh = {(row["person"], row["digest"]) for row in rows}
-    firsts = [new for key, new in digests.items() if key in fresh]
+    firsts = [new for key, new in digests.items() if key in fresh]  # EVT-5
     if not firsts:
         return Routed()
     stored = await connection.fetch(

@@ -50,7 +50,7 @@ POLL = 2.0
 CLAIM = """
 with c as (
     select workspace, person, entry from fetches
-    where (not_before is null or not_before <= clock_timestamp()) and (lease is null or lease < clock_timestamp())
+    where (not_before is null or not_before <= clock_timestamp()) and (lease is null or lease < clock_timestamp()) -- C9
     order by priority, no limit $1 for update skip locked)
 update fetches f set claim = $2, lease = clock_timestamp() + $3::interval
 from c where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
@@ -127,21 +127,21 @@ class Watched:
     async def __call__(self, workspace: int, call: Call) -> Reply:
         """Make a call. Raises `Retry` where it may come to something later: 429, 5xx, no answer in time (X5)."""
         reply = Reply(NO_ANSWER) if self._calls is None else await self._calls(workspace, call)
-        if may_recover(reply.status):
+        if may_recover(reply.status):  # X5
             raise Retry(call.url, reply.status)
         if not reply.ok:
-            self.failed = f"{host_of(call.url)} answered {reply.status}"
+            self.failed = f"{host_of(call.url)} answered {reply.status}"  # CXS-5, X5
         return reply
 
 
 def may_recover(status: int) -> bool:
     """Whether one tries again: 429, 5xx, and time-outs (X5)."""
-    return status in (408, 429) or status >= 500
+    return status in (408, 429) or status >= 500  # CXS-5, X5
 
 
 def pause(tries: int) -> float | None:
     """Seconds to the next try, or None where it was tried often enough."""
-    return None if tries >= TRIES else min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)
+    return None if tries >= TRIES else min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)  # C3, CXS-5, X5
 
 
 class CallFailed(Exception):
@@ -166,7 +166,7 @@ class Writer:
         """
         self._watched.failed, self._services.retry = "", None
         try:
-            values = await self._services.get_ready([source], given, self._send, given.now)
+            values = await self._services.get_ready([source], given, self._send, given.now)  # P2
             text = await compile(source).render_async(values, self._services)
         except Retry as retry:
             if may_recover(retry.status):
@@ -177,7 +177,7 @@ class Writer:
                 raise CallFailed(self._watched.failed) from error
             raise
         if self._watched.failed:
-            raise CallFailed(self._watched.failed)
+            raise CallFailed(self._watched.failed)  # CXS-4, CXS-5
         return storable(text)
 
 
@@ -211,7 +211,7 @@ async def written(
             try:
                 texts[source] = await writer.text(source, given)
             except CallFailed as error:
-                texts[source], failed[source] = None, str(error)
+                texts[source], failed[source] = None, str(error)  # UPD-3, CXS-4, X5
         if source in failed:
             missing.setdefault(_named(step, place), failed[source])
     return texts, missing
@@ -326,7 +326,7 @@ class Fetcher:
             try:
                 answer, missing = await written(step, values, writer)
             except (Aborted, RenderError, TemplateError) as error:
-                return Answer(one, "found", facts=[("update_failed", {"reason": str(error)})])
+                return Answer(one, "found", facts=[("update_failed", {"reason": str(error)})])  # UPD-8
         else:
             assert isinstance(step, Context), "no other step fetches"
             found = await fetched(step, values, writer)

@@ -63,22 +63,22 @@ from entries e
 where e.workspace = $1 and e.person = any($2::uuid[]) and (e.ended is null or exists (
     select 1 from dispatches d
     where (d.workspace, d.person, d.entry) = (e.workspace, e.person, e.id) and d.state = 'queued'))
-order by e.person, e.entered, e.id
+order by e.person, e.entered, e.id -- ACT-9
 """  # noqa: S608 - constants
 
 WINDOWS = """
 select person, entry, name, canvas, plan, since, until, at from conversions
-where workspace = $1 and person = any($2::uuid[]) and until > $3 and since <= $4
-order by since desc
+where workspace = $1 and person = any($2::uuid[]) and until > $3 and since <= $4 -- EXT-10
+order by since desc -- X8
 """
 
 CREDIT = """
 with credited as (
     update conversions c set at = s.at, revenue = s.revenue, step = (
         select f.step from facts f where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
-            and f.fact = 'sent' order by f.at desc, f.no desc limit 1)
+            and f.fact = 'sent' order by f.at desc, f.no desc limit 1) -- ANA-1
     from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[]) as s(person, entry, name, at, revenue)
-    where (c.workspace, c.person, c.entry, c.name) = ($1, s.person, s.entry, s.name) and c.at is null
+    where (c.workspace, c.person, c.entry, c.name) = ($1, s.person, s.entry, s.name) and c.at is null -- CNV-7, X7
     returning c.*)
 insert into facts (workspace, person, shard, fact, at, canvas, entry, step, data)
 select workspace, person, shard, 'converted', at, canvas, entry, step,
@@ -88,7 +88,7 @@ select workspace, person, shard, 'converted', at, canvas, entry, step,
 LEAVE = """
 with gone as (
     update entries t set ended = coalesce(t.ended, s.reason), leaving = case when s.at_once then null else s.reason end,
-        ended_at = coalesce(t.ended_at, s.at), wake_at = null, alarm_at = null, phase = '', context = '{}',
+        ended_at = coalesce(t.ended_at, s.at), wake_at = null, alarm_at = null, phase = '', context = '{}', -- CTX-3
         properties = '{}', at = greatest(t.at, s.at), moved = clock_timestamp(),
         turn = t.turn + case when t.ended is null then 1 else 0 end
     from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bool[]) as s(person, id, reason, at, at_once)
@@ -292,8 +292,8 @@ def _entrant(each: PersonEvent) -> Entrant:
     return Entrant(
         profile=each.profile,
         key=f"event:{what.no}",
-        at=what.at,
-        context=dict(what.properties),
+        at=what.at,  # ENT-19
+        context=dict(what.properties),  # CTX-1
         hops=each.hops,
         but=what.no,
     )

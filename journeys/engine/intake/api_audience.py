@@ -50,7 +50,7 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
         if isinstance(each, SegmentFilter) and each.segment not in segments:
             known = ", ".join(sorted(segments)) or "none"
             raise UnusableAudience(f"there is no segment “{each.segment}”; there is {known}")
-        if isinstance(each, ContextFilter):
+        if isinstance(each, ContextFilter):  # CTX-14
             raise UnusableAudience("an audience cannot look at the context of an entry (CTX-14)")
     return found
 
@@ -68,9 +68,9 @@ def _ours(given: Any, now: datetime, depth: int) -> Any:
         raise UnusableAudience(f"filters may lie at most {DEEPEST} deep")
     match given:
         case {"AND": list() as several, **rest} if not rest and several:
-            return {"all": [_ours(each, now, depth + 1) for each in several]}
+            return {"all": [_ours(each, now, depth + 1) for each in several]}  # SND-12
         case {"OR": list() as several, **rest} if not rest and several:
-            return {"any": [_ours(each, now, depth + 1) for each in several]}
+            return {"any": [_ours(each, now, depth + 1) for each in several]}  # SND-12
         case {"custom_attribute": Mapping() as said, **rest} if not rest:
             return _attribute(said, now)
         case {"push_subscription_status": _} | {"email_subscription_status": _} | {"last_used_app": _}:
@@ -87,7 +87,7 @@ def _attribute(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     path = f'"{name}"' if "." in name or "[" in name else name
     comparison = str(comparison)
     if comparison in SIMPLE:
-        return {"attribute": path, SIMPLE[comparison]: value}
+        return {"attribute": path, SIMPLE[comparison]: value}  # SND-11
     make = OTHERS.get(comparison)
     if make is None:
         known = ", ".join(sorted({*SIMPLE, *OTHERS}))

@@ -70,14 +70,14 @@ def _header(row: Row | None, types: Mapping[str, str], file: str) -> tuple[str, 
     if row.wrong is not None:
         raise Unusable(f"{file}:1: the header cannot be read: {row.wrong}")
     names = tuple(str(name).strip() for name in row.cells)
-    if names[0] != "id":
+    if names[0] != "id":  # CAT-6
         raise Unusable(f"{file}:1: the first column must be “id”, not “{names[0][:60]}”")
     if len(names) > MOST_COLUMNS:
         raise Unusable(f"{file}:1: there are {len(names)} columns; at most {MOST_COLUMNS} are allowed")
     for name in names:
         if names.count(name) > 1:
             raise Unusable(f"{file}:1: the column “{name}” is there twice")
-        if name not in types and name not in REPORT_COLUMNS:
+        if name not in types and name not in REPORT_COLUMNS:  # CAT-6
             raise Unusable(f"{file}:1: the catalog has no field “{name[:60]}” ({meant(name, types)})")
     return names
 
@@ -118,7 +118,7 @@ def _item(row: Row, names: tuple[str, ...], types: Mapping[str, str]) -> dict[st
         if name in REPORT_COLUMNS or name not in types or not text.strip():
             continue
         try:
-            item[name] = coerced(types[name], text if types[name] == "string" else text.strip())
+            item[name] = coerced(types[name], text if types[name] == "string" else text.strip())  # CAT-6
         except Refused as refused:
             return f"{name}: {refused.message}"
     item["id"] = str(item.get("id", "")).strip()

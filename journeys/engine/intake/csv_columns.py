@@ -25,10 +25,10 @@ IDENTIFIERS = (
 STANDARDS = frozenset({*COLUMNS, *CONSENTS, *STANDARD})
 IGNORED = frozenset({"import_line", "import_reason"})
 LATER = frozenset({"subscription_group_id", "subscription_state"})
-NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")
+NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")  # CSV-4, D11
 PADDED = re.compile(r"-?0\d+(\.\d+)?")
 PROPERTY = re.compile(r"(?:(.*)\.)?properties\.(.+)")
-MARKUP = re.compile(r"<\s*(script|iframe|html|body|img|a|div|p)\b", re.IGNORECASE)
+MARKUP = re.compile(r"<\s*(script|iframe|html|body|img|a|div|p)\b", re.IGNORECASE)  # CSV-9
 
 
 class Unusable(ValueError):
@@ -48,7 +48,7 @@ class Header:
     @classmethod
     def read(cls, row: Row | None, kind: Kind, file: str) -> Self:
         """Understand a header. Raises `Unusable`."""
-        if row is None:
+        if row is None:  # CSV-1
             raise Unusable(f"{file} is empty: a header row was expected")
         if row.wrong is not None:
             raise Unusable(f"{file}:1: the header cannot be read: {row.wrong}")
@@ -74,7 +74,7 @@ class Header:
         alias = {"user_alias_name", "user_alias_label"} & set(self.names)
         if len(alias) == 1:
             raise Unusable(place + "an alias needs both user_alias_name and user_alias_label")
-        if alias and "external_id" in self.names:
+        if alias and "external_id" in self.names:  # CSV-2
             raise Unusable(place + "external_id and an alias may not share a file")
         missing = [name for name in ("name", "time") if name not in self.names]
         if self.kind == "events" and missing:
@@ -92,7 +92,7 @@ class Header:
                     self.remarks.append(
                         f"the column {name} is not read: properties are called <event>.properties.<key>"
                     )
-            elif name not in STANDARDS and name not in IDENTIFIERS and name not in IGNORED:
+            elif name not in STANDARDS and name not in IDENTIFIERS and name not in IGNORED:  # CSV-3
                 self._remark_look_alike(name)
 
     def _remark_look_alike(self, name: str) -> None:
@@ -106,8 +106,9 @@ class Header:
         """The object that a row stands for, as `/users/track` takes it, or why it is refused; and remarks."""
         if row.wrong is not None:
             return row.wrong, []
-        if len(row.cells) != len(self.names):
+        if len(row.cells) != len(self.names):  # CSV-1
             return f"the row has {len(row.cells)} cells, the header {len(self.names)}", []
+        # CSV-4
         given = {name: cell for name, cell in zip(self.names, row.cells, strict=True) if cell.strip()}
         remarks: list[str] = []
         who = _who(given)
@@ -133,15 +134,16 @@ class Header:
         properties: dict[str, Any] = {}
         for name, cell in rest.items():
             found = PROPERTY.fullmatch(name)
-            if found and found[1] in (None, rest.get("name")):
+            if found and found[1] in (None, rest.get("name")):  # CSV-6
                 properties[found[2]] = self._value(name, cell, remarks)
         event: dict[str, Any] = {**who, "properties": properties}
+        # CSV-6
         return event | {name: str(rest[name]) for name in ("name", "time", "event_id") if name in rest}
 
     def _value(self, name: str, cell: str, remarks: list[str]) -> Any:
-        if MARKUP.search(cell):
+        if MARKUP.search(cell):  # CSV-9
             self._once(remarks, name, "markup", f"{name} contains HTML; it is stored as it is")
-        if name in STANDARDS and name not in TRUTHS:
+        if name in STANDARDS and name not in TRUTHS:  # CSV-3
             return str(cell).strip()
         value = typed(cell)
         if isinstance(value, str) and not isinstance(cell, Quoted) and PADDED.fullmatch(value):
@@ -168,13 +170,13 @@ def typed(cell: str) -> bool | int | float | str:
         (12, 1.5, True, '0130', '12')
     """
     text = str(cell)
-    if isinstance(cell, Quoted):
+    if isinstance(cell, Quoted):  # CSV-4
         return text
     text = text.strip()
-    if text.lower() in ("true", "false"):
+    if text.lower() in ("true", "false"):  # CSV-4
         return text.lower() == "true"
     if NUMBER.fullmatch(text):
-        return float(text) if set(text) & set(".eE") else int(text)
+        return float(text) if set(text) & set(".eE") else int(text)  # CSV-4
     return text
 
 

@@ -97,7 +97,7 @@ async def _import(
         for text in remarks:
             result.warn(row.line, text)
         if isinstance(said, str):
-            result.refuse(row, said, report)
+            result.refuse(row, said, report)  # CSV-1, CSV-7
         else:
             objects.append(said)
             of.append(row)
@@ -106,7 +106,7 @@ async def _import(
         return
     tracked = await track(*parts, workspace, {header.kind: objects})
     for error in tracked.errors:
-        result.refuse(of[error["index"]], error["type"], report)
+        result.refuse(of[error["index"]], error["type"], report)  # CSV-7
     for warning in tracked.warnings:
         result.warn(of[warning["index"]].line, warning["type"])
     result.taken += tracked.taken[header.kind]
@@ -143,9 +143,9 @@ async def _allowed(
     kept: list[tuple[dict[str, Any], Row]] = []
     for said, row in zip(objects, of, strict=True):
         alias = said.get("user_alias")
-        if alias and (alias["alias_label"], alias["alias_name"]) in barred:
+        if alias and (alias["alias_label"], alias["alias_name"]) in barred:  # CSV-2
             result.refuse(row, "the alias belongs to somebody who has an external id", report)
-        elif "braze_id" in said and said["braze_id"].lower() not in known:
+        elif "braze_id" in said and said["braze_id"].lower() not in known:  # CSV-2
             result.refuse(row, "nobody has this braze_id", report)
         else:
             kept.append((said, row))

@@ -47,7 +47,7 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
         size += len(line)
         open_quote ^= line.count('"') % 2 == 1
         if open_quote and len(held) == 1 and not _OPEN.fullmatch(line):
-            open_quote = False  # a stray quote spoils its own row only
+            open_quote = False  # a stray quote spoils its own row only (D10)
         if open_quote and size <= LONGEST_ROW:
             continue
         raw = "".join(held)
@@ -61,7 +61,7 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
 
 
 def _row(line: int, raw: str) -> Row:
-    if any("\udc80" <= sign <= "\udcff" for sign in raw):
+    if any("\udc80" <= sign <= "\udcff" for sign in raw):  # CSV-1
         return Row(line, raw.encode("utf-8", "replace").decode(), wrong="the row is not UTF-8")
     if "\0" in raw:
         return Row(line, raw.replace("\0", ""), wrong="the row contains the character U+0000")
@@ -78,7 +78,7 @@ def _row(line: int, raw: str) -> Row:
                 wrong=f"a quote stands within cell {len(cells) + 1}; write it twice, and the cell in quotes",
             )
         quoted, plain, comma = found.groups()
-        cells.append(plain if quoted is None else Quoted(quoted.replace('""', '"')))
+        cells.append(plain if quoted is None else Quoted(quoted.replace('""', '"')))  # CSV-4, D10
         at = found.end()
         if not comma:
             return Row(line, raw, tuple(cells))

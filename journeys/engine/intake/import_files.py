@@ -43,7 +43,7 @@ class Outcome:
         self.refusals += 1
         if len(self.refused) < SHOWN:
             self.refused.append((row.line, reason))
-        report.write(row, reason)
+        report.write(row, reason)  # CSV-7
 
 
 async def through(
@@ -63,7 +63,7 @@ async def through(
         await take(batch)
         result.line = batch[-1].line
         if progress is not None:
-            progress(file.buffer.tell())
+            progress(file.buffer.tell())  # CSV-7
         if stop is not None and stop.is_set():
             result.stopped = True
             break

@@ -76,7 +76,7 @@ async def track(
     async def work(connection: Any) -> Written:
         return await write(connection, publication, published, clock, objects, others)
 
-    written = await db.anew(work)
+    written = await db.anew(work)  # TRK-10
     alarm_sync.sync(written.routed.pending_alarms)
     for channel in written.routed.channels:
         notifier.notify(channel)
@@ -104,9 +104,11 @@ async def write(
     taken = [item for item in objects.items if item.who in found]
     tracked = Tracked(objects.taken, objects.errors, list(objects.warnings), created=created)
     tracked.people = frozenset(found[item.who] for item in taken)
-    await _write_attributes(connection, workspace, taken, found, profiles, tracked, now)
-    news = [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]
-    routed = await record(connection, publication, published, clock, news)
+    await _write_attributes(
+        connection, workspace, taken, found, profiles, tracked, now
+    )  # ENT-20, ENT-23, TRK-3
+    news = [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]  # TRK-3
+    routed = await record(connection, publication, published, clock, news)  # TRK-10
     return Written(tracked, found, profiles, routed)
 
 
@@ -130,12 +132,12 @@ async def _write_attributes(
         for column, value in result.columns.items():
             setattr(profile, column, value)
         profile.standard, profile.attributes = result.standard, result.custom
-        if result.names:
+        if result.names:  # TRK-9
             changed[profile.id] = profile
         for channel, state in result.consents.items():
             for person in _alike(profile, channel, profiles):
                 consents[person, channel] = state
-        tracked.warnings += [remark(item.array, item.index, text) for text in result.errors]
+        tracked.warnings += [remark(item.array, item.index, text) for text in result.errors]  # TRK-5
     await store_profiles(connection, changed.values())
     if consents:
         await store_consents(connection, workspace, consents, now)
@@ -145,21 +147,21 @@ def _alike(profile: Profile, channel: str, profiles: Mapping[UUID, Profile]) -> 
     """The person, and for e-mail all who share her address (PRF-5)."""
     if channel != "email" or profile.email is None:
         return [profile.id]
-    return [other.id for other in profiles.values() if other.email == profile.email]
+    return [other.id for other in profiles.values() if other.email == profile.email]  # PRF-5
 
 
 def _new(item: Item, profile: Profile, now: datetime) -> NewEvent:
     """A time in the future becomes now (EVT-1); the double of such an event is known by the time that was sent."""
     assert item.at is not None, "events and purchases have an instant"
     event_id = item.event_id
-    if event_id is None and item.at > now:
+    if event_id is None and item.at > now:  # EVT-1, EVT-5
         said = msgspec.json.encode([item.name, item.at.isoformat(), item.properties], order="sorted")
         event_id = "ahead " + blake2b(said, digest_size=16).hexdigest()
     return NewEvent(
         profile=profile,
         kind="event" if item.array == "events" else "purchase",
         name=item.name,
-        at=min(item.at, now),
+        at=min(item.at, now),  # EVT-1
         properties=item.properties,
         event_id=event_id,
     )

@@ -68,9 +68,9 @@ def read(body: Mapping[str, Any]) -> Objects:
             try:
                 item, warnings = _item(array, index, each)
             except Refused as refused:
-                found.errors.append(remark(array, index, str(refused)))
+                found.errors.append(remark(array, index, str(refused)))  # TRK-5
                 continue
-            found.taken[array] += 1
+            found.taken[array] += 1  # TRK-4
             found.items.append(item)
             found.warnings += [remark(array, index, text) for text in warnings]
     return found
@@ -88,7 +88,7 @@ def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
         said, warnings = _PARTS[array](given)
         said["at"] = instant(given.get("time"))
         if said["at"] is None:
-            raise Refused("'time' must be an ISO 8601 datetime")
+            raise Refused("'time' must be an ISO 8601 datetime")  # EVT-1
     who = identifier_of(given)
     if isinstance(who, str):
         raise Refused(who)
@@ -100,7 +100,7 @@ def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
         index=index,
         given=given,
         who=who,
-        anonymous=Identifier("anonymous_id", anonymous) if _named(anonymous) else None,
+        anonymous=Identifier("anonymous_id", anonymous) if _named(anonymous) else None,  # IDN-12
         makes=_makes(given, who),
         **said,
     ), warnings
@@ -116,21 +116,21 @@ def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
 
     An external id is stronger than an alias, a `braze_id`, an anonymous id, an e-mail address, a phone number.
     """
-    if given.get("external_id") is not None:
+    if given.get("external_id") is not None:  # IDN-6
         return _identifier("external_id", given["external_id"])
     alias = given.get("user_alias")
     if alias is not None:
         names = (alias.get("alias_label"), alias.get("alias_name")) if isinstance(alias, Mapping) else ()
         if not names or not all(_named(name) and "\x1f" not in name for name in names):
             return "'user_alias' must be an object with 'alias_name' and 'alias_label'"
-        return Identifier("user_alias", f"{names[0]}\x1f{names[1]}")
-    for sort in ("braze_id", "anonymous_id"):
+        return Identifier("user_alias", f"{names[0]}\x1f{names[1]}")  # IDN-6
+    for sort in ("braze_id", "anonymous_id"):  # IDN-6
         if given.get(sort) is not None:
             return _identifier(sort, given[sort])
-    if given.get("email") is not None:
+    if given.get("email") is not None:  # IDN-5
         email = address(given["email"])
         return Identifier("email", email) if email else NO_EMAIL
-    if given.get("phone") is not None:
+    if given.get("phone") is not None:  # IDN-5
         phone = e164(given["phone"]) if isinstance(given["phone"], str) else None
         return Identifier("phone", phone) if phone else NO_PHONE
     return NO_IDENTIFIER
@@ -150,9 +150,9 @@ def _ignored(given: Mapping[str, Any]) -> str | None:
 
 def _makes(given: Mapping[str, Any], who: Identifier) -> bool:
     existing = given.get("_update_existing_only")
-    if who.sort == "braze_id" or existing is True:
+    if who.sort == "braze_id" or existing is True:  # IDN-7
         return False
-    return existing is False if who.sort == "user_alias" else True
+    return existing is False if who.sort == "user_alias" else True  # IDN-7, D2
 
 
 def _name(given: Mapping[str, Any], key: str) -> str:
@@ -172,7 +172,7 @@ def _properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, l
     if not isinstance(properties, Mapping):
         raise Refused("'properties' must be an object")
     kept, warnings = kept_properties(properties)
-    own = given.get("event_id", properties.get("$insert_id"))
+    own = given.get("event_id", properties.get("$insert_id"))  # EVT-5
     return kept, None if own is None or own == "" else str(own), warnings
 
 
@@ -188,12 +188,12 @@ def _purchase(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """PUR-1. Price, currency and quantity become properties of the purchase."""
     name = _name(given, "product_id")
     currency, price, quantity = given.get("currency"), given.get("price"), given.get("quantity")
-    if not isinstance(currency, str) or currency.upper() not in CURRENCIES:
+    if not isinstance(currency, str) or currency.upper() not in CURRENCIES:  # PUR-1
         raise Refused("'currency' must be an ISO 4217 code")
-    if isinstance(price, bool) or not isinstance(price, int | float):
+    if isinstance(price, bool) or not isinstance(price, int | float):  # PUR-1
         raise Refused("'price' must be a number")
-    quantity = 1 if quantity is None else quantity
-    if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= 100:
+    quantity = 1 if quantity is None else quantity  # PUR-1
+    if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= 100:  # PUR-1
         raise Refused("'quantity' must be an integer between 1 and 100")
     properties, event_id, warnings = _properties(given)
     properties |= {"price": price, "currency": currency.upper(), "quantity": quantity}

@@ -92,7 +92,7 @@ class Trigger:
         Of several recipients that are the same person, the last one's context counts. With a `reply` that was given
         earlier nothing is done, and it is in the result. Raises `WrongRecipient`.
         """
-        once = {wanted.who: wanted for wanted in recipients}
+        once = {wanted.who: wanted for wanted in recipients}  # ENT-24
         objects = _attributes(recipients)
         others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
 
@@ -101,13 +101,15 @@ class Trigger:
             if earlier is not None:
                 return Triggered(earlier=earlier)
             written = await write(connection, publication, self.published, self.clock, objects, others)
+            # ENT-24
             people = {written.people[who]: wanted for who, wanted in once.items() if who in written.people}
             strangers = [who for who in once if who not in written.people]
             await amend(connection, reply, unknown_notice(recipients, strangers))
             known = [written.profiles[person] for person in people]
-            welcome = await self._matching(connection, publication, audience, known)
+            welcome = await self._matching(connection, publication, audience, known)  # ENT-22, ENT-23
             at = self.clock.now()
             entrants = [
+                # CTX-1
                 Entrant(profile=one, key=f"api:{dispatch_id}", at=at, context=dict(people[one.id].context))
                 for one in welcome
             ]
@@ -160,7 +162,7 @@ class Trigger:
         """
         rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE)
         profiles = [profile_of(publication.workspace, row) for row in rows]
-        both = [each for each in (audience, running.plan.canvas.audience) if each is not None]
+        both = [each for each in (audience, running.plan.canvas.audience) if each is not None]  # ENT-22
         wanted = AllOf(all=tuple(both)) if both else None
         welcome = [each.id for each in await self._matching(self.db.pool, publication, wanted, profiles)]
         last = rows[-1]["id"] if len(rows) == PAGE else None

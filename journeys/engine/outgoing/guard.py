@@ -107,12 +107,13 @@ class Guarded(httpcore2.AsyncNetworkBackend):
         for address in addresses:
             if is_excepted(address, self._exceptions):
                 continue
-            if not is_public(address):
+            if not is_public(address):  # C10
                 raise NotPublic(f"{host} is not at a public address")
-            if self._ports and port not in self._ports:
+            if self._ports and port not in self._ports:  # C4
                 raise NotPublic(f"port {port} is not called")
         if not addresses:
             raise NotPublic(f"{host} is not at a public address")
+        # C10
         return await self._inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> Any:

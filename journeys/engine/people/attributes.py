@@ -51,8 +51,8 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
         )
     match change:
         case None:
-            return REMOVED
-        case bool() | int() | float():
+            return REMOVED  # ATT-7
+        case bool() | int() | float():  # ATT-1
             return change
         case str():
             return _text(name, change)
@@ -65,13 +65,15 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
         case dict():
             value = _nested(name, change)
             return _fitting(
-                name, merged(before, value) if merge and isinstance(before, Mapping) else stripped(value)
+                # NST-2
+                name,
+                merged(before, value) if merge and isinstance(before, Mapping) else stripped(value),
             )
     raise Refused(f"'{name}' has a value of an unknown type")
 
 
 def _text(name: str, text: str) -> str:
-    if len(text) > LONGEST_TEXT:
+    if len(text) > LONGEST_TEXT:  # ATT-1
         raise Refused(f"'{name}' must not be longer than {LONGEST_TEXT} characters")
     if "\0" in text:
         raise Refused(f"'{name}' must not contain the character U+0000")
@@ -104,9 +106,9 @@ def _ordered_set(items: Iterable[Any]) -> list[Any]:
     last: dict[bytes, Any] = {}
     for item in items:
         key = _encode(item)
-        last.pop(key, None)
+        last.pop(key, None)  # ATT-4
         last[key] = item
-    return list(last.values())[-MOST_ELEMENTS:]
+    return list(last.values())[-MOST_ELEMENTS:]  # ATT-5, D6
 
 
 def _operate(name: str, before: Any, change: Mapping[str, Any], *, merge: bool) -> list[Any]:
@@ -121,8 +123,8 @@ def _operate(name: str, before: Any, change: Mapping[str, Any], *, merge: bool) 
     if ON_OBJECTS & set(change) or any(isinstance(item, dict) for item in adding):
         return _operate_on_objects(name, present, adding, change, merge=merge)
     gone = {_encode(item) for item in _listed(change.get("remove"))}
-    items = _ordered_set([*present, *(_scalar(name, item) for item in adding if item is not None)])
-    return [item for item in items if _encode(item) not in gone]
+    items = _ordered_set([*present, *(_scalar(name, item) for item in adding if item is not None)])  # ATT-4
+    return [item for item in items if _encode(item) not in gone]  # ATT-4
 
 
 def _is_scalar(value: Any) -> bool:
@@ -136,10 +138,10 @@ def _listed(value: Any) -> list[Any]:
 def _operate_on_objects(
     name: str, present: Sequence[Any], adding: Sequence[Any], change: Mapping[str, Any], *, merge: bool
 ) -> list[Any]:
-    items = [*present, *(stripped(_nested(name, item)) for item in adding)]
+    items = [*present, *(stripped(_nested(name, item)) for item in adding)]  # NST-6, NST-7
     for selector in _listed(change.get("$remove")):
         key, value = _selector(name, selector)
-        items = [item for item in items if not _selected(item, key, value)]
+        items = [item for item in items if not _selected(item, key, value)]  # NST-6, NST-7
     for selector in _listed(change.get("$update")):
         key, value = _selector(name, selector)
         new = selector.get("$new_object")
@@ -147,7 +149,7 @@ def _operate_on_objects(
             raise Refused(f"'$update' needs an object '$new_object'; '{name}' was not changed")
         new = _nested(name, new)
         items = [
-            (merged(item, new) if merge else stripped(new)) if _selected(item, key, value) else item
+            (merged(item, new) if merge else stripped(new)) if _selected(item, key, value) else item  # NST-6
             for item in items
         ]
     gone = {_encode(item) for item in _listed(change.get("remove"))}
@@ -197,10 +199,10 @@ def _nested(name: str, value: Any, depth: int = 0) -> Any:
         case list() if depth < DEEPEST:
             return [_nested(name, each, depth + 1) for each in value]
         case {"$time": written, **rest} if not rest:
-            return _time(name, written)
+            return _time(name, written)  # NST-3
         case dict() if depth < DEEPEST and all(map(_is_key, value)):
             return {key: _nested(name, each, depth + 1) for key, each in value.items()}
-    raise Refused(_nested_refusal(name))
+    raise Refused(_nested_refusal(name))  # NST-4
 
 
 def _nested_refusal(name: str) -> str:
@@ -208,17 +210,17 @@ def _nested_refusal(name: str) -> str:
 
 
 def _is_key(key: str) -> bool:
-    return 0 < len(key) <= LONGEST_NAME and not any(sign in key for sign in ".$ \0")
+    return 0 < len(key) <= LONGEST_NAME and not any(sign in key for sign in ".$ \0")  # NST-1
 
 
 def _time(name: str, written: Any) -> str:
-    if instant(written) is None:
+    if instant(written) is None:  # NST-3
         raise Refused(_nested_refusal(name))
     return str(written)
 
 
 def _fitting(name: str, value: Any) -> Any:
-    if len(_encode(value)) > MOST_BYTES:
+    if len(_encode(value)) > MOST_BYTES:  # NST-1
         raise Refused(f"'{name}' must not be larger than {MOST_BYTES // 1024} KB")
     return value
 
@@ -236,15 +238,15 @@ def kept_properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
     kept: dict[str, Any] = {}
     remarks: list[str] = []
     for name, value in given.items():
-        if name == "$insert_id" or value is None:
+        if name == "$insert_id" or value is None:  # EVT-6
             continue
-        if name in RESERVED:
+        if name in RESERVED:  # EVT-2
             raise Refused(f"'properties' must not contain reserved key '{name}'")
-        if name.startswith("$"):
+        if name.startswith("$"):  # EVT-2
             raise Refused("property names must not start with '$'")
         if not 0 < len(name) <= LONGEST_NAME or "\0" in name:
             raise Refused(f"property names must have 1 to {LONGEST_NAME} characters")
-        if len(kept) == MOST_PROPERTIES:
+        if len(kept) == MOST_PROPERTIES:  # EVT-2
             remarks.append(f"only the first {MOST_PROPERTIES} properties were kept")
             break
         if _is_property(value, 0):
@@ -260,12 +262,12 @@ def _is_property(value: Any, depth: int) -> bool:
         case None | bool() | int() | float():
             return True
         case str():
-            return len(value) <= LONGEST_TEXT and "\0" not in value
+            return len(value) <= LONGEST_TEXT and "\0" not in value  # EVT-2
         case list() if depth < DEEPEST:
             return all(_is_property(each, depth + 1) for each in value)
         case dict() if depth < DEEPEST:
             keys = all(len(key) <= LONGEST_NAME and "\0" not in key for key in value)
-            return keys and all(_is_property(each, depth + 1) for each in value.values())
+            return keys and all(_is_property(each, depth + 1) for each in value.values())  # D3
     return False
 
 

@@ -58,13 +58,13 @@ def violation(name: str, properties: Mapping[str, Any]) -> str | None:
     if name not in NAMES:
         return None
     missing = "The property '#/{}' did not contain a required property of '{}'"
-    if name == FILLS[0] and not _text(properties.get("cart_id")):
+    if name == FILLS[0] and not _text(properties.get("cart_id")):  # EVT-7
         return missing.format("", "cart_id")
     products = properties.get("products")
-    if not isinstance(products, list):
+    if not isinstance(products, list):  # EVT-7
         return missing.format("", "products")
     for place, product in enumerate(products):
-        if not isinstance(product, Mapping) or not _text(product.get("product_id")):
+        if not isinstance(product, Mapping) or not _text(product.get("product_id")):  # EVT-7
             return missing.format(f"products/{place}", "product_id")
     return None
 
@@ -109,7 +109,7 @@ def _after(before: Cart | None, event: Told) -> Cart:
         [dict(each) for each in listed if isinstance(each, Mapping)] if isinstance(listed, list) else []
     )
     if action in ("add", "remove"):
-        products = _counted(body.get("products", []), products, 1 if action == "add" else -1)
+        products = _counted(body.get("products", []), products, 1 if action == "add" else -1)  # S1
     total = said.get("total_value")
     body |= {
         "cart_id": said["cart_id"],
@@ -117,7 +117,7 @@ def _after(before: Cart | None, event: Told) -> Cart:
         "total_value": total if total is not None else _total(products),
         "products": products,
     }
-    return body, event.name == BUYS, event.at
+    return body, event.name == BUYS, event.at  # S1
 
 
 def _counted(before: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]], sign: int) -> list[Any]:

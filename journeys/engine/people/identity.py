@@ -41,18 +41,18 @@ def _look_up(sort: str, place: int, kind: str = "text") -> str:
 select '{sort}' as sort, k.value::text as value, p.id from unnest(${place}::{kind}[]) as k(value)
 cross join lateral (
     select id from people where workspace = $1 and {column} = k.value
-    order by external_id is not null desc, updated desc, id limit 1) p"""  # noqa: S608 - constants
+    order by external_id is not null desc, updated desc, id limit 1) p"""  # IDN-4  # noqa: S608 - constants
 
 
 FIND = "\nunion all".join(
     (
-        _look_up("external_id", 2),
-        _look_up("anonymous_id", 3),
-        _look_up("braze_id", 4, "uuid"),
-        _look_up("email", 5),
-        _look_up("phone", 6),
+        _look_up("external_id", 2),  # IDN-1
+        _look_up("anonymous_id", 3),  # IDN-1
+        _look_up("braze_id", 4, "uuid"),  # IDN-1
+        _look_up("email", 5),  # IDN-1
+        _look_up("phone", 6),  # IDN-1
         """
-select 'user_alias', k.label || chr(31) || k.name, a.person from unnest($7::text[], $8::text[]) as k(label, name)
+select 'user_alias', k.label || chr(31) || k.name, a.person from unnest($7::text[], $8::text[]) as k(label, name) -- IDN-1
 cross join lateral (
     select person from aliases where workspace = $1 and label = k.label and name = k.name limit 1) a""",
     )
@@ -160,13 +160,13 @@ async def _link(
         one, other = found[external], found[anonymous]
         if one == other or {one, other} & {*gone, *names}:
             continue
-        if one in made and other not in made and known[other]["external_id"] is None:
+        if one in made and other not in made and known[other]["external_id"] is None:  # IDN-12
             names[other] = external.value, None
             gone.add(one)
             found[external] = other
         elif other in made:
             gone.add(other)
-            if known[one]["anonymous_id"] is None:
+            if known[one]["anonymous_id"] is None:  # IDN-12
                 names[one] = None, anonymous.value
                 found[anonymous] = one
             else:

@@ -60,10 +60,10 @@ class Changed:
 def fatal(given: Mapping[str, Any]) -> str | None:
     """What refuses the whole object (TRK-8), if anything does."""
     for name in CONSENTS:
-        if given.get(name) is not None and given[name] not in STATES:
+        if given.get(name) is not None and given[name] not in STATES:  # TRK-8
             return f"'{name}' must be 'opted_in', 'subscribed' or 'unsubscribed'"
     email = given.get("email")
-    if email is not None and address(email) is None:
+    if email is not None and address(email) is None:  # TRK-8
         return "The value provided for the 'email' field is not a valid email."
     return None
 
@@ -91,7 +91,7 @@ def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
                     combined(name, changed.custom.get(name), value, merge=merge),
                 )
         except Refused as refused:
-            changed.errors.append(str(refused))
+            changed.errors.append(str(refused))  # ATT-1
     return changed
 
 
@@ -108,7 +108,7 @@ def address(written: Any) -> str | None:
         found = validate_email(written.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
         return None
-    return found.normalized.lower()
+    return found.normalized.lower()  # IDN-5
 
 
 def e164(written: str) -> str | None:
@@ -123,6 +123,7 @@ def e164(written: str) -> str | None:
     except phonenumbers.NumberParseException:
         return None
     form = phonenumbers.PhoneNumberFormat.E164
+    # IDN-8
     return phonenumbers.format_number(number, form) if phonenumbers.is_possible_number(number) else None
 
 
@@ -130,7 +131,7 @@ def _keep(changed: Changed, place: dict[str, Any], name: str, value: Any) -> Non
     if value is REMOVED:
         if place.pop(name, None) is not None:
             changed.names.add(name)
-    elif name not in place or place[name] != value or type(place[name]) is not type(value):
+    elif name not in place or place[name] != value or type(place[name]) is not type(value):  # TRK-9
         place[name] = value
         changed.names.add(name)
 
@@ -146,7 +147,7 @@ def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
         value = _cleaned(name, value)
         if value is None and name != "country":
             return
-    if getattr(profile, column) != value:
+    if getattr(profile, column) != value:  # TRK-9
         changed.columns[column] = value
         changed.names.add(name)
 
@@ -154,7 +155,7 @@ def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
 def _phone(changed: Changed, value: str | None) -> str | None:
     number = None if value is None else e164(value)
     raw = None if value is None or number is not None else _text("phone", value)
-    _keep(changed, changed.standard, UNFORMATTED, REMOVED if raw is None else raw)
+    _keep(changed, changed.standard, UNFORMATTED, REMOVED if raw is None else raw)  # IDN-8
     return number
 
 

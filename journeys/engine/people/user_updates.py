@@ -91,7 +91,7 @@ def _apply(profile: Profile, given: Mapping[str, Any], result: Updated) -> None:
         if reason is not None:
             result.refused.append((name, reason))
             continue
-        changed = apply(profile, {name: value})
+        changed = apply(profile, {name: value})  # UPD-1
         for column, each in changed.columns.items():
             setattr(profile, column, each)
         profile.standard, profile.attributes = changed.standard, changed.custom
@@ -107,7 +107,7 @@ def _written(change: Any, before: Any, text: Callable[[str], str]) -> Sequence[A
     if increment is not None:
         if isinstance(before, bool) or not isinstance(before, int | float | None):
             return []
-        return [(before or 0) + increment]
+        return [(before or 0) + increment]  # UPD-1
     try:
         return [_rendered(change, text)]
     except _Left:
@@ -117,11 +117,11 @@ def _written(change: Any, before: Any, text: Callable[[str], str]) -> Sequence[A
 def _rendered(value: Any, text: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return text(value) if is_liquid(value) else value
+            return text(value) if is_liquid(value) else value  # UPD-3
         case Mapping():
-            return {name: _rendered(each, text) for name, each in value.items()}
+            return {name: _rendered(each, text) for name, each in value.items()}  # UPD-3, UPD-5
         case list() | tuple():
-            return [_rendered(each, text) for each in value]
+            return [_rendered(each, text) for each in value]  # UPD-3
     return value
 
 

@@ -98,7 +98,7 @@ def end_of(expires: datetime, now: datetime) -> datetime:
     """The end of a list, as it may be. Raises `Full`."""
     if expires <= now:
         raise Full("the list would have ended already")
-    if expires > now + LONGEST_LIFE:
+    if expires > now + LONGEST_LIFE:  # P4
         raise Full(f"a list ends within six months: by {now + LONGEST_LIFE:%Y-%m-%d}")
     return expires
 
@@ -136,7 +136,7 @@ async def filling(
         filled = Filled()
         given = iter(codes)
         while batch := list(islice(given, BATCH)):
-            if unused + len(batch) > MOST_UNUSED:
+            if unused + len(batch) > MOST_UNUSED:  # P4
                 raise Full(f"the list “{name}” would have more than {MOST_UNUSED:,} unused codes")
             status = await connection.execute(ADD, workspace, name, batch)
             added = int(status.rpartition(" ")[2])
@@ -170,7 +170,7 @@ async def charge(
     """
     wanted = sorted(set(snippets))
     for tries in range(TRIES):
-        codes = {row[0]: row[1] for row in await connection.fetch(KNOWN, workspace, send, wanted)}
+        codes = {row[0]: row[1] for row in await connection.fetch(KNOWN, workspace, send, wanted)}  # P2
         missing = [name for name in wanted if name not in codes]
         ends = {row[0]: row[1] for row in await connection.fetch(ENDS, workspace, missing)} if missing else {}
         try:
@@ -179,7 +179,7 @@ async def charge(
                 code = await connection.fetchval(CHARGE, workspace, name, send, person, now)
                 if code is not None:
                     codes[name] = code
-                elif not await connection.fetchval(LEFT, workspace, name, send):
+                elif not await connection.fetchval(LEFT, workspace, name, send):  # P3
                     raise NoCode("promo_codes_exhausted", f"the promotion list “{name}” has no code left")
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
             pass  # somebody charges the same send at this moment: take what he got
@@ -191,9 +191,9 @@ async def charge(
 
 
 def _check(name: str, ends: datetime | None, now: datetime) -> None:
-    if ends is None:
+    if ends is None:  # P3
         raise NoCode("promo_codes_unknown", f"there is no promotion list “{name}”")
-    if ends <= now:
+    if ends <= now:  # P3
         raise NoCode("promo_codes_expired", f"the promotion list “{name}” has ended")
 
 

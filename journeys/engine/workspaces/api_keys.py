@@ -68,7 +68,7 @@ class Key:
 
     def may(self, permission: str) -> bool:
         """Whether it carries this permission."""
-        return ALL in self.permissions or permission in self.permissions
+        return ALL in self.permissions or permission in self.permissions  # API-3
 
 
 class Taken(ValueError):
@@ -81,7 +81,7 @@ class UnknownPermission(ValueError):
 
 def digest(key: str) -> bytes:
     """What is kept of a key. It has 256 bits of chance, so that a plain hash cannot be turned back."""
-    return sha256(key.encode("utf-8", "surrogatepass")).digest()
+    return sha256(key.encode("utf-8", "surrogatepass")).digest()  # API-3
 
 
 def check_permissions(permissions: Collection[str]) -> None:
@@ -144,6 +144,6 @@ class Keys:
         row = await self._db.pool.fetchrow(RECOGNISE, asked)
         if row is None or not compare_digest(row["digest"], asked):
             return None
-        found = Key(row["workspace"], row["name"], frozenset(row["permissions"]))
+        found = Key(row["workspace"], row["name"], frozenset(row["permissions"]))  # API-3
         self._known[asked] = time.monotonic() + FRESH, found
         return found

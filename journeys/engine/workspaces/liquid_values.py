@@ -70,7 +70,7 @@ def draw_of(dispatch: str) -> Callable[[], float]:
 
     def draw() -> float:
         if not made:
-            made.append(Random(dispatch))  # noqa: S311 - no secrets
+            made.append(Random(dispatch))  # T4  # noqa: S311 - no secrets
         return made[0].random()
 
     return draw
@@ -88,12 +88,12 @@ class Found:
 
     def seen(self, given: Values) -> Values:
         """What the next variable sees: those before it, too."""
-        return replace(given, context={**given.context, **self.values})
+        return replace(given, context={**given.context, **self.values})  # CXS-2
 
     def take(self, name: str, kind: str, text: str) -> None:
         """Set a variable from the text that its Liquid came to, if it can be."""
         try:
-            value = typed(kind, text)
+            value = typed(kind, text)  # CXS-4
         except ValueError as error:
             self.missing[name] = storable(str(error))
             return
@@ -101,7 +101,7 @@ class Found:
             self.missing[name] = f"it has the character {found}, which cannot be stored"
             return
         self._size += len(msgspec.json.encode(value))
-        if self._size > CONTEXT_LIMIT:
+        if self._size > CONTEXT_LIMIT:  # CXS-3
             self.full = True
             self.missing[name] = "the step's values are over 50 KB"
         else:
@@ -129,11 +129,11 @@ def typed(kind: str, text: str) -> Any:
     Raises ValueError where the text is empty or of another type: the variable is not set then (CXS-4).
     """
     text = text.strip()
-    if not text:
+    if not text:  # CXS-4
         raise ValueError("it came to nothing")
     match kind:
         case "text":
-            return text
+            return text  # CXS-6, C11
         case "number":
             number = float(text)
             if not math.isfinite(number):
@@ -156,7 +156,7 @@ def _structured(kind: str, text: str) -> Any:
         value = msgspec.json.decode(text)
     except msgspec.DecodeError as error:
         if kind == "list":
-            return [part.strip() for part in text.split(",")]
+            return [part.strip() for part in text.split(",")]  # CTX-7
         raise ValueError(f"“{text[:40]}” is not JSON") from error
     if kind == "list" and not isinstance(value, list):
         raise ValueError("it is not a list")

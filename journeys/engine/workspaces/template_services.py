@@ -78,7 +78,7 @@ class MessageServices(Services):
 
     async def connected(self, call: Call) -> Reply:
         """See base class."""
-        if self._template_services.calls is None:
+        if self._template_services.calls is None:  # A47
             return await super().connected(call)
         return await self._template_services.calls(self._publication.workspace, call)
 
@@ -87,7 +87,7 @@ class MessageServices(Services):
         if self._template_services.catalog_cache is None:
             return []
         found = await self._template_services.catalog_cache.items(self._publication.workspace, catalog, ids)
-        return [dict(item) for item in found]
+        return [dict(item) for item in found]  # A48
 
     async def selection(self, catalog: str, selection: str) -> list[dict[str, Any]]:
         """See base class."""

@@ -106,14 +106,14 @@ def number(value: Any) -> int | Decimal:
     if isinstance(value, int):
         return value
     if isinstance(value, float):
-        return Decimal(repr(value))
+        return Decimal(repr(value))  # V9
     if isinstance(value, Decimal):
         return value
     if isinstance(value, str):
         bare = value.strip()
         if _FRACTION.fullmatch(bare):
-            return Decimal(bare)
-        return leading(value)
+            return Decimal(bare)  # V9
+        return leading(value)  # V9, DT5
     seconds = getattr(value, "timestamp", None)
     return int(seconds()) if seconds is not None else 0
 

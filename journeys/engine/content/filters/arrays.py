@@ -76,7 +76,7 @@ def slice_(value: Any, start: Any, length: Any = None) -> Any:
     whole = value if isinstance(value, list | tuple) else as_text(value)
     nothing: Any = [] if isinstance(whole, list | tuple) else ""
     if begin < 0:
-        begin += len(whole)
+        begin += len(whole)  # F4
     if begin < 0 or begin > len(whole) or count < 0:
         return nothing
     piece = whole[begin : begin + count]
@@ -180,9 +180,9 @@ def split(value: Any, by: Any) -> list[str]:
     if separator == " ":
         pieces = whole.split() if whole.isascii() else _words(whole)
     else:
-        pieces = list(whole) if not separator else whole.split(separator)
+        pieces = list(whole) if not separator else whole.split(separator)  # F2
     many(len(pieces))
-    while pieces and not pieces[-1]:
+    while pieces and not pieces[-1]:  # F2
         pieces.pop()
     return pieces
 

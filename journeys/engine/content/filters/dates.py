@@ -43,7 +43,7 @@ _NUMBERS: Mapping[str, tuple[int, str, Callable[[datetime], int]]] = {
 """Directive: digits, what stands before too few of them, the number."""
 
 _NAMES: Mapping[str, Callable[[datetime], str]] = {
-    "a": lambda at: _DAYS[at.weekday()][:3], "A": lambda at: _DAYS[at.weekday()],
+    "a": lambda at: _DAYS[at.weekday()][:3], "A": lambda at: _DAYS[at.weekday()],  # DT3
     "b": lambda at: _MONTHS[at.month - 1][:3], "B": lambda at: _MONTHS[at.month - 1],
     "h": lambda at: _MONTHS[at.month - 1][:3], "p": lambda at: "AM" if at.hour < 12 else "PM",
     "P": lambda at: "am" if at.hour < 12 else "pm", "Z": lambda at: zone_name(at),
@@ -85,7 +85,7 @@ def _part(at: datetime, match: re.Match[str]) -> str:
     elif name in _NAMES:
         written = _NAMES[name](at)
     else:
-        return match[0]
+        return match[0]  # DT3
     if "^" in flags:
         written = written.upper()
     elif "#" in flags:
@@ -145,14 +145,14 @@ def dated(value: Any, form: Any, now: datetime) -> Any:
     """See `date`."""
     wanted = stringify(form)
     at = read(value, now) if wanted else None
-    return value if at is None else text(strftime(at, wanted))
+    return value if at is None else text(strftime(at, wanted))  # DT1
 
 
 def zoned(value: Any, name: Any, now: datetime) -> Any:
     """See `time_zone`."""
     zone = _zone(named(name))
     at = None if zone is None else read(value, now)
-    return value if at is None else at.astimezone(zone)
+    return value if at is None else at.astimezone(zone)  # DT4
 
 
 @lru_cache(maxsize=1000)

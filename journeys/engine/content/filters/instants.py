@@ -31,9 +31,9 @@ _DATES = tuple(
         rf"\b(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b[\s-]*(?:of\s+)?{_MONTH}[\s,-]*(?P<year>\d{{2,4}})?\b",
         rf"\b{_MONTH}\s*(?P<day>\d{{1,2}})(?:st|nd|rd|th)?\b(?:[\s,]+(?P<year>\d{{2,4}}))?\b",
         rf"\b{_MONTH}[\s,]+(?P<year>\d{{4}})\b",
-        r"\b(?P<year>\d{4})-(?P<number>\d{1,2})-(?P<day>\d{1,2})(?!\d)",
+        r"\b(?P<year>\d{4})-(?P<number>\d{1,2})-(?P<day>\d{1,2})(?!\d)",  # DT2
         r"\b(?P<year>\d{4})/(?P<number>\d{1,2})/(?P<day>\d{1,2})\b",
-        r"\b(?P<day>\d{1,2})/(?P<number>\d{1,2})/(?P<year>\d{4})\b",
+        r"\b(?P<day>\d{1,2})/(?P<number>\d{1,2})/(?P<year>\d{4})\b",  # DT2
         r"\b(?P<year>\d{4})\.(?P<number>\d{1,2})\.(?P<day>\d{1,2})\b",
         r"\b(?P<day>\d{1,2})\.(?P<number>\d{1,2})\.(?P<year>\d{4})\b",
         r"\b(?P<day>\d{1,2})-(?P<number>\d{1,2})-(?P<year>\d{4})(?!\d)",
@@ -53,7 +53,7 @@ _LONGEST = 100
 def read(value: Any, now: datetime) -> datetime | None:
     """An instant, with its zone; None where it is none. `now` is the render clock."""
     if isinstance(value, datetime):
-        return value if value.tzinfo else value.replace(tzinfo=UTC)
+        return value if value.tzinfo else value.replace(tzinfo=UTC)  # DT1
     if isinstance(value, date):
         return datetime(value.year, value.month, value.day, tzinfo=UTC)
     if isinstance(value, int) and not isinstance(value, bool):
@@ -62,9 +62,9 @@ def read(value: Any, now: datetime) -> datetime | None:
         return None
     written = value.strip().lower()
     if written in ("now", "today"):
-        return now
+        return now  # DT1
     if re.fullmatch(r"[0-9]+", value):
-        return _since_1970(int(value))
+        return _since_1970(int(value))  # DT1
     try:
         return _parse(written, now)
     except (ValueError, OverflowError):
@@ -95,14 +95,14 @@ def _parse(written: str, now: datetime) -> datetime | None:
         return day
     if rest or (day is None and time is None):
         return None
-    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    midnight = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)  # DT2
     return _instant(day or midnight, time.groupdict() if time else {})
 
 
 def _day(parts: dict[str, str | None], now: datetime) -> datetime:
     """Midnight; a day that the month has not rolls over, as Ruby has it."""
     name = parts.get("month")
-    month = _MONTHS.index(name) + 1 if name else int(parts.get("number") or 1)
+    month = _MONTHS.index(name) + 1 if name else int(parts.get("number") or 1)  # DT2
     written, day = parts.get("year"), int(parts.get("day") or 1)
     year = now.year if written is None else int(written)
     if of_year := parts.get("of_year"):
@@ -139,7 +139,7 @@ def _zone(written: str | None) -> tzinfo:
     digits = written.removeprefix("utc").removeprefix("gmt").replace(":", "")
     if digits[0] not in "+-":
         raise ValueError("no such zone")
-    minutes = int(digits[1:3]) * 60 + int(digits[3:5] or 0)
+    minutes = int(digits[1:3]) * 60 + int(digits[3:5] or 0)  # DT2
     return timezone(timedelta(minutes=-minutes if digits[0] == "-" else minutes)) if minutes else UTC
 
 

@@ -21,7 +21,7 @@ def _both(left: Any, right: Any) -> tuple[int, int] | tuple[Decimal, Decimal]:
 def plus(value: Any, more: Any) -> int | float:
     """The sum."""
     one, other = _both(value, more)
-    return kept(one + other if isinstance(one, int) else _DECIMALS.add(one, other))
+    return kept(one + other if isinstance(one, int) else _DECIMALS.add(one, other))  # V9
 
 
 def minus(value: Any, less: Any) -> int | float:

@@ -21,7 +21,7 @@ _ESCAPES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;",
 
 def append(value: Any, more: Any) -> str:
     """One text after the other; nil is nothing (F3)."""
-    return text(as_text(value) + as_text(more))
+    return text(as_text(value) + as_text(more))  # F3
 
 
 def prepend(value: Any, more: Any) -> str:
@@ -183,7 +183,7 @@ def truncate(value: Any, length: Any = 50, tail: Any = "...") -> str | None:
     source, most, end = as_text(value), integer(length), as_text(tail)
     if len(source) <= most:
         return source
-    return text(source[: max(0, most - len(end))] + end)
+    return text(source[: max(0, most - len(end))] + end)  # F4
 
 
 def truncatewords(value: Any, words: Any = 15, tail: Any = "...") -> str | None:

@@ -25,7 +25,7 @@ class AbortNode(Node):
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
         del context, buffer
-        raise Aborted(self.reason)
+        raise Aborted(self.reason)  # A2
 
 
 class AbortTag(Tag):
@@ -39,11 +39,11 @@ class AbortTag(Tag):
         token, word = opened(stream)
         reason = word.text.strip()
         if reason.startswith("(") and reason.endswith(")"):
-            reason = reason[1:-1].strip()
+            reason = reason[1:-1].strip()  # A1
         if reason[:1] in tuple(CURLY):
             raise LiquidSyntaxError(
                 f"curly quotes ({reason[0]}) cannot be read: write straight ones", token=word.token
             )
         if len(reason) >= 2 and reason[0] in "\"'" and reason[-1] == reason[0]:
-            reason = reason[1:-1]
-        return AbortNode(token, reason.strip() or DEFAULT_REASON)
+            reason = reason[1:-1]  # A1
+        return AbortNode(token, reason.strip() or DEFAULT_REASON)  # A1, A3

@@ -33,7 +33,7 @@ class CallNode(Node):
 
     async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
-        if context.tag_namespace.get(AGAIN):
+        if context.tag_namespace.get(AGAIN):  # K4
             return 0
         return await self.ask(cast("Rendering", context), buffer)
 

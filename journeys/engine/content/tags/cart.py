@@ -33,7 +33,7 @@ class CartNode(CallNode):
         del buffer
         found = await context.ask(context.services.cart, (await filled_async(self.cart, context)).strip())
         if found is not None:
-            if self.abandoned and found.get("ordered"):
+            if self.abandoned and found.get("ordered"):  # S1
                 raise Aborted("the shopping cart was ordered")
             found = {name: part for name, part in found.items() if name != "ordered"}
         context.assign(CART, found)

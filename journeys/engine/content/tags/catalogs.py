@@ -36,8 +36,8 @@ class _ItemsNode(CallNode):
         names = [(await filled_async(part, context)).strip() for part in self.named]
         found: Any = [dict(item) for item in await self.found(context, names)]
         if self.rerender:
-            found = await rerendered(found, context, self.token)
-        context.assign(ITEMS, found)
+            found = await rerendered(found, context, self.token)  # K4
+        context.assign(ITEMS, found)  # K1, K7
         return 0
 
     @abstractmethod
@@ -58,7 +58,7 @@ class ItemsNode(_ItemsNode):
 
     async def found(self, context: Rendering, names: Sequence[str]) -> Sequence[dict[str, Any]]:
         """See base class."""
-        return await context.ask(context.services.items, names[0], [name for name in names[1:] if name])
+        return await context.ask(context.services.items, names[0], [name for name in names[1:] if name])  # K1
 
 
 class SelectionNode(_ItemsNode):
@@ -66,7 +66,7 @@ class SelectionNode(_ItemsNode):
 
     async def found(self, context: Rendering, names: Sequence[str]) -> Sequence[dict[str, Any]]:
         """See base class."""
-        return (await context.ask(context.services.selection, names[0], names[1]))[:MOST]
+        return (await context.ask(context.services.selection, names[0], names[1]))[:MOST]  # K3
 
 
 def _named(word: Word) -> tuple[list[Word], bool]:

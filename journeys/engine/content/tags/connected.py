@@ -54,19 +54,19 @@ class ConnectedNode(CallNode):
         call = await self.request.call(context, self.token)
         reply = await context.ask(context.services.connected, call)
         name = self.saved or DEFAULT
-        if not reply.ok:
-            if call.retry and context.services.retry is None:
+        if not reply.ok:  # C1
+            if call.retry and context.services.retry is None:  # C3
                 context.services.retry = Retry(call.url, reply.status)
-            context.assign(name, None)
+            context.assign(name, None)  # C1
             return 0
         value = reply.value
         if self.again:
             value = await rerendered(value, context, self.token)
         if isinstance(value, dict):
-            value = {**value, STATUS: reply.status}
+            value = {**value, STATUS: reply.status}  # C2
         if self.saved is None and reply.is_text:
             return buffer.write(value)
-        context.assign(name, value)
+        context.assign(name, value)  # A47, A48
         return 0
 
     def children(self, static_context: RenderContext, *, include_partials: bool = True) -> Iterable[Node]:
@@ -163,12 +163,12 @@ def _options(found: list[Word]) -> tuple[dict[str, list[Word]], list[Word]]:
 def _max_age(method: str, said: dict[str, Word]) -> int | None:
     word = said.get("cache_max_age") or said.get("cache")
     if word is None:
-        return SHORTEST if method == "GET" else None
+        return SHORTEST if method == "GET" else None  # C5
     if not word.text.isdigit():
         raise LiquidSyntaxError(":cache_max_age takes seconds, 300 to 14400", token=word.token)
-    return min(LONGEST, max(SHORTEST, int(word.text)))
+    return min(LONGEST, max(SHORTEST, int(word.text)))  # C5
 
 
 def _personal(word: Word) -> bool:
     bare = re.sub(r"\$\{\s*([^{}]*?)\s*\}", r"${\1}", word.text)
-    return any(name in bare for name in PERSONAL)
+    return any(name in bare for name in PERSONAL)  # C5

@@ -26,7 +26,7 @@ class BlockOutput(OutputNode):
         """See base class."""
         with entered(context, self.called, self.token) as block:
             if block is not None:
-                block.render_with_context(context, buffer, partial=True)
+                block.render_with_context(context, buffer, partial=True)  # B1
         return 0
 
     async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:

@@ -46,13 +46,13 @@ class ExtrasNode(Node):
 
 def note(services: Services, key: str, value: str) -> None:
     """Take a pair in: the first of a key wins, and what is over the limit is cut (M2, M3)."""
-    key, value = key.strip(), value.strip()
-    if not key or not value or key in services.extras:
+    key, value = key.strip(), value.strip()  # M3
+    if not key or not value or key in services.extras:  # M2
         return
     used = sum(len(name.encode()) + len(said.encode()) for name, said in services.extras.items())
     left = MOST - used - len(key.encode())
     if left > 0:
-        services.extras[key] = value.encode()[:left].decode(errors="ignore")
+        services.extras[key] = value.encode()[:left].decode(errors="ignore")  # M3, M4
 
 
 class ExtrasTag(Tag):
@@ -66,7 +66,7 @@ class ExtrasTag(Tag):
         token, word = opened(stream)
         found = words(word)
         named = [part.text for part in found]
-        if named[:1] != [":key"] or ":value" not in named:
+        if named[:1] != [":key"] or ":value" not in named:  # M1, M2
             return ExtrasNode(token, None, None)
         middle = named.index(":value")
         key, value = found[1:middle], found[middle + 1 :]

@@ -15,7 +15,7 @@ from journeys.engine.content.tags.tag_words import opened, quoted
 def code_of(snippet: str, services: Services) -> str:
     """The code of a list that this message was charged. Raises `Aborted` where it has none left (P3)."""
     code = services.promotion(snippet)
-    if code is None:
+    if code is None:  # P3
         raise Aborted(f"the promotion list “{snippet}” has no code left")
     return code
 
@@ -32,7 +32,7 @@ class PromotionNode(Node):
 
     def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""
-        return buffer.write(code_of(self.snippet, cast("Rendering", context).services))
+        return buffer.write(code_of(self.snippet, cast("Rendering", context).services))  # P1
 
 
 class PromotionTag(Tag):
@@ -46,7 +46,7 @@ class PromotionTag(Tag):
         token, word = opened(stream)
         for snippet in quoted(word):
             if snippet.strip():
-                return PromotionNode(token, snippet.strip())
+                return PromotionNode(token, snippet.strip())  # P1
         raise LiquidSyntaxError(
             "promotion takes the name of a list in quotes: {% promotion('spring') %}", token=token
         )

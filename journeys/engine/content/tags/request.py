@@ -20,7 +20,7 @@ from journeys.engine.content.tags.tag_words import Word, filled_async, pieces, t
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
 
-_SPACES = re.compile("&nbsp;|\u00a0")
+_SPACES = re.compile("&nbsp;|\u00a0")  # C4
 _JSON_BEGINS = ("{", "[", '"')
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")

@@ -93,7 +93,7 @@ class CatalogCache:
             fresh = {id_: read.get(id_) for id_ in missing}
             found |= fresh
             self._items.keep({(workspace, catalog, id_): item for id_, item in fresh.items()})
-        return [found[id_] for id_ in ids if found[id_] is not None]
+        return [found[id_] for id_ in ids if found[id_] is not None]  # K1, K2
 
     async def selection(self, workspace: int, catalog: str, name: str, values: Values) -> list[Item]:
         """The items of a selection, asked with these values (K3). Raises as rendering does."""

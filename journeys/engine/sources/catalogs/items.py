@@ -86,7 +86,7 @@ def _array(body: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
     given = body.get("items")
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
         raise Invalid(Fault("item-array-invalid", "'items' must be an array of objects", ("items",)))
-    if len(given) > most:
+    if len(given) > most:  # CAT-3
         said = f"a call has at most {most} items" if most > 1 else "this call has one item"
         raise Invalid(Fault("request-includes-too-many-items", said, ("items",)))
     return given
@@ -100,15 +100,15 @@ def id_faults(ids: Iterable[str]) -> list[Fault]:
         (
             "ids-too-large",
             f"an id has at most {LONGEST} characters",
-            [i for i in counted if len(i) > LONGEST],
+            [i for i in counted if len(i) > LONGEST],  # CAT-2
         ),
         (
             "invalid-ids",
             "ids have letters, digits, hyphens and underscores only",
-            [each for each in counted if not NAME.fullmatch(each)],
+            [each for each in counted if not NAME.fullmatch(each)],  # CAT-2
         ),
         (
-            "ids-not-unique",
+            "ids-not-unique",  # CAT-4
             "an id stands in the call twice",
             [each for each, count in counted.items() if count > 1],
         ),
@@ -123,7 +123,7 @@ def judged(items: Items, types: Mapping[str, str], before: Items | None = None) 
 
     Null is no value: in a change it removes the field.
     """
-    strange = tuple(id_ for id_, item in items.items() if not set(item) - {"id"} <= set(types))
+    strange = tuple(id_ for id_, item in items.items() if not set(item) - {"id"} <= set(types))  # CAT-2
     if strange:
         named = next(name for name in items[strange[0]] if name not in types)
         said = f"the catalog has no field “{named[:60]}”"
@@ -190,7 +190,7 @@ async def make_one(connection: Any, workspace: int, catalog: str, items: Items) 
     [(id_, payload)] = judged(items, types).items()
     if await connection.fetchval(MAKE, workspace, catalog, id_, payload) is None:
         said = f"the catalog has an item “{id_}” already"
-        raise Invalid(Fault("item-already-exists", said, ("item_id",), (id_,)))
+        raise Invalid(Fault("item-already-exists", said, ("item_id",), (id_,)))  # CAT-4
 
 
 async def change_one(connection: Any, workspace: int, catalog: str, items: Items) -> None:
@@ -236,6 +236,7 @@ async def page(connection: Any, workspace: int, catalog: str, cursor: str | None
     """The page that a cursor names; the first without one. Raises `Invalid`."""
     types = await types_of(connection, workspace, catalog)
     way, edge = _decoded(cursor)
+    # CAT-3
     rows = await connection.fetch(BEFORE if way == "<" else AFTER, workspace, catalog, edge, MOST + 1)
     more = len(rows) > MOST
     ids = [row["id"] for row in rows[:MOST]]
@@ -243,6 +244,7 @@ async def page(connection: Any, workspace: int, catalog: str, cursor: str | None
     if way == "<":
         ids, items = ids[::-1], items[::-1]
         return Page(items, _cursor("<", ids[:1]) if more else None, _cursor(">", ids[-1:]) or cursor)
+    # CAT-3
     return Page(items, _cursor("<", ids[:1]) if cursor else None, _cursor(">", ids[-1:]) if more else None)
 
 

@@ -67,7 +67,7 @@ def catalog_of(body: Mapping[str, Any]) -> Catalog:
     if not isinstance(description, str | None):
         raise Invalid(Fault("description-too-long", "'description' must be a string", ("description",)))
     catalog = Catalog(name=name, description=description or "", fields=fields_of(one.get("fields")))
-    refuse(faults(catalog, MOST_FIELDS))
+    refuse(faults(catalog, MOST_FIELDS))  # D9
     return catalog
 
 
@@ -96,11 +96,11 @@ def new_fields_of(body: Mapping[str, Any], known: Mapping[str, str]) -> tuple[Ca
         said = f"a call adds at most {MOST_NEW_FIELDS} fields"
         raise Invalid(Fault("request-includes-too-many-fields", said, ("fields",)))
     refuse(field_name_faults(fields))
-    twice = tuple(each.name for each in fields if each.name in known)
+    twice = tuple(each.name for each in fields if each.name in known)  # CAT-1
     if twice:
         said = f"the catalog has the field “{twice[0]}” already"
         raise Invalid(Fault("field-names-not-unique", said, ("name",), twice))
-    if len(known) + len(fields) > MOST_FIELDS:
+    if len(known) + len(fields) > MOST_FIELDS:  # D9
         said = f"a catalog has at most {MOST_FIELDS} fields"
         raise Invalid(Fault("catalog-exceeds-fields-limit", said, ("fields",)))
     return fields
@@ -171,6 +171,7 @@ def _value_fault(each: SelectionFilter, type_: str | None) -> str | None:
             template = compile(str(each.value))
         except TemplateError as error:
             return f"the value of “{each.field}” cannot be read: {error}"
+        # K5
         return f"the value of “{each.field}” makes calls; filters may not" if template.needs_async else None
     if type_ in ("number", "boolean", "time"):
         try:

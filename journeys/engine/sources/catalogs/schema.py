@@ -121,7 +121,7 @@ async def drop_field(connection: Any, workspace: int, name: str, field: str) -> 
     about = ("field_name",), (field,)
     if field not in known:
         raise Invalid(Fault("invalid-field-name", f"the catalog has no field “{field}”", *about), status=404)
-    if field == "id":
+    if field == "id":  # CAT-1
         raise Invalid(Fault("invalid-field-name", "the field “id” is what items are known by", *about))
     users = [one.name for one in await selections(connection, workspace, name) if field in _fields_of(one)]
     if users:
@@ -148,7 +148,7 @@ async def add_selection(connection: Any, workspace: int, catalog: str, read: Any
     known = {one.name for one in await selections(connection, workspace, catalog)}
     if selection.name in known:
         raise Invalid(taken(selection.name))
-    if len(known) >= MOST_SELECTIONS:
+    if len(known) >= MOST_SELECTIONS:  # K5
         said = f"a catalog has at most {MOST_SELECTIONS} selections"
         raise Invalid(Fault("selection-limit-reached", said, ("name",), (selection.name,)))
     await connection.execute(SELECT, workspace, catalog, selection.name, selection.model_dump(mode="json"))
@@ -171,7 +171,7 @@ async def settle(connection: Any, workspace: int, catalog: Catalog) -> None:
     await connection.execute(CREATE, workspace, catalog.name, catalog.description, _written(catalog.fields))
     known = await _own_types(connection, workspace, catalog.name)
     for field in catalog.fields:
-        if known.setdefault(field.name, field.type) != field.type:
+        if known.setdefault(field.name, field.type) != field.type:  # CAT-1
             raise Conflict(
                 f"the field “{field.name}” of the catalog “{catalog.name}” is of type {known[field.name]}, for good; "
                 f"the file says {field.type}: give the new field another name"

@@ -55,14 +55,15 @@ def question(
             raise NoAnswer(refused.message) from refused
         if value == "" and place in values:
             raise NoAnswer(f"the value of “{each.field}” came to nothing")
+        # CAT-5
         conditions.append(form.format(field=parameter(each.field, "text"), value=parameter(value, "jsonb")))
-    order = "random()"
+    order = "random()"  # CAT-5
     if selection.sort_field is not None:
         field = parameter(selection.sort_field, "text")
         key = f'(payload ->> {field}) collate "C"'
         if types.get(selection.sort_field) in ("number", "boolean"):
             key = f"payload -> {field}"
-        order = f"{key} {'desc' if selection.sort_order == 'desc' else 'asc'} nulls last, id"
-    limit = parameter(selection.results_limit, "int")
+        order = f"{key} {'desc' if selection.sort_order == 'desc' else 'asc'} nulls last, id"  # CAT-5
+    limit = parameter(selection.results_limit, "int")  # CAT-5, K3
     where = " and ".join(conditions)
     return f"select payload from catalog_items where {where} order by {order} limit {limit}", parameters  # noqa: S608 - fixed parts

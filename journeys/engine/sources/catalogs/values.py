@@ -38,10 +38,10 @@ def coerced(type_: str, value: Any) -> Any:
         '2026-12-01T09:00:00.000+00:00'
     """
     made = _TYPES[type_](value)
-    if made is None:
+    if made is None:  # CAT-2, K5
         raise Refused("unable-to-coerce-value", f"“{_shown(value)}” is no value of type {type_}")
     text = made if isinstance(made, str) else msgspec.json.encode(made).decode()
-    if len(text) > LONGEST_VALUE:
+    if len(text) > LONGEST_VALUE:  # CAT-2
         raise Refused(
             "items-too-large", f"a value has {len(text)} characters; at most {LONGEST_VALUE} are allowed"
         )
@@ -93,7 +93,7 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 
 def _check_object(value: Any, depth: int) -> None:
-    if depth > DEEPEST:
+    if depth > DEEPEST:  # CAT-2
         raise Refused("too-deep-nesting-in-value-object", f"an object lies more than {DEEPEST} levels deep")
     if isinstance(value, dict):
         for key, part in value.items():

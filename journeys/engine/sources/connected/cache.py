@@ -35,7 +35,7 @@ class Cache:
         found = self._held.get(key)
         if found is None:
             return None
-        if found[0] <= self._clock():
+        if found[0] <= self._clock():  # C5
             self._drop(key)
             return None
         self._held.move_to_end(key)
@@ -47,7 +47,7 @@ class Cache:
         size = OVERHEAD + 4 * len(reply.text) + sum(len(str(part)) for part in key)
         if size > self._size:
             return
-        age = min(max(max_age, LEAST), MOST)
+        age = min(max(max_age, LEAST), MOST)  # C5
         self._held[key] = (self._clock() + age, size, reply)
         self.bytes += size
         while self.bytes > self._size:

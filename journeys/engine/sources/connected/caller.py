@@ -33,7 +33,7 @@ class Caller:
     """Makes calls. Open it as a context. What it logs is the host, the status and the time: nothing of anybody."""
 
     def __init__(self, exceptions: Sequence[Network] = (), *, timeout: float = TIMEOUT) -> None:
-        self._client = Outgoing(exceptions, PORTS)
+        self._client = Outgoing(exceptions, PORTS)  # C4
         self._timeout = timeout
 
     async def __aenter__(self) -> Caller:
@@ -47,21 +47,21 @@ class Caller:
         """Call, whatever comes of it: a failure is a reply."""
         began = asyncio.get_running_loop().time()
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(self._timeout):  # C4
                 reply = await self._call(workspace, call)
         except Malformed:
             reply = Reply(BAD)
         except httpx2.ConnectError as error:
-            reply = Reply(REFUSED if isinstance(error.__cause__, NotPublic) else NO_ANSWER)
+            reply = Reply(REFUSED if isinstance(error.__cause__, NotPublic) else NO_ANSWER)  # C10
         except (httpx2.HTTPError, TimeoutError):
-            reply = Reply(NO_ANSWER)
+            reply = Reply(NO_ANSWER)  # C6
         took = round(asyncio.get_running_loop().time() - began, 3)
         log.debug("connected", workspace=workspace, host=host_of(call.url), status=reply.status, seconds=took)
         return reply
 
     async def _call(self, workspace: int, call: Call) -> Reply:
         headers = {
-            "user-agent": agent(workspace),
+            "user-agent": agent(workspace),  # C7
             **{name.lower(): text for name, text in call.headers.items()},
         }
         headers["accept-encoding"] = "gzip, deflate"
@@ -72,7 +72,7 @@ class Caller:
             raw = bytearray()
             async for chunk in answer.aiter_raw():
                 raw += chunk
-                if len(raw) > LARGEST:
+                if len(raw) > LARGEST:  # C4
                     return Reply(LARGE)
             return _reply(answer, bytes(raw))
 

@@ -53,7 +53,7 @@ class Breaker:
         found = self._hosts.get((workspace, host))
         if found is None or found.rests_until is None:
             return True
-        if self._clock() < found.rests_until or found.probing:
+        if self._clock() < found.rests_until or found.probing:  # C6
             return False
         found.probing = True
         return True
@@ -69,7 +69,7 @@ class Breaker:
             self._after_rest(workspace, host, found, now, failed=failed)
             return
         self._count(found, int(now), failed=failed)
-        if found.failures > self._failures and found.failures > SHARE * found.calls:
+        if found.failures > self._failures and found.failures > SHARE * found.calls:  # C6
             found.rests_until = now + REST
 
     def forget(self, workspace: int, host: str) -> None:

@@ -39,14 +39,14 @@ class ConnectedContent:
 
         Raises `NoCredential` (C8), and `Locked` where a credential cannot be opened.
         """
-        call = replace(call, url=call.url.replace("\u00a0", "").replace("&nbsp;", "").strip())
+        call = replace(call, url=call.url.replace("\u00a0", "").replace("&nbsp;", "").strip())  # C4
         secrets = await self._keyring.headers(workspace, call)
         call = replace(call, headers=_merged(call.headers, secrets))
         if call.max_age is None:
             return await self._call(workspace, call)
         key = _key(workspace, call)
         held = self._cache.get(key)
-        if held is not None:
+        if held is not None:  # C5
             return held
         task = self._under_way.get(key)
         if task is None:
@@ -57,13 +57,13 @@ class ConnectedContent:
 
     async def _call_and_keep(self, workspace: int, call: Call, key: Key, max_age: int) -> Reply:
         reply = await self._call(workspace, call)
-        if reply.ok:
+        if reply.ok:  # C5
             self._cache.put(key, reply, max_age)
         return reply
 
     async def _call(self, workspace: int, call: Call) -> Reply:
         host = host_of(call.url)
-        if not self._breaker.allows(workspace, host):
+        if not self._breaker.allows(workspace, host):  # C6
             return RESTING
         try:
             reply = await self._caller(workspace, call)

@@ -156,8 +156,8 @@ class Keyring:
                 continue
             credential = (await self._of(workspace)).get(name)
             if credential is None or credential.kind != kind:
-                raise NoCredential(f"there is no credential “{name}”")
-            if not credential.serves(host_of(call.url)):
+                raise NoCredential(f"there is no credential “{name}”")  # C8
+            if not credential.serves(host_of(call.url)):  # C8, C10
                 raise NoCredential(
                     f"the credential “{name}” is not for {host_of(call.url) or 'this address'}"
                 )
@@ -171,7 +171,7 @@ class Keyring:
         query = "select name, kind, domains, sealed from credentials where workspace = $1"
         found = {}
         for name, kind, domains, sealed in await self._db.pool.fetch(query, workspace):
-            secrets = self._safe.open(workspace, name, sealed)
+            secrets = self._safe.open(workspace, name, sealed)  # C10
             found[name] = Credential(name, kind, tuple(domains), _headers(kind, secrets))
         self._held[workspace] = self._clock() + FRESH, found
         return found

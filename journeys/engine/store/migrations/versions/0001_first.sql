@@ -7,8 +7,8 @@ CREATE TABLE aliases (
     person UUID NOT NULL,
     label TEXT NOT NULL,
     name TEXT NOT NULL,
-    CONSTRAINT aliases_pkey PRIMARY KEY (workspace, person, label),
-    CONSTRAINT aliases_workspace_label_name_key UNIQUE (workspace, label, name)
+    CONSTRAINT aliases_pkey PRIMARY KEY (workspace, person, label), -- IDN-3
+    CONSTRAINT aliases_workspace_label_name_key UNIQUE (workspace, label, name) -- IDN-3
 );
 
 CREATE TABLE api_keys (
@@ -242,7 +242,7 @@ CREATE TABLE people (
 );
 CREATE UNIQUE INDEX people_anonymous_id ON people (workspace, anonymous_id) WHERE anonymous_id is not null;
 CREATE INDEX people_email ON people (workspace, email) WHERE email is not null;
-CREATE UNIQUE INDEX people_external_id ON people (workspace, external_id) WHERE external_id is not null;
+CREATE UNIQUE INDEX people_external_id ON people (workspace, external_id) WHERE external_id is not null; -- IDN-2
 CREATE INDEX people_phone ON people (workspace, phone) WHERE phone is not null;
 
 CREATE TABLE plans (
