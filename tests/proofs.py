@@ -12,6 +12,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -191,6 +192,8 @@ def main(words: Sequence[str] | None = None) -> int:
     files = sorted({test.partition("::")[0] for tests in project.tests.values() for test in tests})
     if arguments.names or arguments.rules is not None:
         files = sorted({test.partition("::")[0] for rule in rules for test in project.tests.get(rule, ())})
+    for number in (signal.SIGINT, signal.SIGTERM):  # also where whoever started it ignores them
+        signal.signal(number, signal.default_int_handler)
     workshop = Workshop(arguments, project, rules)
     __import__(arguments.package)
     pytest.main([*PLAIN, f"--rootdir={root}", *files], plugins=[workshop])

@@ -235,7 +235,7 @@ def _of_call(node: ast.Call) -> Iterator[Spoiling]:
     called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
     if called in ("get", "setdefault") and len(node.args) == 2:
         yield _otherwise, None
-    if called == "transaction" and ast.unparse(node.func).endswith("db.transaction"):
+    if called == "transaction" and ast.unparse(node.func).endswith(("db.transaction", "self.transaction")):
         yield _loose, None
     elif isinstance(node.func, ast.Name) and node.func.id in ("min", "max", "any", "all"):
         yield _other_end, None

@@ -173,6 +173,7 @@ class Trials:
         try:
             os.setsid()
             signal.signal(signal.SIGINT, signal.SIG_DFL)
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
             resource.setrlimit(resource.RLIMIT_CPU, (trial.processor, trial.processor + 5))
             output = os.open(place / "said", os.O_WRONLY | os.O_CREAT)
             os.dup2(output, 1)

@@ -76,7 +76,7 @@ async def track(
     async def work(connection: Any) -> Written:
         return await write(connection, publication, published, clock, objects, others)
 
-    written = await db.anew(work)  # TRK-10
+    written = await db.anew(work)
     alarm_sync.sync(written.routed.pending_alarms)
     for channel in written.routed.channels:
         notifier.notify(channel)

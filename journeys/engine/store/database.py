@@ -137,7 +137,7 @@ class Database:
         """
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                async with self.transaction() as connection:
+                async with self.transaction() as connection:  # TRK-10
                     return await work(connection)
             except Moved:
                 if attempt == ATTEMPTS:
