@@ -51,6 +51,7 @@ class Verdict:
     survived: list[str] = field(default_factory=list)
     seen: list[str] = field(default_factory=list)
     stumbled: list[str] = field(default_factory=list)
+    mute: list[str] = field(default_factory=list)
     wrong: str = ""
     tried: int = 0
     by_coverage: bool = False
@@ -62,12 +63,13 @@ class Verdict:
 
     def said(self) -> str:
         """What to tell of it, on several lines."""
-        if self.holds and not self.survived:
+        if self.holds and not self.survived and not self.mute:
             return f"{self.rule}: proved"
         lines = [
             f"{self.rule}: {'proved' if self.holds else 'NOT PROVED'}{': ' * bool(self.wrong)}{self.wrong}"
         ]
         lines += [f"  open: {place}" for place in self.open]
+        lines += [f"  cannot be broken: {place}" for place in self.mute]
         lines += [f"  survived: {one}" for one in self.survived]
         if not self.holds:
             lines += [f"  seen: {one}" for one in self.seen]
@@ -219,7 +221,10 @@ class Examination:
                         survivors.remove((fault, said))
                         break
         verdict.survived += [said for _, said in survivors]
-        (verdict.proved if proved else verdict.open).append(str(place))
+        if proved or survivors:
+            (verdict.proved if proved else verdict.open).append(str(place))
+        else:  # whatever is done to it, the tests stumble: nothing can be said of it
+            verdict.mute.append(str(place))
 
     def _trial(self, fault: AnyFault, tests: Sequence[str], *, anew: bool = False) -> Trial:
         span = set(range(fault.statement[0], fault.statement[1] + 1))

@@ -46,6 +46,9 @@ TURNED = {
 }
 """An order is turned, and its bound moved; beside what COMPARE does."""
 
+INSTANTS = ("at", "now", "moved", "entered", "begun", "since")
+"""Under these names instants are handed on."""
+
 SUMS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult}
 
 
@@ -175,6 +178,12 @@ def _of_whole(node: ast.AST) -> Iterator[Callable[..., object]]:
         yield _removed
     elif isinstance(node, ast.BinOp) and type(node.op) in SUMS:
         yield _sum
+    elif isinstance(node, ast.Await) and isinstance(node.value, ast.Call) and len(node.value.args) > 1:
+        yield _untouched
+    elif isinstance(node, ast.Assign | ast.AnnAssign) and isinstance(
+        node.value, ast.Call | ast.Await | ast.ListComp
+    ):
+        yield _nothing_found
 
 
 def _of_constant(node: ast.Constant | ast.JoinedStr) -> Iterator[Spoiling]:
@@ -230,6 +239,8 @@ def _of_call(node: ast.Call) -> Iterator[Spoiling]:
     for number, keyword in enumerate(node.keywords):
         if keyword.arg is not None:
             yield partial(_keyword, number=number), keyword.value.lineno
+        if keyword.arg in INSTANTS and not isinstance(keyword.value, ast.Constant):
+            yield partial(_another_year, number=number), keyword.value.lineno
     if len(node.args) > 1 and not any(isinstance(each, ast.Starred) for each in node.args):
         yield from ((partial(_argument, number=n), each.lineno) for n, each in enumerate(node.args))
     called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -382,6 +393,31 @@ def _argument(node: ast.Call, number: int) -> str:
     what = ast.unparse(node.args[number])[:40]
     del node.args[number]
     return f"without the argument “{what}”"
+
+
+def _another_year(node: ast.Call, number: int) -> str:
+    keyword = node.keywords[number]
+    what = ast.unparse(keyword)
+    year = ast.keyword("year", ast.Constant(1971))
+    keyword.value = ast.Call(ast.Attribute(keyword.value, "replace", ast.Load()), [], [year])
+    return f"“{what[:40]}” is in 1971"
+
+
+def _untouched(node: ast.Await) -> str:
+    assert isinstance(node.value, ast.Call)
+    what = ast.unparse(node)[:40]
+    given = node.value.args[-1]
+    asleep = ast.parse("__import__('asyncio').sleep(0)", mode="eval").body
+    assert isinstance(asleep, ast.Call)
+    asleep.args.append(given)
+    node.value = asleep
+    return f"“{what}” is its last argument"
+
+
+def _nothing_found(node: ast.Assign | ast.AnnAssign) -> str:
+    what = ast.unparse(node)[:40]
+    node.value = ast.List([], ast.Load())
+    return f"“{what}” is empty"
 
 
 def _otherwise(node: ast.Call) -> str:

@@ -26,7 +26,7 @@ from journeys import (
 )
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule
 from journeys.canvas.diagram import mermaid
-from journeys.canvas.filters import Filter, Trigger
+from journeys.canvas.filters import EventTrigger, Filter, MessageTrigger, PurchaseTrigger, Trigger
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
 from journeys.canvas.schema import schema
@@ -132,7 +132,7 @@ def canvas(**more: Any) -> Canvas:
     {"existing": "include"},
 ])  # fmt: skip
 def test_a_canvas_that_cannot_be_meant_is_refused(more: Any) -> None:
-    """CNV-3, VAR-1, X1, and what a later version brings."""
+    """What a later version brings is refused too."""
     with pytest.raises(ValidationError):
         canvas(**more)
 
@@ -140,10 +140,70 @@ def test_a_canvas_that_cannot_be_meant_is_refused(more: Any) -> None:
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
 
 
-def test_what_a_canvas_says_of_itself() -> None:
-    """CTL-6, EXT-5, GEN-3"""
+@pytest.mark.parametrize(("within", "fits"), [("299 seconds", False), ("5 minutes", True), ("30 days", True), ("2592001 seconds", False)])  # fmt: skip
+def test_the_deadline_of_a_conversion_has_bounds(within: str, fits: bool) -> None:
+    """CNV-3: five minutes and thirty days, both included."""
+    more = {"conversions": [{"name": "c", "event": "x", "within": within}]}
+    if fits:
+        assert canvas(**more).conversions[0].name == "c"
+        return
+    with pytest.raises(ValidationError, match="a conversion's deadline lies between 5 minutes and 30 days"):
+        canvas(**more)
+
+
+@pytest.mark.parametrize(("shares", "controls", "wrong"), [
+    ((60, 40), 0, None),
+    ((60, 30), 0, "make 90, not 100"),
+    ((60, 41), 0, "make 101, not 100"),
+    ((60, 30, 10), 1, None),
+    ((60, 40, 10), 1, "make 110, not 100"),
+    ((60, 30), 1, "make 90, not 100"),
+    ((40, 30, 30), 2, "at most one control variant"),
+])  # fmt: skip
+def test_the_shares_of_variants_make_a_hundred(
+    shares: tuple[int, ...], controls: int, wrong: str | None
+) -> None:
+    """VAR-1: control's included, of which there is one at most."""
+    variants = [
+        {"name": f"v{place}", "weight": share, "control": place >= len(shares) - controls}
+        for place, share in enumerate(shares)
+    ]
+    if wrong is None:
+        assert [each.weight for each in canvas(steps=[], variants=variants).variants] == list(shares)
+        return
+    with pytest.raises(ValidationError, match=wrong):
+        canvas(steps=[], variants=variants)
+
+
+def test_an_exit_is_by_what_people_do_or_by_an_audience_and_takes_effect_at_once_or_later() -> None:
+    """EXT-1, EXT-5, EXT-6, X1: several of each kind; at once is the default of events, the end of the step an audience's."""
+    one, two = segment("one"), segment("two")
     made = canvas(
-        exits=[Exit(event="a"), Exit(event="b", release="end_of_step"), Exit(audience=segment("s"))],
+        exits=[
+            Exit(event="a"),
+            Exit(purchase="p"),
+            Exit(message="opened", step="m"),
+            Exit(event="b", release="immediate"),
+            Exit(event="c", release="end_of_step"),
+            Exit(audience=one),
+            Exit(audience=two, release="end_of_step"),
+        ]
+    )
+
+    assert [each.trigger for each in made.event_exits] == [
+        EventTrigger(event="a"),
+        PurchaseTrigger(purchase="p"),
+        MessageTrigger(message="opened", step="m"),
+        EventTrigger(event="b"),
+        EventTrigger(event="c"),
+    ]
+    assert [each.at_once for each in made.exits] == [True, True, True, True, False, False, False]
+    assert made.audience_exits == compile(made).audience_exits == (one, two)
+
+
+def test_what_a_canvas_says_of_itself() -> None:
+    """CTL-6, GEN-3"""
+    made = canvas(
         conversions=[
             Conversion(name="c", purchase="p", within=days(1)),
             Conversion(name="d", message="clicked", within=days(1)),
@@ -152,8 +212,6 @@ def test_what_a_canvas_says_of_itself() -> None:
     )
     plan = compile(made)
 
-    assert [each.at_once for each in made.exits] == [True, False, False]
-    assert made.audience_exits == (segment("s"),)
     assert made.reentry_after(plan.longest_from(NOW)) == days(9)
     assert (
         canvas(reentry="after_maximum_duration").reentry_after(plan.longest_from(NOW))

@@ -8,19 +8,26 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.events_and_commands import (
     Answered,
     BestTimeAnswer,
     End,
+    Entered,
     Entry,
     Go,
     Happened,
+    Matches,
+    Note,
     Occurrence,
+    Query,
     Send,
     Wait,
     Woke,
     ZonesAnswer,
 )
+from journeys.canvas.filters import SegmentFilter
+from journeys.canvas.plan import compile
 from journeys.canvas.steps import (
     STEP_TYPES,
     ActionPaths,
@@ -34,6 +41,7 @@ from journeys.canvas.steps import (
 from journeys.canvas.steps.base import Here
 from journeys.canvas.wall_clock import localized, on_or_after
 from journeys.canvas.yaml_definitions import read_text
+from journeys.engine.core.machine import advance
 
 UTC_ZONES = ZonesAnswer("UTC", "UTC")
 
@@ -180,16 +188,19 @@ def test_an_exiting_group_leaves_at_the_end_of_the_window_or_at_once() -> None:
     assert late.hear(here(late, "2026-12-07T11:00", phase="leaving"), happened) is None
 
 
-def test_a_split_goes_by_the_answer() -> None:
-    """DEC-1, DEC-2, AUP-1, AUP-2"""
+def test_a_split_asks_on_arrival_and_goes_by_the_answer() -> None:
+    """DEC-1, DEC-2, AUP-1, AUP-2: groups are asked for in their order; the one that answers is the first that matched."""
     split = DecisionSplit.model_validate({"id": "s", "when": {"bucket": [0, 1]}})
     paths = AudiencePaths.model_validate(
         {
             "id": "s",
-            "paths": [{"name": "a", "when": {"bucket": [0, 1]}}, {"name": "b", "when": {"bucket": [0, 1]}}],
+            "paths": [{"name": "a", "when": {"bucket": [0, 1]}}, {"name": "b", "when": {"segment": "two"}}],
         }
     )
+    one, two = split.when, SegmentFilter(segment="two")
 
+    assert split.arrive(here(split, "2026-12-07T10:00")) == Query(Matches((one,)), phase="asked")
+    assert paths.arrive(here(paths, "2026-12-07T10:00")) == Query(Matches((one, two)), phase="asked")
     assert [split.hear(here(split, "2026-12-07T10:00"), Answered(answer)) for answer in (0, None)] == [
         Go("yes"),
         Go("otherwise"),
@@ -201,8 +212,8 @@ def test_a_split_goes_by_the_answer() -> None:
     ]
 
 
-def test_the_shares_of_an_experiment_are_kept_and_a_person_always_draws_the_same() -> None:
-    """EXP-3"""
+def test_the_shares_of_an_experiment_are_kept() -> None:
+    """EXP-2: the control group's too."""
     step = ExperimentPaths.model_validate(
         {
             "id": "e",
@@ -225,9 +236,81 @@ def test_the_shares_of_an_experiment_are_kept_and_a_person_always_draws_the_same
         return outcome.exit
 
     drawn = [way(f"p{n}") for n in range(5000)]
-    assert drawn == [way(f"p{n}") for n in range(5000)]
     for name, share in (("a", 0.3), ("b", 0.6), ("control", 0.1)):
         assert abs(drawn.count(name) / 5000 - share) < 0.03
+
+
+@pytest.mark.parametrize(("shares", "fits"), [((60, 40), True), ((60, 39), False), ((60, 41), False), ((60, 30, 10), True), ((60, 40, 10), False), ((60, 30, 9), False)])  # fmt: skip
+def test_the_shares_of_an_experiment_make_a_hundred(shares: tuple[int, ...], fits: bool) -> None:
+    """EXP-2: those of the paths, and the third, the control group's."""
+    form: dict[str, Any] = {
+        "id": "e",
+        "paths": [{"name": "a", "weight": shares[0]}, {"name": "b", "weight": shares[1]}],
+    }
+    if len(shares) > 2:
+        form["control"] = {"weight": shares[2]}
+
+    if fits:
+        assert ExperimentPaths.model_validate(form).paths[0].weight == 60
+        return
+    with pytest.raises(ValidationError, match="the weights make"):
+        ExperimentPaths.model_validate(form)
+
+
+def test_the_control_group_of_an_experiment_goes_on_without_its_paths_or_leaves() -> None:
+    """EXP-2: as the author says; without a word they go on."""
+    tried = Delay(id="tried", duration=timedelta(days=1))
+    after = Message(id="after", channel="email", template="t")
+
+    def ends(**control: Any) -> tuple[list[str | None], str]:
+        experiment = ExperimentPaths.model_validate(
+            {
+                "id": "e",
+                "paths": [
+                    {"name": "a", "weight": 0, "steps": [tried]},
+                    {"name": "b", "weight": 0, "steps": []},
+                ],
+                "control": {"weight": 100, **control},
+            }
+        )
+        plan = compile(Canvas(name="c", schedule=Schedule(api=True), steps=(experiment, after)))
+        entry = Entry(
+            id="e", canvas="c", person="mel", moved=at("2026-12-07T10:00"), entered=at("2026-12-07T10:00")
+        )
+        entry, said = advance(plan, entry, Entered(), entry.moved)
+        return [
+            each.step for each in said if isinstance(each, Note) and each.fact == "reached"
+        ], entry.ended or ""
+
+    assert ends() == (["e", "after"], "completed")
+    assert ends(behaviour="continue") == (["e", "after"], "completed")
+    assert ends(behaviour="exit") == (["e"], "experiment_control")
+
+
+@pytest.mark.parametrize(("variables", "fits"), [
+    ([{"name": f"v{place}", "value": "x"} for place in range(10)], True),
+    ([{"name": f"v{place}", "value": "x"} for place in range(11)], False),
+    ([], False),
+    ([{"name": "Some_Name_1", "value": ""}], True),
+    ([{"name": "n" * 100, "value": "x"}], True),
+    ([{"name": "n" * 101, "value": "x"}], False),
+    ([{"name": "a-b", "value": "x"}], False),
+    ([{"name": "a b", "value": "x"}], False),
+    ([{"name": "", "value": "x"}], False),
+    ([{"name": "x", "value": "x"}, {"name": "x", "value": "y"}], False),
+    ([{"name": "x", "value": "v" * 10240}], True),
+    ([{"name": "x", "value": "v" * 10241}], False),
+])  # fmt: skip
+def test_a_context_step_has_up_to_ten_variables(variables: list[dict[str, str]], fits: bool) -> None:
+    """CXS-1: names of up to 100 letters, digits and underscores, each once; 10,240 characters a value."""
+    form = {"id": "c", "set": variables}
+    if fits:
+        assert [each.name for each in Context.model_validate(form).set] == [
+            each["name"] for each in variables
+        ]
+        return
+    with pytest.raises(ValidationError):
+        Context.model_validate(form)
 
 
 def test_context_variables_that_could_not_be_set_are_left_out() -> None:

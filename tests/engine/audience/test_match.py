@@ -189,14 +189,3 @@ def test_a_call_is_repeated_five_times_within_half_an_hour_or_later_if_asked() -
     assert sum(wait or 0 for wait in waits) <= 1800
     assert pause(0, 120.0) == 120.0
     assert pause(0, 1e9) == 3600.0
-
-
-def test_the_same_person_draws_the_same_variant_everywhere() -> None:
-    """VAR-2"""
-    from journeys.canvas.assignment import hash_fraction
-
-    assert hash_fraction("mel", "story") == hash_fraction("mel", "story")
-    assert [round(hash_fraction(f"p{n}", "story"), 3) for n in range(3)] == [
-        round(hash_fraction(f"p{n}", "story"), 3) for n in range(3)
-    ]
-    assert 0.45 < sum(hash_fraction(f"p{n}", "story") for n in range(2000)) / 2000 < 0.55
