@@ -86,6 +86,18 @@ async def test_attributes_are_written_before_the_audience_is_judged(door: Door) 
     assert [row[0] for row in reasons] == ["audience"]
 
 
+async def test_a_broadcast_lets_in_whom_its_audience_and_that_of_the_canvas_contain(door: Door) -> None:
+    """ENT-22"""
+    await people(door, sport=["running", "running", "none"])
+    await people(door, n=[1, 2, 1])
+    await sends(
+        door, {"canvas_id": "runners_only", "broadcast": True, "audience": {"attribute": "n", "equals": 1}}
+    )
+    await carry_on(door.services.trigger, door.stage.db)
+
+    assert await entered(door) == ["p0"]
+
+
 async def test_unknown_people_enter_only_where_they_may_be_made(door: Door) -> None:
     """7.1: `send_to_existing_only` is true unless it is said otherwise."""
     await sends(door, to("nobody", attributes={"x": 1}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,10 +13,11 @@ import pytest
 
 from journeys.canvas.assignment import hash_fraction
 from journeys.canvas.canvas import Canvas, Schedule, Variant
-from journeys.canvas.events_and_commands import Entry, Go
+from journeys.canvas.events_and_commands import Entered, Entry, Go, Note
 from journeys.canvas.plan import compile
 from journeys.canvas.steps import ExperimentControl, ExperimentPath, ExperimentPaths
 from journeys.canvas.steps.base import Here
+from journeys.engine.core.machine import advance
 
 NOW = datetime(2026, 12, 7, tzinfo=UTC)
 PEOPLE = [f"p{number}" for number in range(24)]
@@ -47,6 +49,19 @@ def test_a_person_has_one_variant_of_a_canvas_for_good() -> None:
     assert hash_fraction("mel", "story") == 0.8365467377178633
     assert variants("story") == "cbcaaaaacaaabbaaaacbbaab"
     assert variants("other") == "bccaacaaccbacbccccaaabaa"
+
+
+def test_who_enters_gets_the_variant_that_is_theirs_and_keeps_it() -> None:
+    """VAR-2: the machine says which."""
+    shares = (Variant(name="a", weight=50), Variant(name="b", weight=50))
+    plan = compile(Canvas(name="story", schedule=Schedule(api=True), variants=shares))
+
+    for person in PEOPLE[:6]:
+        entry = Entry(id="e", canvas="story", person=person, moved=NOW, entered=NOW)
+        after, said = advance(plan, entry, Entered(), NOW)
+        assert after.variant == plan.variant_of(person).name
+        assert said[0] == Note(fact="entered", at=NOW, data={"variant": after.variant})
+        assert advance(plan, replace(after, ended=None), Entered(), NOW) == (replace(after, ended=None), ())
 
 
 def test_a_person_goes_one_way_at_an_experiment_for_good() -> None:
