@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from journeys.channels.mailbox import Mailbox
+from journeys.engine.sources.connected import caller
 from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
 from journeys.workflows.temporal_server import temporal_server
@@ -29,6 +30,14 @@ def pytest_report_header() -> list[str]:
 
 settings.register_profile("ours", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("ours")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def patience() -> Iterator[None]:
+    """Nobody gives up a web service of the tests because the machine is busy; what is about that says how long."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(caller, "TIMEOUT", 90.0)
+        yield
 
 
 @pytest.fixture(scope="session")

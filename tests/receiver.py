@@ -24,6 +24,9 @@ class Receiver:
     keys: dict[str, int] = field(default_factory=dict)
     asked: set[str] = field(default_factory=set)
     delay: float = 0.0
+    arrived: int = 0
+    """Calls that have come, answered or not."""
+    _gate: asyncio.Semaphore | None = None
     shy: bool = False
     """Answer 503 to each address that was never asked for before."""
     replies: dict[str, Any] = field(default_factory=dict)
@@ -44,8 +47,24 @@ class Receiver:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        self.answer()
         self._server.should_exit = True
         await self._task
+
+    def hold(self) -> None:
+        """Answer nobody from here on."""
+        self._gate = asyncio.Semaphore(0)
+
+    async def holds(self, calls: int) -> None:
+        """Wait until so many have come."""
+        while self.arrived < calls:
+            await asyncio.sleep(0.005)
+
+    def answer(self, calls: int = 10_000) -> None:
+        """Answer so many of those that are held, or that come."""
+        if self._gate is not None:
+            for _ in range(calls):
+                self._gate.release()
 
     @property
     def url(self) -> str:
@@ -53,8 +72,11 @@ class Receiver:
 
     async def _take(self, request: Request) -> Response:
         body = await request.body()
+        self.arrived += 1
         if self.delay:
             await asyncio.sleep(self.delay)
+        if self._gate is not None:
+            await self._gate.acquire()
         key = request.headers.get("idempotency-key", "")
         if key and self.keys.get(key, 500) < 300:
             return PlainTextResponse("again", self.keys[key])

@@ -186,9 +186,11 @@ def _bare(text: str, source: str, index: int) -> Iterator[_Found]:
 
 def _quoted(node: ExtrasNode) -> Iterator[_Found]:
     for part in (node.key, node.value):
-        written = part.token.value if part is not None else ""
-        if len(written) > 1 and written[0] in "\"'" and written[-1] == written[0]:
-            yield part.token.start_index, "J907", "the quotes are sent with the text", "write it without"  # type: ignore[union-attr] (M4)
+        if part is None:
+            continue
+        written = part.token.value
+        if len(written) > 1 and written[0] in "\"'" and written[-1] == written[0]:  # M4
+            yield part.token.start_index, "J907", "the quotes are sent with the text", "write it without"
 
 
 def _catalog(node: ItemsNode | SelectionNode, setting: Setting) -> Iterator[_Found]:

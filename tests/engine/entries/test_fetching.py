@@ -165,7 +165,7 @@ async def test_a_service_that_is_busy_or_broken_is_asked_again_later(
 
 async def test_one_that_does_not_answer_in_time_is_asked_again_too(db: Database, receiver: Receiver) -> None:
     """X5"""
-    receiver.delay = 0.5
+    receiver.hold()
     stage, entry = await begun(db, story(receiver))
     async with asking(stage, timeout=0.1) as fetcher:
         await fetcher.drain_once()
@@ -220,14 +220,16 @@ async def test_who_dies_while_asking_is_followed_by_another_and_one_answer_is_he
 ) -> None:
     """The one that was thought dead comes back: its answer is not heard."""
     receiver.replies["/size"] = {"size": 42}
-    receiver.delay = 0.4
+    receiver.hold()
     stage, entry = await begun(db, story(receiver))
     async with asking(stage) as slow, asking(stage) as other:
         first = asyncio.create_task(slow.drain_once())
-        while not await db.pool.fetchval("select count(*) from fetches where lease is not null"):
-            await asyncio.sleep(0.01)
+        await receiver.holds(1)
         await db.pool.execute("update fetches set lease = clock_timestamp() - interval '1 second'")
-        assert [await other.drain_once(), await first] == [1, 1]
+        second = asyncio.create_task(other.drain_once())
+        await receiver.holds(2)
+        receiver.answer()
+        assert [await first, await second] == [1, 1]
 
     assert len(receiver.calls) == 2
     assert await db.pool.fetchval("select count(*) from inbox") == 1
@@ -238,11 +240,11 @@ async def test_who_dies_while_asking_is_followed_by_another_and_one_answer_is_he
 async def test_what_is_shut_down_while_it_asks_gives_back_what_it_had(
     db: Database, receiver: Receiver
 ) -> None:
-    receiver.delay = 1
+    receiver.hold()
     stage, _ = await begun(db, story(receiver))
     async with asking(stage) as fetcher:
         asked = asyncio.create_task(fetcher.drain_once())
-        await asyncio.sleep(0.3)
+        await receiver.holds(1)
         asked.cancel()
         with pytest.raises(asyncio.CancelledError):
             await asked
@@ -252,18 +254,21 @@ async def test_what_is_shut_down_while_it_asks_gives_back_what_it_had(
 
 async def test_slow_services_of_many_are_asked_side_by_side(db: Database, receiver: Receiver) -> None:
     """CXS-5: and each answer is settled as it comes, whoever else is still waited for."""
-    receiver.delay = 0.3
+    receiver.hold()
     receiver.replies["/size"] = {"size": 42}
     stage = await stage_on(db, story(receiver))
     entries = await stage.enter(*[await stage.person() for _ in range(60)])
     for entry in entries:
         await stage.burst(entry)
     async with asking(stage) as fetcher:
-        began = asyncio.get_running_loop().time()
-        assert await fetcher.drain_once() == 60
-        took = asyncio.get_running_loop().time() - began
+        drained = asyncio.create_task(fetcher.drain_once())
+        await receiver.holds(60)
+        receiver.answer(59)
+        while await db.pool.fetchval("select count(*) from fetches") > 1:
+            await asyncio.sleep(0.005)
+        receiver.answer(1)
+        assert await drained == 60
 
-    assert took < 60 * 0.3 / 4
     assert {(await carried(stage, entry))["got"] for entry in entries} == {"42"}
 
 

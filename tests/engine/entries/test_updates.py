@@ -220,17 +220,17 @@ async def test_an_entry_that_leaves_while_the_service_is_asked_writes_nothing(
 ) -> None:
     """EXT-5"""
     receiver.replies |= {"/size": {"size": 42}, "/taste": "salt"}
-    receiver.delay = 0.3
+    receiver.hold()
     stage, entry = await entered(db, story(receiver))
     async with asking(stage) as fetcher:
         asked = asyncio.create_task(fetcher.drain_once())
-        while not receiver.calls:
-            await asyncio.sleep(0.01)
+        await receiver.holds(1)
         from journeys.engine.people.profiles import load
 
         person = await db.pool.fetchval("select id from people")
         mel = (await load(db.pool, stage.workspace, [person]))[person]
         await stage.happens(mel, "stop", at=stage.clock.now() + timedelta(seconds=1))
+        receiver.answer()
         await asked
     await stage.burst(entry)
 
@@ -243,14 +243,16 @@ async def test_who_dies_while_asking_is_followed_by_another_and_the_update_is_do
     db: Database, receiver: Receiver
 ) -> None:
     receiver.replies |= {"/size": {"size": 42}, "/taste": "salt"}
-    receiver.delay = 0.2
+    receiver.hold()
     stage, entry = await entered(db, story(receiver))
     async with asking(stage) as slow, asking(stage) as other:
         first = asyncio.create_task(slow.drain_once())
-        while not await db.pool.fetchval("select count(*) from fetches where lease is not null"):
-            await asyncio.sleep(0.01)
+        await receiver.holds(1)
         await db.pool.execute("update fetches set lease = clock_timestamp() - interval '1 second'")
-        assert [await other.drain_once(), await first] == [1, 1]
+        second = asyncio.create_task(other.drain_once())
+        await receiver.holds(2)
+        receiver.answer()
+        assert [await first, await second] == [1, 1]
     await asyncio.gather(stage.burst(entry), stage.burst(entry))
 
     assert (await attributes_of(db))["opens"] == 2

@@ -32,9 +32,9 @@ log = logger(__name__)
 class Caller:
     """Makes calls. Open it as a context. What it logs is the host, the status and the time: nothing of anybody."""
 
-    def __init__(self, exceptions: Sequence[Network] = (), *, timeout: float = TIMEOUT) -> None:
+    def __init__(self, exceptions: Sequence[Network] = (), *, timeout: float | None = None) -> None:
         self._client = Outgoing(exceptions, PORTS)  # C4
-        self._timeout = timeout
+        self._timeout = TIMEOUT if timeout is None else timeout
 
     async def __aenter__(self) -> Caller:
         await self._client.__aenter__()
