@@ -172,7 +172,7 @@ async def test_an_alias_that_nobody_has_is_no_error_and_makes_nobody_unless_aske
 
 
 async def test_a_person_is_known_by_each_of_her_names_and_each_name_is_one_persons(door: Door) -> None:
-    """IDN-1, IDN-2, IDN-3: an external id, a label's name, an anonymous id, an address, a number, our id."""
+    """IDN-1, IDN-3: an external id, a label's name, an anonymous id, an address, a number, our id."""
     names: list[dict[str, Any]] = [
         {"external_id": "mel"},
         {"user_alias": {"alias_label": "crm", "alias_name": "mel"}},
@@ -191,6 +191,67 @@ async def test_a_person_is_known_by_each_of_her_names_and_each_name_is_one_perso
     assert [row["attributes"] for row in await people(door)] == [{"a": 1, "b": 2, "c": 3}] * len(names)
 
 
+async def test_nobody_has_the_name_of_another(door: Door) -> None:
+    """IDN-2, IDN-3: an external id is one person's, and so is a name under a label; a person has one name under it.
+
+    Requests that come at once make nobody twice; and the database itself takes no second one.
+    """
+    alias = {"user_alias": {"alias_label": "crm", "alias_name": "mel"}, "_update_existing_only": False}
+    for name in ({"external_id": "mel"}, alias):
+        await asyncio.gather(*(door.post(TRACK, {"attributes": [{**name, f"n{n}": n}]}) for n in range(6)))
+    db, workspace = door.stage.db, door.stage.workspace
+    [known, by_alias] = await people(door)
+    assert [len(row["attributes"]) for row in (known, by_alias)] == [6, 6]
+    assert [tuple(row) for row in await db.pool.fetch("select person, label, name from aliases")] == [
+        (by_alias["id"], "crm", "mel")
+    ]
+
+    naming = "insert into aliases (workspace, person, label, name) values ($1, $2, $3, $4)"
+    await db.pool.execute(naming, workspace, known["id"], "shop", "mel")  # another label
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await db.pool.execute(naming, workspace, known["id"], "crm", "mel")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await db.pool.execute(naming, workspace, by_alias["id"], "crm", "melanie")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await db.pool.execute("update people set external_id = 'mel' where id = $1", by_alias["id"])
+
+
+@pytest.mark.parametrize("name", [{"email": "shared@example.com"}, {"phone": "+4930901820"}])
+async def test_of_several_who_share_an_address_the_identified_come_first_then_who_was_changed_last(
+    door: Door, name: dict[str, str]
+) -> None:
+    """IDN-4"""
+    ids = {}
+    for who in ("one", "two", "three", "four"):
+        known = {"external_id": who} if who in ("two", "three") else {"anonymous_id": who}
+        await door.post(TRACK, {"attributes": [{**known, **name, "who": who}]})
+        ids[who] = await door.stage.db.pool.fetchval(
+            "select id from people where attributes->>'who' = $1", who
+        )
+
+    async def meant() -> str:
+        """Who is changed by what is said of the address or number alone."""
+        await door.post(TRACK, {"attributes": [{**name, "meant": True}]})
+        [row] = await door.stage.db.pool.fetch(
+            "update people set attributes = attributes - 'meant' where attributes ? 'meant' returning attributes"
+        )
+        return str(row[0]["who"])
+
+    async def changed(who: str) -> None:
+        await door.post(TRACK, {"attributes": [{"braze_id": str(ids[who]), "n": {"inc": 1}}]})
+
+    assert await meant() == "three"
+    await changed("four")
+    await changed("two")
+    await changed("one")
+    assert await meant() == "two", "the identified one that was changed last"
+    await door.stage.db.pool.execute("update people set external_id = null")
+    await changed("four")
+    assert await meant() == "four", "nobody is identified: whoever was changed last"
+    await changed("one")
+    assert await meant() == "one"
+
+
 async def test_existing_only_never_makes_anybody(door: Door) -> None:
     """IDN-7, TRK-8: it counts as processed."""
     for name in (
@@ -206,7 +267,7 @@ async def test_existing_only_never_makes_anybody(door: Door) -> None:
 
 
 async def test_an_address_or_a_phone_alone_makes_a_person_once(door: Door) -> None:
-    """IDN-4, IDN-5, IDN-7: the address is the stronger; an identified person is preferred."""
+    """IDN-5, IDN-7: the address is the stronger, and is kept in lower case; an identified person is preferred."""
     for _ in range(2):
         await door.post(
             TRACK, {"attributes": [{"email": "Mel@Example.com", "phone": "+49 30 901820", "x": 1}]}

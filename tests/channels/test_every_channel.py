@@ -8,6 +8,7 @@ from email.policy import default
 
 import pytest
 
+from journeys.channels import webhook
 from journeys.channels.base import Channel, Content, Receipt, Recipient, kinds
 from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, written
 from journeys.channels.mailbox import Mailbox
@@ -148,6 +149,18 @@ async def test_get_has_no_body_and_the_others_do(receiver: Receiver) -> None:
         ("PATCH", True),
         ("DELETE", True),
     ]
+
+
+async def test_a_call_is_given_up_after_ninety_seconds(
+    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WHK-1: here it is less; what is given up is tried again."""
+    assert webhook.TIMEOUT == 90
+    monkeypatch.setattr(webhook, "TIMEOUT", 0.1)
+    receiver.delay = 2
+    said = await delivered(Webhook(OPEN), hook(receiver))
+
+    assert (said.outcome, said.detail) == ("retry", "no answer: ReadTimeout")
 
 
 @pytest.mark.parametrize(

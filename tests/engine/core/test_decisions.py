@@ -294,6 +294,31 @@ SEASON = """
 """
 
 
+DELAY = "{type: delay, id: %s, duration: %s}"
+SPLIT = "  - {type: decision_split, id: s, when: {bucket: [0, 1]}, steps: [%s], otherwise: [%s]}\n"
+
+
+@pytest.mark.parametrize(
+    ("steps", "longest"),
+    [
+        ("  - {type: message, id: m, channel: email, template: hello}", timedelta(0)),
+        ("  - {type: message, id: m, channel: email, template: hello, at: best_time}", timedelta(days=1)),
+        ("  - {type: message, id: m, channel: email, template: hello, on_fail: exit}", timedelta(hours=72)),
+        (WAIT, timedelta(days=1)),
+        ("  - {type: delay, id: d, duration: 2 days, at: '09:00'}", timedelta(days=3)),
+        ("  - {type: delay, id: d, calendar_days: 2}", timedelta(days=3)),
+        ("  - {type: delay, id: d, weekdays: [monday], at: '09:00'}", timedelta(days=7)),
+        (SPLIT % (DELAY % ("a", "1 day"), DELAY % ("b", "4 days")), timedelta(days=4)),
+        (SPLIT % (DELAY % ("a", "4 days"), DELAY % ("b", "1 day")), timedelta(days=4)),
+        (SPLIT % (DELAY % ("a", "4 days"), DELAY % ("b", "1 day")) + "  - " + DELAY % ("c", "2 days"), timedelta(days=6)),
+        (SPLIT % (DELAY % ("a", "1 day"), DELAY % ("b", "4 days")) + "  - " + DELAY % ("c", "2 days"), timedelta(days=6)),
+    ],
+)  # fmt: skip
+def test_the_maximum_duration_is_that_of_the_longest_path(steps: str, longest: timedelta) -> None:
+    """CTL-6: all that can be waited on it, added up; of ways that meet again the longer one counts."""
+    assert plan_of(steps, more="reentry: after_maximum_duration").longest_from(NOW) == longest
+
+
 @pytest.mark.parametrize(
     ("entered", "longest"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 
 import pytest
@@ -251,6 +252,34 @@ def test_control_goes_no_step_and_keeps_its_variant() -> None:
 
     assert (state.variant, state.ended, state.step) == ("control", "control", None)
     assert [command.fact for command in said if isinstance(command, Note)] == ["entered", "ended"]
+
+
+def test_where_nothing_follows_the_entry_ends() -> None:
+    """GEN-3: after the last step, and on a path that leads nowhere; else it goes on."""
+    split = ExperimentPaths(
+        id="s",
+        paths=(
+            ExperimentPath(name="a", weight=50, then="end"),
+            ExperimentPath(name="b", weight=50, steps=(Message(id="m", channel="email", template="t"),)),
+        ),
+    )
+    plan = compile(canvas(split, Message(id="last", channel="email", template="t")))
+
+    def ends(person: str) -> tuple[str | None, list[str | None], list[str]]:
+        state, said = advance(plan, replace(entry(plan), person=person), Entered(), NOW)
+        steps = [command.step for command in said if isinstance(command, Send)]
+        return (
+            state.ended,
+            steps,
+            [
+                command.data["reason"]
+                for command in said
+                if isinstance(command, Note) and command.fact == "ended"
+            ],
+        )
+
+    assert ends("p0") == ("completed", [], ["completed"])
+    assert ends("p1") == ("completed", ["m", "last"], ["completed"])
 
 
 def test_entering_twice_changes_nothing() -> None:

@@ -185,6 +185,19 @@ def test_a_date_within_an_object_is_kept_as_it_was_sent() -> None:
     assert changed("x", None, {"when": {"$time": "2020-05-28"}}) == {"when": "2020-05-28"}
 
 
+@pytest.mark.parametrize("wrong", ["soon", None, 7, {}, "2020-13-01"])
+@pytest.mark.parametrize("form", [lambda at: {"at": at, "n": 2}, lambda at: [{"n": 2}, {"at": at}], lambda at: {"deep": [{"at": at}]}])  # fmt: skip
+def test_a_wrong_date_voids_the_update_of_its_attribute(form: Any, wrong: Any) -> None:
+    """NST-3: all of it, and no other attribute's; a right one is written."""
+    profile = SimpleNamespace(email=None, standard={}, attributes={"x": {"n": 1}, "y": 1})
+    after = apply(profile, {"x": form({"$time": wrong}), "y": 2})
+
+    assert (after.custom, after.names) == ({"x": {"n": 1}, "y": 2}, {"y"})
+    assert after.errors == ["nested attribute 'x' contains an invalid value; its update was dropped"]
+    right = apply(profile, {"x": form({"$time": "2020-05-28T10:00:00Z"}), "y": 2})
+    assert (right.custom, right.errors) == ({"x": form("2020-05-28T10:00:00Z"), "y": 2}, [])
+
+
 def test_texts_and_names_have_a_longest_length() -> None:
     """ATT-1"""
     assert changed("x", None, "a" * 255) == "a" * 255
