@@ -76,7 +76,7 @@ async def unsubscribe(request: Request) -> Response:
     if mark is None:
         return _page("This link is not one of ours", "It may have been cut off on its way to you.", 404)
     if request.method != "POST":
-        form = f'<form method="post" action="{escape(request.url.path)}"><button>Unsubscribe</button></form>'
+        form = '<form method="post"><button>Unsubscribe</button></form>'  # to wherever this page was found
         return _page("Unsubscribe?", "You will get no more of these messages.", form=form)
     await _engaged(request, mark, "unsubscribed")
     return _page("You are unsubscribed", "You will get no more of these messages.")

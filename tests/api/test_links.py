@@ -94,7 +94,9 @@ async def test_no_link_is_an_open_redirect_and_none_can_be_forged(reader: Reader
 async def test_the_unsubscribe_link_asks_before_it_acts_and_a_post_acts(reader: Reader) -> None:
     """Scanners follow links; RFC 8058 posts."""
     page = await reader.http.get(reader.links.unsubscribe)
-    assert "<form" in page.text
+    assert '<form method="post"><' in page.text, (
+        "it goes to where the page was found, below a public path too"
+    )
     assert await reader.did() == []
     answer = await reader.http.post(reader.links.unsubscribe, data={"List-Unsubscribe": "One-Click"})
 

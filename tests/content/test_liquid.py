@@ -18,7 +18,6 @@ from journeys.engine.content import (
     Values,
     compile,
     problems,
-    strip_for_text,
 )
 from journeys.engine.content.context_files import context_of
 from journeys.engine.content.scanner import scan
@@ -174,13 +173,6 @@ def test_a_template_is_shared_by_threads() -> None:
         thread.join()
 
     assert wrong == []
-
-
-def test_the_text_part_is_made_from_the_source_and_keeps_its_liquid() -> None:
-    """L8, L9"""
-    html = '<style>a{}</style><h1>Hi {{${first_name}}}</h1><!-- {{ x }} --><p>See <a href="https://a.b/{{ c }}">this</a></p><ul><li>1<li>2</ul>'
-
-    assert strip_for_text(html) == "Hi {{${first_name}}}\n\nSee this (https://a.b/{{ c }})\n\n1\n2"
 
 
 def test_a_context_file_names_what_it_does_not_know() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from journeys.engine.content import expression_tokens, html_comments, scanner
+from journeys.engine.content import expression_tokens, html_comments, html_reading, scanner
 from journeys.engine.content.tags import tag_words
 
 
@@ -61,6 +61,15 @@ class Pattern:
         self._tally.characters += found.end() - begin if found else 1
         return found
 
+    def fullmatch(self, text: str, begin: int = 0) -> re.Match[str] | None:
+        """See `re`."""
+        return self._counted(self._pattern.fullmatch(text, begin), text, begin)
+
+    def sub(self, by: Callable[[re.Match[str]], str], text: str) -> str:
+        """See `re`."""
+        self._tally.characters += len(text)
+        return self._pattern.sub(by, text)
+
     def finditer(self, text: str) -> Iterator[re.Match[str]]:
         """See `re`."""
         for found in self._pattern.finditer(text):
@@ -80,7 +89,7 @@ def work(do: Callable[[str], object], source: str, monkeypatch: pytest.MonkeyPat
 
     before = sys.gettrace()
     with monkeypatch.context() as patched:
-        for module in (scanner, expression_tokens, tag_words, html_comments):
+        for module in (scanner, expression_tokens, tag_words, html_comments, html_reading):
             for name, value in vars(module).items():
                 if isinstance(value, re.Pattern):
                     patched.setattr(module, name, Pattern(value, tally))

@@ -13,7 +13,7 @@ from journeys.engine.content.render import (
     render_value,
 )
 from journeys.engine.content.services import Aborted, Call, Reply, Retry, Services
-from journeys.engine.content.text_part import strip_for_text
+from journeys.engine.content.text_part import text_part
 
 __all__ = [
     "COMPILERS",
@@ -30,6 +30,6 @@ __all__ = [
     "compile_html",
     "problems",
     "render_value",
-    "strip_for_text",
+    "text_part",
     "without_comments",
 ]

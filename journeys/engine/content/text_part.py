@@ -1,93 +1,78 @@
-"""The text part of a mail, made from the source of its HTML, before any Liquid runs (L8, L9)."""
+"""The text part of a mail, made from its HTML as it was rendered (L9)."""
 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
-BLOCKS = frozenset(
-    [
-        "address",
-        "article",
-        "blockquote",
-        "div",
-        "dl",
-        "dt",
-        "dd",
-        "footer",
-        "form",
-        "h1",
-        "h2",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "header",
-        "hr",
-        "li",
-        "main",
-        "nav",
-        "ol",
-        "p",
-        "pre",
-        "section",
-        "table",
-        "tr",
-        "ul",
-        "br",
-    ]
-)
-SILENT = frozenset(["head", "style", "script", "title"])
-_LIQUID = re.compile(r"\{\{.*?\}\}+|\{%.*?%\}", re.DOTALL)
-_MARK = "\ue000{}\ue001"
-_MARKED = re.compile("\ue000(\\d+)\ue001")
+from journeys.engine.content.html_reading import Tag, address, attribute, in_text, tags_and_texts
+
+BLOCKS = frozenset({
+    "address", "article", "blockquote", "body", "br", "dd", "div", "dl", "dt", "footer", "form", "h1", "h2", "h3", "h4",
+    "h5", "h6", "header", "hr", "li", "main", "nav", "ol", "p", "pre", "section", "table", "tr", "ul",
+})  # fmt: skip
+"""Elements that begin a line of their own."""
+CELLS = frozenset({"td", "th"})
+SINGLE = frozenset({"br", "hr"})
+"""Blocks that have no end."""
+HIDDEN = "template"
+
+_SPACES = re.compile(r"\s+")
+_EMPTY_LINES = re.compile(r"\n{3,}")
 
 
-class _Text(HTMLParser):
+class _Reader:
+    """What was read so far: the parts of the text, and the link that is open."""
+
     def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
         self.parts: list[str] = []
-        self.silent = 0
-        self.links: list[tuple[str | None, int]] = []
+        self._target = ""
+        self._begin = 0
+        self._hidden = 0
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in SILENT:
-            self.silent += 1  # L9
-        elif tag in BLOCKS:
-            self.parts.append("\n")  # L9
-        if tag == "a":
-            self.links.append((dict(attrs).get("href"), len(self.parts)))
+    def text(self, written: str) -> None:
+        """A text between tags."""
+        if not self._hidden:
+            self.parts.append(_SPACES.sub(" ", in_text(written)))
 
-    def handle_endtag(self, tag: str) -> None:
-        if tag in SILENT:
-            self.silent = max(0, self.silent - 1)
-        elif tag in BLOCKS and tag not in ("br", "hr"):
-            self.parts.append("\n")
-        if tag == "a" and self.links:
-            target, begin = self.links.pop()
-            text = "".join(self.parts[begin:]).strip()
-            if target and not target.startswith("#") and target != text:
-                self.parts.append(f" ({target})")  # L9
+    def tag(self, tag: Tag) -> None:
+        """What a tag does to the text."""
+        if tag.name == HIDDEN:
+            self._hidden = max(0, self._hidden - 1) if tag.closes else self._hidden + 1
+        elif tag.name == "a":
+            self.end_of_link()
+            if not tag.closes:
+                self._target, self._begin = _target(tag), len(self.parts)
+        elif tag.name in BLOCKS:
+            if not (tag.closes and tag.name in SINGLE):
+                self.parts.append("\n")  # L9
+        elif tag.name in CELLS:
+            self.parts.append(" ")
 
-    def handle_data(self, data: str) -> None:
-        if not self.silent:
-            self.parts.append(re.sub(r"\s+", " ", data))
+    def end_of_link(self) -> None:
+        """A link ends where the next begins: links do not stand in links."""
+        target, self._target = self._target, ""
+        if not target or target.startswith("#") or self._hidden:
+            return
+        if target != "".join(self.parts[self._begin :]).strip():
+            self.parts.append(f" ({target})")  # L9
 
 
-def strip_for_text(source: str) -> str:
-    """The text of an HTML source: comments and styles dropped, blocks on lines of their own, links with their address.
+def _target(tag: Tag) -> str:
+    """Where a link leads; nothing where it is none."""
+    return address(attribute(tag.said, "href") or "")
 
-    Liquid stays as it is, to be rendered in the text part for itself.
+
+def text_part(html: str) -> str:
+    """The text that HTML shows: blocks on lines of their own, cells apart, links with their addresses.
+
+    It takes time in proportion to the length of the HTML.
     """
-    kept: list[str] = []
-
-    def hide(match: re.Match[str]) -> str:
-        kept.append(match[0])  # L9
-        return _MARK.format(len(kept) - 1)
-
-    reader = _Text()
-    reader.feed(_LIQUID.sub(hide, re.sub(r"<!--.*?-->", "", source, flags=re.DOTALL)))  # L8, L9
-    reader.close()
-    lines = [re.sub(r"[ \t]+", " ", line).strip() for line in "".join(reader.parts).split("\n")]
-    text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip()
-    return _MARKED.sub(lambda match: kept[int(match[1])], text)
+    reader = _Reader()
+    for _, piece in tags_and_texts(html):
+        if isinstance(piece, str):
+            reader.text(piece)
+        else:
+            reader.tag(piece)
+    reader.end_of_link()
+    lines = [_SPACES.sub(" ", line).strip() for line in "".join(reader.parts).split("\n")]
+    return _EMPTY_LINES.sub("\n\n", "\n".join(lines)).strip()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from journeys.canvas.definition_kinds import ChannelTemplate, EmailTemplate, Template, WebhookTemplate
@@ -12,10 +14,11 @@ from journeys.engine.content import (
     Values,
     compile,
     compile_html,
-    strip_for_text,
+    text_part,
     without_comments,
 )
 from journeys.engine.content import Template as Compiled
+from journeys.engine.content.html_reading import begin_of_body
 from journeys.engine.content.services import Retry, Services
 from journeys.engine.delivery.tracking_links import Links
 from journeys.engine.people.profiles import Profile
@@ -105,18 +108,33 @@ async def _email(
     sender = template.sender or (publication.settings.sender if publication.settings else None)
     if sender is None:
         raise RenderError("neither the template nor the workspace has a sender")
-    text = template.text if template.text is not None else strip_for_text(template.html)  # L9
     html = await fields.text(
         "html", template.html, compile_html if template.html_comments == "removed" else compile
     )
-    if template.preheader:
-        preheader = await fields.text("preheader", template.preheader)
-        html = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>{html}'
+    preheader = await fields.text("preheader", template.preheader) if template.preheader else ""
+    text = None if template.text is None else await fields.text("text", template.text)
+    tracked = not profile.standard.get("email_click_tracking_disabled")
+    parts = partial(_parts, html, text, preheader, links if tracked else None)
+    html, text = parts() if len(html) < LONG else await asyncio.to_thread(parts)
     return {
         "sender_name": sender.name,
         "sender": sender.address,
         "subject": await fields.text("subject", template.subject),
-        "html": html if profile.standard.get("email_click_tracking_disabled") else links.rewritten(html),
-        "text": await fields.text("text", text),
+        "html": html,
+        "text": text,
         "unsubscribe": links.unsubscribe,
     }
+
+
+LONG = 20_000
+"""Characters of HTML that are gone through in a thread, so that the event loop is not held."""
+
+
+def _parts(html: str, text: str | None, preheader: str, links: Links | None) -> tuple[str, str]:
+    """The HTML as it is sent, and the text part: both from one rendering, unless the text has a template of its own (L9)."""
+    text = text_part(html) if text is None else text
+    if preheader:
+        begin = begin_of_body(html)
+        hidden = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>'
+        html = html[:begin] + hidden + html[begin:]
+    return html if links is None else links.rewritten(html), text

@@ -10,12 +10,14 @@ import base64
 import hmac
 import re
 from dataclasses import dataclass
-from html import escape, unescape
+from html import escape
 from typing import Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
 import msgspec
+
+from journeys.engine.content.html_reading import address
 
 Kind = Literal["open", "click", "unsubscribe"]
 PATHS = {"open": "o", "click": "c", "unsubscribe": "u"}
@@ -93,8 +95,8 @@ class Links:
     mark: Mark
 
     def _to(self, kind: Kind, url: str = "") -> str:
-        address = f"{self.base}/{PATHS[kind]}/{token(self.secret, kind, self.mark, url)}"
-        return address + ("?" + urlencode({"u": url}) if url else "")
+        path = f"{self.base}/{PATHS[kind]}/{token(self.secret, kind, self.mark, url)}"
+        return path + ("?" + urlencode({"u": url}) if url else "")
 
     @property
     def pixel(self) -> str:
@@ -118,7 +120,7 @@ class Links:
         return f"{before}{pixel}{closing}{after}" if closing else counted + pixel
 
     def _counted(self, match: re.Match[str]) -> str:
-        url = unescape(match["url"]).strip()
+        url = address(match["url"])
         if not url.lower().startswith(("http://", "https://")) or url.startswith(self.base + "/"):
             return match[0]
         return f"{match['before']}{match['quote']}{escape(self.click(url))}{match['quote']}"

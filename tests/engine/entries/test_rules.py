@@ -534,6 +534,43 @@ async def test_links_in_a_mail_are_counted_and_lead_where_the_author_pointed(
     assert "mel@example.com" not in html
 
 
+ONE_RENDERING = """
+---
+kind: template
+format: 1
+name: hello
+channel: email
+sender: {name: The Desk, address: desk@example.com}
+subject: Hello
+preheader: "For {{${first_name}}}"
+html: |
+  <!DOCTYPE html>
+  <html><head><title>t</title>{% assign shop = 'Acme' %}</head><body class="a>b">
+  <p>{% random 1000000000 %} {{ shop }} &#123;&#123; 1 | nope &#125;&#125; <a href="https://a.example/?x=1&currency=EUR">go</a></p>
+  <table><tr><td>Runner</td><td>59.90</td></tr></table> {{${set_user_to_unsubscribed_url}}}
+  </body></html>
+"""
+
+
+async def test_one_rendering_feeds_both_parts_of_a_mail(db: Database, mailbox: Mailbox) -> None:
+    """L9: what the head assigns is there in both, braces that the HTML shows are text; the preheader begins the body."""
+    _, said = await sent_to(db, mailbox, template=ONE_RENDERING)
+    assert said == [("sent", "")]
+    [mail] = mailbox.mails
+    shown = mail.html.split("<p>")[1].split(" <a")[0]
+
+    assert shown.endswith(" Acme &#123;&#123; 1 | nope &#125;&#125;")
+    assert mail.text.startswith(
+        f"{shown.split()[0]} Acme {{{{ 1 | nope }}}} go (https://a.example/?x=1&currency=EUR)"
+    )
+    assert "Runner 59.90" in mail.text
+    assert mail.html.startswith("<!DOCTYPE html>")
+    assert (
+        '<body class="a>b"><div style="display:none;max-height:0;overflow:hidden">For Mel</div>' in mail.html
+    )
+    assert "u=https%3A%2F%2Fa.example%2F%3Fx%3D1%26currency%3DEUR" in mail.html
+
+
 async def test_a_canvas_that_fails_over_somebody_stops_neither_the_event_nor_another_canvas(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
