@@ -94,7 +94,7 @@ CODES = {
     "J307": "A catalog whose fields or selections are not as catalogs have them.",
     "J308": "A content block whose name or content is not as content blocks have them.",
     "J309": "The settings of a workspace under the name of another.",
-    "J310": "A template asks for a value that there is not: a standard attribute, a namespace, or a name of one.",
+    "J310": "A template asks for a value that there is not, or that is always empty: a standard attribute, a namespace, or a name of one.",
     "J311": "A template names a content block or a catalog that is not there.",
     "J312": "A template does what its channel cannot do.",
     "J401": "More than 200 steps.",

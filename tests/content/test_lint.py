@@ -9,9 +9,16 @@ import pytest
 from journeys.canvas.problems import CODES
 from journeys.channels.base import kinds
 from journeys.engine.content import compile_html
-from journeys.engine.content.known_names import EMAIL, NAMESPACES, STANDARD
+from journeys.engine.content.known_names import EMAIL, EMPTY, EMPTY_NAMES, EMPTY_SPACES, NAMESPACES, STANDARD
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.workspaces.validate import validate
+
+GIVEN = {
+    space: names and names - EMPTY_NAMES.get(space, frozenset())
+    for space, names in NAMESPACES.items()
+    if space not in EMPTY_SPACES and space != "content_blocks"
+}
+"""The namespaces that have values, and their names."""
 
 EMAILS = Setting(
     "email", blocks={"footer"}, catalogs={"shoes", "hats"}, selections={"shoes": ["on_sale"], "hats": []}
@@ -26,7 +33,10 @@ FOUND = [
     ("N3", "{{ ${external_id} }}", "J310", 1, 4, "did you mean “user_id”?"),
     ("2", "{% if {{${emial_address}}} %}x{% endif %}", "J310", 1, 9, "did you mean “email_address”?"),
     ("2", "{{custom_atribute.${x}}}", "J310", 1, 3, "no namespace “custom_atribute” (did you mean “custom_attribute”?)"),
-    ("2", "{{most_recently_used_device.${modell}}}", "J310", 1, 3, "has no “modell” (did you mean “model”?)"),
+    ("2", "{{subscribed_state.${email_globl}}}", "J310", 1, 3, "has no “email_globl” (did you mean “email_global”?)"),
+    ("2", "{{${email_footer}}}", "J310", 1, 3, "always empty here (write {{content_blocks.${footer}}}"),
+    ("2", "{{most_recently_used_device.${model}}}", "J310", 1, 3, "always empty here"),
+    ("2", "{{campaign.${api_id}}}", "J310", 1, 3, "always empty here"),
     ("2", "{{canvas.${id}}}", "J310", 1, 3, "“canvas” has no “id”"),
     ("4.3", "{% connected_content https://a.example/{{${frist_name}}} %}", "J310", 1, 42, "frist_name"),
     ("B3", "{{content_blocks.${foter}}}", "J311", 1, 3, "no content block “foter” (did you mean “footer”?)"),
@@ -65,8 +75,8 @@ def test_what_looks_wrong_is_found_at_its_place(
 
 
 @pytest.mark.parametrize("source", [
-    "".join(f"{{{{${{{name}}}}}}}" for name in sorted(STANDARD | EMAIL)),
-    "".join(f"{{{{{space}.${{{name}}}}}}}" for space, names in NAMESPACES.items() for name in sorted(names or {"my own"}) if space != "content_blocks"),
+    "".join(f"{{{{${{{name}}}}}}}" for name in sorted((STANDARD | EMAIL) - set(EMPTY))),
+    "".join(f"{{{{{space}.${{{name}}}}}}}" for space, names in GIVEN.items() for name in sorted(names or {"my own"})),
     "{{ custom_attribute.${zip code} }}{{event_properties.${songs}[0].album}}{{custom_attribute.${cart[0]}.x}}",
     "{{content_blocks.${footer}}}{{ set_by_the_block }}",
     "{% catalog_items shoes 1 %}{{items[0].x}}{% catalog_items {{context.${any}}} 1 %}",
@@ -149,6 +159,7 @@ def test_what_a_channel_cannot_do_is_found() -> None:
     assert codes("{{${set_user_to_unsubscribed_url}}}", ANY) == []
     assert codes("{{ set_outside }}", ANY) == []
     assert codes("{{ event_properties.${x} }}", None) == ["J910"]
+    assert codes("{{ subscribed_state.${email_global} }}", None) == ["J310"]
     assert codes("{{ event_properties.${x} }}", "email") == codes("{{ event_properties.${x} }}", ANY) == []
     assert codes("{{content_blocks.${x}}}{% catalog_items y 1 %}", "email") == []
 
@@ -174,8 +185,13 @@ def test_an_unsubscribe_link_may_stand_in_a_comment_or_in_a_block(tmp_path: Path
     """L8"""
     block = "kind: content_block\nformat: 1\nname: foot\ncontent: '{{${set_user_to_unsubscribed_url}}}'\n"
     assert problems(tmp_path, MAIL.format("Hi", "<!-- {{${set_user_to_unsubscribed_url}}} -->")) == []
-    assert problems(tmp_path, MAIL.format("Hi", "{{${email_footer}}}")) == []
+    assert problems(tmp_path, MAIL.format("Hi", "{{ ${ set_user_to_one_click_list_unsubscribe } }}")) == []
+    for nothing in ("unsubscribe_url", "{{ unsubscribe_url }}", "{{${email_footer}}}", "{{${preference_center_url}}}",
+                    "{{preference_center.${mine}}}"):  # fmt: skip
+        assert ("J901", 7, 1) in problems(tmp_path, MAIL.format("Hi", nothing)), nothing
+    outer = "---\nkind: content_block\nformat: 1\nname: outer\ncontent: '{{content_blocks.${foot}}}'\n"
     assert problems(tmp_path, MAIL.format("Hi", "{{content_blocks.${foot}}}"), block) == []
+    assert problems(tmp_path, MAIL.format("Hi", "{{content_blocks.${outer}}}"), block + outer) == []
     assert problems(tmp_path, MAIL.format("Hi", "{{content_blocks.${foo}}}"), block) == [
         ("J901", 7, 1),
         ("J311", 9, 5),

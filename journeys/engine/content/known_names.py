@@ -26,11 +26,19 @@ EMAIL = frozenset({
 })  # fmt: skip
 """What `${x}` may name in emails alone."""
 
-UNSUBSCRIBE = (
-    "set_user_to_unsubscribed_url", "unsubscribe_url", "set_user_to_one_click_list_unsubscribe", "email_footer",
-    "preference_center_url", "preference_center.${",
-)  # fmt: skip
-"""A mail that says one of these has a way out, or a footer that has."""
+UNSUBSCRIBE = frozenset({
+    "set_user_to_unsubscribed_url", "unsubscribe_url", "set_user_to_one_click_list_unsubscribe",
+})  # fmt: skip
+"""A mail that says one of these has a way out."""
+
+_UNSUBSCRIBE = "write {{${set_user_to_unsubscribed_url}}}"
+EMPTY: Mapping[str, str] = {
+    "last_used_app_date": "", "most_recent_app_version": "", "most_recent_location": "",
+    "most_recent_locale": "write {{${language}}}",
+    "set_user_to_subscribed_url": "", "set_user_to_opted_in_url": "",
+    "email_footer": "write {{content_blocks.${footer}}}, and a content block", "preference_center_url": _UNSUBSCRIBE,
+}  # fmt: skip
+"""What `${x}` may name in other engines, and what to write here, where nothing gives it a value."""
 
 MEANT = {
     "external_id": "user_id", "email": "email_address", "phone": "phone_number", "dob": "date_of_birth",
@@ -55,7 +63,7 @@ NAMESPACES: Mapping[str, frozenset[str] | None] = {
     "campaign": frozenset({"api_id", "dispatch_id", "name", "message_name", "message_api_id"}),
     "canvas": frozenset({"name", "api_id", "variant_name", "variant_api_id"}),
     "card": frozenset({"api_id", "name"}),
-    "subscribed_state": None,
+    "subscribed_state": frozenset({"email_global"}),
     "sms": _INBOUND,
     "whats_app": _INBOUND
     | {"inbound_flow_response", "inbound_product_id", "inbound_catalog_id", "inbound_profile_name"},
@@ -64,3 +72,15 @@ NAMESPACES: Mapping[str, frozenset[str] | None] = {
     "product_recommendation": None,
 }
 """The namespaces, and the names that each has; None where anybody may choose them."""
+
+_DEVICES = "no devices are known"
+EMPTY_SPACES: Mapping[str, str] = {
+    "api_trigger_properties": "write context.${x} for what came with the entry",
+    "most_recently_used_device": _DEVICES, "targeted_device": _DEVICES, "app": _DEVICES, "card": "there are no cards",
+    "sms": "no messages come in", "whats_app": "no messages come in", "preference_center": _UNSUBSCRIBE,
+}  # fmt: skip
+"""The same of namespaces."""
+EMPTY_NAMES: Mapping[str, frozenset[str]] = {
+    "campaign": frozenset({"api_id", "message_api_id"}), "canvas": frozenset({"variant_api_id"}),
+}  # fmt: skip
+"""The same of names in namespaces that have others."""

@@ -19,7 +19,17 @@ from journeys.canvas.problems import meant, nearest
 from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.error_recovery import Recovered, recovered
 from journeys.engine.content.expression_tokens import ROOT
-from journeys.engine.content.known_names import BLOCKS, EMAIL, KEPT, MEANT, NAMESPACES, STANDARD
+from journeys.engine.content.known_names import (
+    BLOCKS,
+    EMAIL,
+    EMPTY,
+    EMPTY_NAMES,
+    EMPTY_SPACES,
+    KEPT,
+    MEANT,
+    NAMESPACES,
+    STANDARD,
+)
 from journeys.engine.content.render import DIALECTS, Template, TemplateError, compile, position, unread
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
@@ -110,8 +120,14 @@ def _names(bound: Bound, source: str, setting: Setting, unknown: Collection[str]
                 yield index, "J910", "no event's properties are here", hint
             elif head in NAMESPACES:
                 known = NAMESPACES[head]
-                if name and known is not None and name not in known:
+                if head in EMPTY_SPACES:
+                    yield index, "J310", f"“{head}” is always empty here", EMPTY_SPACES[head]
+                elif name and known is not None and name not in known:
                     yield index, "J310", f"“{head}” has no “{name}”", meant(name, known)
+                elif name in EMPTY_NAMES.get(head, ()):
+                    yield index, "J310", f"“{head}.${{{name}}}” is always empty here", ""
+                elif head == "subscribed_state" and setting.channel is None:
+                    yield index, "J310", f"“{head}” is there in messages alone", ""
             elif re.compile(r"[\w-]+\s*\.\s*\$\{").match(source, index):
                 yield index, "J310", f"there is no namespace “{head}”", meant(head, NAMESPACES)
             elif (
@@ -131,6 +147,9 @@ def _name(segments: Sequence[object]) -> str:
 
 
 def _standard(name: str, index: int, setting: Setting) -> Iterator[_Found]:
+    if name in EMPTY:
+        yield index, "J310", f"“${{{name}}}” is always empty here", EMPTY[name]
+        return
     if name in STANDARD or name in KEPT:
         return
     if name in EMAIL:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.content import Aborted, RenderError, TemplateError
+from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.services import Retry
 from journeys.engine.core.limits import refusal
 from journeys.engine.delivery.channel import Channel, Content, Recipient
@@ -100,8 +101,7 @@ async def prepare(
         claimed.properties,
         now,
         dispatch=claimed.key,
-        # A46
-        links={"set_user_to_unsubscribed_url": links.unsubscribe, "unsubscribe_url": links.unsubscribe},
+        links=dict.fromkeys(UNSUBSCRIBE, links.unsubscribe),  # A46
     )
     try:
         values = await services.get_ready(list(sources(template)), values, send_of(claimed), now)  # A46, P2

@@ -53,8 +53,11 @@ def values(
         custom_attributes=profile.attributes,
         context=context,
         event_properties=properties,
-        campaign={"name": step or "", "dispatch_id": dispatch},
+        campaign={"name": step or "", "message_name": step or "", "dispatch_id": dispatch},
         canvas={"name": plan.canvas.name, "api_id": canvas_id, "variant_name": variant or ""},
+        namespaces={"subscribed_state": {"email_global": profile.consents.get("email", "subscribed")}}
+        if dispatch
+        else NOTHING,
         now=now,
         draw=draw_of(dispatch) if dispatch else CHANCE,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -18,6 +19,7 @@ from journeys.canvas.steps.delay import LONGEST
 from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.clock import Clock
 from journeys.engine.content import Template, compile, compile_html
+from journeys.engine.content.content_blocks import LEVELS
 from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.lint import ANY, Setting, lint
 from journeys.engine.sources.catalogs.requests import value_faults
@@ -79,10 +81,16 @@ def _sources(one: Definition, found: Definitions) -> Iterator[Problem]:
 
 
 def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
-    """Whether a mail has an unsubscribe link: in its raw text, comments and all (L8), or in a block that it names."""
+    """Whether a mail has an unsubscribe link: in its raw text, comments and all (L8), or in a block that it shows."""
     text = mail.html + (mail.text or "")
-    blocks = [one.value.content for name, one in found.content_blocks.items() if f"${{{name}}}" in text]
-    return any(name in part for name in UNSUBSCRIBE for part in (text, *blocks))
+    for _ in range(LEVELS):
+        text += "".join(
+            one.value.content for name, one in found.content_blocks.items() if f"${{{name}}}" in text
+        )
+    return _WAY_OUT.search(text) is not None
+
+
+_WAY_OUT = re.compile(rf"\$\{{\s*(?:{'|'.join(sorted(UNSUBSCRIBE))})\s*\}}")
 
 
 def _setting(found: Definitions, channel: str | None = None) -> Setting:
