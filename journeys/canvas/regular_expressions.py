@@ -1,37 +1,60 @@
-"""Regular expressions that cannot run away: what an author writes is matched in bounded time."""
+"""Regular expressions in linear time: RE2 matches what authors and callers write, and says what it cannot read."""
 
 from __future__ import annotations
 
 import re
-import re._constants as _constants  # type: ignore[import-not-found]
-import re._parser as _parser  # type: ignore[import-not-found]
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import Any
+from typing import Protocol, cast
+
+import re2
 
 LONGEST_TEXT = 255
 """Only so many characters of a text are looked at, as many as a string attribute may have (ATT-1)."""
 
-MOST_REPEATS = 3
-"""So many unbounded repetitions may follow one another: the time is at most this power of the text's length."""
+LONGEST_PATTERN = 2000
+"""Characters that a pattern may have (SEG-8)."""
 
-_REPEATS = (_constants.MAX_REPEAT, _constants.MIN_REPEAT, _constants.POSSESSIVE_REPEAT)
+MOST_INSTRUCTIONS = 2000
+"""Instructions that a pattern may become: a match takes at most this, times the text's length, steps."""
+
+_MEMORY = 256 * 1024
+"""Bytes that one compiled pattern may take."""
+
+_LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
+_REFERS_BACK = re.compile(r"\\[1-9gk]|\(\?P$|\(\?[(R&]")
 
 
-@lru_cache(maxsize=512)
-def compiled(pattern: str) -> re.Pattern[str]:
+class Pattern(Protocol):
+    """A pattern that can be looked for in a text."""
+
+    @property
+    def programsize(self) -> int:
+        """The number of its instructions."""
+
+    def search(self, text: str) -> object | None:
+        """A match anywhere in the text; None where there is none."""
+
+
+@lru_cache(maxsize=128)
+def compiled(pattern: str) -> Pattern:
     """The pattern, case-insensitive (SEG-8).
 
-    Raises ValueError where it is no regular expression, or one whose time could explode: a repetition or a choice
-    within an unbounded repetition, a back-reference, more than three unbounded repetitions.
+    Raises ValueError, which says the reason, where it is no regular expression, where it wants what cannot be done in
+    linear time (looking around, referring back to a group), and where it is too large.
     """
+    if len(pattern) > LONGEST_PATTERN:
+        raise ValueError(f"it is longer than {LONGEST_PATTERN} characters")
+    options = re2.Options()
+    options.case_sensitive, options.never_capture, options.log_errors = False, True, False
+    options.max_mem = _MEMORY
     try:
-        parsed = _parser.parse(pattern)
-        found = re.compile(pattern, re.IGNORECASE)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise ValueError(str(error)) from error
-    if _repeats(parsed, within=False) > MOST_REPEATS:
-        raise ValueError(f"it repeats without bound more than {MOST_REPEATS} times")
+        found = cast("Pattern", re2.compile(pattern, options))
+    except UnicodeEncodeError as error:
+        raise ValueError("it has half a character in it") from error
+    except re2.error as error:
+        raise ValueError(_reason(error)) from error
+    if found.programsize > MOST_INSTRUCTIONS:
+        raise ValueError("it is too large: it repeats too much")
     return found
 
 
@@ -40,26 +63,15 @@ def search(pattern: str, text: str) -> bool:
     return compiled(pattern).search(text[:LONGEST_TEXT]) is not None
 
 
-def _repeats(parsed: Iterable[Any], *, within: bool) -> int:
-    """How many unbounded repetitions there are; raises ValueError for shapes that may explode."""
-    count = 0
-    for code, argument in parsed:
-        if code in _REPEATS:
-            _, most, inner = argument
-            unbounded = most == _constants.MAXREPEAT or most > 50
-            if unbounded and within:
-                raise ValueError("it repeats something that repeats")
-            count += int(unbounded) + _repeats(inner, within=within or unbounded)
-        elif code is _constants.BRANCH:
-            if within:
-                raise ValueError("it repeats a choice")
-            count += sum(_repeats(branch, within=within) for branch in argument[1])
-        elif code in (_constants.GROUPREF, _constants.GROUPREF_EXISTS):
-            raise ValueError("it refers back to a group")
-        elif code is _constants.SUBPATTERN:
-            count += _repeats(argument[3], within=within)
-        elif code in (_constants.ASSERT, _constants.ASSERT_NOT):
-            count += _repeats(argument[1], within=within)
-        elif code is _constants.ATOMIC_GROUP:
-            count += _repeats(argument, within=within)
-    return count
+def _reason(error: Exception) -> str:
+    """Why RE2 does not take a pattern, in words for its author."""
+    raw = error.args[0] if error.args else ""
+    said = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
+    _, _, found = said.partition(": ")
+    if _LOOKS_AROUND.search(found):
+        return f"it looks around (“{found}”), which cannot be done in linear time"
+    if _REFERS_BACK.search(found):
+        return f"it refers back to a group (“{found}”), which cannot be done in linear time"
+    if "too large" in said or "repetition size" in said:
+        return f"it is too large: {said}"
+    return f"{said} (patterns are read as RE2 reads them)"

@@ -397,10 +397,12 @@ async def test_an_audience_may_be_written_in_either_way(
         ({"colour": "red"}, "colour"),
         ("runners", "a filter is a mapping"),
         (connected("matches_regex", "("), "pattern"),
+        (connected("matches_regex", "(?!a)b"), "looks around"),
+        (connected("does_not_match_regex", r"(a)\1"), "refers back to a group"),
     ],
 )
 def test_an_audience_that_means_nothing_is_refused(audience: Any, said: str) -> None:
-    """SND-12"""
+    """SND-12, SEG-8"""
     with pytest.raises(UnusableAudience, match=said.replace("(", r"\(")):
         audience_of(audience, now=MONDAY, segments={})
 

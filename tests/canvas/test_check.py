@@ -237,12 +237,12 @@ CASES = {
         56,
         "did you mean “equals”",
     ),
-    "a pattern that could run away": (
-        canvas("  - {type: decision_split, id: d, when: {attribute: a, matches: '(a+)+b'}}"),
+    "a pattern that looks around (SEG-8)": (
+        canvas("  - {type: decision_split, id: d, when: {attribute: a, matches: '(?=a)b'}}"),
         "J100",
         6,
         65,
-        "repeats",
+        "looks around",
     ),
     "a message step that comes later": (
         canvas(f"  - {{type: decision_split, id: d, when: {{message: opened, step: m}}}}\n  - {M}"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +14,7 @@ from pydantic import TypeAdapter
 
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import Filter
-from journeys.canvas.regular_expressions import compiled
+from journeys.canvas.regular_expressions import MOST_INSTRUCTIONS, compiled, search
 from journeys.engine.audience.match import Person, matches, needs
 from journeys.engine.core.best_time import densest
 from journeys.engine.delivery.settlement import pause
@@ -160,11 +162,37 @@ def test_what_a_filter_needs_is_enough_to_answer_it(what: Any) -> None:
     assert matches(what, full, now=NOW, segments=SEGMENTS) == matches(what, cut, now=NOW, segments=SEGMENTS)
 
 
+GREEDY = [
+    "(?:a?){25}(?:a?){25}b", "a*a*a*b", "(a+)+", "(aa|b)*c", "(a*)*", "a*b*c*d*e*f*g*", "(a{1,20}){1,30}c", "(?:a?){900}b",
+    "(((((a?)?)?)?)?){300}b", "(a|b)*a(a|b){400}", "x*" * 1000, "|".join("a" * size for size in range(60)), r"\pL*" * 400,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("pattern", GREEDY)
+def test_the_work_of_a_pattern_is_its_instructions_times_the_length_of_the_text(pattern: str) -> None:
+    """SEG-8: whatever repeats within whatever. Both are bounded, and so is the processor time."""
+    found = compiled(pattern)
+    began = time.process_time()
+    for text in ("a" * 10_000, "ab" * 5_000, "x" * 10_000):
+        search(pattern, text)
+
+    assert found.programsize <= MOST_INSTRUCTIONS
+    assert time.process_time() - began < 1
+
+
 @pytest.mark.parametrize(
-    "pattern", ["(a+)+", "(aa|b)*c", "(a*)*", "a*b*c*d*e", "(x)\\1", "[", "(?P<n>a)(?P=n)", "a{1,99}{1,99}"]
-)
-def test_a_pattern_whose_time_could_explode_is_refused(pattern: str) -> None:
-    with pytest.raises(ValueError, match=r"\w"):
+    ("pattern", "said"),
+    [
+        ("(?=a)b", "looks around"), ("(?!a)b", "looks around"), ("(?<=a)b", "looks around"), ("(?<!a)b", "looks around"),
+        (r"(x)\1", "refers back"), ("(?P<n>a)(?P=n)", "refers back"), (r"(?<n>a)\k<n>", "refers back"),
+        ("(?R)", "refers back"), ("(a)?(?(1)b|c)", "refers back"), ("(?>a|b)c", "RE2"), ("a*+", "RE2"), ("[", "missing ]"),
+        (r"\pL{900}", "too large"), ("a{2000}", "too large"), ("(?:a?){1000}b", "too large"), ("a" * 2001, "longer than 2000"),
+        ("\ud800", "half a character"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_matched_in_linear_time_is_refused_with_that_reason(pattern: str, said: str) -> None:
+    """SEG-8"""
+    with pytest.raises(ValueError, match=re.escape(said)):
         compiled(pattern)
 
 
