@@ -87,5 +87,5 @@ class JourneysPlugin(SimplePlugin):
 
     def _up(self) -> Engine:
         if self.engine is None:
-            raise RuntimeError("the plugin's engine is up only while its worker runs")
+            raise RuntimeError("the plugin's engine is available only while its worker runs")
         return self.engine

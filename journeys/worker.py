@@ -185,7 +185,7 @@ async def keep_delivering(client: Client, channels: Sequence[str], task_queue: s
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 )
             except WorkflowAlreadyStartedError:
-                log.debug("delivering_already", channel=channel, lane=lane)
+                log.debug("delivery_already_running", channel=channel, lane=lane)
 
 
 async def connect(settings: Settings) -> Client:
@@ -196,12 +196,14 @@ async def connect(settings: Settings) -> Client:
         await client.workflow_service.describe_namespace(asked)
     except ValueError as error:
         raise RuntimeError(
-            f"TEMPORAL_ADDRESS is wrong: “{settings.temporal_address}” is not written host:port"
+            f"TEMPORAL_ADDRESS is not valid: “{settings.temporal_address}” is not host:port"
         ) from error
     except RPCError as error:
-        said = f"TEMPORAL_NAMESPACE is wrong: {error.message}"
+        said = f"TEMPORAL_NAMESPACE is not valid: {error.message}"
         if error.status != RPCStatusCode.NOT_FOUND:
-            said = f"the Temporal server at {settings.temporal_address} refuses: {error.message}"
+            said = (
+                f"the Temporal server at {settings.temporal_address} refuses the connection: {error.message}"
+            )
         raise RuntimeError(said) from error
     except RuntimeError as error:
         raise RuntimeError(

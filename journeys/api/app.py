@@ -52,7 +52,7 @@ async def health(request: Request) -> Response:
     try:
         await services.db.pool.fetchval("select 1", timeout=2)
     except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("unhealthy", error=type(error).__name__)
+        log.warning("health_check_failed", error=type(error).__name__)
         return answer(503, {"message": "the database does not answer"})
     return answer(200, {"message": "success", "version": journeys.__version__})
 

@@ -23,7 +23,7 @@ ALIAS = {
 WHO = {
     "external_id": TEXT,
     "user_alias": ALIAS,
-    "braze_id": {"type": "string", "description": "The id that we gave; never creates anybody."},
+    "braze_id": {"type": "string", "description": "The id that this service gave; never creates a person."},
     "anonymous_id": {"type": "string", "description": "Beside a new external_id: the same person."},
     "email": TEXT,
     "phone": {"type": "string", "description": "E.164."},
@@ -44,7 +44,10 @@ ATTRIBUTES = {
     },
     "additionalProperties": True,
 }
-EVENT_ID = {"type": "string", "description": "Yours; a second event with it is not stored again."}
+EVENT_ID = {
+    "type": "string",
+    "description": "The sender's id of the event; an event with the same id is not stored again.",
+}
 EVENT = {
     "type": "object",
     "required": ["name", "time"],
@@ -105,7 +108,7 @@ TRIGGER = {
     "required": ["canvas_id"],
     "properties": {
         "canvas_id": {"type": "string", "description": "The canvas by its name or its id."},
-        "context": {"type": "object", "description": "Entry properties for everybody; at most 50 KB."},
+        "context": {"type": "object", "description": "Entry properties for every recipient; at most 50 KB."},
         "broadcast": {"type": "boolean", "default": False},
         "audience": {"type": "object", "description": "A filter, or a connected audience with AND and OR."},
         "recipients": {"type": "array", "maxItems": 50, "items": RECIPIENT},
@@ -119,17 +122,17 @@ TRIGGERED = {
 MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": TEXT}}
 
 ERRORS = {
-    "400": "The request cannot be meant.",
-    "401": "No key, or a wrong one.",
+    "400": "The request is not valid.",
+    "401": "The key is missing or not valid.",
     "403": "The key lacks the permission.",
     "413": "The body is larger than 4 MB.",
-    "429": "Too many calls; see x-ratelimit-reset.",
+    "429": "Too many requests; see x-ratelimit-reset.",
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "maxLength": 255},
-    "description": "The same key and body within 24 hours: the same answer, and nobody enters twice.",
+    "description": "A request with the same key and body within 24 hours gets the same response, and no one enters twice.",
 }
 
 
@@ -177,10 +180,10 @@ def document() -> dict[str, Any]:
             **contents(),
             "/health": {
                 "get": {
-                    "summary": "Whether the API and its database are up",
+                    "summary": "Whether the API and its database are available",
                     "responses": {
-                        "200": {"description": "They are."},
-                        "503": {"description": "They are not."},
+                        "200": {"description": "They are available."},
+                        "503": {"description": "They are not available."},
                     },
                 }
             },

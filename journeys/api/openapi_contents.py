@@ -115,11 +115,11 @@ def _operation(
     summary: str, permission: str, status: int, said: Mapping[str, Any], body: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     refusals = {
-        "400": ("The request cannot be meant.", REFUSED),
-        "401": ("No key, or a wrong one.", MESSAGE),
+        "400": ("The request is not valid.", REFUSED),
+        "401": ("The key is missing or not valid.", MESSAGE),
         "403": ("The key lacks the permission.", MESSAGE),
-        "404": ("There is no such thing.", REFUSED),
-        "429": ("Too many calls; see x-ratelimit-reset.", MESSAGE),
+        "404": ("Not found.", REFUSED),
+        "429": ("Too many requests; see x-ratelimit-reset.", MESSAGE),
     }
     answers = {str(status): ("Done.", said), **refusals}
     operation: dict[str, Any] = {
@@ -161,7 +161,7 @@ def paths() -> dict[str, Any]:
     page["parameters"] = [_asked("cursor", type="string", description="As `Link` gives it.")]
     return {
         "/catalogs": _path(
-            post=_operation("Make a catalog", "catalogs.create", 201, catalogs, one_catalog),
+            post=_operation("Create a catalog", "catalogs.create", 201, catalogs, one_catalog),
             get=_operation("All catalogs", "catalogs.get", 200, catalogs),
         ),
         "/catalogs/{catalog}": _path(
@@ -178,7 +178,7 @@ def paths() -> dict[str, Any]:
         "/catalogs/{catalog}/items/{item}": _path(
             *("catalog", "item"),
             get=_operation("One item", "catalogs.get_item", 200, items),
-            post=_operation("Make an item", "catalogs.create_item", 201, done, ONE),
+            post=_operation("Create an item", "catalogs.create_item", 201, done, ONE),
             put=_operation("Write a whole item", "catalogs.replace_item", 200, done, ONE),
             patch=_operation("Change an item", "catalogs.update_item", 200, done, ONE),
             delete=_operation("Delete an item", "catalogs.delete_item", 200, done),
@@ -229,7 +229,7 @@ def _block_paths() -> dict[str, Any]:
     ]
     return {
         "/content_blocks/create": {
-            "post": _operation("Make a content block", "content_blocks.create", 201, made, new)
+            "post": _operation("Create a content block", "content_blocks.create", 201, made, new)
         },
         "/content_blocks/update": {
             "post": _operation("Edit a content block", "content_blocks.update", 200, edited, edit)

@@ -127,7 +127,7 @@ async def _object(request: Request) -> dict[str, Any]:
     try:
         body = msgspec.json.decode(raw) if raw.strip() else {}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
-        said = "it lies too deep" if isinstance(error, RecursionError) else str(error)
+        said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None  # TRK-7
     if not isinstance(body, dict):  # TRK-7
         raise Refusal(400, "Bad Request: the body must be a JSON object")

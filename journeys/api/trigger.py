@@ -59,7 +59,7 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     dispatch_id = uuid7()
     said = {"dispatch_id": str(dispatch_id), "message": "success"}
     if call.running.status != "active":
-        said["notice"] = f"the canvas is {call.running.status}: nobody enters"  # STA-5
+        said["notice"] = f"the canvas is {call.running.status}: no one enters"  # STA-5
     reply = _reply(key, body, request, said)
     sent = await _send(services, publication, call, dispatch_id, reply)
     earlier = sent.earlier
@@ -132,7 +132,7 @@ def _canvas(publication: Publication, given: Any) -> Running:
     running = publication.canvas(given)
     if running is None:
         near = difflib.get_close_matches(given, publication.running, 1)
-        hint = f"; was “{near[0]}” meant?" if near else ""
+        hint = f"; did you mean “{near[0]}”?" if near else ""
         raise Refusal(400, f"Invalid Canvas ID: there is no canvas “{given[:100]}”{hint}")
     if running.plan.canvas.schedule.api is None:
         raise Refusal(400, f"Invalid Canvas ID: the canvas “{running.name}” is not triggered by API")
@@ -150,7 +150,7 @@ def _recipient(index: int, given: Any, shared: Mapping[str, Any]) -> Wanted:
     }
     who = identifier_of(named)
     if not isinstance(who, Identifier):
-        said = who if any(value is not None for value in named.values()) else "it names nobody"
+        said = who if any(value is not None for value in named.values()) else "it names no person"
         raise Refusal(
             400, f"{place}: {said}; 'external_user_id', 'user_alias', 'braze_id' or 'email' is needed"
         )
@@ -162,7 +162,7 @@ def _recipient(index: int, given: Any, shared: Mapping[str, Any]) -> Wanted:
     if existing is False and attributes is None:
         raise Refusal(400, f"{place}: 'send_to_existing_only': false needs 'attributes'")
     if existing is False and who.sort == "user_alias":
-        raise Refusal(400, f"{place}: 'send_to_existing_only' is not for aliases")
+        raise Refusal(400, f"{place}: 'send_to_existing_only' cannot be used with an alias")
     context = {**shared, **_context(given, place)}  # CTX-5
     return Wanted(who, context, attributes, existing is not False)
 
@@ -179,5 +179,5 @@ def _context(given: Mapping[str, Any], place: str = "") -> dict[str, Any]:
     if len(msgspec.json.encode(context)) > CONTEXT_LIMIT:
         raise Refusal(400, f"{said} is larger than {CONTEXT_LIMIT // 1024} KB")
     if not fits(context):
-        raise Refusal(400, f"{said} contains the character U+0000 or lies too deep")
+        raise Refusal(400, f"{said} contains the character U+0000 or is nested too deeply")
     return dict(context)

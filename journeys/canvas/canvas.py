@@ -89,7 +89,7 @@ def _reentry(value: Any) -> Any:
     if isinstance(value, str):
         raise wrong(
             "J103",
-            f"“{value}” says nothing of re-entry",
+            f"“{value}” is not a re-entry rule",
             "never, after_maximum_duration, or {after: 30 days}",
         )
     return value if isinstance(value, Reentry) else Reentry.model_validate(value)
@@ -128,8 +128,8 @@ class Exit(Awaited):
             message = f"an exit has exactly one of event, purchase, message, audience; it has {said}"
             raise wrong("J104", message, at=ways[1:2])
         if self.audience is not None and self.release == "immediate":
-            message = "`release: immediate` of an audience comes with a later version"
-            raise wrong("J108", message, "leave it out", at=("release",))
+            message = "`release: immediate` is not supported for an audience yet"
+            raise wrong("J108", message, "remove it", at=("release",))
         return self
 
     @property
@@ -167,7 +167,7 @@ class Conversion(Awaited):
     def trigger(self) -> Trigger:
         """What she does."""
         found = _trigger(self)
-        assert found is not None, "the model allows no conversion without one"
+        assert found is not None, "a conversion has exactly one of event, purchase, message"
         return found
 
 
@@ -246,7 +246,7 @@ class Canvas(Frozen):
             )
         if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:  # VAR-1
             total = sum(variant.weight for variant in self.variants)
-            raise wrong("J205", f"the weights of the variants make {total:g}, not 100", at=("variants",))
+            raise wrong("J205", f"the weights of the variants add up to {total:g}, not 100", at=("variants",))
         controls = [place for place, variant in enumerate(self.variants) if variant.control]
         if len(controls) > 1:  # VAR-1
             message = "a canvas has at most one control variant"

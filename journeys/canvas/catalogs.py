@@ -116,7 +116,7 @@ def named(name: str, path: tuple[str | int, ...] = ()) -> Iterator[Fault]:
     if len(name) > LONGEST:
         yield Fault("catalog-name-too-large", f"a catalog's name has at most {LONGEST} characters", *about)
     if not NAME.fullmatch(name):
-        said = "a catalog's name has letters, digits, hyphens and underscores only"
+        said = "a catalog's name may have only letters, digits, hyphens and underscores"
         yield Fault("invalid-catalog-name", said, *about)
 
 
@@ -138,16 +138,16 @@ def field_name_faults(fields: Iterable[CatalogField]) -> Iterator[Fault]:
         if len(each.name) > LONGEST:
             yield Fault("field-names-too-large", f"a field's name has at most {LONGEST} characters", *about)
         elif not NAME.fullmatch(each.name):
-            said = f"the field “{each.name}”: names have letters, digits, hyphens and underscores only"
+            said = f"the field “{each.name}”: a name may have only letters, digits, hyphens and underscores"
             yield Fault("invalid-field-names", said, *about)
         if each.name in known:
-            yield Fault("field-names-not-unique", f"the field “{each.name}” is there twice", *about)
+            yield Fault("field-names-not-unique", f"the field “{each.name}” appears twice", *about)
         known.add(each.name)
 
 
 def taken(name: str, path: tuple[str | int, ...] = ()) -> Fault:
     """The fault of a selection whose name another one has."""
-    said = f"the catalog has a selection “{name}” already"
+    said = f"the catalog already has a selection “{name}”"
     return Fault("selection-name-already-exists", said, ("name",), (name,), path)
 
 
@@ -168,7 +168,7 @@ def selection_faults(
         yield from _filter_faults(each, types, (*path, "filters", place))
     arrays = Counter(each.field for each in selection.filters if types.get(each.field) == "array")
     if len(arrays) > 1:
-        said = f"a selection asks of one array at most, not of {', '.join(sorted(arrays))}"
+        said = f"a selection filters by at most one array, not by {', '.join(sorted(arrays))}"
         yield Fault(
             "selection-contains-too-many-arrays", said, ("field",), tuple(sorted(arrays)), (*path, "filters")
         )
@@ -189,7 +189,7 @@ def _filter_faults(
         return
     allowed = OPERATORS[types[each.field]]
     if each.operator not in allowed:
-        said = f"“{each.operator}” cannot be asked of “{each.field}”, which is of type {types[each.field]}"
+        said = f"“{each.operator}” does not apply to “{each.field}”, which is of type {types[each.field]}"
         hint = f"allowed: {', '.join(allowed)}" if allowed else "filter by another field"
         yield Fault(code, said, ("operator",), (each.operator,), (*path, "operator"), hint)
 
@@ -199,7 +199,7 @@ def _sorting_faults(
 ) -> Iterator[Fault]:
     field = selection.sort_field
     if (field is None) != (selection.sort_order is None):
-        said = "sort_field and sort_order go together; without both, the order is by lot"
+        said = "sort_field and sort_order are given together; without both, the order is random"
         yield Fault("invalid-sorting", said, path=path)
     if field is not None and types.get(field, "object") in ("object", "array"):
         said = f"the items cannot be sorted by “{field}”"

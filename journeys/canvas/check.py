@@ -91,10 +91,12 @@ def same_names(here: Site) -> Iterator[Problem]:
     for path, step in here.steps:
         if step.id and step.id in seen:
             line = here.places.where((*seen[step.id], "id")).line
-            yield here.problem("J204", (*path, "id"), f"there is another step “{step.id}”, in line {line}")
+            yield here.problem(
+                "J204", (*path, "id"), f"the step “{step.id}” is already defined in line {line}"
+            )
         seen.setdefault(step.id, path)
         if step.id == END:
-            yield here.problem("J110", (*path, "id"), "“end” ends the entry, so no step can be called so")
+            yield here.problem("J110", (*path, "id"), "“end” ends the entry, so a step cannot have this id")
         names = [str(name) for name in _path_names(step)]
         yield from _twice(here, (*path, "paths"), names, "path", reserved=("next", "otherwise", "yes"))
     yield from _twice(here, ("variants",), [variant.name for variant in here.canvas.variants], "variant")
@@ -110,10 +112,12 @@ def _twice(
 ) -> Iterator[Problem]:
     for place, name in enumerate(names):
         if name in names[:place]:
-            yield here.problem("J206", (*path, place, "name"), f"there is another {what} “{name}”")
+            yield here.problem("J206", (*path, place, "name"), f"the {what} “{name}” is defined twice")
         if name in reserved:
             yield here.problem(
-                "J110", (*path, place, "name"), f"“{name}” is a word of ours, so no {what} can be called so"
+                "J110",
+                (*path, place, "name"),
+                f"“{name}” is a reserved word, so a {what} cannot have this name",
             )
 
 
@@ -131,14 +135,14 @@ def thens(here: Site) -> Iterator[Problem]:
                 yield here.problem(
                     "J201",
                     where,
-                    f"`then` names the step “{then}”, which is not there",
+                    f"`then` names the step “{then}”, which does not exist",
                     meant(then, [*filter(None, ids), END]),
                 )
             elif order[then] <= number:  # GEN-1
                 yield here.problem(
                     "J203",
                     where,
-                    f"`then: {then}` goes back: people would walk in a circle",
+                    f"`then: {then}` goes back to an earlier step, which makes a loop",
                     "steps go forwards only (GEN-1)",
                 )
 
@@ -165,8 +169,8 @@ def reachable(here: Site) -> Iterator[Problem]:
             yield here.problem(
                 "J202",
                 (*path, "id"),
-                f"nobody can reach the step “{each.id}”",
-                "does every path before it go elsewhere?",
+                f"the step “{each.id}” cannot be reached",
+                "does every path before it lead elsewhere?",
             )
 
 
@@ -177,11 +181,13 @@ def message_steps(here: Site) -> Iterator[Problem]:
     for number, (path, step) in enumerate(here.steps):
         for where, name in _message_references(step):
             if name not in sends:
-                kind = "sends no message" if name in order else "is not there"
+                kind = "sends no message" if name in order else "does not exist"
                 yield here.problem("J207", (*path, *where), f"the step “{name}” {kind}", meant(name, sends))
             elif order[name] >= number:
                 yield here.problem(
-                    "J207", (*path, *where), f"the step “{name}” comes later: nobody can have its message yet"
+                    "J207",
+                    (*path, *where),
+                    f"the step “{name}” comes later: its message cannot have been sent yet",
                 )
     for place, leaving in enumerate(here.canvas.exits):
         if leaving.message and leaving.step and not leaving.canvas and leaving.step not in sends:
@@ -282,7 +288,9 @@ def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str
     for where, found in _inside(when, ("when",)):
         if isinstance(found, ContextFilter):
             problems.append(
-                Problem("J209", places.where(where), "a segment knows no entry, so it has no context")
+                Problem(
+                    "J209", places.where(where), "a segment is judged without an entry, so it has no context"
+                )
             )
         if isinstance(found, SegmentFilter):
             if found.segment not in segments:
@@ -297,7 +305,7 @@ def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str
                     )
                 )
             elif _leads_to(found.segment, name, segments, frozenset()):
-                message = f"the segment “{name}” contains itself, by “{found.segment}”"
+                message = f"the segment “{name}” contains itself, through “{found.segment}”"
                 problems.append(Problem("J304", places.where((*where, "segment")), message))
     return problems
 

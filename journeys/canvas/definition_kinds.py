@@ -68,7 +68,7 @@ class EmailTemplate(Frozen):
 def _header(text: str) -> str:
     found = foreign(text)
     if found and "{" not in text:
-        raise wrong("J103", f"a header holds “{found}”; headers take ASCII characters only")
+        raise wrong("J103", f"a header contains “{found}”; headers take ASCII characters only")
     return text
 
 
@@ -113,7 +113,7 @@ TEMPLATES: Mapping[str, Any] = {"email": EmailTemplate, "webhook": WebhookTempla
 def _has_channel(value: Any) -> Any:
     channel = value.get("channel") if isinstance(value, Mapping) else getattr(value, "channel", None)
     if channel is None:
-        raise wrong("J102", "the template says no channel", f"one of {', '.join(TEMPLATES)}")
+        raise wrong("J102", "the template has no channel", f"one of {', '.join(TEMPLATES)}")
     if isinstance(value, ChannelTemplate) or (isinstance(value, Mapping) and "content" in value):
         return value
     if not isinstance(channel, str) or channel not in TEMPLATES:

@@ -257,7 +257,7 @@ class BucketFilter(Logic, Frozen):
         if low > high:
             raise wrong(
                 "J100",
-                f"“bucket” goes up, not from {low} down to {high}",
+                f"“bucket” has its bounds in the wrong order: {low} is above {high}",
                 f"write [{high}, {low}]",
                 at=("bucket",),
             )
@@ -349,14 +349,14 @@ def _known(kinds: Mapping[str, type[Any]], what: str) -> BeforeValidator:
             return value
         later = [name for name in LATER_SUBJECTS if name in value]
         if later:
-            raise wrong("J108", f"`{later[0]}` comes with a later version", "leave it out", at=later[:1])
+            raise wrong("J108", f"`{later[0]}` is not supported yet", "remove it", at=later[:1])
         if len(found) > 1:
             hint = "combine several with all, any, none"
             raise wrong("J109", f"{what} has one subject, not {' and '.join(found)}", hint, at=found[1:2])
         keys = [str(key) for key in value]
         hint = meant(keys[0], kinds) if keys else f"allowed: {', '.join(kinds)}"
         said = ", ".join(keys) or "it is empty"
-        raise wrong("J109", f"{what} has no subject that is known: {said}", hint, at=keys[:1])
+        raise wrong("J109", f"{what} has no known subject: {said}", hint, at=keys[:1])
 
     return BeforeValidator(check)
 

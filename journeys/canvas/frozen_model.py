@@ -23,7 +23,7 @@ def not_yet(*values: Any) -> BeforeValidator:
     def check(value: Any, info: ValidationInfo) -> Any:
         if any(value == each for each in values):
             said = str(value).lower()
-            raise wrong("J108", f"`{info.field_name}: {said}` comes with a later version", "leave it out")
+            raise wrong("J108", f"`{info.field_name}: {said}` is not supported yet", "remove it")
         return value
 
     return BeforeValidator(check)
@@ -31,7 +31,7 @@ def not_yet(*values: Any) -> BeforeValidator:
 
 def _absent(value: Any, info: ValidationInfo) -> None:
     if value is not None:
-        raise wrong("J108", f"`{info.field_name}` comes with a later version", "leave it out")
+        raise wrong("J108", f"`{info.field_name}` is not supported yet", "remove it")
 
 
 Later = Annotated[None, BeforeValidator(_absent)]

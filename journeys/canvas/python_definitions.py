@@ -92,7 +92,7 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
         sys.modules.pop(name, None)
     values = _top_level(module)
     if not values:
-        return [], [Problem("J006", Where(file), "the file holds no definition at its top level")]
+        return [], [Problem("J006", Where(file), "the file has no definition at its top level")]
     found = [Definition(kind_of(value), value, written.places(each)) for each, value in values.items()]
     problems = [
         Problem("J002", each.places.where(()), cannot_stand(sign))

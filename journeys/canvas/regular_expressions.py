@@ -50,11 +50,11 @@ def compiled(pattern: str) -> Pattern:
     try:
         found = cast("Pattern", re2.compile(pattern, options))
     except UnicodeEncodeError as error:
-        raise ValueError("it has half a character in it") from error
+        raise ValueError("it contains half of a surrogate pair") from error
     except re2.error as error:
         raise ValueError(_reason(error)) from error
     if found.programsize > MOST_INSTRUCTIONS:
-        raise ValueError("it is too large: it repeats too much")
+        raise ValueError("it is too large: it has too many repetitions")
     return found
 
 
@@ -69,9 +69,9 @@ def _reason(error: Exception) -> str:
     said = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw)
     _, _, found = said.partition(": ")
     if _LOOKS_AROUND.search(found):
-        return f"it looks around (“{found}”), which cannot be done in linear time"
+        return f"it has a look-around (“{found}”), which cannot be done in linear time"
     if _REFERS_BACK.search(found):
-        return f"it refers back to a group (“{found}”), which cannot be done in linear time"
+        return f"it has a back-reference (“{found}”), which cannot be done in linear time"
     if "too large" in said or "repetition size" in said:
         return f"it is too large: {said}"
     return f"{said} (patterns are read as RE2 reads them)"

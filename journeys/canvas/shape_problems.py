@@ -134,8 +134,7 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
             meant(str(detail["input"]), words),
         )
     if sort == "string_pattern_mismatch":
-        article = "an" if last[0] in "aeiou" else "a"
-        message = f"“{_shown(detail['input'])}” is not written as {article} {last} is"
+        message = f"“{_shown(detail['input'])}” is not a valid {last}"
         return Problem("J110", where, message, PATTERNS.get(last, "letters, digits, - and _, a letter first"))
     if sort in ("too_long", "too_short"):
         bound = context.get("max_length", context.get("min_length"))
@@ -150,7 +149,7 @@ def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
     """The problem of a key that its mapping does not have: not yet, or not at all."""
     owner, key, where = owner_of(root, data, path[:-1]), str(path[-1]), places.where(path, key=True)
     if owner and key in owner.LATER:
-        return Problem("J108", where, f"`{key}` comes with a later version", "leave it out")
+        return Problem("J108", where, f"`{key}` is not supported yet", "remove it")
     beside = ["kind", "format"] if len(path) == 1 and isinstance(root, str) else []
     known = [*owner.model_fields, *beside] if owner else []
     return Problem("J101", where, f"there is no key “{key}” here", meant(key, known))
@@ -160,7 +159,7 @@ def _missing(last: str, rest: Loc, where: Any, given: Any) -> Problem:
     name = rest[-1] if rest else last
     if isinstance(name, int):
         return Problem(
-            "J100", where, f"“{last}” is a list of two values, and has {len(given)}", "write [from, to]"
+            "J100", where, f"“{last}” takes a list of two values, not of {len(given)}", "write [from, to]"
         )
     return Problem("J102", where, f"the key “{name}” is missing")
 
@@ -183,8 +182,8 @@ WANTED = {
     "model_type": "a mapping of keys to values was expected",
     "model_attributes_type": "a mapping of keys to values was expected",
     "invalid_key": "a text was expected as key",
-    "none_required": "it must be left out",
-    "string_too_short": "a text was expected that is not empty",
+    "none_required": "it is not allowed here",
+    "string_too_short": "a text that is not empty was expected",
     "string_too_long": "the text is too long",
 }
 

@@ -113,7 +113,7 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
         where = _mark(error, file, lines)
         line = text.split("\n")[where.line - 1]
         if "\t" in line[: len(line) - len(line.lstrip())]:
-            problem = Problem("J002", where, "the line is indented with a tab", "YAML wants spaces")
+            problem = Problem("J002", where, "the line is indented with a tab", "YAML indents with spaces")
             raise Refused([problem]) from error
         message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
         raise Refused([Problem("J002", where, _first_line(message))]) from error
@@ -135,7 +135,7 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
 
 def cannot_stand(sign: str) -> str:
     """What is said of a character like `U+0000`, wherever it stands in a definition."""
-    return f"the character {sign} cannot stand in a definition"
+    return f"the character {sign} is not allowed in a definition"
 
 
 def _place(text: str, index: int, file: str) -> Where:

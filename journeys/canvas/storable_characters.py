@@ -55,7 +55,7 @@ def foreign(text: str) -> str:
 def header_fault(name: str, text: str) -> str:
     """Why a header cannot hold this text; nothing where it can."""
     found = foreign(text)
-    said = f"the header {name} holds “{found}”: headers take ASCII only; encode it, e.g. by url_encode"
+    said = f"the header {name} contains “{found}”: headers take ASCII only; encode it, for example with url_encode"
     return said if found else ""
 
 

@@ -105,7 +105,7 @@ def _some(value: timedelta) -> timedelta:
 
 def _positive(value: timedelta) -> timedelta:
     if value <= timedelta(0):
-        raise wrong("J107", "the span must be longer than nothing")
+        raise wrong("J107", "the span must be longer than zero")
     return value
 
 

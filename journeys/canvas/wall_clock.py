@@ -110,4 +110,4 @@ def next_weekday(
             return found
         if not skip_today:  # DLY-10
             return arrival
-    raise AssertionError("one of eight days is among the weekdays, after the arrival")
+    raise AssertionError("one of the eight days from the arrival on is among the weekdays")

@@ -99,7 +99,9 @@ class Definitions:
             where = definition.places.where(("name",))
             first = known[definition.name].places.file
             self.problems.append(
-                Problem("J306", where, f"there is another {definition.kind} “{definition.name}”, in {first}")
+                Problem(
+                    "J306", where, f"the {definition.kind} “{definition.name}” is already defined in {first}"
+                )
             )
             return
         known[definition.name] = definition
@@ -148,7 +150,7 @@ def source(path: FilePath) -> str:
     """The text of a file. Raises Refused where it is no regular file, too large, or not UTF-8."""
     try:
         if path.exists() and not path.is_file():
-            raise Refused([Problem("J001", Where(str(path)), "this is no file that can be read to its end")])
+            raise Refused([Problem("J001", Where(str(path)), "this is not a regular file")])
         with path.open("rb") as file:
             raw = file.read(LARGEST + 1)
         if len(raw) > LARGEST:
@@ -172,19 +174,19 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
     problems = []
     if "format" not in data:
         problems.append(
-            Problem("J005", places.where(()), "the definition says no format", f"write format: {FORMAT}")
+            Problem("J005", places.where(()), "the definition has no format", f"write format: {FORMAT}")
         )
     elif data["format"] != FORMAT or isinstance(data["format"], bool):
-        message = f"the format “{data['format']}” cannot be read by this version"
+        message = f"this version cannot read the format “{data['format']}”"
         problems.append(Problem("J005", places.where(("format",)), message, f"write format: {FORMAT}"))
     if kind is None:
         hint = f"write kind: {' | '.join(KINDS)}"
-        return None, [*problems, Problem("J004", places.where(()), "the definition says no kind", hint)]
+        return None, [*problems, Problem("J004", places.where(()), "the definition has no kind", hint)]
     if not isinstance(kind, str) or kind not in KINDS:
         if kind in LATER_KINDS:
             return None, [
                 *problems,
-                Problem("J108", places.where(("kind",)), f"`kind: {kind}` comes with a later version"),
+                Problem("J108", places.where(("kind",)), f"`kind: {kind}` is not supported yet"),
             ]
         problem = Problem(
             "J004", places.where(("kind",)), f"there is no kind “{kind}”", meant(str(kind), KINDS)

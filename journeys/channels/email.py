@@ -53,8 +53,8 @@ class SmtpSettings(BaseSettings):
 class EmailContent(Content):
     """A mail, rendered."""
 
-    sender_name: str = Field("", description="Name that the mail comes from")
-    sender: str = Field(description="Address that the mail comes from")
+    sender_name: str = Field("", description="Name of the sender")
+    sender: str = Field(description="Address of the sender")
     subject: str = Field(description="Subject line")
     html: str = Field(description="HTML part")
     text: str = Field("", description="Text part")
@@ -103,7 +103,7 @@ class Email:
         try:
             mail = written(content, to.address, key)
         except (ValueError, IndexError) as error:
-            return Receipt("failed", f"the mail cannot be written: {error}")
+            return Receipt("failed", f"the message cannot be composed: {error}")
         async with self._places, self._connection() as connection:
             if isinstance(connection, Receipt):
                 return connection
@@ -207,7 +207,7 @@ def written(content: EmailContent, to: str, key: str) -> Message:
 def address(text: str) -> str:
     """An address as a header holds it. Raises ValueError where it could end the header, or name a second one."""
     if not text.isascii() or _NOT_IN_ADDRESS.search(text) or text.count("@") != 1:
-        raise ValueError(f"“{one_line(text)}” is not an address that a mail can carry")
+        raise ValueError(f"“{one_line(text)}” is not an address that a message can be sent to or from")
     return text
 
 

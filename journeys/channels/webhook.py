@@ -35,7 +35,7 @@ class WebhookContent(Content):
     url: str = Field(description="Address to call")
     headers: dict[str, str] = Field(default={}, description="Headers")
     json_body: Any = Field(None, description="Body that is sent as JSON")
-    text: str | None = Field(None, description="Body that is sent as it is")
+    text: str | None = Field(None, description="Body that is sent unchanged")
 
 
 class Webhook:
@@ -91,7 +91,7 @@ class Webhook:
             private = isinstance(error.__cause__, NotPublic)
             return Receipt("failed" if private else "retry", str(error)[:200])
         except httpx2.HTTPError as error:
-            return Receipt("retry", f"no answer: {type(error).__name__}")
+            return Receipt("retry", f"no response: {type(error).__name__}")
 
 
 def _receipt(answer: httpx2.Response) -> Receipt:
@@ -99,8 +99,8 @@ def _receipt(answer: httpx2.Response) -> Receipt:
     if 200 <= status < 300:  # WHK-2
         return Receipt("sent", provider_id=str(status))
     if status in (408, 429) or status >= 500:  # WHK-2
-        return Receipt("retry", f"the answer was {status}", retry_after=_after(answer))
-    return Receipt("failed", f"the answer was {status}")
+        return Receipt("retry", f"the response was {status}", retry_after=_after(answer))
+    return Receipt("failed", f"the response was {status}")
 
 
 def _after(answer: httpx2.Response) -> float | None:

@@ -44,8 +44,8 @@ def main() -> NoReturn:
             leave(_said(known))
         if os.environ.get(TRACE):
             raise
-        said = f"a fault of ours: {type(error).__name__}: {error}".split("\n")[0]
-        code = _said(Stop(f"{said} ({TRACE}=1 shows where; please report it)", FAULT))
+        said = f"internal error: {type(error).__name__}: {error}".split("\n")[0]
+        code = _said(Stop(f"{said} ({TRACE}=1 shows the traceback; please report it)", FAULT))
     leave(code)
 
 

@@ -63,9 +63,7 @@ async def migrated(url: str) -> None:
     except TimeoutError as error:
         raise Stop(f"the database cannot be reached: no answer within {PATIENCE:.0f} s") from error
     except (ValueError, asyncpg.InterfaceError) as error:  # what it says may show the password
-        said = (
-            "DATABASE_URL is not the address of a PostgreSQL: write postgresql://user:password@host:5432/name"
-        )
+        said = "DATABASE_URL is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
         raise Stop(said, 2) from error
     except (OSError, asyncpg.PostgresError) as error:
         raise Stop(f"the database cannot be reached: {_line(error)}") from error
@@ -91,7 +89,7 @@ async def _connected(url: str) -> AsyncIterator[Database]:
         try:
             yield db
         except (asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, ConnectionError) as error:
-            raise Stop(f"the database went away: {_line(error)}") from error
+            raise Stop(f"the connection to the database was lost: {_line(error)}") from error
 
 
 async def workspace(db: Database, name: str) -> Publication:
@@ -99,7 +97,7 @@ async def workspace(db: Database, name: str) -> Publication:
     publication = await Published(db).named(name)
     if publication is None:
         known = [row["name"] for row in await db.pool.fetch("select name from workspaces order by name")]
-        hint = f"there are: {', '.join(known)}" if known else "`journeys publish` makes one"
+        hint = f"there are: {', '.join(known)}" if known else "`journeys publish` creates one"
         raise Stop(f"there is no workspace “{name}” ({hint})", 2)
     return publication
 
@@ -127,5 +125,5 @@ def _wrong_variables(error: ValidationError) -> Stop | None:
         else:
             secret = any(word in variable for word in ("URL", "KEY", "PASSWORD"))
             shown = "" if secret else f"“{detail['input']}”: "
-            lines.append(f"{variable} is wrong: {shown}{detail['msg']}")
+            lines.append(f"{variable} is not valid: {shown}{detail['msg']}")
     return Stop("\n".join(lines), 2)

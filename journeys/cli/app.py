@@ -31,7 +31,7 @@ COMMANDS = {
 GROUPS = {
     "keys": ("API keys.", {"create": "workspace:keys_create"}),
     "credentials": (
-        "What is sent along to web services that templates call.",
+        "Credentials for the web services that templates call.",
         {
             "add": "credentials:add",
             "list": "credentials:list_",

@@ -29,21 +29,21 @@ def add(
     header: str | None = None,
     workspace_name: Workspace = "default",
 ) -> int:
-    """Keep a credential, in place of one of that name. The secret comes from stdin, or from JOURNEYS_CREDENTIAL.
+    """Store a credential, and replace one of the same name. The secret is read from stdin or from JOURNEYS_CREDENTIAL.
 
-    Templates name it: `:basic_auth NAME` where it has a username, else `:auth_credentials NAME`.
+    Templates name it by `:basic_auth NAME` if it has a username, else by `:auth_credentials NAME`.
 
     Parameters
     ----------
     name
         Letters, digits, - and _.
     domain
-        Whom it may be sent to: api.example.com, or *.example.com for all hosts under it.
+        The domain that it may be sent to: api.example.com, or *.example.com for all hosts under it.
     username
-        Of a basic credential; the secret is its password.
+        The user name of a basic credential; the secret is its password.
     header
-        The name of the header that the secret is the value of; where neither is said, the secret is a JSON object of
-        headers by name.
+        The name of the header whose value is the secret. Without --username and --header the secret is a JSON object
+        of headers by name.
     workspace_name
         The workspace.
     """
@@ -60,14 +60,16 @@ def add(
             except (Unfit, Locked) as error:
                 raise Stop(str(error), 2) from error
         option = "basic_auth" if kind == "basic" else "auth_credentials"
-        out.print(f"kept: templates use it by `:{option} {name}`, for {', '.join(domain)} only", markup=False)
+        out.print(
+            f"stored: templates use it by `:{option} {name}`, for {', '.join(domain)} only", markup=False
+        )
         return 0
 
     return run(work)
 
 
 def list_(*, workspace_name: Workspace = "default") -> int:
-    """Show which credentials there are, without their secrets.
+    """List the credentials, without their secrets.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def list_(*, workspace_name: Workspace = "default") -> int:
             found = await listed(db, publication.workspace)
         for one in found:
             out.print(
-                f"{one.name:<24} {one.kind:<8} {', '.join(one.domains)}  since {one.stored:%Y-%m-%d %H:%M}",
+                f"{one.name:<24} {one.kind:<8} {', '.join(one.domains)}  stored {one.stored:%Y-%m-%d %H:%M}",
                 markup=False,
                 highlight=False,
             )
@@ -93,7 +95,7 @@ def list_(*, workspace_name: Workspace = "default") -> int:
 
 
 def remove_(name: str, *, workspace_name: Workspace = "default") -> int:
-    """Forget a credential. Messages whose templates name it are aborted from then on.
+    """Remove a credential. Messages whose templates name it are aborted from then on.
 
     Parameters
     ----------
@@ -109,14 +111,14 @@ def remove_(name: str, *, workspace_name: Workspace = "default") -> int:
             gone = await remove(db, publication.workspace, name)
         if not gone:
             raise Stop(f"{workspace_name} has no credential “{name}”", 2)
-        out.print(f"forgotten: {name}", markup=False)
+        out.print(f"removed: {name}", markup=False)
         return 0
 
     return run(work)
 
 
 def renew() -> int:
-    """Seal all credentials anew with the first key of JOURNEYS_SECRET_KEY, so that the others can be given up."""
+    """Encrypt all credentials with the first key of JOURNEYS_SECRET_KEY, so that the other keys can be removed."""
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
@@ -124,14 +126,14 @@ def renew() -> int:
                 count = await seal_anew(db, Sealer.of_environment())
             except Locked as error:
                 raise Stop(str(error), 2) from error
-        out.print(f"sealed anew: {count}")
+        out.print(f"encrypted with the first key: {count}")
         return 0
 
     return run(work)
 
 
 def new_key() -> int:
-    """Print a key for JOURNEYS_SECRET_KEY. Keep it where your other secrets are."""
+    """Print a new key for JOURNEYS_SECRET_KEY. Keep it with your other secrets."""
     print(make_key())
     return 0
 

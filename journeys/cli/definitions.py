@@ -41,22 +41,22 @@ def _plan(path: Path, canvas: str | None) -> tuple[Plan, Definitions]:
         show_problems(wrong)
         raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
     if not found.canvases:
-        raise Stop(f"{path} holds no canvas", 2)
+        raise Stop(f"{path} has no canvas", 2)
     if canvas is None and len(found.canvases) > 1:
-        raise Stop(f"{path} holds several canvases: say which with --canvas: {', '.join(found.canvases)}", 2)
+        raise Stop(f"{path} has several canvases: choose one with --canvas: {', '.join(found.canvases)}", 2)
     name = canvas or next(iter(found.canvases))
     if name not in found.canvases:
-        raise Stop(f"{path} holds no canvas “{name}”: there is {', '.join(found.canvases)}", 2)
+        raise Stop(f"{path} has no canvas “{name}”: it has {', '.join(found.canvases)}", 2)
     return compile(found.canvases[name].value), found
 
 
 def validate(*paths: Path, as_json: Annotated[bool, Parameter("--json")] = False) -> int:
-    """Check definitions: shapes, graphs, names, templates. All problems are shown, each with its place.
+    """Check definitions: shapes, graphs, names, templates. All problems are shown, each with its file, line and column.
 
     Parameters
     ----------
     paths
-        Files and folders; `definitions` where none is given.
+        Files and folders; `definitions` if none is given.
     as_json
         Print the problems as JSON.
     """
@@ -68,7 +68,7 @@ def validate(*paths: Path, as_json: Annotated[bool, Parameter("--json")] = False
     show_problems(found.problems)
     if wrong:
         raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")
-    out.print(f"all right: {_counted(found)}", style="green")
+    out.print(f"no problems: {_counted(found)}", style="green")
     return 0
 
 
@@ -80,7 +80,7 @@ def _counted(found: Definitions) -> str:
         ("content block", "content blocks", found.content_blocks),
     )  # fmt: skip
     counts = [f"{len(there)} {one if len(there) == 1 else many}" for one, many, there in kinds_ if there]
-    return ", ".join(counts) or "there is nothing to check"
+    return ", ".join(counts) or "there are no definitions"
 
 
 def draw(path: Path, *, canvas: str | None = None) -> int:
@@ -91,7 +91,7 @@ def draw(path: Path, *, canvas: str | None = None) -> int:
     path
         The file of the canvas.
     canvas
-        Its name, where the file holds several.
+        Its name, if the file has several.
     """
     print(mermaid(_plan(path, canvas)[0]), end="")
     return 0
@@ -106,23 +106,23 @@ def simulate(
     starts: datetime | None = None,
     as_json: Annotated[bool, Parameter("--json")] = False,
 ) -> int:
-    """Take made-up people through a canvas in virtual time, and show who went where and what was sent when.
+    """Take simulated people through a canvas in virtual time, and show which ways they go and what is sent when.
 
-    The same seed gives the same answer. Filters hold for one in two; an awaited thing happens to three in ten, at any
-    instant of its window.
+    The same seed gives the same result. A filter matches one person in two; an awaited event happens to three in ten,
+    at a random instant of its window.
 
     Parameters
     ----------
     path
         The file of the canvas.
     canvas
-        Its name, where the file holds several.
+        Its name, if the file has several.
     people
         How many people.
     seed
-        What the lots are drawn from.
+        The seed of the random numbers.
     starts
-        When they enter, UTC; Monday 7 December 2026, 09:00, where nothing is said.
+        When they enter, in UTC; Monday 7 December 2026, 09:00, by default.
     as_json
         Print the report as JSON.
     """
@@ -175,10 +175,10 @@ def _show(plan: Plan, report: Report) -> None:
         table.add_row(step, f"{report.reached[step]:,}", went, sent, when)
     out.print(table)
     out.print("ended: " + ", ".join(f"{reason} {count:,}" for reason, count in report.ended.most_common()))
-    out.print(f"the longest took {report.longest}; {report.commands:,} commands")
+    out.print(f"the longest entry takes {report.longest}; {report.commands:,} commands")
 
 
 def schema() -> int:
-    """Print the JSON schema by which editors check definitions while one types."""
+    """Print the JSON schema that editors check definitions with."""
     print(schema_text(), end="")
     return 0

@@ -76,7 +76,7 @@ def _from_here(path: Path) -> str:
 
 
 def demo() -> int:
-    """Tell Mel's story: from the old tool's CSV to a mail at her best hour, her click, and what it does to her profile."""
+    """Run a complete example: a CSV import, a mail at Mel's best hour, the click, and how it changes Mel's profile."""
 
     async def work(stop: asyncio.Event) -> int:
         with tempfile.TemporaryDirectory(prefix="journeys-demo-") as folder:
@@ -106,14 +106,14 @@ async def _tell(folder: Path) -> None:
     err.print("starting a database, a Temporal server, a mailbox, the API and a worker …")
     async with everything(folder, scale=SCALE, port=free_port()) as (parts, mailbox, port):
         err.print(
-            f"all are up after {time.monotonic() - begun:.1f} s; from here on a day passes in {86400 / SCALE:.0f} s"
+            f"all are running after {time.monotonic() - begun:.1f} s; from here on a day passes in {86400 / SCALE:.0f} s"
         )
         begun = time.monotonic()
         async with httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30
         ) as http:
             await Story(parts, mailbox, http).tell()
-        out.print(f"\nThe story took {time.monotonic() - begun:.0f} s.")
+        out.print(f"\nThe demo took {time.monotonic() - begun:.0f} s.")
         _look_further()
 
 
@@ -161,7 +161,7 @@ class Story:
         )
 
     async def like(self) -> dict[str, Any]:
-        """Her app reports when she uses it, and that she liked an article about running."""
+        """Mel's app reports when Mel uses it, and that Mel liked an article about running."""
         now = self.parts.clock.now()
         evening = now - timedelta(days=1)
         zone = "Europe/Paris"
@@ -194,10 +194,10 @@ class Story:
         before = await self.profile()
         _say(
             2,
-            f"Mel's app reports seven sessions, at about {target:%H:%M} her time, and that she liked an article about running.",
+            f"Mel's app reports seven sessions, at about {target:%H:%M} Mel's time, and that Mel liked an article about running.",
         )
         out.print(
-            "   The segment “liked an article about running in the last 90 days” takes her in, and two others."
+            "   The segment “liked an article about running in the last 90 days” now contains Mel and two others."
         )
         return before
 
@@ -213,37 +213,37 @@ class Story:
         first = await self.post("/canvas/trigger/send", body, repeat)
         again = await self.post("/canvas/trigger/send", body, repeat)
         if first != again:
-            raise Stop("the repeated call was answered otherwise")
+            raise Stop("the repeated call got another response")
         _say(3, "The new article is announced by API; the call is made twice with one key, and counts once.")
         mel = await self.until(lambda: self.entry("mel", "wake_at is not null"), "Mel's entry")
         left = self.parts.clock.real(mel["wake_at"]) - self.parts.clock.real(self.parts.clock.now())
         local = wall_of(mel["wake_at"], "Europe/Paris")
         out.print(
-            f"   Mel's best hour is learnt: {local:%A %H:%M} her time. That is in {left.total_seconds():.0f} s of ours; waiting …"
+            f"   Mel's best hour is {local:%A %H:%M} Mel's time. That is {left.total_seconds():.0f} s from now; waiting …"
         )
 
     async def receive(self) -> Mail:
-        """The mail arrives, by real SMTP, with the name that she prefers."""
+        """The mail arrives, by real SMTP, with the name that Mel prefers."""
         mail = await self.mailbox.next(to="mel@example.com", seconds=PATIENCE)
         arrived = wall_of(self.parts.clock.now(), "Europe/Paris")
-        _say(4, f"{arrived:%A %H:%M} her time: the mail is there. Subject: “{mail.message['Subject']}”")
+        _say(4, f"{arrived:%A %H:%M} Mel's time: the mail arrives. Subject: “{mail.message['Subject']}”")
         if not str(mail.message["Subject"]).startswith("Mel,"):
-            raise Stop("the mail does not call her by the name that she prefers")
+            raise Stop("the mail does not use the name that Mel prefers")
         return mail
 
     async def read(self, mail: Mail) -> None:
-        """She opens the mail and follows the link: what her mail reader would fetch is fetched."""
+        """Mel opens the mail and follows the link: what a mail reader fetches is fetched."""
         pixel = re.search(r'<img src="([^"]+)"', mail.html)
         link = re.search(r'<a href="([^"]+)">Your first', mail.html)
         if pixel is None or link is None:
             raise Stop("the mail has no pixel, or no link")
         (await self.http.get(unescape(pixel[1]))).raise_for_status()
         answer = await self.http.get(unescape(link[1]), follow_redirects=False)
-        _say(5, f"She opens it, and follows the link to {answer.headers['location']}")
-        await self.until(lambda: self.entry("mel", "ended is not null"), "her click to be heard")
+        _say(5, f"Mel opens it, and follows the link to {answer.headers['location']}")
+        await self.until(lambda: self.entry("mel", "ended is not null"), "Mel's click to be heard")
 
     async def wish(self) -> None:
-        """She adds the shoes to her wishlist; the conversion is credited."""
+        """Mel adds the shoes to a wishlist; the conversion is credited."""
         now = self.parts.clock.now().isoformat()
         await self.post(
             "/users/track", {"events": [{"external_id": "mel", "name": "added_to_wishlist", "time": now}]}
@@ -255,11 +255,11 @@ class Story:
             raise Stop("the conversion was not credited")
         _say(
             6,
-            f"She adds shoes to her wishlist. The conversion “{converted['data']['name']}” is credited to the step “{converted['step']}”.",
+            f"Mel adds shoes to a wishlist. The conversion “{converted['data']['name']}” is credited to the step “{converted['step']}”.",
         )
 
     async def show(self, before: dict[str, Any]) -> None:
-        """Her profile before and after, the canvas with its counts, her way."""
+        """Mel's profile before and after, the canvas with its counts, and Mel's entry."""
         after = await self.profile()
         table = Table(title="Mel's profile", title_justify="left")
         for column in ("", "before", "after"):

@@ -35,12 +35,12 @@ def entries(
     name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
     as_json: Annotated[bool, Parameter("--json")] = False,
 ) -> int:
-    """Show a person's entries: where she stands and since when, what was sent, and where she did not get in and why.
+    """Show a person's entries: the step of each and since when, what was sent, and which canvases refused them and why.
 
     Parameters
     ----------
     person
-        Her external id, email, or our id.
+        The person's external id, email or internal id.
     name
         The workspace.
     as_json
@@ -52,7 +52,7 @@ def entries(
             publication = await workspace(db, name)
             found = await story(db, publication.workspace, person)
         if found is None:
-            raise Stop(f"nobody in {name} is called “{person}”", 1)
+            raise Stop(f"there is no person “{person}” in {name}", 1)
         if as_json:
             print_json(found)
         else:
@@ -97,8 +97,8 @@ def state_of(entry: dict[str, Any]) -> str:
         when = f" on {_minute(entry['ended_at'])}" if entry["ended_at"] else ""
         return f"ended: {entry['ended']}{when}"
     if entry["begun"] is None:
-        told = "has been told" if entry["told"] else "has not been told yet"
-        said = f"entered on {_minute(entry['entered'])}, not yet driven; its workflow {told}"
+        told = "is informed" if entry["told"] else "is not informed yet"
+        said = f"entered on {_minute(entry['entered'])}, not started yet; its workflow {told}"
     else:
         said = f"in {entry['step']} since {_minute(entry['begun'])}"
     if entry["wake_at"]:
@@ -126,11 +126,11 @@ def show_story(found: dict[str, Any]) -> None:
         out.print(table)
     for fact in found["refused"]:
         out.print(
-            f"{fact['at']:%Y-%m-%d %H:%M:%S}  not let into {fact['canvas']}: {fact['data'].get('reason')}{_more(fact['data'])}",
+            f"{fact['at']:%Y-%m-%d %H:%M:%S}  refused by {fact['canvas']}: {fact['data'].get('reason')}{_more(fact['data'])}",
             markup=False,
         )
     if not found["entries"] and not found["refused"]:
-        out.print("no canvas has met this person yet")
+        out.print("this person has not entered any canvas")
 
 
 def _more(data: dict[str, Any]) -> str:

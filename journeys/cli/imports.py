@@ -27,27 +27,27 @@ def import_(
     report: Path | None = None,
     after_line: int = 0,
 ) -> int:
-    """Import people (or what they did, or items of a catalog) from a CSV file. Wrong rows are reported and stop no other.
+    """Import people, events or items of a catalog from a CSV file. Rows that are not valid are refused, and the others are imported.
 
-    The report has the refused rows with line and reason; mend it and import it.
+    The report has the refused rows with line and reason; correct it and import it.
 
     Parameters
     ----------
     path
-        The file: UTF-8, a header, a column that says who; for a catalog its fields, `id` first.
+        The file: UTF-8, a header, a column that identifies the person; for a catalog its fields, `id` first.
     name
         The workspace.
     kind
-        What its rows are: attributes of people where nothing is said.
+        What its rows are; attributes of people by default.
     catalog
-        The catalog whose items they are, by its name.
+        The name of the catalog to import items into.
     report
-        Where to write the refused rows; beside the file where nothing is said.
+        The file for the refused rows; beside the imported file by default.
     after_line
-        Go on after this line, where an import was stopped.
+        Continue after this line, to resume an import that was stopped.
     """
     if kind is not None and catalog is not None:
-        raise Stop("--kind says what rows about people are: it does not go with --catalog", 2)
+        raise Stop("--kind is for rows about people: it cannot be used with --catalog", 2)
 
     async def work(stop: asyncio.Event) -> int:
         async with database() as db:
@@ -98,5 +98,5 @@ def _told(result: Outcome, path: Path, report: Path | None) -> None:
         err.print(f"all refused rows: {report}", markup=False)
     if result.stopped:
         err.print(
-            f"stopped after line {result.line}: go on with --after-line {result.line}, or import it again"
+            f"stopped after line {result.line}: continue with --after-line {result.line}, or import it again"
         )

@@ -44,16 +44,16 @@ class Refused:
 
 
 def import_(name: str, path: Path, *, expires: str, workspace_name: Workspace = "default") -> int:
-    """Put codes into a list, which is made if new. Codes that it has are passed over, so a file may be imported again.
+    """Add codes to a list, which is created if needed. Codes that the list has are skipped, so a file can be imported again.
 
     Parameters
     ----------
     name
         The list, as templates name it: {% promotion('NAME') %}.
     path
-        The file: one code a line, or CSV with the codes in its first column; a header `code` is passed over.
+        The file: one code a line, or CSV with the codes in its first column; a header `code` is skipped.
     expires
-        When the list ends, within six months: no code leaves after that. ISO 8601; without a zone it is UTC.
+        When the list expires, at most six months ahead: no code is sent after that. ISO 8601; UTC without a zone.
     workspace_name
         The workspace.
     """
@@ -78,7 +78,7 @@ def import_(name: str, path: Path, *, expires: str, workspace_name: Workspace = 
             except (Full, Unusable) as error:
                 _tell(refused)
                 raise Stop(str(error), 2) from error
-        out.print(f"{name}: {read:,} codes read, {added:,} new; the list ends {ends:%Y-%m-%d %H:%M} UTC")
+        out.print(f"{name}: {read:,} codes read, {added:,} new; the list expires {ends:%Y-%m-%d %H:%M} UTC")
         _tell(refused)
         return 130 if stop.is_set() else 1 if refused.count else 0
 
@@ -95,7 +95,7 @@ def _tell(refused: Refused) -> None:
 def _texts(path: Path, file: Any) -> Any:
     """The file; raises `Unusable` where it begins as no text does."""
     if NO_TEXT.search(file.buffer.peek(START)[:START]):
-        raise Unusable(f"{path} is no text: codes stand in it one a line")
+        raise Unusable(f"{path} is not a text file: codes are written one per line")
     return file
 
 
@@ -103,7 +103,7 @@ def _some(path: Path, codes: Iterator[str]) -> Iterator[str]:
     """The codes; raises `Unusable` before a list is made where there are none."""
     first = next(codes, None)
     if first is None:
-        raise Unusable(f"{path} has no code in it")
+        raise Unusable(f"{path} has no codes")
     return chain((first,), codes)
 
 
@@ -122,7 +122,7 @@ def _codes(file: Iterator[str], refused: Refused, stop: asyncio.Event) -> Iterat
 
 
 def list_(*, workspace_name: Workspace = "default") -> int:
-    """Show the lists of a workspace: when each ends, how many codes are left, how many are somebody's.
+    """List the promotion lists of a workspace: when each expires, how many codes are unused, how many are charged.
 
     Parameters
     ----------
@@ -135,12 +135,12 @@ def list_(*, workspace_name: Workspace = "default") -> int:
             publication = await workspace(db, workspace_name)
             found = await lists(db.pool, publication.workspace)
         table = Table()
-        for column in ("list", "ends (UTC)", "unused", "charged"):
+        for column in ("list", "expires (UTC)", "unused", "charged"):
             table.add_column(column)
         for one in found:
             ends = f"{one['expires']:%Y-%m-%d %H:%M}"
             table.add_row(one["name"], ends, f"{one['unused']:,}", f"{one['charged']:,}")
-        out.print(table if found else "there is no list")
+        out.print(table if found else "there are no lists")
         return 0
 
     return run(work)

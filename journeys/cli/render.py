@@ -24,32 +24,33 @@ def render(
     batch: Annotated[Path | None, Parameter(allow_leading_hyphen=True)] = None,
     html_comments: Literal["removed", "kept"] = "removed",
 ) -> int:
-    """Render a Liquid template with the values of a context file, and print the result. Nothing is fetched.
+    """Render a Liquid template with the values of a context file, and print the result. No calls are made.
 
-    HTML comments are no part of a template, unless they are to be kept; conditional ones stay.
+    HTML comments are removed before Liquid is read, unless they are to be kept; conditional comments stay.
 
-    With `--batch`, each line of a file is {"id", "template", "context": {…}}, and each is answered by a line:
+    With `--batch`, each line of a file is {"id", "template", "context": {…}}, and the result of each is a line:
     {"id", "output"}, {"id", "aborted": true, "reason"} or {"id", "error": {"code", "line", "column", "message"}}. The
-    answers come in order, a line that is wrong is answered with its error, and the exit code is 0 once all are answered.
+    results are in the order of the lines, the result of a line that is not valid is its error, and the exit code is 0
+    once all have a result.
 
     Parameters
     ----------
     template
         A file with Liquid.
     context
-        A JSON file: now, profile, custom_attributes, event_properties, context, campaign, canvas, vars …, and what the
-        world answers: content_blocks, catalogs, selections, promotions, shopping_carts, connected_content, credentials.
+        A JSON file: now, profile, custom_attributes, event_properties, context, campaign, canvas, vars …, and the data
+        of content_blocks, catalogs, selections, promotions, shopping_carts, connected_content, credentials.
     batch
-        A file of lines to render; `-` for those that are piped in.
+        A file of lines to render; `-` for stdin.
     html_comments
-        What becomes of HTML comments: they are removed before any Liquid is read, or kept. With `--batch` each line says
-        it for itself, under the same name.
+        Whether HTML comments are removed before Liquid is read, or kept. With `--batch` each line has its own value,
+        under the same name.
     """
     if (template is None) == (batch is None) or (batch is not None and context is not None):
-        raise Stop("render takes either a template, and a context where wanted, or --batch FILE", 2)
+        raise Stop("render takes either a template, with an optional context, or --batch FILE", 2)
     if batch is not None:
         if html_comments == "kept":
-            raise Stop("with --batch each line says “html_comments” for itself", 2)
+            raise Stop("with --batch each line has its own “html_comments”", 2)
         return _batch(batch)
     assert template is not None
     return _one(template, context, html_comments)
@@ -74,7 +75,7 @@ def _one(template: Path, context: Path | None, html_comments: str) -> int:
     except Aborted as aborted:
         raise Stop(f"the message is aborted: {aborted.reason}", 3) from aborted
     except Retry as retry:
-        raise Stop(f"a retry was triggered: {retry.url} answered {retry.status}", 4) from retry
+        raise Stop(f"a retry is needed: {retry.url} answered {retry.status}", 4) from retry
     return 0
 
 

@@ -73,14 +73,14 @@ Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 
 
 def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
-    """Run the API alone, against DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C.
+    """Run the API only, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C.
 
     Parameters
     ----------
     host
         Address to listen on.
     port
-        Port to listen on; 0 for one that is free.
+        Port to listen on; 0 for a free one.
     """
 
     async def work(stop: asyncio.Event) -> int:
@@ -105,7 +105,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
 
 
 def worker() -> int:
-    """Run one worker process, against DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C or SIGTERM."""
+    """Run one worker process, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C or SIGTERM."""
 
     async def work(stop: asyncio.Event) -> int:
         log_to()
@@ -118,9 +118,9 @@ def worker() -> int:
                 drain_lanes=settings.drain_lanes,
             )
             async with _working(client, settings.task_queue, plugin):
-                err.print(f"working on {settings.task_queue}")
+                err.print(f"working on the task queue {settings.task_queue}")
                 await stop.wait()
-                err.print("finishing what was begun")
+                err.print("finishing the work in progress")
         return 0
 
     return run(work)
@@ -155,7 +155,7 @@ async def _working(client: Client, task_queue: str, plugin: JourneysPlugin) -> A
     """
     worker = Worker(client, task_queue=task_queue, plugins=[plugin])
     running, here = asyncio.create_task(worker.run()), asyncio.current_task()
-    assert here is not None, "we are in one"
+    assert here is not None, "this runs in a task"
     ended = False
 
     def fallen(_: asyncio.Task[None]) -> None:
@@ -260,18 +260,18 @@ def dev(
     workspace: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
     time_scale: str | None = None,
 ) -> int:
-    """Start everything here: database, Temporal, a mailbox, the API and a worker. Ctrl-C stops it all.
+    """Start everything on this machine: database, Temporal, a mailbox, the API and a worker. Ctrl-C stops it.
 
     Parameters
     ----------
     paths
         Definitions to publish at the start.
     port
-        Port of the API; 0 for one that is free.
+        Port of the API; 0 for a free one.
     workspace
-        Workspace that they are published to.
+        Workspace to publish them to.
     time_scale
-        How fast time goes by: 1d=2s lets a day pass in two seconds. Nothing said: as it does.
+        The speed of time: with 1d=2s a day passes in two seconds. Real time by default.
     """
     try:
         workspace_name(workspace)
@@ -297,7 +297,7 @@ def dev(
             key = await _key(parts.db, identity)
             mailbox.arrived = _arrived
             out.print(
-                f"API      http://127.0.0.1:{at}   key: {key or 'as before (`journeys keys create` makes another)'}",
+                f"API      http://127.0.0.1:{at}   key: {key or 'as before (`journeys keys create` creates another)'}",
                 soft_wrap=True,
             )
             out.print(f"mailbox  127.0.0.1:{mailbox.port}, mails are kept in {mailbox.folder}")
@@ -312,7 +312,7 @@ def dev(
 
 
 def _pace(clock: Clock) -> str:
-    now = f"it is {clock.now():%Y-%m-%d %H:%M} UTC here"
+    now = f"it is {clock.now():%Y-%m-%d %H:%M} UTC"
     return now if clock.scale == 1.0 else f"{now}; a day passes in {86400 / clock.scale:.4g} s"
 
 

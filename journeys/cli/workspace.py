@@ -34,12 +34,12 @@ NAMES = "select id, external_id from people where id = any($1::uuid[])"
 
 
 def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])] = "default") -> int:
-    """Put definitions into a workspace, which is made if new: all of them, or none where something is wrong.
+    """Publish definitions to a workspace, which is created if needed: all of them, or none if there are problems.
 
     Parameters
     ----------
     paths
-        Files and folders, YAML and Python; `definitions` where none is given.
+        Files and folders, YAML and Python; `definitions` if none is given.
     name
         The workspace.
     """
@@ -52,7 +52,7 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
             for kind, one in names:
                 out.print(f"{word:<8} {kind:<13} {one}")
         out.print(
-            f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} as they were"
+            f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} unchanged"
         )
         return 0
 
@@ -82,21 +82,21 @@ def keys_create(
     every: Annotated[bool, Parameter("--all")] = False,
     permission: tuple[str, ...] = (),
 ) -> int:
-    """Make an API key and print it, once: nobody can read it again.
+    """Create an API key and print it once: it cannot be shown again.
 
     Parameters
     ----------
     name
         What it is for: up to 100 characters.
     workspace_name
-        The workspace that it belongs to, made if new.
+        The workspace that it belongs to, created if needed.
     every
-        It may do everything.
+        Give it all permissions.
     permission
-        What it may do: users.track, canvas.trigger.send …
+        A permission of the key: users.track, canvas.trigger.send …
     """
     if not every and not permission:
-        raise Stop("say what the key may do: --all, or --permission users.track", 2)
+        raise Stop("a key needs permissions: --all, or --permission users.track", 2)
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
@@ -120,7 +120,7 @@ def trigger(
     name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
     context: str = "{}",
 ) -> int:
-    """Let people into a canvas that is triggered by API; a running worker carries them on.
+    """Let people enter a canvas that is triggered by API; a running worker takes them through it.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ def trigger(
     """
     carried = _context(context)
     if not people:
-        raise Stop("say whom: journeys trigger CANVAS EXTERNAL_ID …", 2)
+        raise Stop("at least one person is needed: journeys trigger CANVAS EXTERNAL_ID …", 2)
     wanted = [Wanted(_named(person), carried) for person in people]
 
     async def work(_: asyncio.Event) -> int:
@@ -145,7 +145,8 @@ def trigger(
             if running is None or running.plan.canvas.schedule.api is None:
                 known = [one.name for one in publication.running.values() if one.plan.canvas.schedule.api]
                 raise Stop(
-                    f"there is no canvas “{canvas}” for the API: there is {', '.join(known) or 'none'}", 2
+                    f"there is no canvas “{canvas}” that is triggered by API; known: {', '.join(known) or 'none'}",
+                    2,
                 )
             parts = Trigger(db, Published(db), await read_clock(db), NullNotifier(), NullNotifier())
             done = await parts.named(publication, running, str(uuid4()), wanted, None)
@@ -171,7 +172,7 @@ def _context(text: str) -> dict[str, Any]:
     if len(text.encode()) > CONTEXT_LIMIT:
         raise Stop(f"--context is larger than {CONTEXT_LIMIT // 1024} KB", 2)
     if not fits(carried):
-        raise Stop("--context contains the character U+0000 or lies too deep", 2)
+        raise Stop("--context contains the character U+0000 or is nested too deeply", 2)
     return carried
 
 

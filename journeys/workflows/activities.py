@@ -54,7 +54,9 @@ class Activities:
             details = activity.cancellation_details()
             if details is None or details.cancel_requested:
                 raise
-            log.debug("drain_given_up", channel=channel, lane=lane)  # its time ran out: another drains by now
+            log.debug(
+                "drain_cancelled", channel=channel, lane=lane
+            )  # its time ran out: another drains by now
         finally:
             stop.set()
             with suppress(asyncio.CancelledError):

@@ -111,7 +111,7 @@ class TemporalAlarmSync:
                 pass  # closed, or started by a call that died before it could say so
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
-                    log.warning("telling_failed", entry=str(one.entry), status=error.status.name)
+                    log.warning("alarm_sync_failed", entry=str(one.entry), status=error.status.name)
                     return  # told stays behind: the sweep comes
         self._said.append(one)
         if self._flushing is None or self._flushing.done():

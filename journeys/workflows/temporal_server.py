@@ -77,7 +77,7 @@ async def build(say: Say = lambda _: None) -> Path:
         await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)  # several builders wait for the first
         if target.exists():
             return target
-        say("building the Temporal server with Go: a few minutes, once")
+        say("building the Temporal server with Go (once; a few minutes)")
         with tempfile.TemporaryDirectory(dir=target.parent) as folder:
             place = Path(folder)
             for name in ("go.mod", "go.sum", "main.go"):
@@ -100,7 +100,7 @@ async def download(say: Say = lambda _: None) -> Path | None:
         return there
     folder = cache_folder() / "temporal" / "cli"
     folder.mkdir(parents=True, exist_ok=True)
-    say("fetching the Temporal server")
+    say("downloading the Temporal server")
     try:
         async with asyncio.timeout(PATIENCE):  # it starts what it has downloaded; we start it our own way
             started = await WorkflowEnvironment.start_local(
@@ -119,7 +119,7 @@ async def _compile(go: str, place: Path, say: Say) -> None:
     )
     names, wrong = await listing.communicate()
     if listing.returncode:
-        raise NoServer(f"Go could not fetch what the Temporal server is made of: {wrong.decode()[-500:]}")
+        raise NoServer(f"Go could not download the modules of the Temporal server: {wrong.decode()[-500:]}")
     total = names.count(b"\n")
     building = await asyncio.create_subprocess_exec(
         *(go, "build", "-v", "-ldflags", "-s -w", "-o", "devserver", "."),
@@ -177,7 +177,7 @@ class TemporalServer:
         for _ in range(600):
             if self.process.returncode is not None:
                 said = self.log.read_text()[-800:] if self.log else ""
-                raise NoServer(f"the Temporal server ended at once: {said}")
+                raise NoServer(f"the Temporal server stopped at once: {said}")
             if await self.healthy():
                 return
             await asyncio.sleep(0.1)
@@ -202,7 +202,7 @@ class TemporalServer:
             ended = self.process is not None and self.process.returncode is not None
             silent = 0 if not ended and await self.healthy() else silent + 1
             if ended or silent >= WEDGED:
-                say(f"the Temporal server {'has ended' if ended else 'does not answer'}: it is started anew")
+                say(f"the Temporal server {'has stopped' if ended else 'does not answer'}: restarting it")
                 try:
                     await self.restart()
                 except NoServer as error:

@@ -187,18 +187,18 @@ def test_all_faults_of_a_file_are_said_in_one_go(tmp_path: Path) -> None:
             "47:5: J102 the key “name” is missing",
         ]),
         ("  event: signed_up", "  event: signed_up\n  weekdays: [monday]", [
-            "6:3: J108 `weekdays` comes with a later version (leave it out)",
+            "6:3: J108 `weekdays` is not supported yet (remove it)",
         ]),
         ("{attribute: sport, equals: running}", "{attribute: sport, between: [1]}", [
-            "75:35: J100 “between” is a list of two values, and has 1 (write [from, to])",
+            "75:35: J100 “between” takes a list of two values, not of 1 (write [from, to])",
         ]),
         ("    steps:\n      - {type: delay, id: alone", "    steps:\n      - 5\n      - {type: delay, id: alone", [
             "49:9: J100 a step is a mapping with a type and an id, not “5” (write - {type: delay, id: …})",
         ]),
         ("{type: delay, id: alone, duration: 1 day}", "{type: delai, id: 4 alone, then: nowhere}", [
             "49:16: J105 there is no step type “delai” (did you mean “delay”?)",
-            "49:27: J110 “4 alone” is not written as an id is (letters, digits, - and _, a letter first)",
-            "49:42: J201 `then` names the step “nowhere”, which is not there (allowed: 4 alone, end, hello, last, offer, pick, quiet, reaction, rest, split, ten, thanks, wait)",
+            "49:27: J110 “4 alone” is not a valid id (letters, digits, - and _, a letter first)",
+            "49:42: J201 `then` names the step “nowhere”, which does not exist (allowed: 4 alone, end, hello, last, offer, pick, quiet, reaction, rest, split, ten, thanks, wait)",
         ]),
     ],
 )  # fmt: skip

@@ -69,7 +69,7 @@ def test_a_definition_holds_none_however_it_is_written(rest: str, line: int, sig
     assert found == []
     [problem] = problems
     assert str(problem).startswith(f"t.yaml:{line}:")
-    assert f"J002 the character {sign} cannot stand in a definition" in str(problem)
+    assert f"J002 the character {sign} is not allowed in a definition" in str(problem)
 
 
 def test_a_definition_in_python_holds_none_either(tmp_path: Path) -> None:
@@ -78,4 +78,4 @@ def test_a_definition_in_python_holds_none_either(tmp_path: Path) -> None:
     file.write_text(head + "t = WebhookTemplate(name='t', url='https://e.com', text='a' + chr(0))\n")
     [problem] = load([file]).problems
     assert str(problem).startswith(f"{file}:3:")
-    assert "J002 the character U+0000 cannot stand in a definition" in str(problem)
+    assert "J002 the character U+0000 is not allowed in a definition" in str(problem)

@@ -80,7 +80,7 @@ def problems(text: str) -> list[str]:
         (
             "  - {type: delay, id: d, until: 2027-01-01T09:00, at: '10:00'}",
             "J104",
-            "`at` does not go with it",
+            "`at` cannot be used with it",
         ),
         ("  - {type: delay, id: d, duration: [1]}", "J107", "a span was expected"),
         ("  - {type: delay, id: d, duration: 1 day, at: noon}", "J107", "not a time of day"),
@@ -114,7 +114,7 @@ def problems(text: str) -> list[str]:
         ),
         ("  - just a text", "J100", "step"),
         ("  - {type: in_app_control, id: x}", "J105", "no step type"),
-        ("  - {id: x}", "J102", "says no type"),
+        ("  - {id: x}", "J102", "has no type"),
         (
             "  - {type: decision_split, id: s, when: {attribute: a, equals: {profile: b}}}",
             "J100",
@@ -134,7 +134,7 @@ def problems(text: str) -> list[str]:
         (
             "  - {type: audience_paths, id: s, paths: [{name: next, when: {attribute: a, equals: 1}}]}\n" + M,
             "J110",
-            "a word of ours",
+            "a reserved word",
         ),
         ("  - {type: experiment_paths, id: e, paths: [{name: a, weight: 0}]}", "J", ""),
         (
@@ -142,7 +142,7 @@ def problems(text: str) -> list[str]:
             "J100",
             "at least",
         ),
-        ("  - {type: decision_split, id: s, when: {subscription: a}}", "J108", "later version"),
+        ("  - {type: decision_split, id: s, when: {subscription: a}}", "J108", "not supported yet"),
         ("  - {type: delay, id: d, duration: 1 day, at: '10:00', zone: [a]}", "J106", "company, local, or"),
         (
             "  - {type: context, id: c, set: [{name: a, type: text, value: x, valu: y}]}",
@@ -240,7 +240,7 @@ def test_a_segment_has_no_context_and_does_not_contain_itself_by_others() -> Non
             for one in check_segment(name, segments[name], places, segments)
         ]
 
-    assert "contains itself, by “b”" in said("a")[0]
+    assert "contains itself, through “b”" in said("a")[0]
     assert any("gone" in one for one in said("b"))
     assert said("e") == []
     context = parse("segment", {"name": "x", "when": {"context": "a", "equals": 1}}).when
@@ -310,7 +310,7 @@ def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:
 def test_a_header_of_a_webhook_holds_ascii_where_it_is_not_liquid() -> None:
     hook = {"name": "w", "channel": "webhook", "url": "https://example.com"}
     with pytest.raises(
-        ValidationError, match="a header holds “ë”; headers take ASCII characters only"
+        ValidationError, match="a header contains “ë”; headers take ASCII characters only"
     ) as failed:
         parse("template", {**hook, "headers": {"X-A": "plain", "X-B": "Zoë"}})
     assert [error["loc"][-2:] for error in failed.value.errors()] == [("headers", "X-B")]
@@ -342,7 +342,7 @@ def test_templates_name_their_places() -> None:
     assert set(parse("template", mail).sources()) == {("subject",), ("html",), ("text",), ("preheader",)}
     other = {"name": "o", "channel": "pigeon", "content": {"song": ["{{coo}}"]}}
     assert parse("template", other).sources() == {("content", "song", 0): "{{coo}}"}
-    with pytest.raises(ValidationError, match="says no channel"):
+    with pytest.raises(ValidationError, match="has no channel"):
         parse("template", {"name": "o"})
 
 

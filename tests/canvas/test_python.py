@@ -71,7 +71,7 @@ CASES = {
         "more = {'name': 'c', **{}}\nc = Canvas(**more, schedule={'api': True, 5: 6, 'x': ''})\n",
         ["4:49: J101 there is no key “x” here", "4:29: J100 “5”: a text was expected as key, not “5”"],
     ),
-    "no definition": ("_c = 5\n", ["1:1: J006 the file holds no definition at its top level"]),
+    "no definition": ("_c = 5\n", ["1:1: J006 the file has no definition at its top level"]),
 }  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_the_graph_of_a_canvas_in_python_has_its_places_too(tmp_path: Path) -> N
 
     assert [one.partition(" (allowed: append")[0] for one in said(tmp_path, text)] == [
         "1:1: J301 there is no template “t”",
-        "3:48: J201 `then` names the step “nowhere”, which is not there (allowed: end, m, rest, s, u)",
+        "3:48: J201 `then` names the step “nowhere”, which does not exist (allowed: end, m, rest, s, u)",
         "10:9: J301 there is no template “t”",
         "11:53: J302 there is no filter “nope”",
     ]

@@ -133,7 +133,8 @@ async def test_a_header_that_cannot_be_sent_is_told_in_plain_words(receiver: Rec
     )
     assert (receipt.outcome, receiver.calls) == ("failed", [])
     assert (
-        receipt.detail == "the header x-u holds “ë”: headers take ASCII only; encode it, e.g. by url_encode"
+        receipt.detail
+        == "the header x-u contains “ë”: headers take ASCII only; encode it, for example with url_encode"
     )
 
 

@@ -91,10 +91,10 @@ async def test_a_worker_that_cannot_begin_says_why_and_ends(
     """What is found out late, while the worker starts, is told as well."""
     servers = {"DATABASE_URL": db.url, "TEMPORAL_ADDRESS": temporal}
     for environment, told in (
-        ({"JOURNEYS_SMTP_PORT": "abc"}, "JOURNEYS_SMTP_PORT is wrong: “abc”"),
+        ({"JOURNEYS_SMTP_PORT": "abc"}, "JOURNEYS_SMTP_PORT is not valid: “abc”"),
         (
             {"JOURNEYS_WEBHOOK_ALLOWED_NETWORKS": "home"},
-            "JOURNEYS_WEBHOOK_ALLOWED_NETWORKS is wrong: “home”",
+            "JOURNEYS_WEBHOOK_ALLOWED_NETWORKS is not valid: “home”",
         ),
         ({"JOURNEYS_PUBLIC_URL": "here"}, "JOURNEYS_PUBLIC_URL is wrong"),
         ({"JOURNEYS_SECRET_KEY": "short"}, "JOURNEYS_SECRET_KEY is not a key"),
@@ -102,7 +102,7 @@ async def test_a_worker_that_cannot_begin_says_why_and_ends(
         said = await journeys("worker", environment=servers | environment)
         assert (said.code, told in said.err) == (2, True), said
     for environment, told in (
-        ({"TEMPORAL_ADDRESS": "not an address"}, "“not an address” is not written host:port"),
+        ({"TEMPORAL_ADDRESS": "not an address"}, "“not an address” is not host:port"),
         ({"TEMPORAL_ADDRESS": "127.0.0.1:1"}, "no Temporal server answers at 127.0.0.1:1"),
         ({"TEMPORAL_NAMESPACE": "nosuch"}, "TEMPORAL_NAMESPACE is wrong"),
     ):
@@ -166,7 +166,7 @@ async def test_an_import_never_writes_over_the_file_that_it_reads(db: Database, 
     assert (await journeys("import", str(tmp_path), url=db.url)).code == 2
     said = await journeys("import", str(people), "--catalog", "shoes", "--kind", "events", url=db.url)
     assert (said.code, said.err.splitlines()) == (
-        2, ["--kind says what rows about people are: it does not go with --catalog"]
+        2, ["--kind is for rows about people: it cannot be used with --catalog"]
     )  # fmt: skip
     for folder in (".", "/"):
         for more in ((), ("--catalog", "shoes")):
@@ -190,7 +190,7 @@ async def test_who_is_refused_or_unknown_is_named_as_typed(db: Database) -> None
     assert (said.code, said.out.strip()) == (1, "1 entered, 1 refused, 1 unknown")
     assert said.err.splitlines() == ["unknown: ghost", "refused: ann: already_entered"]
     shown = await journeys("entries", "ann", url=db.url)
-    assert "not yet driven; its workflow has not been told yet" in shown.out
+    assert "not started yet; its workflow is not informed yet" in shown.out
     await db.pool.execute("update entries set leaving = 'audience'")
     shown = await journeys("entries", "ann", url=db.url)
     assert "not been told yet; will leave at the end of the step: audience" in shown.out

@@ -198,7 +198,7 @@ async def test_a_template_is_rendered_with_what_the_context_says_of_the_world(tm
     assert (again.code, again.out) == (0, " ")
     (tmp_path / "r.liquid").write_text("{% connected_content https://a.example :retry %}")
     again = await journeys("render", "r.liquid", cwd=tmp_path)
-    assert (again.code, again.err) == (4, "a retry was triggered: https://a.example answered 599\n")
+    assert (again.code, again.err) == (4, "a retry is needed: https://a.example answered 599\n")
 
 
 async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path) -> None:

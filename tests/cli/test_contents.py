@@ -27,7 +27,7 @@ async def test_a_catalog_is_published_and_filled_from_a_file(db: Database, tmp_p
 
     assert published.out.count("new ") >= 2
     assert (imported.code, imported.out) == (1, "shoes.csv: 2 rows, 1 taken, 1 refused\n")
-    assert "line 3: price: “cheap” is no value of type number" in imported.err
+    assert "line 3: price: “cheap” is not a value of type number" in imported.err
     assert "all refused rows: shoes.refused.csv" in imported.err
     (tmp_path / "shoes.yaml").write_text(
         SHOES.replace("{name: title, type: string}", "{name: title, type: time}")
@@ -62,7 +62,7 @@ async def test_an_import_of_items_is_stopped_by_ctrl_c_and_carried_on(db: Databa
         out, err = [each.decode() for each in await process.communicate()]
 
     assert (process.returncode, "Traceback" in err) == (130, False)
-    stopped = re.search(r"stopped after line (\d+): go on with --after-line \1", err)
+    stopped = re.search(r"stopped after line (\d+): continue with --after-line \1", err)
     assert stopped is not None
     line = int(stopped[1])
     assert out == f"shoes.csv: {line - 1:,} rows, {line - 2:,} taken, 1 refused\n"
@@ -87,7 +87,7 @@ async def test_a_list_of_codes_is_filled_from_a_file_and_shown(db: Database, tmp
 
     filled = await journeys(*words, ends, url=db.url, cwd=tmp_path)
     assert (filled.code, filled.out) == (
-        1, f"spring: 3 codes read, 2 new; the list ends {ends} 00:00 UTC\n",
+        1, f"spring: 3 codes read, 2 new; the list expires {ends} 00:00 UTC\n",
     )  # fmt: skip
     assert "line 5: a code has 1 to 200 characters" in filled.err
     shown = await journeys("promotions", "list", url=db.url, cwd=tmp_path)
@@ -99,8 +99,8 @@ async def test_a_list_of_codes_is_filled_from_a_file_and_shown(db: Database, tmp
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        (b"", "codes.csv has no code in it"),
-        (b"code\n\n", "codes.csv has no code in it"),
+        (b"", "codes.csv has no codes"),
+        (b"code\n\n", "codes.csv has no codes"),
         (b"x" * 201, "line 1: a code has 1 to 200 characters"),
         (b"\x89PNG\r\n\x1a\nabc\n", "codes.csv is no text"),
         ("code\nONE\n".encode("utf-16"), "codes.csv is no text"),

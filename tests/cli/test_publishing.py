@@ -101,7 +101,7 @@ async def test_the_settings_of_one_workspace_are_not_those_of_another(folder: Fo
     said = await folder.publish(other)
     assert said.code == 1
     assert (
-        "one.yaml:3:7: J309 these are the settings of the workspace “other”, and this one is “default” "
+        "one.yaml:3:7: J309 these are the settings of the workspace “other”, not of “default” "
         "(write name: default, or publish with --workspace other)" in said.err
     )
     assert await db.pool.fetchval("select zone from workspaces where name = 'default'") == "UTC"

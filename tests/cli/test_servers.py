@@ -162,7 +162,7 @@ async def test_the_demo_tells_mels_story_to_its_end_whatever_the_environment_say
     async with running("demo", **somebodys) as demo:
         await demo.says("Subject: “Mel,", 200)
         await demo.says("is credited to the step")
-        await demo.says("The story took")
+        await demo.says("The demo took")
         assert await asyncio.wait_for(demo.process.wait(), 60) == 0
     assert not (tmp_path / "home").exists()
 

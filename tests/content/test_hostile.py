@@ -33,9 +33,9 @@ UNHURRIED = Limits(seconds=1000)
 """Under these no clock cuts a template off, however slow the machine: only the bound that it runs into."""
 
 RENDERED = [
-    ("loops within loops", "{% for a in (1..200) %}{% for b in (1..200) %}{% endfor %}{% endfor %}", "go round"),
-    ("loops after loops", "{% for a in (1..4000) %}{% endfor %}" * 3, "go round"),
-    ("a table without end", "{% tablerow a in (1..5000) %}{% endtablerow %}" * 3, "go round"),
+    ("loops within loops", "{% for a in (1..200) %}{% for b in (1..200) %}{% endfor %}{% endfor %}", "the loops make"),
+    ("loops after loops", "{% for a in (1..4000) %}{% endfor %}" * 3, "the loops make"),
+    ("a table without end", "{% tablerow a in (1..5000) %}{% endtablerow %}" * 3, "the loops make"),
     ("an empty loop a million times", "{% for a in (1..10000000) %}{% endfor %}", "a range"),
     ("a range backwards", "{% for a in (1..1000000000000) reversed limit: 1 %}{% endfor %}", "a range"),
     ("a range from afar", "{% for a in (1..1000000000000) offset: 999999999999 %}{% endfor %}", "a range"),

@@ -27,8 +27,8 @@ FOUND = [
     ("E1", "a\n {{ x | foo }}", "J302", 2, 9, "no filter “foo”"),
     ("E1", "{% foo %}", "J302", 1, 4, "no tag “foo”"),
     ("L10", "{{ “a” }}", "J302", 1, 4, "curly quotes"),
-    ("V7", "{% if ${city} | upcase == 'X' %}x{% endif %}", "J302", 1, 15, "filters cannot stand in a condition"),
-    ("V7", "{% assign x = ${city} == 'X' %}", "J302", 1, 23, "“==” cannot stand here"),
+    ("V7", "{% if ${city} | upcase == 'X' %}x{% endif %}", "J302", 1, 15, "filters are not supported in a condition"),
+    ("V7", "{% assign x = ${city} == 'X' %}", "J302", 1, 23, "“==” is not allowed here"),
     ("2", "Hi\n {{${frist_name}}}", "J310", 2, 4, "no standard attribute “${frist_name}” (did you mean “first_name”?)"),
     ("N3", "{{ ${external_id} }}", "J310", 1, 4, "did you mean “user_id”?"),
     ("2", "{% if {{${emial_address}}} %}x{% endif %}", "J310", 1, 9, "did you mean “email_address”?"),
@@ -43,15 +43,15 @@ FOUND = [
     ("B1", "{% assign x = {{content_blocks.${foter}}} %}", "J311", 1, 17, "no content block"),
     ("K2", "{% catalog_items shoos 1 %}", "J311", 1, 18, "no catalog “shoos” (did you mean “shoes”?)"),
     ("K2", "{% catalog_selection_items shoos on_sale %}", "J311", 1, 28, "no catalog"),
-    ("K4", "{% catalog_items shoes 1 :rerendr %}", "J906", 1, 26, "“:rerendr” is no option (did you mean “:rerender”?)"),
+    ("K4", "{% catalog_items shoes 1 :rerendr %}", "J906", 1, 26, "“:rerendr” is not an option (did you mean “:rerender”?)"),
     ("K3", "{% catalog_selection_items shoes on_sail %}", "J911", 1, 34, "the catalog “shoes” has no selection “on_sail” (did you mean “on_sale”?)"),
-    ("L11", "Dear\n you, ${first_name}", "J902", 2, 7, "“${first_name}” stays as it is (write {{${first_name}}})"),
-    ("L11", "a custom_attribute.${x} b", "J902", 1, 3, "stays as it is"),
-    ("L11", "{% if true %}  \n ${city}{% endif %}", "J902", 2, 2, "stays as it is"),
-    ("L12", "{% assign language = 'fr' %}", "J903", 1, 11, "does not change “${language}”"),
-    ("L12", "{% capture city %}x{% endcapture %}", "J903", 1, 12, "does not change “${city}”"),
+    ("L11", "Dear\n you, ${first_name}", "J902", 2, 7, "“${first_name}” is printed as it is (write {{${first_name}}})"),
+    ("L11", "a custom_attribute.${x} b", "J902", 1, 3, "is printed as it is"),
+    ("L11", "{% if true %}  \n ${city}{% endif %}", "J902", 2, 2, "is printed as it is"),
+    ("L12", "{% assign language = 'fr' %}", "J903", 1, 11, "does not change the standard attribute “${language}”"),
+    ("L12", "{% capture city %}x{% endcapture %}", "J903", 1, 12, "does not change the standard attribute “${city}”"),
     ("DT4", "{{ 'now' | time_zone: '-0005' }}", "J904", 1, 12, "no time zone “-0005”"),
-    ("DT4", "{{ 'now' | time_zone: -5 }}", "J904", 1, 12, "a number is no time zone"),
+    ("DT4", "{{ 'now' | time_zone: -5 }}", "J904", 1, 12, "a number is not a time zone"),
     ("DT4", "{{ 'now' | time_zone: 'Europe/Pari' }}", "J904", 1, 12, "did you mean “Europe/Paris”?"),
     ("A3", "{% abort_message('no {{${city}}}') %}", "J905", 1, 4, "is not run"),
     ("4.3", "{% connected_content https://a.example ?x=1 :save r %}", "J906", 1, 40, "“?x=1” belongs to no option"),
@@ -138,7 +138,7 @@ def test_of_a_very_long_template_the_first_error_is_told() -> None:
     """E1"""
     assert [one.column for one in lint("{{ a | foo }}" * 2 + "x" * 100_000, EMAILS)] == [8]
     assert [one.message for one in lint("{{}}" * 20_001 + "{{ “a” }}", EMAILS)] == [
-        "a template has more than 20,000 outputs and tags"
+        "the template has more than 20,000 outputs and tags"
     ]
 
 

@@ -247,7 +247,7 @@ async def test_a_credential_that_is_not_there_or_not_for_this_domain_aborts_the_
         await said("{% connected_content https://api.example.com/word :auth_credentials kay %}")
     with pytest.raises(Aborted, match="no credential “key”"):
         await said("{% connected_content https://api.example.com/word :basic_auth key %}")
-    with pytest.raises(Aborted, match="not for evil"):
+    with pytest.raises(Aborted, match="may not be sent to evil"):
         await said("{% connected_content https://evil.example.com/word :auth_credentials key %}")
 
 
@@ -269,7 +269,7 @@ async def test_a_header_that_is_no_ascii_is_told_in_plain_words(headers: str) ->
     """4.3: instead of a call that is not made, and a reply that is nil."""
     values, services = world(vars={"who": "Zoë"})
     source = "{% connected_content https://api.example.com/word :headers " + headers + " %}"
-    with pytest.raises(RenderError, match="the header X-U holds “ë”: headers take ASCII only; encode it"):
+    with pytest.raises(RenderError, match="the header X-U contains “ë”: headers take ASCII only; encode it"):
         await compile(source).render_async(values, services)
     encoded = source.replace("{{who}}", "{{who | url_encode}}").replace("who | as", "who | url_encode | as")
     await compile(encoded).render_async(values, services)
@@ -310,7 +310,7 @@ async def test_what_is_wrong_within_a_block_or_a_reply_says_so_and_cancels_the_m
     with pytest.raises(RenderError, match="in the content block “broken”") as refused:
         await said("Hi\n {{content_blocks.${broken}}}")
     assert (refused.value.line, refused.value.column) == (2, 2)
-    with pytest.raises(RenderError, match="in what came back"):
+    with pytest.raises(RenderError, match="in the reply"):
         await said("{% connected_content https://api.example.com/bad :rerender %}")
 
 
@@ -319,13 +319,13 @@ async def test_what_is_wrong_within_a_block_or_a_reply_says_so_and_cancels_the_m
     ("{% connected_content :save x %}", 4, "an address first"),
     ("{% connected_content 'https://a.example' %}", 22, "without quotes"),
     ("{% connected_content https://a.example :safe x %}", 40, "did you mean “save”"),
-    ("{% connected_content https://a.example :save %}", 40, "takes something after it"),
+    ("{% connected_content https://a.example :save %}", 40, "takes a value"),
     ("{% connected_content https://a.example :save a.b %}", 46, "name of a variable"),
     ("{% connected_content https://a.example :method put %}", 48, "get or post"),
     ("{% connected_content https://a.example :cache_max_age soon %}", 55, "takes seconds"),
-    ("{% connected_content https://a.example :headers {x} %}", 49, "no JSON"),
+    ("{% connected_content https://a.example :headers {x} %}", 49, "not JSON"),
     ("{% connected_content https://a.example :headers [] %}", 49, "a JSON object"),
-    ('{% connected_content https://a.example :headers {"X-U": "Zoë"} %}', 49, "the header X-U holds “ë”: headers take ASCII only"),
+    ('{% connected_content https://a.example :headers {"X-U": "Zoë"} %}', 49, "the header X-U contains “ë”: headers take ASCII only"),
     ("{% connected_content https://a.example/{{ %}", 40, "never closed"),
     ("{% connected_content https://a.example/{{ “x” }} %}", 43, "curly quotes"),
     ("{% catalog_items shoes %}", 4, "at least one id"),

@@ -65,9 +65,9 @@ def test_a_variable_with_one_is_not_set() -> None:
     found.take("e", "text", "sound")
     assert found.values == {"e": "sound"}
     assert found.missing == {
-        "a": "it has the character U+0000, which cannot be stored",
-        "b": "it has the character U+D83D, which cannot be stored",
-        "c": "it has the character U+0000, which cannot be stored",
+        "a": "it contains the character U+0000, which cannot be stored",
+        "b": "it contains the character U+D83D, which cannot be stored",
+        "c": "it contains the character U+0000, which cannot be stored",
         "d": "could not convert string to float: '1\\x00'",
     }
 
@@ -130,7 +130,7 @@ async def test_an_answer_that_cannot_be_written_stops_no_other(
     assert [each.get("got") for each in found] == ["42", None, "42"]
     assert [each["@"] for each in found] == ["rest"] * 3
     assert [data for _, data in await told(stage, "not_updated")] == [
-        {"reason": "what it came to cannot be stored: DataError"}
+        {"reason": "the result cannot be stored: DataError"}
     ]
 
 
@@ -240,7 +240,7 @@ async def test_reasons_that_cannot_be_written_stop_no_other(
 
     found = await outcomes(db)
     assert found["mel"] == ("aborted", {"channel": "webhook", "reason": "why", "text": "half \ufffd"})
-    said = "what there was to say of it cannot be stored: DataError"
+    said = "the details cannot be stored: DataError"
     assert found["zoe"] == ("aborted", {"channel": "webhook", "reason": said})
     assert found["ann"][0] == "sent"
     assert await db.pool.fetchval("select count(*) from entries where ended is null") == 0

@@ -8,7 +8,7 @@ import sys
 SAYS = """
 from journeys.engine.logs import logger
 log = logger("journeys.somewhere")
-log.debug("drain_given_up", channel="email")
+log.debug("drain_cancelled", channel="email")
 log.info("told", count=3)
 log.warning("overdue", entry="e-1", percent="100%")
 """
@@ -25,7 +25,7 @@ def test_who_configures_the_standard_library_has_every_line() -> None:
     )
     said = subprocess.run([sys.executable, "-c", kept], capture_output=True, text=True, check=True)
     assert said.stderr.splitlines() == [
-        "DEBUG journeys.somewhere drain_given_up channel=email",
+        "DEBUG journeys.somewhere drain_cancelled channel=email",
         "INFO journeys.somewhere told count=3",
         "WARNING journeys.somewhere overdue entry=e-1 percent=100%",
     ]

@@ -69,9 +69,9 @@ def _known(value: Any) -> Any:
     if isinstance(name, str) and name in STEP_TYPES:
         return value
     if isinstance(name, str) and name in LATER:
-        raise wrong("J108", f"the step type “{name}” comes with a later version", at=("type",))
+        raise wrong("J108", f"the step type “{name}” is not supported yet", at=("type",))
     if name is None:
-        raise wrong("J102", "the step says no type", f"one of {', '.join(STEP_TYPES)}")
+        raise wrong("J102", "the step has no type", f"one of {', '.join(STEP_TYPES)}")
     raise wrong("J105", f"there is no step type “{name}”", meant(str(name), STEP_TYPES), at=("type",))
 
 

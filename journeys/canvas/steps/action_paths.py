@@ -78,7 +78,7 @@ class ActionPaths(Step):
                 if path.exit_when == "immediately":  # ACT-8
                     return End("exit_path")
                 if path.exit_when == "window_end":  # ACT-8
-                    assert here.entry.wake_at is not None, "an entry that watches has an end of its window"
+                    assert here.entry.wake_at is not None, "an entry that watches has a deadline"
                     return Wait(here.entry.wake_at, phase="leaving")
                 properties = occurrence.properties if occurrence.kind in ("event", "purchase") else None
                 return Go(label, properties=properties)  # ACT-1

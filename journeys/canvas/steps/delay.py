@@ -64,7 +64,7 @@ class Delay(Step):
         if self.weekdays is not None and self.at is None:
             raise wrong("J102", "a delay to a weekday needs a time of day", 'write at: "10:00"')
         if self.until is not None and self.at is not None:
-            raise wrong("J104", "`until` has its own time; `at` does not go with it", at=("at",))
+            raise wrong("J104", "`until` includes the time of day; `at` cannot be used with it", at=("at",))
         return self
 
     def arrive(self, here: Here) -> Outcome:
@@ -99,11 +99,11 @@ class Delay(Step):
         if self.until is not None:
             return localized(self.until, zone)  # DLY-6
         if self.duration is not None:
-            assert self.at is not None, "a plain duration asks for no zones"
+            assert self.at is not None, "a plain duration needs no zone"
             return on_or_after(plus(arrival, self.duration), self.at, zone)  # DLY-2
         if self.calendar_days is not None:
             return at_time(arrival, self.calendar_days, self.at, zone)  # DLY-3
-        assert self.weekdays is not None and self.at is not None, "the model allows no other form"
+        assert self.weekdays is not None and self.at is not None, "the delay has no other form"
         # DLY-9, DLY-10
         return next_weekday(arrival, self.weekdays, self.at, zone, skip_today=self.when_passed == "next_week")
 

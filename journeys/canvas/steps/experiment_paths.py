@@ -67,7 +67,7 @@ class ExperimentPaths(Step):
     def _whole(self) -> Self:
         total = sum(path.weight for path in self.paths) + (self.control.weight if self.control else 0)
         if abs(total - 100) > 0.001:  # EXP-2
-            raise wrong("J205", f"the weights make {total:g}, not 100", at=("paths",))
+            raise wrong("J205", f"the weights add up to {total:g}, not 100", at=("paths",))
         return self
 
     def arrive(self, here: Here) -> Outcome:

@@ -85,7 +85,7 @@ class Message(Step):
     @model_validator(mode="after")
     def _fallback(self) -> Self:
         if self.fallback is not None and self.at != "best_time":
-            raise wrong("J104", "`fallback` goes with `at: best_time`", at=("fallback",))
+            raise wrong("J104", "`fallback` is used only with `at: best_time`", at=("fallback",))
         return self
 
     @property

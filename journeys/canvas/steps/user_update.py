@@ -67,10 +67,8 @@ class UserUpdate(Asking):
             raise wrong("J104", "a user update has attributes, events, or both")
         for name in self.attributes:
             if name in UNTOUCHABLE:
-                hint = "leave it out; /users/track and the identity routes do that"
-                raise wrong(
-                    "J100", f"“{name}” is not for a user update to set", hint, at=("attributes", name)
-                )
+                hint = "remove it; /users/track and the identity routes do that"
+                raise wrong("J100", f"“{name}” cannot be set by a user update", hint, at=("attributes", name))
         return self
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:

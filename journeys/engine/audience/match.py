@@ -119,7 +119,7 @@ def _matches(what: Filter, evaluation: _Evaluation) -> bool:
             return name in evaluation.segments and _matches(evaluation.segments[name], evaluation)
         case BucketFilter(bucket=(low, high)):
             return low <= evaluation.person.bucket <= high
-    raise AssertionError(f"there is no other filter: {what!r}")
+    raise AssertionError(f"unknown filter: {what!r}")
 
 
 _MISSING = object()
@@ -219,7 +219,7 @@ def named(what: Any) -> tuple[Kind, str]:
         name = getattr(what, kind, None)
         if name is not None:
             return kind, str(name)
-    raise AssertionError(f"it looks at nothing in the past: {what!r}")
+    raise AssertionError(f"it does not look at the past: {what!r}")
 
 
 def heard(

@@ -39,7 +39,7 @@ async def answer(line: bytes, number: int) -> bytes:
     try:
         return msgspec.json.encode(said)
     except UnicodeEncodeError:
-        return msgspec.json.encode(_error(None, "internal_error", 1, 1, "what it came to is no Unicode"))
+        return msgspec.json.encode(_error(None, "internal_error", 1, 1, "the output is not Unicode"))
 
 
 async def rendered(template: Template, values: Values, services: Services) -> str:
@@ -74,7 +74,7 @@ async def _answer(line: bytes, number: int) -> dict[str, Any]:
         hint = f" ({error.hint})" if isinstance(error, TemplateError) and error.hint else ""
         return _error(identity, error.code, error.line, error.column, error.message + hint)  # E5
     except Exception as error:  # noqa: BLE001 - one line must not stop the others
-        return _error(identity, "internal_error", 1, 1, f"a fault of ours: {type(error).__name__}")
+        return _error(identity, "internal_error", 1, 1, f"internal error: {type(error).__name__}")
 
 
 def _error(identity: Any, code: str, line: int, column: int, message: str) -> dict[str, Any]:
@@ -90,14 +90,14 @@ def _read(line: bytes) -> tuple[Any, str, Any, str]:
     except (msgspec.DecodeError, RecursionError) as error:
         text = str(error)
         at = _BYTE.search(text)
-        message = f"the line is no JSON: {_BYTE.sub('', text)}"
+        message = f"the line is not JSON: {_BYTE.sub('', text)}"
         raise _Wrong("invalid_line", message, int(at[1]) + 1 if at else len(line) + 1) from error
     if not isinstance(given, dict):
-        raise _Wrong("invalid_line", "a line holds one object: id, template, context")
+        raise _Wrong("invalid_line", "a line is one object: id, template, context")
     identity = given.get("id")
     for key in ("id", "template"):
         if key not in given:
-            raise _Wrong("invalid_line", f"the line says no “{key}”", identity=identity)
+            raise _Wrong("invalid_line", f"the line has no “{key}”", identity=identity)
     if not isinstance(given["template"], str):
         raise _Wrong("invalid_line", "“template” must be a text", identity=identity)
     comments = given.get("html_comments", "removed")

@@ -153,7 +153,7 @@ class OurCaseTag(CaseTag):
         token = stream.eat(TOKEN_TAG)
         tokens = stream.into_inner(tag=token)
         left = primitive(self.env, tokens)
-        end(tokens, "what a case asks")
+        end(tokens, "the value of a case")
         parse_block = get_parser(self.env).parse_block
         stops = ("endcase", "when", "else")
         before = parse_block(stream, stops)
@@ -162,7 +162,7 @@ class OurCaseTag(CaseTag):
             here = next(stream)
             if here.value == "else":
                 if stream.current.kind == TOKEN_EXPRESSION:
-                    raise Unreadable("after “else” nothing can stand", stream.current)
+                    raise Unreadable("nothing may follow “else”", stream.current)
                 blocks.append(parse_block(stream, stops))
                 continue
             wanted = self._wanted(stream.into_inner(tag=here))

@@ -112,7 +112,7 @@ class FileServices(Services):
             raise Aborted(f"there is no credential “{name}”")
         domain = credential.get("allowed_domain", "").lower()
         if domain and not _serves(domain, _host(call.url)):
-            raise Aborted(f"the credential “{name}” is not for {_host(call.url) or 'this address'}")
+            raise Aborted(f"the credential “{name}” may not be sent to {_host(call.url) or 'this address'}")
 
     async def items(self, catalog: str, ids: Sequence[str]) -> list[dict[str, Any]]:
         """See base class."""

@@ -102,17 +102,17 @@ def tokenize(source: str, parent: Token) -> Iterator[Token]:
             raise _unexpected(value, Token(kind, value, start_index=start, source=parent.source))
         elif value.startswith("$") and value != NOW_ISO:
             token = Token(kind, value, start_index=start, source=parent.source)
-            raise Unreadable(f"“{value}” is no name", token, f"write ${{{value[1:]}}}")
+            raise Unreadable(f"“{value}” is not a name", token, f"write ${{{value[1:]}}}")
         yield Token(kind, value, start_index=start, source=parent.source)
 
 
 def _unexpected(value: str, token: Token) -> Unreadable:
     if value in CURLY:
-        return Unreadable(f"curly quotes ({value}) cannot be read: write straight ones", token)  # L10
+        return Unreadable(f"curly quotes ({value}) are not supported: use straight quotes", token)  # L10
     if value == "&":
-        return Unreadable("“&&” is not known: write “and”", token)  # V7
+        return Unreadable("“&&” is not supported: write “and”", token)  # V7
     if value in ARITHMETIC:
-        return Unreadable(f"“{value}” cannot stand here", token, f"write | {ARITHMETIC[value]}: 2")  # V7
+        return Unreadable(f"“{value}” is not allowed here", token, f"write | {ARITHMETIC[value]}: 2")  # V7
     if value in "\"'":
         return Unreadable(f"this quote ({value}) is never closed", token)
     return Unreadable(f"unexpected “{value}”", token)

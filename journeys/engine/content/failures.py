@@ -14,15 +14,13 @@ class Unworkable(LiquidError):
 
     def __init__(self, error: Exception, token: Token) -> None:
         said = "too deeply nested" if isinstance(error, RecursionError) else str(error)
-        super().__init__(f"a value cannot be worked with: {said}", token=token)
+        super().__init__(f"a value cannot be used: {said}", token=token)
 
 
 def failed(error: Exception, node: Node, *, inner: bool) -> Exception:
     """What is raised for an error within a node: it names a place. `inner`: a loop around the template may be left."""
     if isinstance(error, LiquidInterrupt):
-        return (
-            error if inner else LiquidSyntaxError(f"“{error}” stands outside of all loops", token=node.token)
-        )
+        return error if inner else LiquidSyntaxError(f"“{error}” is outside of a loop", token=node.token)
     if not isinstance(error, LiquidError):
         return Unworkable(error, node.token)
     if error.token is None:

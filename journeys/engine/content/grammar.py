@@ -92,7 +92,7 @@ def _wrapped(env: Environment, tokens: TokenStream) -> FilteredExpression:
     """`{{ value | filters }}` within an expression (L4)."""
     opening = next(tokens)
     if tokens.current.kind == "brace" and tokens.current.value in ("{", "{{"):
-        raise Unreadable("braces come in twos, not more", tokens.current)
+        raise Unreadable("two braces are expected, not more", tokens.current)
     found = _chain(env, tokens)
     if tokens.current.kind != "brace" or tokens.current.value != "}}":
         raise Unreadable("“{{” is not closed by “}}” here", opening)
@@ -106,7 +106,7 @@ def _filters(env: Environment, tokens: TokenStream) -> list[Filter]:
         next(tokens)
         name = next(tokens)
         if name.kind not in NAMES:
-            raise Unreadable("after “|” stands the name of a filter", name)
+            raise Unreadable("the name of a filter is expected after “|”", name)
         if name.value not in env.filters:  # L1, E1
             raise Unreadable(f"there is no filter “{name.value}”", name, meant(name.value, env.filters))
         given: list[KeywordArgument | PositionalArgument] = []
@@ -140,7 +140,7 @@ def _check(name: Token, given: list[KeywordArgument | PositionalArgument]) -> No
     for one in given:
         if isinstance(one, KeywordArgument) and one.name not in wanted.named:
             raise Unreadable(
-                f"“{name.value}” takes no “{one.name}”", one.token, meant(one.name, wanted.named)
+                f"“{name.value}” has no argument “{one.name}”", one.token, meant(one.name, wanted.named)
             )
     placed = sum(isinstance(one, PositionalArgument) for one in given)
     if wanted.least <= placed <= wanted.most:
@@ -148,7 +148,7 @@ def _check(name: Token, given: list[KeywordArgument | PositionalArgument]) -> No
     many = "no value" if not wanted.most else f"{wanted.least} to {wanted.most} values"
     if wanted.least == wanted.most and wanted.most:
         many = "one value" if wanted.most == 1 else f"{wanted.most} values"
-    raise Unreadable(f"“{name.value}” takes {many} after “:”, here are {placed}", name)
+    raise Unreadable(f"“{name.value}” takes {many} after “:”, not {placed}", name)
 
 
 NAMES = frozenset({TOKEN_WORD, "contains", "and", "or"})
@@ -189,10 +189,12 @@ def _no_value(token: Token) -> Unreadable:
     if token.kind == TOKEN_EOF:
         return Unreadable("a value is missing", token)
     if token.kind == "brace":
-        return Unreadable("braces come in twos, and only around a value", token)
+        return Unreadable("two braces are expected, and only around a value", token)
     if token.kind == "lparen":
-        return Unreadable("conditions have no parentheses", token, "and/or are read from right to left")  # V4
-    return Unreadable(f"“{token.value}” stands where a value is wanted", token)
+        return Unreadable(
+            "parentheses are not supported in conditions", token, "and/or are evaluated from right to left"
+        )  # V4
+    return Unreadable(f"a value is expected, not “{token.value}”", token)
 
 
 def _range(env: Environment, tokens: TokenStream) -> Span:
@@ -231,7 +233,7 @@ def path(env: Environment, tokens: TokenStream) -> Path:
             next(tokens)
             name = next(tokens)
             if name.kind not in WORDS:
-                raise Unreadable("after “.” stands a name", name if name.kind != TOKEN_EOF else here)
+                raise Unreadable("a name is expected after “.”", name if name.kind != TOKEN_EOF else here)
             segments.append(name.value)
         else:
             return Path(token, segments)
@@ -247,7 +249,7 @@ def _key(env: Environment, tokens: TokenStream) -> Any:
     closing = next(tokens)
     if closing.kind == "pipe":
         raise Unreadable(
-            "filters cannot stand in brackets",
+            "filters are not supported in brackets",
             closing,
             "assign first: {% assign key = x | upcase %}, then a[key]",
         )
@@ -257,7 +259,7 @@ def _key(env: Environment, tokens: TokenStream) -> Any:
         return found
     if isinstance(found, StringLiteral | IntegerLiteral):
         return found.value
-    raise Unreadable("in brackets stands a name, a text or a whole number", found.token)
+    raise Unreadable("a name, a text or a whole number is expected in brackets", found.token)
 
 
 def condition(env: Environment, tokens: TokenStream) -> BooleanExpression:
@@ -294,7 +296,7 @@ def operand(env: Environment, tokens: TokenStream) -> Expression:
         next(tokens)
         return (Blank if token.kind == "blank" else Empty)(token)  # V3
     if token.kind == TOKEN_WORD and token.value == "not" and tokens.peek.kind in NEGATED:
-        raise Unreadable("there is no “not”", token, "write {% unless … %}, or compare with false")  # V4
+        raise Unreadable("“not” is not supported", token, "write {% unless … %}, or compare with false")  # V4
     found = primitive(env, tokens)
     if isinstance(found, FilteredExpression) and found.token.value != NOW_ISO:
         raise _filter_in(found.filters[0].token if found.filters else found.token, "a condition")  # V7
@@ -309,7 +311,7 @@ NEGATED = frozenset(
 
 def _filter_in(token: Token, where: str) -> Unreadable:
     hint = "assign first: {% assign x = name | upcase %}, then {% if x == 'A' %}"
-    return Unreadable(f"filters cannot stand in {where}", token, hint)
+    return Unreadable(f"filters are not supported in {where}", token, hint)
 
 
 def end(tokens: TokenStream, what: str) -> None:
@@ -320,27 +322,27 @@ def end(tokens: TokenStream, what: str) -> None:
     if token.kind == "pipe":  # V7
         raise _filter_in(token, what)
     if token.kind == "dpipe":
-        raise Unreadable("“||” is not known: write “or”", token)
+        raise Unreadable("“||” is not supported: write “or”", token)
     if token.kind == "brace":
-        raise Unreadable("braces come in twos, and only around a value", token)
+        raise Unreadable("two braces are expected, and only around a value", token)
     if what == "a value" and (token.value in COMPARISONS or token.kind in ("and", "or")):  # V7
         raise Unreadable(
-            f"“{token.value}” cannot stand here", token, "compare in {% if %}, and assign in its branches"
+            f"“{token.value}” is not allowed here", token, "compare in {% if %}, and assign in its branches"
         )
     if token.value.startswith("-"):
         raise Unreadable(
-            f"“{token.value}” cannot stand here", token, f"write | minus: {token.value[1:] or 1}"
+            f"“{token.value}” is not allowed here", token, f"write | minus: {token.value[1:] or 1}"
         )
     if token.value == "=":
-        raise Unreadable("“=” compares nothing", token, "write “==”")
-    raise Unreadable(f"after {what} nothing else can stand, here is “{token.value}”", token)
+        raise Unreadable("“=” is not a comparison", token, "write “==”")
+    raise Unreadable(f"nothing may follow {what}, but “{token.value}” does", token)
 
 
 def identifier(tokens: TokenStream) -> Identifier:
     """A name of a variable, maybe in quotes."""
     token = next(tokens)
     if token.kind not in (TOKEN_WORD, "integer", "string") or token.value.endswith("?"):
-        raise Unreadable("here stands the name of a variable", token)
+        raise Unreadable("the name of a variable is expected here", token)
     return Identifier(token.value, token=token)
 
 
@@ -349,4 +351,4 @@ def closed(stream: TokenStream, opening: Token, close: str) -> None:
     if stream.current.kind == TOKEN_EOF:
         raise Unbalanced(f"this is never closed by {{% {close} %}}", opening)
     if not stream.current.is_tag(close):
-        raise Unbalanced(f"{{% {close} %}} is wanted here", stream.current)
+        raise Unbalanced(f"{{% {close} %}} is expected here", stream.current)

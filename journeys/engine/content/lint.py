@@ -117,7 +117,7 @@ def _names(bound: Bound, source: str, setting: Setting, unknown: Collection[str]
                     yield index, "J311", f"there is no content block “{name}”", hint
             elif head == "event_properties" and setting.channel is None:
                 hint = f"write context.${{{name}}} for what came with the entry"
-                yield index, "J910", "no event's properties are here", hint
+                yield index, "J910", "there are no event properties here", hint
             elif head in NAMESPACES:
                 known = NAMESPACES[head]
                 if head in EMPTY_SPACES:
@@ -127,7 +127,7 @@ def _names(bound: Bound, source: str, setting: Setting, unknown: Collection[str]
                 elif name in EMPTY_NAMES.get(head, ()):
                     yield index, "J310", f"“{head}.${{{name}}}” is always empty here", ""
                 elif head == "subscribed_state" and setting.channel is None:
-                    yield index, "J310", f"“{head}” is there in messages alone", ""
+                    yield index, "J310", f"“{head}” is available in messages only", ""
             elif re.compile(r"[\w-]+\s*\.\s*\$\{").match(source, index):
                 yield index, "J310", f"there is no namespace “{head}”", meant(head, NAMESPACES)
             elif (
@@ -154,7 +154,7 @@ def _standard(name: str, index: int, setting: Setting) -> Iterator[_Found]:
         return
     if name in EMAIL:
         if setting.channel not in ("email", ANY):
-            yield index, "J310", f"“${{{name}}}” is there in emails alone", ""
+            yield index, "J310", f"“${{{name}}}” is available in emails only", ""
         return
     hint = f"did you mean “{MEANT[name]}”?" if name in MEANT else meant(name, STANDARD)
     yield index, "J310", f"there is no standard attribute “${{{name}}}”", hint
@@ -164,7 +164,7 @@ def _assigned(bound: Bound) -> Iterator[_Found]:
     for name, places in bound.analysis.locals.items():
         if name in STANDARD:
             for place in places:
-                message = f"this does not change “${{{name}}}”, which a reader may expect"
+                message = f"this does not change the standard attribute “${{{name}}}”"
                 yield place.span.index, "J903", message, "choose another name"
 
 
@@ -177,15 +177,15 @@ def _node(node: Node, source: str, setting: Setting) -> Iterator[_Found]:
             yield index, "J905", "Liquid in the reason of abort_message is not run", "write plain text"
         case ExtrasNode(key=None):
             hint = "write {% message_extras :key K :value V %}"
-            yield index, "J907", "this pair is dropped: it is not written as pairs are", hint
+            yield index, "J907", "this pair is dropped: it cannot be read", hint
         case ExtrasNode():
             yield from _quoted(node)
         case ConnectedNode():
             for word in node.strays:
-                message = f"“{word.text[:40]}” belongs to no option, and is left out"
+                message = f"“{word.text[:40]}” belongs to no option, and is ignored"
                 yield word.start, "J906", message, "white space separates options"
             if node.request.retry and setting.channel in (None, "in_app"):
-                yield index, "J908", ":retry does nothing here", ""
+                yield index, "J908", ":retry has no effect here", ""
         case ItemsNode() | SelectionNode():
             yield from _catalog(node, setting)
         case PromotionNode() if setting.channel == "banner":
@@ -200,7 +200,7 @@ def _bare(text: str, source: str, index: int) -> Iterator[_Found]:
         space, name = match[1], match[2].strip()
         if space in NAMESPACES or (space is None and name in STANDARD | EMAIL):
             at = max(index, source.find(match[0], index))
-            yield at, "J902", f"“{match[0]}” stays as it is", f"write {{{{{match[0]}}}}}"  # L11
+            yield at, "J902", f"“{match[0]}” is printed as it is", f"write {{{{{match[0]}}}}}"  # L11
 
 
 def _quoted(node: ExtrasNode) -> Iterator[_Found]:
@@ -225,7 +225,7 @@ def _catalog(node: ItemsNode | SelectionNode, setting: Setting) -> Iterator[_Fou
     for word in node.named[1:]:
         if word.token.value.startswith(":"):
             hint = meant(word.token.value, (":rerender",))
-            yield word.token.start_index, "J906", f"“{word.token.value[:40]}” is no option", hint
+            yield word.token.start_index, "J906", f"“{word.token.value[:40]}” is not an option", hint
     known = setting.selections.get(name, ()) if isinstance(node, SelectionNode) else ()
     second = node.named[1]
     named = second.token.value
@@ -248,10 +248,10 @@ def _zone(each: Filter) -> Iterator[_Found]:
     index = each.token.start_index
     if isinstance(given, IntegerLiteral):
         # DT4
-        yield index, "J904", "a number is no time zone: the value stays as it is", "write 'Europe/Paris'"
+        yield index, "J904", "a number is not a time zone: the value is not changed", "write 'Europe/Paris'"
     if isinstance(given, StringLiteral) and given.value not in _zones():
         hint = meant(given.value, _zones()) if nearest(given.value, _zones()) else "write 'Europe/Paris'"
-        yield index, "J904", f"there is no time zone “{given.value}”: the value stays as it is", hint  # DT4
+        yield index, "J904", f"there is no time zone “{given.value}”: the value is not changed", hint  # DT4
 
 
 @lru_cache(maxsize=1)

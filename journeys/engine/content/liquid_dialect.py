@@ -50,7 +50,7 @@ class UnknownTag(Illegal):
         token = stream.expect(TOKEN_TAG)
         known = self.env.tags.written()  # type: ignore[attr-defined]
         if token.value in BRANCHES or token.value.removeprefix("end") in known:
-            raise Unbalanced(f"{{% {token.value} %}} belongs to nothing that is open here", token)
+            raise Unbalanced(f"{{% {token.value} %}} has no open tag that it belongs to", token)
         raise Unbalanced(f"there is no tag “{token.value}”", token, meant(token.value, known), known=False)
 
 

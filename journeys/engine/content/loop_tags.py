@@ -127,12 +127,12 @@ def _loop(env: Environment, tokens: TokenStream, kind: type[Loop], words: tuple[
         if word.kind == "comma":
             continue
         if word.value not in words:
-            raise Unreadable(f"“{word.value}” cannot stand in a loop", word, meant(word.value, words))
+            raise Unreadable(f"“{word.value}” is not allowed in a loop", word, meant(word.value, words))
         if word.value == "reversed":
             backwards = True
             continue
         if tokens.current.kind != "colon":
-            raise Unreadable(f"after “{word.value}” stands “:” and a number", word)
+            raise Unreadable(f"“:” and a number are expected after “{word.value}”", word)
         next(tokens)
         if word.value == "offset" and tokens.current.value == CONTINUE:
             options["offset"] = StringLiteral(next(tokens), CONTINUE)

@@ -240,7 +240,7 @@ def _kept(cache: Cache[Template], dialect: Dialect, source: str) -> Template:
 def parse(source: str, dialect: Dialect = DIALECT) -> Template:
     """As `compile`, and anew each time."""
     if len(source) > SOURCE:
-        raise TemplateError(f"a template of more than {SOURCE:,} characters is not read", 1, 1)
+        raise TemplateError(f"the template has more than {SOURCE:,} characters", 1, 1)
     try:
         bound = cast("Bound", dialect.from_string(source))
     except (LiquidError, RecursionError, ValueError) as error:
@@ -307,6 +307,6 @@ def unread(error: BaseException, source: str) -> TemplateError:
     token = getattr(error, "token", None)
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
     line, column = position(source, index)
-    message = _message(error) or "the template cannot be read"
+    message = _message(error) or "the template cannot be parsed"
     hint = getattr(error, "hint", "")
     return TemplateError(message, line, column, hint)

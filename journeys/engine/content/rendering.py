@@ -79,7 +79,7 @@ class Rendering(RenderContext):
         """A loop begins a pass with so much work. Raises Exceeded where all loops together have made too many."""
         self._passes += 1
         if self._passes > self.limits.passes:  # E4
-            raise Exceeded(f"the loops go round more than {self.limits.passes:,} times")
+            raise Exceeded(f"the loops make more than {self.limits.passes:,} passes")
         self.spend(work, parts)
 
     @coroutine

@@ -55,7 +55,7 @@ def scan(source: str) -> Iterator[Token]:
         tags += 1
         if tags > TAGS:
             token = Token(TOKEN_TAG, source[end : end + 2], start_index=end, source=source)
-            raise LiquidSyntaxError(f"a template has more than {TAGS:,} outputs and tags", token=token)
+            raise LiquidSyntaxError(f"the template has more than {TAGS:,} outputs and tags", token=token)
         if source[end + 1] == "{":
             at = _close_output(source, end)
             yield from _output(source, end, at)
@@ -66,7 +66,7 @@ def scan(source: str) -> Iterator[Token]:
             name = _NAME.match(source, end + 2)
             if name is None:
                 raise LiquidSyntaxError(
-                    "a tag has a name", token=Token(TOKEN_TAG, "", start_index=end, source=source)
+                    "the tag has no name", token=Token(TOKEN_TAG, "", start_index=end, source=source)
                 )
             if name[1] == "raw":
                 begin, (until, at) = at, _raw_end(source, at, end)
@@ -88,7 +88,7 @@ def _close_output(source: str, begin: int) -> int:
     """The end of the output that begins here: braces of names and of wrapped values are counted."""
     if source.startswith("{{{", begin):  # L10
         token = Token(TOKEN_OUTPUT, "{{{", start_index=begin, source=source)
-        raise LiquidSyntaxError("braces come in twos, not in threes", token=token)
+        raise LiquidSyntaxError("two braces are expected, not three", token=token)
     depth, at = 1, begin + 2
     while True:
         found = _INSIDE.search(source, at)

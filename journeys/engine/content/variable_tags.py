@@ -58,7 +58,7 @@ class OurOutput(Output):
             return Printed(token, Nil(token))
         inner = Stream.of(expression)
         if inner.current.kind == "brace":  # L10
-            raise Unreadable("braces come in twos, not more", inner.current)
+            raise Unreadable("two braces are expected, not more", inner.current)
         printed = filtered(self.env, inner)
         block = block_of(printed)
         return Printed(token, printed) if block is None else BlockOutput(token, printed, block)
@@ -225,7 +225,7 @@ def _lines(written: Token) -> Iterator[Token]:
             begin = written.start_index + at + line.index(bare)
             if found is None or "\r" in bare:
                 here = Token(TOKEN_TAG, bare, start_index=begin, source=written.source)
-                raise Unreadable("in “liquid” each line is a tag", here)
+                raise Unreadable("each line of “liquid” is a tag", here)
             if found[1] != "#":
                 yield Token(TOKEN_TAG, found[1], start_index=begin, source=written.source)
                 if found[2]:

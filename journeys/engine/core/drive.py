@@ -145,7 +145,7 @@ def _advance(case: Case, event: Event, now: datetime) -> Sequence[Command]:
 
 def _look_back(case: Case) -> Generator[Sequence[Command], object, list[Event]]:
     """What a step that begins to listen has missed since its own instant, never the event just heard."""
-    assert case.entry.begun is not None, "an entry that stands in a step came there at some instant"
+    assert case.entry.begun is not None, "an entry in a step has the instant of its arrival"
     found = yield [Ask(LookBack(case.entry.begun))]
     assert isinstance(found, tuple), "a look back is answered with a tuple"
     return [event for event in found if event.occurrence.no != case.entry.heard]

@@ -148,7 +148,7 @@ def _cross(plan: Plan, entry: Entry, answer: int | None, now: datetime) -> tuple
 
 
 def _arrive(plan: Plan, entry: Entry, now: datetime, said: list[Command]) -> Outcome:
-    assert entry.step is not None, "one arrives at a step"
+    assert entry.step is not None, "an arrival names a step"
     said.append(Note(fact="reached", at=now, step=entry.step))
     return plan.steps[entry.step].arrive(Here(entry, now, plan.is_last(entry.step)))
 

@@ -95,7 +95,7 @@ class Scenario:
             case Matches(filters=filters):
                 return self._match(plan, entry, filters, person)
             case _:
-                assert isinstance(question, LookBack), "there is no other question"
+                assert isinstance(question, LookBack), "unknown question"
                 return ()
 
     def refusal(self, plan: Plan, person: Person, at: datetime) -> str | None:

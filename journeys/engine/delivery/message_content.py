@@ -67,7 +67,7 @@ async def content(
         case ChannelTemplate():
             made = await fields.all("", template.content)
         case _:
-            raise AssertionError(f"there is no other template: {template!r}")
+            raise AssertionError(f"unknown template: {template!r}")
     if services.retry is not None:
         raise services.retry  # C3
     return made

@@ -86,7 +86,7 @@ async def prepare(
     )
     if refused is not None:
         return Refused(refused.outcome, refused.reason)
-    assert address is not None, "who has no address is refused"
+    assert address is not None, "a person without an address is refused"
     template = publication.templates.get(step.template)
     if template is None:
         return Refused("aborted", "no_template")

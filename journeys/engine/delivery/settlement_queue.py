@@ -104,8 +104,8 @@ class SettlementQueue:
             except PASSING:
                 raise
             except Exception as error:  # noqa: BLE001 - told in the fact
-                log.warning("settlement_not_written", error=type(error).__name__)
-                why = f"what there was to say of it cannot be stored: {type(error).__name__}"
+                log.warning("settlement_not_stored", error=type(error).__name__)
+                why = f"the details cannot be stored: {type(error).__name__}"
                 data = {"channel": one.data.get("channel"), "reason": why}
                 await self._commit([_Passing([replace(one, data=data)], None)])
         return await self._commit([replace(passing, done=())])

@@ -70,7 +70,7 @@ def peek(text: str) -> Mark:
         said = msgspec.json.decode(_raw(text.partition(".")[0]), type=tuple[int, str, str, str, str, str])
         return Mark(said[0], UUID(said[1]), UUID(said[2]), *said[3:])
     except (ValueError, msgspec.DecodeError) as error:
-        raise Forged("this is no link of ours") from error
+        raise Forged("this link is not valid") from error
 
 
 def read(secret: bytes, kind: Kind, text: str, url: str = "") -> Mark:
@@ -80,9 +80,9 @@ def read(secret: bytes, kind: Kind, text: str, url: str = "") -> Mark:
     try:
         given = _raw(signature)
     except ValueError as error:
-        raise Forged("this is no link of ours") from error
+        raise Forged("this link is not valid") from error
     if not hmac.compare_digest(given, _sign(secret, kind, payload, url)):
-        raise Forged("this is no link of ours")
+        raise Forged("this link is not valid")
     return mark
 
 

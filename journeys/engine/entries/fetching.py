@@ -308,7 +308,7 @@ class Fetcher:
                 told = {"reason": "exhausted_cc_retries", "text": f"{host} answered {retry.status}"}
                 return Answer(one, "failed", facts=[("unanswered", told)], again=pause(one.tries))
             except Exception as error:  # noqa: BLE001 - tried again, and no other's affair
-                log.warning("fetching_failed", error=type(error).__name__)
+                log.warning("fetch_failed", error=type(error).__name__)
                 told = {"reason": "failed", "text": type(error).__name__}
                 return Answer(one, "failed", facts=[("unanswered", told)], again=pause(one.tries))
 
@@ -353,7 +353,7 @@ class Fetcher:
                 for each in final:
                     await self._share(claim, [each])
                 return
-            log.warning("answer_not_written", error=type(error).__name__)
+            log.warning("answer_not_stored", error=type(error).__name__)
             await self._commit(claim, [_unwritten(final[0], type(error).__name__)])
 
     async def _commit(self, claim: UUID, final: Sequence[Answer]) -> None:
@@ -371,7 +371,7 @@ class Fetcher:
 def _unwritten(answer: Answer, error: str) -> Answer:
     """What is settled where an answer cannot be written: nothing of it is set (CXS-4, UPD-8)."""
     fact = "not_updated" if answer.label == "found" else "unanswered"
-    said = {"reason": f"what it came to cannot be stored: {error}"}
+    said = {"reason": f"the result cannot be stored: {error}"}
     return Answer(answer.wanted, answer.label, facts=[(fact, said)])
 
 

@@ -49,7 +49,7 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
     for each in _within(found):
         if isinstance(each, SegmentFilter) and each.segment not in segments:
             known = ", ".join(sorted(segments)) or "none"
-            raise UnusableAudience(f"there is no segment “{each.segment}”; there is {known}")
+            raise UnusableAudience(f"there is no segment “{each.segment}”; known: {known}")
         if isinstance(each, ContextFilter):  # CTX-14
             raise UnusableAudience("an audience cannot look at the context of an entry (CTX-14)")
     return found
@@ -65,7 +65,7 @@ def _within(what: Any) -> Iterator[Any]:
 def _ours(given: Any, now: datetime, depth: int) -> Any:
     """The same in our language; what is in it already stays as it is."""
     if depth > DEEPEST:
-        raise UnusableAudience(f"filters may lie at most {DEEPEST} deep")
+        raise UnusableAudience(f"filters may be nested at most {DEEPEST} levels deep")
     match given:
         case {"AND": list() as several, **rest} if not rest and several:
             return {"all": [_ours(each, now, depth + 1) for each in several]}  # SND-12
@@ -74,9 +74,9 @@ def _ours(given: Any, now: datetime, depth: int) -> Any:
         case {"custom_attribute": Mapping() as said, **rest} if not rest:
             return _attribute(said, now)
         case {"push_subscription_status": _} | {"email_subscription_status": _} | {"last_used_app": _}:
-            raise UnusableAudience(f"the filter {next(iter(given))} comes with a later version")
+            raise UnusableAudience(f"the filter {next(iter(given))} is not supported yet")
         case {"AND": _} | {"OR": _}:
-            raise UnusableAudience("AND and OR stand alone, with a list of filters")
+            raise UnusableAudience("AND and OR take a list of filters, and nothing beside them")
     return given
 
 
@@ -91,7 +91,7 @@ def _attribute(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     make = OTHERS.get(comparison)
     if make is None:
         known = ", ".join(sorted({*SIMPLE, *OTHERS}))
-        raise UnusableAudience(f"“{comparison}” is no comparison of {name}; there is {known}")
+        raise UnusableAudience(f"“{comparison}” is not a comparison of {name}; known: {known}")
     return make(path, value, now)
 
 

@@ -59,7 +59,7 @@ async def _types(db: Database, workspace: int, catalog: str) -> Mapping[str, str
             row[0] for row in await db.pool.fetch("select name from catalogs where workspace = $1", workspace)
         ]
         raise Unusable(
-            f"there is no catalog “{catalog}” ({meant(catalog, known) or 'publish one'})"
+            f"there is no catalog “{catalog}” ({meant(catalog, known) or 'publish it first'})"
         ) from error
 
 
@@ -76,7 +76,7 @@ def _header(row: Row | None, types: Mapping[str, str], file: str) -> tuple[str, 
         raise Unusable(f"{file}:1: there are {len(names)} columns; at most {MOST_COLUMNS} are allowed")
     for name in names:
         if names.count(name) > 1:
-            raise Unusable(f"{file}:1: the column “{name}” is there twice")
+            raise Unusable(f"{file}:1: the column “{name}” appears twice")
         if name not in types and name not in REPORT_COLUMNS:  # CAT-6
             raise Unusable(f"{file}:1: the catalog has no field “{name[:60]}” ({meant(name, types)})")
     return names

@@ -62,20 +62,20 @@ class Header:
         place = f"{file}:1: "
         twice = sorted({name for name in self.names if self.names.count(name) > 1})
         if "" in self.names or twice:
-            said = f"the column “{twice[0]}” is there twice" if twice and twice[0] else "a column has no name"
+            said = f"the column “{twice[0]}” appears twice" if twice and twice[0] else "a column has no name"
             raise Unusable(place + said)
         if not set(self.names) & set(IDENTIFIERS):
             hint = ""
             if len(self.names) == 1 and (";" in self.names[0] or "\t" in self.names[0]):
-                hint = "; it seems to be separated by something else than commas"
+                hint = "; the separator seems to be something other than a comma"
             raise Unusable(
-                f"{place}no column names a person: one of {', '.join(IDENTIFIERS)} is needed{hint}"
+                f"{place}no column identifies a person: one of {', '.join(IDENTIFIERS)} is needed{hint}"
             )
         alias = {"user_alias_name", "user_alias_label"} & set(self.names)
         if len(alias) == 1:
             raise Unusable(place + "an alias needs both user_alias_name and user_alias_label")
         if alias and "external_id" in self.names:  # CSV-2
-            raise Unusable(place + "external_id and an alias may not share a file")
+            raise Unusable(place + "external_id and an alias cannot be in one file")
         missing = [name for name in ("name", "time") if name not in self.names]
         if self.kind == "events" and missing:
             raise Unusable(f"{place}a file of events needs the column “{missing[0]}”")
@@ -83,14 +83,16 @@ class Header:
     def _remark(self) -> None:
         for name in self.names:
             if name in LATER:
-                self.remarks.append(f"the column {name} is not read yet: subscription groups come later")
+                self.remarks.append(
+                    f"the column {name} is ignored: subscription groups are not supported yet"
+                )
             elif self.kind == "events":
                 known = name in (*IDENTIFIERS, "name", "time", "event_id", *IGNORED) or PROPERTY.fullmatch(
                     name
                 )
                 if not known:
                     self.remarks.append(
-                        f"the column {name} is not read: properties are called <event>.properties.<key>"
+                        f"the column {name} is ignored: properties are named <event>.properties.<key>"
                     )
             elif name not in STANDARDS and name not in IDENTIFIERS and name not in IGNORED:  # CSV-3
                 self._remark_look_alike(name)
@@ -100,7 +102,7 @@ class Header:
         plain = name.lower().replace(" ", "_").replace("-", "_")
         near = difflib.get_close_matches(plain, sorted({*STANDARDS, *IDENTIFIERS}), 1, cutoff=0.9)
         if near:
-            self.remarks.append(f"the column {name} becomes a custom attribute; was {near[0]} meant?")
+            self.remarks.append(f"the column {name} becomes a custom attribute; did you mean {near[0]}?")
 
     def object_of(self, row: Row) -> tuple[dict[str, Any] | str, list[str]]:
         """The object that a row stands for, as `/users/track` takes it, or why it is refused; and remarks."""
@@ -142,7 +144,7 @@ class Header:
 
     def _value(self, name: str, cell: str, remarks: list[str]) -> Any:
         if MARKUP.search(cell):  # CSV-9
-            self._once(remarks, name, "markup", f"{name} contains HTML; it is stored as it is")
+            self._once(remarks, name, "markup", f"{name} contains HTML; it is stored unchanged")
         if name in STANDARDS and name not in TRUTHS:  # CSV-3
             return str(cell).strip()
         value = typed(cell)
@@ -198,4 +200,4 @@ def _who(given: Mapping[str, str]) -> dict[str, Any] | str:
     for name in ("email", "phone"):
         if name in given:
             return {name: str(given[name]).strip()}
-    return "the row names nobody: " + ", ".join(IDENTIFIERS[:4]) + ", email or phone is needed"
+    return "the row identifies no person: " + ", ".join(IDENTIFIERS[:4]) + ", email or phone is needed"

@@ -144,9 +144,9 @@ async def _allowed(
     for said, row in zip(objects, of, strict=True):
         alias = said.get("user_alias")
         if alias and (alias["alias_label"], alias["alias_name"]) in barred:  # CSV-2
-            result.refuse(row, "the alias belongs to somebody who has an external id", report)
+            result.refuse(row, "the alias belongs to a person who has an external id", report)
         elif "braze_id" in said and said["braze_id"].lower() not in known:  # CSV-2
-            result.refuse(row, "nobody has this braze_id", report)
+            result.refuse(row, "there is no person with this braze_id", report)
         else:
             kept.append((said, row))
     return [said for said, _ in kept], [row for _, row in kept]

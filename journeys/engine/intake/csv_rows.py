@@ -75,7 +75,7 @@ def _row(line: int, raw: str) -> Row:
             return Row(
                 line,
                 raw,
-                wrong=f"a quote stands within cell {len(cells) + 1}; write it twice, and the cell in quotes",
+                wrong=f"a quote is within cell {len(cells) + 1}; write it twice, and the cell in quotes",
             )
         quoted, plain, comma = found.groups()
         cells.append(plain if quoted is None else Quoted(quoted.replace('""', '"')))  # CSV-4, D10

@@ -171,7 +171,9 @@ class Trigger:
         except PASSING:
             raise
         except Exception as error:  # noqa: BLE001 - it is run again, person by person
-            log.warning("page_failed", canvas=running.name, dispatch=dispatch_id, error=type(error).__name__)
+            log.warning(
+                "broadcast_page_failed", canvas=running.name, dispatch=dispatch_id, error=type(error).__name__
+            )
             return await self._one_by_one(publication, running, dispatch_id, context, welcome), last
 
     async def _admit(
@@ -217,7 +219,9 @@ class Trigger:
             except PASSING:
                 raise
             except Exception as error:
-                log.exception("person_failed", canvas=running.name, dispatch=dispatch_id, person=str(person))
+                log.exception(
+                    "broadcast_person_failed", canvas=running.name, dispatch=dispatch_id, person=str(person)
+                )
                 await self._note_failure(publication, running, person, error)
                 result.refused.append((person, "failed"))
                 continue
@@ -244,7 +248,7 @@ def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifie
     places = [str(index) for index, wanted in enumerate(recipients) if wanted.who in strangers]
     if not places:
         return None
-    return f"nobody knows the recipients {', '.join(places)} (counted from 0): they did not enter"
+    return f"unknown recipients {', '.join(places)} (counted from 0): they did not enter"
 
 
 def _attributes(recipients: Sequence[Wanted]) -> Objects:

@@ -102,23 +102,23 @@ class Guarded(httpcore2.AsyncNetworkBackend):
         try:
             found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
-            raise httpcore2.ConnectError(f"{host} is not known") from error
+            raise httpcore2.ConnectError(f"{host} cannot be resolved") from error
         addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
         for address in addresses:
             if is_excepted(address, self._exceptions):
                 continue
             if not is_public(address):  # C10
-                raise NotPublic(f"{host} is not at a public address")
+                raise NotPublic(f"{host} does not have a public address")
             if self._ports and port not in self._ports:  # C4
-                raise NotPublic(f"port {port} is not called")
+                raise NotPublic(f"port {port} is not allowed")
         if not addresses:
-            raise NotPublic(f"{host} is not at a public address")
+            raise NotPublic(f"{host} does not have a public address")
         # C10
         return await self._inner.connect_tcp(str(addresses[0]), port, timeout, local_address, socket_options)
 
     async def connect_unix_socket(self, *_: Any, **__: Any) -> Any:
         """Never."""
-        raise NotPublic("sockets of this machine are not to be had")
+        raise NotPublic("Unix sockets are not allowed")
 
     async def sleep(self, seconds: float) -> None:
         """See base class."""

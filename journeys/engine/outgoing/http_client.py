@@ -24,7 +24,7 @@ class Malformed(ValueError):
 def unfit(name: str, text: str) -> str:
     """Why a header cannot be sent as it is; nothing where it can."""
     if any(sign in name + text for sign in "\r\n\0"):
-        return "a header may not hold a line end"
+        return "a header may not contain a line end"
     return header_fault(name, name + text)
 
 
@@ -78,7 +78,7 @@ class Outgoing:
                     raise Malformed(fault)
             said = httpx2.Headers({"accept": "*/*", **given})
             if address.scheme not in ("http", "https") or not address.host:
-                raise Malformed("it is not an address of http or https")
+                raise Malformed("it is not an http or https address")
             if address.userinfo and "authorization" not in said:
                 said["authorization"] = f"Basic {b64encode(unquote(address.userinfo).encode()).decode()}"
             options = {"timeout": httpx2.Timeout(timeout).as_dict()}
@@ -86,4 +86,4 @@ class Outgoing:
         except Malformed:
             raise
         except (httpx2.InvalidURL, ValueError, TypeError) as error:
-            raise Malformed(f"this cannot be called: {error}"[:200]) from error
+            raise Malformed(f"this address cannot be called: {error}"[:200]) from error

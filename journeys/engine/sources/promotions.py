@@ -97,9 +97,9 @@ class Filled:
 def end_of(expires: datetime, now: datetime) -> datetime:
     """The end of a list, as it may be. Raises `Full`."""
     if expires <= now:
-        raise Full("the list would have ended already")
+        raise Full("the expiry is in the past")
     if expires > now + LONGEST_LIFE:  # P4
-        raise Full(f"a list ends within six months: by {now + LONGEST_LIFE:%Y-%m-%d}")
+        raise Full(f"a list expires at most six months ahead: by {now + LONGEST_LIFE:%Y-%m-%d}")
     return expires
 
 
@@ -109,7 +109,7 @@ async def _alone(db: Database, workspace: int, name: str) -> AsyncIterator[Any]:
     lock = f"promotions {workspace} {name}"
     async with db.pool.acquire() as connection:
         if not await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", lock):
-            raise Full(f"the list “{name}” is being filled by somebody else")
+            raise Full(f"another process is adding codes to the list “{name}”")
         try:
             yield connection
         finally:
@@ -187,14 +187,14 @@ async def charge(
             if len(codes) == len(wanted):
                 return codes
         await asyncio.sleep(FIRST_PAUSE * 2**tries)
-    raise TimeoutError(f"the codes of {send} were in the hands of others all the while")
+    raise TimeoutError(f"the codes of {send} stay locked by other transactions")
 
 
 def _check(name: str, ends: datetime | None, now: datetime) -> None:
     if ends is None:  # P3
         raise NoCode("promo_codes_unknown", f"there is no promotion list “{name}”")
     if ends <= now:  # P3
-        raise NoCode("promo_codes_expired", f"the promotion list “{name}” has ended")
+        raise NoCode("promo_codes_expired", f"the promotion list “{name}” has expired")
 
 
 async def forget(connection: Any, now: datetime, most: int = 50_000) -> None:

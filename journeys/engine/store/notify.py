@@ -30,7 +30,7 @@ async def listening(db: Database, notified: Mapping[str, asyncio.Event]) -> Asyn
     try:
         connection = await asyncpg.connect(db.url)
     except (OSError, asyncpg.PostgresError) as error:
-        log.warning("not_listening", error=type(error).__name__)
+        log.warning("listen_failed", error=type(error).__name__)
         yield
         return
     await connection.add_listener(TOPIC, heard)

@@ -86,7 +86,7 @@ async def _begun(connection: Any, scale: float | None) -> Clock:
         return before
     if before.scale != 1.0:
         raise OtherScale(
-            f"another process runs on this database, and lets {before.scale:g} s pass in a second: stop it first"
+            f"another process on this database runs at another time scale ({before.scale:g} s in a second): stop it first"
         )
     now = _now()
     clock = Clock(scale, now, before.virtual(now))
@@ -113,7 +113,7 @@ async def _note(db: Database, holding: asyncpg.Connection) -> asyncpg.Connection
         except asyncio.CancelledError:
             return holding
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("clock_not_noted", error=type(error).__name__)
+            log.warning("clock_not_saved", error=type(error).__name__)
             await asyncio.sleep(BEAT.total_seconds())
 
 

@@ -95,11 +95,11 @@ def _hint(wanted: str) -> str:
     """The nearest right spelling, else some of the same family, else how they are written."""
     near = difflib.get_close_matches(wanted, sorted(PERMISSIONS), 1)
     if near:
-        return f"; was {near[0]} meant?"
+        return f"; did you mean {near[0]}?"
     family = sorted(one for one in PERMISSIONS if one.startswith(f"{wanted.partition('.')[0]}."))
     if family:
-        return f": there is {', '.join(family[:5])}{' …' if len(family) > 5 else ''}"
-    return ": they are written like users.track and canvas.trigger.send"
+        return f": known: {', '.join(family[:5])}{' …' if len(family) > 5 else ''}"
+    return ": a permission is written like users.track or canvas.trigger.send"
 
 
 async def create_key(db: Database, workspace: int, name: str, permissions: Sequence[str]) -> str:
@@ -113,7 +113,7 @@ async def create_key(db: Database, workspace: int, name: str, permissions: Seque
         *(workspace, uuid7(), name, key[:SHOWN], digest(key), list(permissions)),
     )
     if made is None:
-        raise Taken(f"the workspace has a key “{name}” already")
+        raise Taken(f"the workspace already has a key “{name}”")
     return key
 
 

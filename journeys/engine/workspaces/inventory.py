@@ -64,6 +64,6 @@ def _settings(given: Definitions, workspace: str) -> Iterator[Problem]:
     """J309"""
     for one in given.workspaces.values():
         if one.name != workspace:
-            message = f"these are the settings of the workspace “{one.name}”, and this one is “{workspace}”"
+            message = f"these are the settings of the workspace “{one.name}”, not of “{workspace}”"
             hint = f"write name: {workspace}, or publish with --workspace {one.name}"
             yield Problem("J309", one.places.where(("name",)), message, hint)

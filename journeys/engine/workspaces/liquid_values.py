@@ -101,7 +101,7 @@ class Found:
             self.missing[name] = storable(str(error))
             return
         if found := strange(value):
-            self.missing[name] = f"it has the character {found}, which cannot be stored"
+            self.missing[name] = f"it contains the character {found}, which cannot be stored"
             return
         self._size += len(msgspec.json.encode(value))
         if self._size > CONTEXT_LIMIT:  # CXS-3
@@ -133,7 +133,7 @@ def typed(kind: str, text: str) -> Any:
     """
     text = text.strip()
     if not text:  # CXS-4
-        raise ValueError("it came to nothing")
+        raise ValueError("it is empty")
     match kind:
         case "text":
             return text  # CXS-6, C11

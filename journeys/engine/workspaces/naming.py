@@ -16,7 +16,7 @@ def workspace_name(name: str) -> str:
     """The name, where a workspace can be called so: as steps and canvases are. Raises `Unnamed`."""
     if not WORKSPACE.fullmatch(name):
         raise Unnamed(
-            f"a workspace cannot be called “{name[:LONGEST]}”: letters, digits, - and _, a letter first, at most 100"
+            f"“{name[:LONGEST]}” is not a valid workspace name: letters, digits, - and _, a letter first, at most 100 characters"
         )
     return name
 
@@ -25,6 +25,6 @@ def key_name(name: str) -> str:
     """The name, where a key can be called so: 1 to 100 printable characters. Raises `Unnamed`."""
     if not (0 < len(name) <= LONGEST and name.isprintable() and name == name.strip()):
         raise Unnamed(
-            f"a key cannot be called “{name[:LONGEST]}”: 1 to 100 printable characters, no space around"
+            f"“{name[:LONGEST]}” is not a valid key name: 1 to 100 printable characters, without spaces at the ends"
         )
     return name

@@ -124,7 +124,7 @@ def _delays(canvas: Definition, now: datetime) -> Iterator[Problem]:
     for path, step in site(canvas.value, canvas.places).steps:
         if isinstance(step, Delay) and step.too_late(now):
             where = canvas.places.where((*path, "until"))
-            message = f"this instant is more than {LONGEST.days} days ahead, and a delay holds no longer"
+            message = f"this instant is more than {LONGEST.days} days ahead, longer than a delay can be"
             yield Problem("J403", where, message, "split it into several, or publish it later")
 
 

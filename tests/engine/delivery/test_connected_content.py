@@ -201,7 +201,7 @@ async def test_an_error_names_the_field_that_it_is_about(
 
     [(fact, data)] = await facts(db)
     assert (fact, data["reason"]) == ("aborted", "template_parse_error")
-    assert data["text"] == f"{name}, line 1, column 10: a number is divided by zero"
+    assert data["text"] == f"{name}, line 1, column 10: division by zero"
 
 
 async def test_private_addresses_are_not_called_and_their_answers_in_no_message(

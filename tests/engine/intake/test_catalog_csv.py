@@ -118,7 +118,7 @@ async def test_columns_that_are_not_in_the_file_stay_as_they_are(db: Database, t
         ("shoes", "", "is empty"),
         ("shoes", "title,id\nA,a\n", "the first column must be “id”"),
         ("shoes", "id,titel\na,A\n", "the catalog has no field “titel” (did you mean “title”?)"),
-        ("shoes", "id,title,title\na,A,A\n", "the column “title” is there twice"),
+        ("shoes", "id,title,title\na,A,A\n", "the column “title” appears twice"),
         ("shoes", ",".join(["id", *("title" for _ in range(1000))]) + "\n", "at most 1000"),
     ],
 )

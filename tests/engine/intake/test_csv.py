@@ -107,12 +107,12 @@ async def test_wrong_rows_are_reported_with_line_and_reason_and_sink_no_other(sh
     assert (result.rows, result.taken, result.refusals) == (7, 2, 5)
     assert sorted(result.refused) == [
         (3, "the row has 2 cells, the header 3"),
-        (4, "a quote stands within cell 2; write it twice, and the cell in quotes"),
+        (4, "a quote is within cell 2; write it twice, and the cell in quotes"),
         (6, "The value provided for the 'email' field is not a valid email."),
         (7, "the row is not UTF-8"),
         (
             8,
-            "the row names nobody: external_id, user_alias_name, user_alias_label, braze_id, email or phone is needed",
+            "the row identifies no person: external_id, user_alias_name, user_alias_label, braze_id, email or phone is needed",
         ),
     ]
     assert len(sheet.report.read_text().splitlines()) == 6
@@ -161,7 +161,7 @@ async def test_an_import_by_alias_leaves_identified_people_alone(sheet: Sheet) -
     await sheet.stage.db.pool.execute("update people set external_id = 'mel'")
     result = await sheet.takes("user_alias_name,user_alias_label,size\nm,crm,2\n")
 
-    assert result.refused == [(2, "the alias belongs to somebody who has an external id")]
+    assert result.refused == [(2, "the alias belongs to a person who has an external id")]
     assert await sheet.attributes() == {"size": 1}
 
 
@@ -171,7 +171,7 @@ async def test_nobody_is_made_for_a_braze_id(sheet: Sheet) -> None:
     mel = await sheet.person()
     result = await sheet.takes(f"braze_id,size\n{mel['id']},38\nnobody,39\n")
 
-    assert result.refused == [(3, "nobody has this braze_id")]
+    assert result.refused == [(3, "there is no person with this braze_id")]
     assert await sheet.attributes() == {"size": 38}
     assert await sheet.stage.db.pool.fetchval("select count(*) from people") == 1
 
@@ -227,8 +227,8 @@ async def test_look_alikes_mixed_types_and_html_are_warned_of_once(sheet: Sheet)
     )
 
     assert [text for _, text in result.warnings] == [
-        "the column First_name becomes a custom attribute; was first_name meant?",
-        "bio_text contains HTML; it is stored as it is",
+        "the column First_name becomes a custom attribute; did you mean first_name?",
+        "bio_text contains HTML; it is stored unchanged",
         "size was number so far and is text here: “large”",
     ]
     assert (await sheet.attributes())["bio_text"] == "<script>x</script>"
@@ -240,7 +240,7 @@ async def test_look_alikes_mixed_types_and_html_are_warned_of_once(sheet: Sheet)
         ("", "attributes", "is empty"),
         ("first_name\nMel\n", "attributes", "no column names a person"),
         ("external_id;email\nmel;x\n", "attributes", "something else than commas"),
-        ("external_id,size,size\n", "attributes", "“size” is there twice"),
+        ("external_id,size,size\n", "attributes", "“size” appears twice"),
         ("external_id,,size\n", "attributes", "a column has no name"),
         ("user_alias_name,size\n", "attributes", "needs both"),
         ("external_id,user_alias_name,user_alias_label\n", "attributes", "may not share"),

@@ -38,7 +38,7 @@ def kept(value: int | Decimal) -> int | float:
         return whole(value)
     real = float(value)
     if real != real or real in (float("inf"), float("-inf")):
-        raise Exceeded("a number grows beyond what can be counted")
+        raise Exceeded("a number is too large")
     return real
 
 
@@ -89,7 +89,7 @@ def integer(value: Any) -> int:
         return value
     written = value if isinstance(value, str) else _said(value)
     if not _WHOLE.fullmatch(written) or len(written) > DIGITS:
-        raise WrongArgument(f"“{written[:40]}” is no whole number")
+        raise WrongArgument(f"“{written[:40]}” is not a whole number")
     return int(written)
 
 

@@ -44,7 +44,7 @@ def divided_by(value: Any, by: Any) -> int | float:
     """The quotient: of two whole numbers the whole number at or below it (V10)."""
     one, other = _both(value, by)
     if not other:
-        raise WrongArgument("a number is divided by zero")
+        raise WrongArgument("division by zero")
     return kept(one // other if isinstance(one, int) else _DECIMALS.divide(one, other))
 
 
@@ -52,7 +52,7 @@ def modulo(value: Any, by: Any) -> int | float:
     """The remainder, with the sign of the divisor (V10)."""
     one, other = _both(value, by)
     if not other:
-        raise WrongArgument("a number is divided by zero")
+        raise WrongArgument("division by zero")
     if isinstance(one, int):
         return kept(one % other)
     rest = _DECIMALS.remainder(one, other)

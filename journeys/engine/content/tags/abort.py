@@ -42,7 +42,7 @@ class AbortTag(Tag):
             reason = reason[1:-1].strip()  # A1
         if reason[:1] in tuple(CURLY):
             raise LiquidSyntaxError(
-                f"curly quotes ({reason[0]}) cannot be read: write straight ones", token=word.token
+                f"curly quotes ({reason[0]}) are not supported: use straight quotes", token=word.token
             )
         if len(reason) >= 2 and reason[0] in "\"'" and reason[-1] == reason[0]:
             reason = reason[1:-1]  # A1

@@ -27,9 +27,7 @@ class CallNode(Node):
         """See base class."""
         if context.tag_namespace.get(AGAIN):
             return 0
-        raise LiquidError(
-            f"“{self.token.value}” cannot be used here: it asks somebody else", token=self.token
-        )
+        raise LiquidError(f"“{self.token.value}” cannot be used here: it makes a call", token=self.token)
 
     async def render_to_output_async(self, context: RenderContext, buffer: TextIO) -> int:
         """See base class."""

@@ -95,7 +95,7 @@ class ConnectedTag(Tag):
             )
         if found[0].text[0] in "\"'":
             raise LiquidSyntaxError(
-                "the address of connected_content stands without quotes", token=found[0].token
+                "the address of connected_content is written without quotes", token=found[0].token
             )
         given, strays = _options(found[1:])
         said = {name: said[0] for name, said in given.items() if said}
@@ -152,7 +152,7 @@ def _options(found: list[Word]) -> tuple[dict[str, list[Word]], list[Word]]:
             strays += taken
             continue
         if not taken:
-            raise LiquidSyntaxError(f":{name} takes something after it", token=word.token)
+            raise LiquidSyntaxError(f":{name} takes a value", token=word.token)
         if name == "body":
             taken = [taken[0].to(taken[-1])]
         given[name] = taken[:1]

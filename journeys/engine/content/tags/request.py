@@ -80,7 +80,7 @@ class Headers:
         except ValueError as error:
             if "{{" in word.text:
                 return Headers(whole, None)
-            raise LiquidSyntaxError(f"the headers are no JSON: {error}", token=word.token) from error
+            raise LiquidSyntaxError(f"the headers are not JSON: {error}", token=word.token) from error
         if not isinstance(given, dict):
             raise LiquidSyntaxError('the headers are a JSON object: {"X-Key": "…"}', token=word.token)
         for name, value in given.items():
@@ -104,7 +104,7 @@ class Headers:
             try:
                 given = json.loads(await filled_async(self.whole, context), strict=False)
             except ValueError as error:
-                message = f"the headers are no JSON once values are filled in: {error}"
+                message = f"the headers are not JSON once values are filled in: {error}"
                 raise LiquidError(message, token=token) from error
             if not isinstance(given, dict):
                 raise LiquidError('the headers are a JSON object: {"X-Key": "…"}', token=token)
@@ -112,9 +112,9 @@ class Headers:
         for key, value in given.items():
             name, said = key.strip(), stringify(value).strip()
             if not _NAME.fullmatch(name):
-                raise LiquidError("the name of a header is not one", token=token)
+                raise LiquidError("the name of a header is not valid", token=token)
             if _CONTROL.search(said.replace("\t", " ")):
-                raise LiquidError(f"the header {name} has a line break within", token=token)
+                raise LiquidError(f"the header {name} contains a line break", token=token)
             if fault := header_fault(name, said):
                 raise LiquidError(fault, token=token)
             found[name] = said
@@ -152,7 +152,7 @@ class Request:
         url = _SPACES.sub("", await filled_async(self.url, context)).strip()
         chosen = "" if self.content_type is None else (await filled_async(self.content_type, context)).strip()
         if _CONTROL.search(chosen):
-            raise LiquidError("the content type has a line break within", token=token)
+            raise LiquidError("the content type contains a line break", token=token)
         headers = {
             "Content-Type": chosen or (FORM if self.method == "POST" else JSON),
             "Accept": chosen or "*/*",

@@ -39,7 +39,7 @@ async def _text(source: str, context: Rendering, token: Token) -> str:
         error.token = token
         raise
     except LiquidError as error:
-        raise LiquidError(f"Liquid in what came back cannot be run: {error.message}", token=token) from error
+        raise LiquidError(f"Liquid in the reply cannot be run: {error.message}", token=token) from error
     finally:
         notes[AGAIN] = before
     return buffer.getvalue()

@@ -76,9 +76,7 @@ def given_item(body: Mapping[str, Any], item: str) -> dict[str, Payload]:
     refuse(id_faults([item]))
     [one] = _array(body, 1)
     if one.get("id", item) != item:
-        raise Invalid(
-            Fault("id-in-body", "the id stands in the path, not in the item", ("id",), (one["id"],))
-        )
+        raise Invalid(Fault("id-in-body", "the id is in the path, not in the item", ("id",), (one["id"],)))
     return {item: one}
 
 
@@ -87,7 +85,7 @@ def _array(body: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
     if not isinstance(given, list) or not given or not all(isinstance(each, dict) for each in given):
         raise Invalid(Fault("item-array-invalid", "'items' must be an array of objects", ("items",)))
     if len(given) > most:  # CAT-3
-        said = f"a call has at most {most} items" if most > 1 else "this call has one item"
+        said = f"a call takes at most {most} items" if most > 1 else "this call takes one item"
         raise Invalid(Fault("request-includes-too-many-items", said, ("items",)))
     return given
 
@@ -104,12 +102,12 @@ def id_faults(ids: Iterable[str]) -> list[Fault]:
         ),
         (
             "invalid-ids",
-            "ids have letters, digits, hyphens and underscores only",
+            "an id may have only letters, digits, hyphens and underscores",
             [each for each in counted if not NAME.fullmatch(each)],  # CAT-2
         ),
         (
             "ids-not-unique",  # CAT-4
-            "an id stands in the call twice",
+            "an id appears twice in the call",
             [each for each, count in counted.items() if count > 1],
         ),
     ):
@@ -189,7 +187,7 @@ async def make_one(connection: Any, workspace: int, catalog: str, items: Items) 
     types = await shared_types(connection, workspace, catalog)
     [(id_, payload)] = judged(items, types).items()
     if await connection.fetchval(MAKE, workspace, catalog, id_, payload) is None:
-        said = f"the catalog has an item “{id_}” already"
+        said = f"the catalog already has an item “{id_}”"
         raise Invalid(Fault("item-already-exists", said, ("item_id",), (id_,)))  # CAT-4
 
 
@@ -266,5 +264,5 @@ def _decoded(cursor: str | None) -> tuple[str, str]:
     except ValueError:
         text = ""
     if text[:1] not in ("<", ">") or not NAME.fullmatch(text[1:]):
-        raise Invalid(Fault("invalid-cursor", "the cursor is none of ours", ("cursor",), (cursor,)))
+        raise Invalid(Fault("invalid-cursor", "the cursor is not valid", ("cursor",), (cursor,)))
     return text[0], text[1:]

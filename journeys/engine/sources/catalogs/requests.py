@@ -59,7 +59,7 @@ def catalog_of(body: Mapping[str, Any]) -> Catalog:
             Fault("catalog-array-invalid", "'catalogs' must be an array of one object", ("catalogs",))
         )
     if len(given) > 1:
-        raise Invalid(Fault("too-many-catalog-atoms", "one catalog is made by a call", ("catalogs",)))
+        raise Invalid(Fault("too-many-catalog-atoms", "a call creates one catalog", ("catalogs",)))
     [one] = given
     name, description = one.get("name"), one.get("description")
     if not isinstance(name, str):
@@ -98,7 +98,7 @@ def new_fields_of(body: Mapping[str, Any], known: Mapping[str, str]) -> tuple[Ca
     refuse(field_name_faults(fields))
     twice = tuple(each.name for each in fields if each.name in known)  # CAT-1
     if twice:
-        said = f"the catalog has the field “{twice[0]}” already"
+        said = f"the catalog already has the field “{twice[0]}”"
         raise Invalid(Fault("field-names-not-unique", said, ("name",), twice))
     if len(known) + len(fields) > MOST_FIELDS:  # D9
         said = f"a catalog has at most {MOST_FIELDS} fields"
@@ -172,7 +172,11 @@ def _value_fault(each: SelectionFilter, type_: str | None) -> str | None:
         except TemplateError as error:
             return f"the value of “{each.field}” cannot be read: {error}"
         # K5
-        return f"the value of “{each.field}” makes calls; filters may not" if template.needs_async else None
+        return (
+            f"the value of “{each.field}” makes calls, which filters may not do"
+            if template.needs_async
+            else None
+        )
     if type_ in ("number", "boolean", "time"):
         try:
             coerced(type_, each.value)

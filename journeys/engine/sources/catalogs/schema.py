@@ -52,7 +52,7 @@ async def create(connection: Any, workspace: int, catalog: Catalog) -> dict[str,
     fields = _written(catalog.fields)
     updated = await connection.fetchval(CREATE, workspace, catalog.name, catalog.description, fields)
     if updated is None:
-        said = f"there is a catalog “{catalog.name}” already"
+        said = f"there is already a catalog “{catalog.name}”"
         raise Invalid(Fault("catalog-name-already-exists", said, ("name",), (catalog.name,)))
     return _described(catalog.name, catalog.description, fields, 0, updated)
 
@@ -122,10 +122,12 @@ async def drop_field(connection: Any, workspace: int, name: str, field: str) -> 
     if field not in known:
         raise Invalid(Fault("invalid-field-name", f"the catalog has no field “{field}”", *about), status=404)
     if field == "id":  # CAT-1
-        raise Invalid(Fault("invalid-field-name", "the field “id” is what items are known by", *about))
+        raise Invalid(
+            Fault("invalid-field-name", "the field “id” identifies items and cannot be deleted", *about)
+        )
     users = [one.name for one in await selections(connection, workspace, name) if field in _fields_of(one)]
     if users:
-        said = f"the selection “{users[0]}” asks for the field “{field}”"
+        said = f"the selection “{users[0]}” uses the field “{field}”"
         raise Invalid(Fault("field-referenced-by-selection", said, *about))
     del known[field]
     await _set_types(connection, workspace, name, known)
@@ -173,7 +175,7 @@ async def settle(connection: Any, workspace: int, catalog: Catalog) -> None:
     for field in catalog.fields:
         if known.setdefault(field.name, field.type) != field.type:  # CAT-1
             raise Conflict(
-                f"the field “{field.name}” of the catalog “{catalog.name}” is of type {known[field.name]}, for good; "
+                f"the field “{field.name}” of the catalog “{catalog.name}” is of type {known[field.name]}, which cannot change; "
                 f"the file says {field.type}: give the new field another name"
             )
     await _set_types(connection, workspace, catalog.name, known)

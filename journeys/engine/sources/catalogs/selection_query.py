@@ -54,7 +54,7 @@ def question(
         except Refused as refused:
             raise NoAnswer(refused.message) from refused
         if value == "" and place in values:
-            raise NoAnswer(f"the value of “{each.field}” came to nothing")
+            raise NoAnswer(f"the value of “{each.field}” is empty")
         # CAT-5
         conditions.append(form.format(field=parameter(each.field, "text"), value=parameter(value, "jsonb")))
     order = "random()"  # CAT-5

@@ -39,7 +39,7 @@ def coerced(type_: str, value: Any) -> Any:
     """
     made = _TYPES[type_](value)
     if made is None:  # CAT-2, K5
-        raise Refused("unable-to-coerce-value", f"“{_shown(value)}” is no value of type {type_}")
+        raise Refused("unable-to-coerce-value", f"“{_shown(value)}” is not a value of type {type_}")
     text = made if isinstance(made, str) else msgspec.json.encode(made).decode()
     if len(text) > LONGEST_VALUE:  # CAT-2
         raise Refused(
@@ -94,11 +94,11 @@ def _object(value: Any) -> dict[str, Any] | None:
 
 def _check_object(value: Any, depth: int) -> None:
     if depth > DEEPEST:  # CAT-2
-        raise Refused("too-deep-nesting-in-value-object", f"an object lies more than {DEEPEST} levels deep")
+        raise Refused("too-deep-nesting-in-value-object", f"an object is more than {DEEPEST} levels deep")
     if isinstance(value, dict):
         for key, part in value.items():
             if not key or "." in key or "$" in key:
-                said = f"the key “{key[:40]}”: keys of objects contain neither “.” nor “$”"
+                said = f"the key “{key[:40]}”: keys of objects may contain neither “.” nor “$”"
                 raise Refused("invalid-keys-in-value-object", said)
             _check_object(part, depth + 1)
     elif isinstance(value, list):

@@ -86,23 +86,27 @@ async def store(
     """
     domains = [domain.strip().lower().rstrip(".") for domain in domains]
     if not NAME.fullmatch(name):
-        raise Unfit(f"“{name}” is no name: letters, digits, - and _, at most 100")
+        raise Unfit(f"“{name}” is not a valid name: letters, digits, - and _, at most 100")
     if not domains:
-        raise Unfit("say for which domain it is: it is sent nowhere else")
+        raise Unfit("a domain is needed: the credential is sent nowhere else")
     for domain in domains:
         if not DOMAIN.fullmatch(domain):
-            raise Unfit(f"“{domain}” is no domain: api.example.com, or *.example.com for all hosts under it")
+            raise Unfit(
+                f"“{domain}” is not a domain: api.example.com, or *.example.com for all hosts under it"
+            )
         if SHARED.fullmatch(domain):
-            raise Unfit(f"“{domain}” is not one owner's: name the domain too, as in *.example{domain[1:]}")
+            raise Unfit(
+                f"“{domain}” covers domains of many owners: name the domain too, as in *.example{domain[1:]}"
+            )
     if kind == "basic" and set(secrets) != {"username", "password"}:
         raise Unfit("a basic credential has a username and a password")
     if kind == "headers" and not secrets:
-        raise Unfit("it has no header")
+        raise Unfit("the credential has no header")
     for header, text in secrets.items():
         if not HEADER.fullmatch(header):
-            raise Unfit("a header's name is not one")
+            raise Unfit("the name of a header is not valid")
         if any(sign in text for sign in "\r\n\0"):
-            raise Unfit(f"the value of {header} holds a line end")
+            raise Unfit(f"the value of {header} contains a line end")
     await db.pool.execute(STORE, workspace, name, kind, domains, safe.seal(workspace, name, secrets))
 
 
@@ -159,7 +163,7 @@ class Keyring:
                 raise NoCredential(f"there is no credential “{name}”")  # C8
             if not credential.serves(host_of(call.url)):  # C8, C10
                 raise NoCredential(
-                    f"the credential “{name}” is not for {host_of(call.url) or 'this address'}"
+                    f"the credential “{name}” may not be sent to {host_of(call.url) or 'this address'}"
                 )
             found.update(credential.headers)
         return found

@@ -37,7 +37,7 @@ class Sealer:
             fernets = [Fernet(key.strip()) for key in keys.split(",") if key.strip()]
         except ValueError as error:
             raise Locked(
-                "JOURNEYS_SECRET_KEY is not a key: `journeys credentials new-key` prints one"
+                "JOURNEYS_SECRET_KEY is not a valid key: `journeys credentials new-key` prints one"
             ) from error
         self._fernet = MultiFernet(fernets) if fernets else None
 
@@ -59,10 +59,10 @@ class Sealer:
             said = msgspec.json.decode(self._keys().decrypt(sealed), type=tuple[int, str, dict[str, str]])
         except (InvalidToken, msgspec.DecodeError) as error:
             raise Locked(
-                f"the credential “{name}” opens with none of the keys of JOURNEYS_SECRET_KEY"
+                f"the credential “{name}” cannot be decrypted with any key of JOURNEYS_SECRET_KEY"
             ) from error
         if said[:2] != (workspace, name):
-            raise Locked(f"the credential “{name}” was sealed for another place")
+            raise Locked(f"the credential “{name}” was encrypted for another workspace or name")
         return said[2]
 
     def _keys(self) -> MultiFernet:
