@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from journeys.canvas.problems import CODES
@@ -155,20 +155,28 @@ def spoken_of() -> dict[str, list[str]]:
 
 
 def proofs() -> str:
-    """The page that says which test proves which rule."""
-    tests = cited()
+    """The page that says where each rule is kept, and which test proves it."""
+    from tests.places import places
+
+    tests, rules = cited(), kept()
+    where = places(ROOT / "journeys", rules)
     lines = [
         "# Which test proves which rule",
         "",
-        "Made by `make docs` from the tests, which cite the rules that they prove.",
+        "Made by `make docs` from the code and the tests, which cite the rules that they keep and prove. `make proofs` breaks",
+        "each rule at the lines that cite it, one small fault after the other, and tells where none of its tests fails.",
         "",
-        "| rule | test |",
-        "|---|---|",
+        "| rule | kept in | test |",
+        "|---|---|---|",
     ]
-    for rule in kept():
-        where = "<br>".join(f"`{one}`" for one in tests.get(rule, [])[:3]) or "–"
-        lines.append(f"| {rule} | {where} |")
+    for rule in rules:
+        files = dict.fromkeys(place.file for place in where.get(rule, []))
+        lines.append(f"| {rule} | {_listed(files)} | {_listed(tests.get(rule, []))} |")
     return "\n".join(lines) + "\n"
+
+
+def _listed(several: Iterable[str]) -> str:
+    return "<br>".join(f"`{one}`" for one in list(several)[:3]) or "–"
 
 
 if __name__ == "__main__":

@@ -46,7 +46,19 @@ TURNED = {
 }
 """An order is turned, and its bound moved; beside what COMPARE does."""
 
-INSTANTS = ("at", "now", "moved", "entered", "begun", "since")
+INSTANTS = (
+    "at",
+    "now",
+    "moved",
+    "entered",
+    "begun",
+    "since",
+    "until",
+    "release",
+    "arrival",
+    "earliest",
+    "found",
+)
 """Under these names instants are handed on."""
 
 SUMS = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.FloorDiv, ast.FloorDiv: ast.Mult, ast.Mod: ast.Mult}
@@ -232,6 +244,7 @@ def _of_list(node: ast.Dict | ast.Set | ast.List | ast.Tuple) -> Iterator[Spoili
         return
     parts = node.values if isinstance(node, ast.Dict) else node.elts
     if len(parts) > 1:
+        yield _exchanged, parts[0].lineno
         yield from ((partial(_element, number=n), each.lineno) for n, each in enumerate(parts))
 
 
@@ -241,6 +254,9 @@ def _of_call(node: ast.Call) -> Iterator[Spoiling]:
             yield partial(_keyword, number=number), keyword.value.lineno
         if keyword.arg in INSTANTS and not isinstance(keyword.value, ast.Constant):
             yield partial(_another_year, number=number), keyword.value.lineno
+    for number, given in enumerate(node.args):
+        if ast.unparse(given).split(".")[-1] in INSTANTS:
+            yield partial(_given_another_year, number=number), given.lineno
     if len(node.args) > 1 and not any(isinstance(each, ast.Starred) for each in node.args):
         yield from ((partial(_argument, number=n), each.lineno) for n, each in enumerate(node.args))
     called = node.func.attr if isinstance(node.func, ast.Attribute) else ""
@@ -261,7 +277,11 @@ def _of_call(node: ast.Call) -> Iterator[Spoiling]:
 
 
 def _of_order(node: ast.AST) -> Iterator[Spoiling]:
-    """Two statements one after the other, of which the first does something."""
+    """Two cases, or two statements one after the other, of which the first does something."""
+    if isinstance(node, ast.Match):
+        for number, (case, following) in enumerate(itertools.pairwise(node.cases)):
+            for each in (case, following):
+                yield partial(_other_case, number=number), each.body[0].lineno
     body = getattr(node, "body", None)
     for number, (one, other) in enumerate(itertools.pairwise(body if isinstance(body, list) else [])):
         if _effect(one) and not isinstance(other, ast.Return | ast.Raise):
@@ -403,6 +423,19 @@ def _another_year(node: ast.Call, number: int) -> str:
     return f"“{what[:40]}” is in 1971"
 
 
+def _given_another_year(node: ast.Call, number: int) -> str:
+    what = ast.unparse(node.args[number])
+    year = ast.keyword("year", ast.Constant(1971))
+    node.args[number] = ast.Call(ast.Attribute(node.args[number], "replace", ast.Load()), [], [year])
+    return f"“{what[:40]}” is in 1971"
+
+
+def _exchanged(node: ast.Dict | ast.Set | ast.List | ast.Tuple) -> str:
+    parts = node.values if isinstance(node, ast.Dict) else node.elts
+    parts[0], parts[1] = parts[1], parts[0]
+    return f"“{ast.unparse(parts[1])[:30]}” and “{ast.unparse(parts[0])[:30]}” exchanged"
+
+
 def _untouched(node: ast.Await) -> str:
     assert isinstance(node.value, ast.Call)
     what = ast.unparse(node)[:40]
@@ -436,3 +469,9 @@ def _swapped(node: ast.AST, number: int) -> str:
     body: list[ast.stmt] = node.body  # type: ignore[attr-defined]
     body[number], body[number + 1] = body[number + 1], body[number]
     return f"“{ast.unparse(body[number + 1])[:40]}” after “{ast.unparse(body[number])[:40]}”"
+
+
+def _other_case(node: ast.Match, number: int) -> str:
+    one, other = node.cases[number], node.cases[number + 1]
+    one.body, other.body = other.body, one.body
+    return f"cases “{ast.unparse(one.pattern)[:30]}” and “{ast.unparse(other.pattern)[:30]}” exchanged"

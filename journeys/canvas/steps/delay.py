@@ -104,7 +104,7 @@ class Delay(Step):
         if self.calendar_days is not None:
             return at_time(arrival, self.calendar_days, self.at, zone)  # DLY-3
         assert self.weekdays is not None and self.at is not None, "the delay has no other form"
-        # DLY-9, DLY-10
+        # DLY-10
         return next_weekday(arrival, self.weekdays, self.at, zone, skip_today=self.when_passed == "next_week")
 
     def latest(self, arrival: datetime) -> datetime:

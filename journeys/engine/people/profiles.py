@@ -71,7 +71,7 @@ class Profile:
         """The pure value that filters look at. Her zone is the company's where she has none."""
         return Person(
             id=str(self.id),
-            zone=self.zone or company_zone,
+            zone=self.zone or company_zone,  # DLY-5
             bucket=self.bucket,
             standard=self.standards,
             custom=self.attributes,

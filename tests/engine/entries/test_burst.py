@@ -88,6 +88,27 @@ async def test_an_event_decides_an_action_path_at_once(db: Database) -> None:
     assert attributes == {"buyer": True, "orders": 1}
 
 
+async def test_a_property_is_compared_with_attributes_as_they_are_when_the_thing_happens(
+    db: Database,
+) -> None:
+    """ACT-7"""
+    stage = await stage_on(db, WATCH.replace("{context: shoe}", "{attribute: favourite}"))
+    mel = await stage.person(attributes={"favourite": "red"})
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    stage.clock.turn(timedelta(hours=1))  # type: ignore[attr-defined]
+
+    await stage.happens(mel, "order_completed", {"shoe": "blue"})
+    assert await db.pool.fetchval("select count(*) from inbox") == 0
+    await db.pool.execute("update people set attributes = $1", {"favourite": "blue"})
+    await stage.happens(mel, "order_completed", {"shoe": "red"})
+    assert await db.pool.fetchval("select count(*) from inbox") == 0
+    await stage.happens(mel, "order_completed", {"shoe": "blue"})
+    await stage.burst(entry, 2)
+
+    assert await stage.path(entry) == ["watch", "mark", "last"]
+
+
 async def test_nothing_done_in_the_window_goes_the_other_way_at_its_end_and_no_earlier(db: Database) -> None:
     """ACT-2"""
     stage = await stage_on(db, WATCH)

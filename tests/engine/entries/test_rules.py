@@ -241,6 +241,50 @@ async def test_control_converts_and_gets_no_message(db: Database) -> None:
     assert len(await conversions(stage)) == 1
 
 
+async def test_splits_and_groups_go_by_what_is_so_on_arrival(db: Database) -> None:
+    """DEC-1, DEC-2, AUP-1, AUP-2: attributes, segments, what was done by then, and what the entry carries.
+
+    Of several groups that match, the first in their order counts.
+    """
+    steps = """
+  - {type: delay, id: before, duration: 1 day}
+  - type: audience_paths
+    id: tier
+    paths:
+      - {name: carried, when: {context: tier, equals: gold}, steps: [{type: delay, id: to_carried, duration: 1 day}]}
+      - {name: rich, when: {segment: rich}, steps: [{type: delay, id: to_rich, duration: 1 day}]}
+      - {name: late, when: {event: ping, within_last: 1 hour}, steps: [{type: delay, id: to_late, duration: 1 day}]}
+    otherwise: [{type: delay, id: to_others, duration: 1 day}]
+  - {type: decision_split, id: s, when: {attribute: points, more_than: 5}, steps: [{type: delay, id: to_yes, duration: 1 day}], otherwise: [{type: delay, id: to_no, duration: 1 day}]}
+  - {type: delay, id: last, duration: 1 day}
+"""
+    rich = "---\nkind: segment\nformat: 1\nname: rich\nwhen: {attribute: points, more_than: 5}\n"
+    stage = await stage_on(db, canvas(steps) + rich)
+    people = [await stage.person(attributes={"points": points}) for points in (9, 9, 1, 1)]
+    found = [
+        (await stage.enter(person, tier=tier))[0]
+        for person, tier in zip(people, ("gold", "tin", "tin", "tin"), strict=True)
+    ]
+    await stage.happens(people[3], "ping")  # a day before the arrival: too early for the third group
+    turn(stage, DAY - timedelta(minutes=5))
+    for person in people[:3]:
+        await stage.happens(person, "ping")
+    turn(stage, timedelta(minutes=5))
+    for entry in found:
+        await stage.burst(entry)
+    turn(stage, DAY)
+    for entry in found:
+        await stage.burst(entry, 2)
+
+    assert [(await stage.path(entry))[2] for entry in found] == [
+        "to_carried",
+        "to_rich",
+        "to_late",
+        "to_others",
+    ]
+    assert [(await stage.path(entry))[4] for entry in found] == ["to_yes", "to_yes", "to_no", "to_no"]
+
+
 async def test_one_thing_that_would_move_several_entries_moves_the_earliest_that_it_fits(
     db: Database,
 ) -> None:
