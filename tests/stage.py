@@ -166,7 +166,7 @@ class Stage:
         """What is to leave."""
         return list(await self.db.pool.fetch("select * from dispatches order by no"))
 
-    async def until(self, question: Callable[[], Any], what: str = "it", seconds: float = 60) -> Any:
+    async def until(self, question: Callable[[], Any], what: str = "it", seconds: float = 240) -> Any:
         """Wait until a question (a coroutine function) is answered with something true."""
         ends = time.monotonic() + seconds
         while time.monotonic() < ends:
@@ -175,7 +175,7 @@ class Stage:
             await asyncio.sleep(0.05)
         raise AssertionError(f"waited {seconds} s for {what}")
 
-    async def all_ended(self, seconds: float = 60) -> None:
+    async def all_ended(self, seconds: float = 240) -> None:
         """Wait until no entry is open."""
 
         async def none_open() -> bool:

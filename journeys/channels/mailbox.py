@@ -111,7 +111,7 @@ class Mailbox:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / f"{number:06d}.eml").write_bytes(raw)
 
-    async def next(self, *, to: str | None = None, seconds: float = 30) -> Mail:
+    async def next(self, *, to: str | None = None, seconds: float = 240) -> Mail:
         """The first mail (to this address), waiting for it. Raises TimeoutError."""
 
         def found() -> Mail | None:
