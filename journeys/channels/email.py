@@ -23,12 +23,17 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.channels.base import Content, Doubtful, Receipt, Recipient
 
-WIRE = compat32.clone(linesep="\r\n", max_line_length=None)
+WIRE = compat32.clone(linesep="\r\n", max_line_length=None, cte_type="7bit")
+WIRE_UTF8 = WIRE.clone(cte_type="8bit")
+"""For mails to or from a local part beyond ASCII: their headers are UTF-8 (RFC 6532)."""
 RESTED = 1.0
 """Seconds after which an unused connection may have been closed by the server."""
 
 LONGEST_LINE = 998
 """Characters that a line may have on the wire (RFC 5322)."""
+
+LONGEST_WORD = 75
+"""Characters that an encoded word may have (RFC 2047)."""
 
 QUOTED, ENCODED = Charset("utf-8"), Charset("utf-8")
 QUOTED.body_encoding, ENCODED.body_encoding = QP, BASE64
@@ -90,13 +95,14 @@ class Email:
                 connection.close()
 
     def address_of(self, profile: Any) -> str | None:
-        """Her email address, where it is one."""
+        """Their email address, where it is one; its domain as the wire has it (`xn--…`)."""
         if not profile.email:
             return None
         try:
-            return validate_email(profile.email, check_deliverability=False, test_environment=True).normalized
+            found = validate_email(profile.email, check_deliverability=False, test_environment=True)
         except EmailNotValidError:
             return None
+        return f"{found.local_part}@{found.ascii_domain}"
 
     async def deliver(self, content: EmailContent, to: Recipient, key: str) -> Receipt:
         """Hand the mail to the server."""
@@ -107,12 +113,18 @@ class Email:
         async with self._places, self._connection() as connection:
             if isinstance(connection, Receipt):
                 return connection
-            return await self._hand_over(connection, mail, content.sender, to.address)
+            return await self._hand_over(connection, mail, address(content.sender), address(to.address))
 
     async def _hand_over(self, connection: aiosmtplib.SMTP, mail: Message, sender: str, to: str) -> Receipt:
+        foreign = not (sender.isascii() and to.isascii())
+        options, encoding = (["SMTPUTF8"], "utf-8") if foreign else ([], "ascii")
         try:
-            await connection.mail(sender)
-            await connection.rcpt(to)
+            if foreign:
+                await connection.ehlo()
+                if not connection.supports_extension("smtputf8"):
+                    return _without_utf8(to)
+            await connection.mail(sender, options=options, encoding=encoding)
+            await connection.rcpt(to, encoding=encoding)
         except aiosmtplib.SMTPResponseException as refusal:
             with suppress(aiosmtplib.SMTPException, OSError):
                 await connection.rset()
@@ -122,7 +134,7 @@ class Email:
         except (aiosmtplib.SMTPException, OSError) as error:
             return Receipt("retry", f"the connection was lost: {type(error).__name__}")
         try:
-            answer = await connection.data(mail.as_bytes(policy=WIRE))
+            answer = await connection.data(mail.as_bytes(policy=WIRE_UTF8 if foreign else WIRE))
         except aiosmtplib.SMTPResponseException as refusal:
             return _refused(refusal, "failed")
         except (aiosmtplib.SMTPException, OSError) as error:
@@ -169,6 +181,15 @@ class Email:
             self._idle.append((asyncio.get_running_loop().time(), connection))
 
 
+def _without_utf8(to: str) -> Receipt:
+    """The server takes ASCII alone, and one of the addresses cannot be written so."""
+    whose = "the sender’s address" if to.isascii() else "the address"
+    detail = (
+        f"{whose} has letters beyond ASCII before its @, and the mail server does not take those (SMTPUTF8)"
+    )
+    return Receipt("failed" if to.isascii() else "unreachable", detail)
+
+
 def _refused(refusal: aiosmtplib.SMTPResponseException, final: Any) -> Receipt:
     return Receipt("retry" if 400 <= refusal.code < 500 else final, f"{refusal.code} {refusal.message[:200]}")
 
@@ -190,11 +211,10 @@ def written(content: EmailContent, to: str, key: str) -> Message:
     its newer one, which parses every header that it is given; so addresses are checked here.
     """
     mail = MIMEMultipart("alternative", policy=WIRE)
-    name = one_line(content.sender_name)
-    mail["From"] = formataddr((name, address(content.sender)), "utf-8")
-    mail["To"] = address(to)
+    mail["From"] = _from(one_line(content.sender_name), address(content.sender))
+    mail["To"] = _raw(address(to))
     mail["Subject"] = _subject(one_line(content.subject))
-    mail["Message-ID"] = message_id(key, content.sender)
+    mail["Message-ID"] = message_id(key, address(content.sender))
     mail["Date"] = formatdate()
     if content.unsubscribe:
         mail["List-Unsubscribe"] = f"<{one_line(content.unsubscribe)}>"
@@ -205,16 +225,37 @@ def written(content: EmailContent, to: str, key: str) -> Message:
 
 
 def address(text: str) -> str:
-    """An address as a header holds it. Raises ValueError where it could end the header, or name a second one."""
-    if not text.isascii() or _NOT_IN_ADDRESS.search(text) or text.count("@") != 1:
-        raise ValueError(f"“{one_line(text)}” is not an address that a message can be sent to or from")
-    return text
+    """An address as it goes over the wire: its domain in ASCII, its local part as it is.
+
+    Raises ValueError where it could end a header, or name a second one.
+    """
+    if not _NOT_IN_ADDRESS.search(text) and text.count("@") == 1:
+        local, _, domain = text.partition("@")
+        if domain.isascii():
+            return text
+        with suppress(EmailNotValidError):
+            found = validate_email(f"a@{domain}", check_deliverability=False, test_environment=True)
+            return f"{local}@{found.ascii_domain}"
+    raise ValueError(f"“{one_line(text)}” is not an address that a message can be sent to or from")
+
+
+def _raw(text: str) -> str:
+    """A header that may hold UTF-8, as the library writes it as it is."""
+    return text.encode().decode("ascii", "surrogateescape")
+
+
+def _from(name: str, sender: str) -> str:
+    """A name and an address. A name that is long or not ASCII becomes encoded words, none longer than 75 (RFC 2047)."""
+    if name.isascii() and len(name) < LONGEST_LINE // 2:
+        return formataddr((name, "")).removesuffix(" <>") + f" <{_raw(sender)}>" if name else _raw(sender)
+    words = Header(name, "utf-8", LONGEST_WORD, header_name="From").encode(linesep=WIRE.linesep)
+    return f"{words} <{_raw(sender)}>"
 
 
 def _subject(text: str) -> str:
     if text.isascii() and len(text) < LONGEST_LINE - len("Subject: "):
         return text
-    return Header(text, "utf-8", header_name="Subject").encode(linesep=WIRE.linesep)
+    return Header(text, "utf-8", LONGEST_WORD, header_name="Subject").encode(linesep=WIRE.linesep)
 
 
 def _part(text: str, kind: str) -> MIMEText:

@@ -42,7 +42,8 @@ class Mailbox:
 
     With a `folder` it keeps them there as files, numbered from the last that is there.
     `refuse` is a pattern of recipients that it answers 550; `busy` answers that many mails with 451 first;
-    `hang_up` drops that many connections after the mail was handed over, before the answer.
+    `hang_up` drops that many connections after the mail was handed over, before the answer. Without `utf8` it takes addresses in
+    ASCII alone.
     """
 
     port: int = 0
@@ -50,6 +51,7 @@ class Mailbox:
     refuse: str | None = None
     busy: int = 0
     hang_up: int = 0
+    utf8: bool = True
     mails: list[Mail] = field(default_factory=list)
     arrived: Callable[[Mail], None] | None = None
     _server: asyncio.Server | None = None
@@ -59,7 +61,7 @@ class Mailbox:
     async def __aenter__(self) -> Mailbox:
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            lambda: SMTP(self, enable_SMTPUTF8=True, loop=loop, ident="journeys"), "127.0.0.1", self.port
+            lambda: SMTP(self, enable_SMTPUTF8=self.utf8, loop=loop, ident="journeys"), "127.0.0.1", self.port
         )
         self.port = self._server.sockets[0].getsockname()[1]
         if self.folder is not None:

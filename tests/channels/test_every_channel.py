@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.policy import default
+from email.utils import parseaddr
+from types import SimpleNamespace
 
 import pytest
 
@@ -279,6 +283,61 @@ def test_every_text_survives_the_wire(text: str) -> None:
     assert parts == [text.rstrip("\n"), f"<p>{text}</p>"]
 
 
+ADDRESSES = [
+    ("jo@bücher.example", "jo@xn--bcher-kva.example"),
+    ("jo@xn--bcher-kva.example", "jo@xn--bcher-kva.example"),
+    ("Jo@BÜCHER.example", "Jo@xn--bcher-kva.example"),
+    ("jö@bücher.example", "jö@xn--bcher-kva.example"),
+    ("日本@例え.example", "日本@xn--r8jz45g.example"),
+]
+
+
+@pytest.mark.parametrize(("written", "wire"), ADDRESSES)
+async def test_an_address_beyond_ascii_is_written_to_and_from(
+    mailbox: Mailbox, written: str, wire: str
+) -> None:
+    """RFC 5890, RFC 6531: the domain goes as `xn--…`, the local part as it is where the server takes it."""
+    email = Email(SmtpSettings(port=mailbox.port))
+    to = email.address_of(SimpleNamespace(email=written))
+    assert to == wire
+    receipt = await delivered(email, mail(sender=written, sender_name="Jö"), to)
+
+    assert receipt.outcome == "sent"
+    [one] = mailbox.mails
+    assert (one.sender, one.recipients) == (wire, [wire])
+    assert (str(one.message["To"]), str(one.message["From"])) == (wire, f"Jö <{wire}>")
+    assert one.text.strip() == "Hi"
+
+
+async def test_a_local_part_beyond_ascii_is_unreachable_where_the_server_does_not_take_it(
+    mailbox: Mailbox,
+) -> None:
+    """RFC 6531: and says why; all others are sent over the same connection."""
+    mailbox.utf8 = False
+    email = Email(SmtpSettings(port=mailbox.port))
+    refused = [
+        await delivered(email, mail(), "jö@example.com"),
+        await delivered(email, mail(sender="jö@example.com")),
+    ]
+    assert [each.outcome for each in refused] == ["unreachable", "failed"]
+    assert all("SMTPUTF8" in (each.detail or "") for each in refused)
+    assert (await delivered(email, mail(), "jo@xn--bcher-kva.example")).outcome == "sent"
+
+
+@pytest.mark.parametrize(
+    "name", ["Die sehr lange Läuferin " * 8, "東京" * 40, "x" * 1500, "A, “B”", 'Jo "the" Desk']
+)
+def test_no_encoded_word_of_a_senders_name_is_longer_than_75(name: str) -> None:
+    """RFC 2047, RFC 5322"""
+    wire = mail_of(sender_name=name, subject=name)
+    head = wire.partition(b"\r\n\r\n")[0]
+
+    assert all(len(word) <= 75 for word in re.findall(rb"=\?[^ \r]*\?=", head))
+    assert all(len(line) <= 998 for line in wire.split(b"\r\n"))
+    read, address = parseaddr(message_from_bytes(wire)["From"])
+    assert (str(make_header(decode_header(read))).strip(), address) == (name.strip(), "desk@example.com")
+
+
 @pytest.mark.parametrize("field", ["sender_name", "subject", "unsubscribe"])
 def test_nothing_that_is_written_into_a_header_makes_a_second_one(field: str) -> None:
     wire = mail_of(**{field: "x\r\nBcc: eve@example.com\r\n\r\nbody"})
@@ -289,7 +348,7 @@ def test_nothing_that_is_written_into_a_header_makes_a_second_one(field: str) ->
 
 
 @pytest.mark.parametrize(
-    "sender", ["a@b.c\r\nBcc: x@y.z", "a@b.c, x@y.z", "a b@c.d", "nobody", "é@b.c", "<a@b.c>"]
+    "sender", ["a@b.c\r\nBcc: x@y.z", "a@b.c, x@y.z", "a b@c.d", "nobody", "a@b..ü", "<a@b.c>"]
 )
 def test_an_address_that_could_end_its_header_is_refused(sender: str) -> None:
     with pytest.raises(ValueError, match="is not an address"):
