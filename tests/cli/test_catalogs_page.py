@@ -1,4 +1,4 @@
-"""The page on catalogs is true: what it shows is published, typed and rendered as it stands."""
+"""The examples of the page on catalogs are published, typed and rendered as they are written."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def test_its_tables_have_each_type_operator_and_reason() -> None:
     for type_, operators in OPERATORS.items():
         assert f"| `{type_}` |" in PAGE
         assert all(f"`{operator}`" in PAGE for operator in operators)
-    source = (ROOT / "journeys" / "engine" / "promotions.py").read_text(encoding="utf-8")
+    source = (ROOT / "journeys" / "engine" / "sources" / "promotions.py").read_text(encoding="utf-8")
     reasons = set(re.findall(r'"(promo_codes_\w+)"', source))
     assert reasons == set(re.findall(r"`(promo_codes_\w+)`", PAGE))

@@ -1,4 +1,4 @@
-"""The commands as one types them: what they print, what they answer, and with which exit code."""
+"""The commands: what they print, and their exit codes."""
 
 from __future__ import annotations
 
@@ -98,14 +98,14 @@ async def test_each_command_teaches_what_it_does() -> None:
 async def test_definitions_are_checked_and_all_problems_shown_with_their_places(tmp_path: Path) -> None:
     good = await journeys("validate", DEFINITIONS)
     assert (good.code, good.err) == (0, "")
-    assert "all right: " in good.out
+    assert "no problems: " in good.out
     (tmp_path / "shoes.yaml").write_text(
         "kind: catalog\nformat: 1\nname: shoes\nfields: [{name: id, type: string}]\n---\n"
         "kind: content_block\nformat: 1\nname: foot\ncontent: a\n---\n"
         "kind: content_block\nformat: 1\nname: head\ncontent: b\n"
     )
     assert (await journeys("validate", "shoes.yaml", cwd=tmp_path)).out == (
-        "all right: 1 catalog, 2 content blocks\n"
+        "no problems: 1 catalog, 2 content blocks\n"
     )
     (tmp_path / "c.yaml").write_text(
         "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps:\n"
