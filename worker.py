@@ -1,4 +1,4 @@
-"""A Temporal worker of one's own with the plugin: ten lines to copy."""
+"""A Temporal worker with the Journeys plugin: an example to copy."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""The onboarding canvas in Python: the same value as onboarding.yaml, under another name and for another event."""
+"""The onboarding canvas in Python: the same as onboarding.yaml, with another name and for another event."""
 
 from journeys import (
     ActionPath,

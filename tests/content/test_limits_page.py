@@ -26,9 +26,9 @@ ROWS = dict(re.findall(r"^\| ([^|]+?) \| ([^|]+?) \|", PAGE, re.MULTILINE))
     ("a text that a filter or a `capture` gives", f"{limits.TEXT:,} characters"),
     ("a number that a filter gives", f"{limits.DIGITS} digits"),
     ("a date's format", f"{limits.FORMAT:,} characters"),
-    ("memory of the template's own variables, with all within them", f"{limits.HELD // 1024**2} MiB"),
+    ("memory of the template's own variables, with everything in them", f"{limits.HELD // 1024**2} MiB"),
     ("processor time", f"{LIMITS.seconds:g} second; waiting for web services does not count"),
-    ("processor time of a value within a step (context, user update) that asks nobody", f"{BRIEF.seconds:g} seconds"),
+    ("processor time of a value in a step (context, user update) without calls", f"{BRIEF.seconds:g} seconds"),
 ])  # fmt: skip
 def test_each_limit_on_the_page_is_that_of_the_code(row: str, wanted: str) -> None:
     """E4"""
@@ -43,7 +43,7 @@ def test_the_page_has_no_other_limits_and_its_text_no_other_numbers() -> None:
         f"a text of more than {limits.BULK:,} characters",
         f"has used {thread_offloading.SLICE:g} seconds there",
         f"more than {thread_offloading.PORTION:,} characters or elements to a filter",
-        f"up to {2 * render._TEMPLATES._room // 1024**2} MiB of them in a process",
+        f"up to {2 * render._TEMPLATES._room // 1024**2} MiB in a process",
     ):
         assert said in text
     assert "one of four threads" in text
