@@ -1,4 +1,4 @@
-"""`make bench`: ours against the plain version, on one server, one database, the same receivers, in one run."""
+"""`make bench`: this engine against a plain implementation, on one server, one database, the same receivers."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ class Bench:
         return result, counts
 
     async def _like(self, db: Database, parts: Any, workspace: int, count: int) -> None:
-        """The awaited event, for everybody as soon as she is awaited."""
+        """The awaited event, for each person as soon as their entry waits for it."""
         done: set[UUID] = set()
         while len(done) < count:
             rows = await db.pool.fetch("select person from entries where step = 'watch' and begun <= now()")

@@ -1,4 +1,4 @@
-"""Templates that eat processor time, and for how long the event loop serves nobody while one of them is rendered."""
+"""How long the event loop is blocked while templates that use much processor time are rendered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The Liquid dialect against python-liquid and Jinja2, in one run; and what it costs to refuse what cannot be read."""
+"""The Liquid dialect against python-liquid and Jinja2, in one run; and the cost of refusing templates with errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The same journeys by hand, as a good engineer writes them on a first day: one activity per thing.
+"""A plain implementation of the same journeys: one activity per concern.
 
 Read the profile, evaluate at splits, render, send, record; the state is the workflow's own. No batching, no outbox.
 """
@@ -42,7 +42,7 @@ class Activities:
 
     @activity.defn
     async def read_profile(self, person: str) -> dict[str, Any]:
-        """Her profile."""
+        """The profile."""
         row = await self.pool.fetchrow(
             "select external_id, email, first_name, attributes from people where id = $1", UUID(person)
         )
@@ -121,7 +121,7 @@ class Plain:
 
     @workflow.signal
     def like(self) -> None:
-        """She liked it."""
+        """The person liked it."""
         self.liked = True
 
     @workflow.run

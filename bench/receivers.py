@@ -1,4 +1,4 @@
-"""A process that takes mails and webhook calls and counts them: the same for both sides."""
+"""A process that takes mails and webhook calls and counts them: the same for both implementations."""
 
 from __future__ import annotations
 

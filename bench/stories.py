@@ -1,4 +1,4 @@
-"""The three journeys, in our language. A day lasts `DAY` real seconds."""
+"""The three journeys, as canvases. A day lasts `DAY` real seconds."""
 
 from __future__ import annotations
 

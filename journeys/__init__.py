@@ -1,6 +1,6 @@
-"""Journeys: customer journeys as values, run durably.
+"""Journeys: canvases for customer journeys in Python. The public names, such as `Canvas`, `Delay` and `Message`.
 
-The public words for those who write canvases in Python. Nothing heavy is imported here.
+Importing this module is cheap: each name is loaded when it is used.
 """
 
 from importlib import import_module

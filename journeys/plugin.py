@@ -1,4 +1,4 @@
-"""JourneysPlugin: one line makes any Temporal worker ours."""
+"""JourneysPlugin: adds the engine to any Temporal worker."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The composition root: who plays which part. Settings become an engine, an engine becomes a worker or an API."""
+"""The composition root: settings become an engine, an engine becomes a worker or an API."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ async def engine(
 
 
 async def is_closed(client: Client, workflow_id: str) -> bool:
-    """Whether the workflow of that id has come to an end, by itself or by an operator's hand."""
+    """Whether the workflow of that id has come to an end, by itself or terminated by an operator."""
     try:
         description = await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
@@ -189,7 +189,7 @@ async def keep_delivering(client: Client, channels: Sequence[str], task_queue: s
 
 
 async def connect(settings: Settings) -> Client:
-    """Connect to Temporal. Raises RuntimeError, with what to do, where nobody answers or there is no such namespace."""
+    """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer or no such namespace."""
     try:
         client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
         asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)

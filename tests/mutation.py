@@ -1,4 +1,4 @@
-"""Spoils definitions in the ways that people and editors do."""
+"""Damages definitions in the ways that people and editors do."""
 
 from __future__ import annotations
 

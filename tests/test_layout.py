@@ -1,4 +1,4 @@
-"""The house: what is where, how large, and what the wheel holds."""
+"""The layout of the package: what is where, how large, and what the wheel contains."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The plugin works inside a project whose own modules are called like our rooms."""
+"""The plugin works inside a project whose own modules have the names of our subpackages."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The door: REST, and the links in messages."""
+"""The HTTP server: the REST API, and the links in messages."""

@@ -1,4 +1,4 @@
-"""The application: one list of routes. Hot routes are plain Starlette; errors are JSON objects with a message."""
+"""The ASGI application: all routes in one list. Hot routes are plain Starlette; errors are JSON with a message."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """`/catalogs/{catalog}/items`: items of catalogs, one by one and up to 50 in a call (CAT-2 to CAT-4).
 
-What is answered with 202 is done all the same, and can be read.
+A call is complete when it is answered, also with the status 202.
 """
 
 from __future__ import annotations

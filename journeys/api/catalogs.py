@@ -1,4 +1,4 @@
-"""`/catalogs`: catalogs, their fields and their selections (CAT-1, CAT-3 to CAT-5). What is answered is done."""
+"""`/catalogs`: catalogs, their fields and their selections (CAT-1, CAT-3 to CAT-5). A call is complete when it is answered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`/content_blocks`: made, edited, listed and read (TPL-1 to TPL-3). An edit reaches every message within a second."""
+"""`/content_blocks`: create, update, list and read blocks (TPL-1 to TPL-3)."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ button{{font:inherit;padding:.5rem 1.5rem}}</style><h1>{title}</h1><p>{text}</p>
 
 
 async def _mark(request: Request, kind: Kind, url: str = "") -> Mark | None:
-    """Whose message the link was in; None where we did not make it."""
+    """Whose message the link was in; None for a link that is not valid."""
     services: Services = request.app.state.services
     token = request.path_params["token"]
     try:
@@ -52,7 +52,7 @@ async def _engaged(
 
 
 async def opened(request: Request) -> Response:
-    """The pixel: she opened it. Whoever asks for the headers alone is a machine."""
+    """The pixel: the person opens the message. A request for the headers only does not count."""
     mark = await _mark(request, "open")
     if mark is not None and request.method == "GET":
         await _engaged(request, mark, "opened")
@@ -60,7 +60,7 @@ async def opened(request: Request) -> Response:
 
 
 async def clicked(request: Request) -> Response:
-    """Count the click and lead on; an address that we did not sign leads nowhere."""
+    """Count the click and redirect; an address without a valid signature is refused."""
     url = request.query_params.get("u", "")
     mark = await _mark(request, "click", url)
     if mark is None or not url.lower().startswith(("http://", "https://")):
@@ -87,7 +87,7 @@ def _page(title: str, text: str, status: int = 200, form: str = "") -> Response:
 
 
 def routes() -> list[Route]:
-    """The routes of the links; they need no key, the signature is one."""
+    """The routes of the links; they need no key, because links are signed."""
     return [
         Route("/o/{token}", opened, methods=["GET", "HEAD"]),
         Route("/c/{token}", clicked, methods=["GET", "HEAD"]),

@@ -1,4 +1,4 @@
-"""The description of the REST routes for programs that read OpenAPI."""
+"""The OpenAPI description of the REST routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The description of the routes of catalogs and content blocks for programs that read OpenAPI."""
+"""The OpenAPI description of the routes of catalogs and content blocks."""
 
 from __future__ import annotations
 

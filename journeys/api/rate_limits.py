@@ -1,6 +1,6 @@
-"""How many calls a workspace may make: fixed windows, counted on the clock, in each process by itself (LIM-1).
+"""Rate limits of a workspace: fixed windows, aligned to the clock, counted in each process separately (LIM-1).
 
-With several API processes each counts for itself, so that together they let through as many times the limit.
+With several API processes the limit is multiplied by their number.
 """
 
 from __future__ import annotations

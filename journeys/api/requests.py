@@ -1,4 +1,4 @@
-"""What all REST routes have in common: keys, permissions, limits, JSON in and out, one shape of refusal."""
+"""What all REST routes share: keys, permissions, limits, JSON in and out, and one shape of errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the routes need: the parts of the engine that they use, and the counters of the process."""
+"""What the routes use: the parts of the engine, and the rate counters of the process."""
 
 from __future__ import annotations
 

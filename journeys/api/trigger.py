@@ -45,7 +45,7 @@ class Call:
 
 
 async def trigger_send(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
-    """Let people in. With an `Idempotency-Key`, repeated within 24 hours, the same answer and nobody twice.
+    """Let people in. A repetition with the same `Idempotency-Key` within 24 hours gets the same answer; no one enters twice.
 
     The answer is stored in the transaction that does the work, so it is there exactly if the work is done; a
     broadcast is recorded in it, and carried on in the background, after a crash too.
@@ -84,7 +84,7 @@ def _reply(key: Key, body: Any, request: Request, said: Mapping[str, Any]) -> Re
 async def _send(
     services: Services, publication: Publication, call: Call, dispatch_id: UUID, reply: Reply | None
 ) -> Triggered:
-    """Do it, unless it was done: then with the answer of that time."""
+    """Do it, unless it was done before: then return the answer of that time."""
     running = call.running
     if call.recipients:
         try:
@@ -140,7 +140,7 @@ def _canvas(publication: Publication, given: Any) -> Running:
 
 
 def _recipient(index: int, given: Any, shared: Mapping[str, Any]) -> Wanted:
-    """One recipient; her own context overrides the shared one key by key (CTX-5)."""
+    """One recipient; their own context overrides the shared one key by key (CTX-5)."""
     place = f"recipients[{index}]"
     if not isinstance(given, Mapping):
         raise Refusal(400, f"{place} must be an object")

@@ -1,1 +1,1 @@
-"""The language: what can be said. Pure values, which import nothing of ours beside themselves."""
+"""The language of canvases: pure values, which import nothing else of this package."""

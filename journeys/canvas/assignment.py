@@ -1,4 +1,4 @@
-"""Random assignment that is repeatable: a hash of names, the same in every process and on every re-entry (VAR-2, EXP-3)."""
+"""Repeatable random assignment: a hash of names, the same in every process and on every re-entry (VAR-2, EXP-3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canvas: who comes in, what happens to them, when they leave, and what counts as success."""
+"""The canvas: its schedule, audience, steps, exits and conversions."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Schedule(Awaited):
 
 
 class Reentry(Frozen):
-    """She may enter again so long after her last entry; at once where it is nothing (CTL-2, CTL-3)."""
+    """How long after the last entry a person may enter again; at once if it is zero (CTL-2, CTL-3)."""
 
     after: SomeSpan
 
@@ -110,7 +110,7 @@ Again = Annotated[
 
 
 class Exit(Awaited):
-    """When an entry leaves before its end: by what she does, or by an audience that she matches.
+    """When an entry leaves before its end: by an event, or by an audience that the person matches.
 
     `release` says when it takes effect: `immediate` (the default for events) or `end_of_step` (for audiences; X1).
     """
@@ -134,7 +134,7 @@ class Exit(Awaited):
 
     @property
     def trigger(self) -> Trigger | None:
-        """What she does; None for an audience."""
+        """The event; None for an audience."""
         return _trigger(self)
 
     @property
@@ -165,14 +165,14 @@ class Conversion(Awaited):
 
     @property
     def trigger(self) -> Trigger:
-        """What she does."""
+        """The event."""
         found = _trigger(self)
         assert found is not None, "a conversion has exactly one of event, purchase, message"
         return found
 
 
 class Sending(Frozen):
-    """For all messages of the canvas: whom they may reach (SUB-1). Quiet hours, caps and rates come later."""
+    """For all messages of the canvas: whom they may reach (SUB-1). Quiet hours, caps and rates are not supported yet."""
 
     subscription: Literal["opted_in", "subscribed", "all"] = "subscribed"
     quiet_hours: Later = None
@@ -259,7 +259,7 @@ class Canvas(Frozen):
 
     @property
     def event_exits(self) -> Sequence[Exit]:
-        """The exits by what she does."""
+        """The exits by events."""
         return [each for each in self.exits if each.audience is None]  # EXT-1
 
     @property
@@ -269,7 +269,7 @@ class Canvas(Frozen):
 
     @property
     def workflow_mode(self) -> Literal["always", "when_waiting"]:
-        """Whether everybody gets a workflow; the default follows the schedule."""
+        """Whether every entry gets a workflow; the default depends on the schedule."""
         return self.workflow or "always"
 
     def reentry_after(self, maximum: timedelta) -> timedelta | None:

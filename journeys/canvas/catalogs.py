@@ -1,4 +1,4 @@
-"""Catalogs: tables of items that templates read. Their fields, their selections, and what is wrong with them."""
+"""Catalogs, the tables of items that templates read: their fields and selections, and how they are checked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ MOST_SELECTIONS, MOST_FILTERS, MOST_RESULTS = 30, 10, 50
 
 
 class CatalogField(Frozen):
-    """A field of a catalog: its name and, for good, its type."""
+    """A field of a catalog: its name and its type, which cannot change."""
 
     name: str
     type: FieldType
@@ -54,7 +54,7 @@ class SelectionFilter(Frozen):
 
 
 class Selection(Frozen):
-    """Which items of a catalog, in which order, and how many: all filters hold. Without a sort field: by lot (CAT-5)."""
+    """Which items of a catalog, in which order, and how many: all filters must match. Without a sort field the order is random (CAT-5)."""
 
     name: str
     description: str = ""

@@ -1,4 +1,4 @@
-"""Does a canvas hang together? The graph, the names that it uses within itself, and its limits."""
+"""Checks the graph of a canvas, the names that it uses within itself, and its limits."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def _placed(steps: Sequence[Step], path: Path) -> Iterator[tuple[Path, Step]]:
 
 
 def check(canvas: Canvas, places: Places, segments: Mapping[str, Filter] | None = None) -> list[Problem]:
-    """All that is wrong with the graph of a canvas, or of the sketch of one. `segments`: those that are known."""
+    """All that is wrong with the graph of a canvas, or of an incomplete one. `segments`: those that are known."""
     here = site(canvas, places)
     problems = [problem for one in CHECKS for problem in one(here)]
     if segments is not None:
@@ -148,7 +148,7 @@ def thens(here: Site) -> Iterator[Problem]:
 
 
 def reachable(here: Site) -> Iterator[Problem]:
-    """J202: everybody can get to every step. A `then` that names none means the one that is spelt most like it."""
+    """J202: every step can be reached. A `then` without such a step is read as the one that is spelt most like it."""
     ids = here.ids
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(["@", *ids])
@@ -283,7 +283,7 @@ def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
 
 
 def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str, Filter]) -> list[Problem]:
-    """What is wrong with a segment: it names others that are not there, or itself by a detour."""
+    """What is wrong with a segment: it names others that do not exist, or itself through others."""
     problems = []
     for where, found in _inside(when, ("when",)):
         if isinstance(found, ContextFilter):

@@ -1,4 +1,4 @@
-"""Content blocks: pieces of content that many templates share. An edit reaches all of them at once (B1 to B3)."""
+"""Content blocks: content that many templates share. An edit reaches all of them at once (B1 to B3)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGEST = 50 * 1024
 
 
 class ContentBlock(Frozen):
-    """A piece of content, in Liquid. A draft is empty wherever a template names it. Its name is for good (B3)."""
+    """A piece of content, in Liquid. A draft is empty wherever a template names it. Its name cannot change (B3)."""
 
     kind: ClassVar[str] = "content_block"
     name: str

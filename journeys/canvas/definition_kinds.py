@@ -1,4 +1,4 @@
-"""The kinds of definitions beside canvases: segments, templates, catalogs, content blocks, the workspace."""
+"""The kinds of definitions besides canvases: segments, templates, catalogs, content blocks, the workspace."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Segment(Frozen):
 
 
 class Sender(Frozen):
-    """Whom a mail comes from."""
+    """The sender of a mail."""
 
     name: str = ""
     address: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
@@ -95,7 +95,7 @@ class WebhookTemplate(Frozen):
 
 
 class ChannelTemplate(Frozen):
-    """Content for a channel that somebody has added: its fields, in Liquid, under `content`."""
+    """Content for a channel of another package: its fields, in Liquid, under `content`."""
 
     kind: ClassVar[str] = "template"
     name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
@@ -137,7 +137,7 @@ Template = Annotated[
 
 
 class WorkspaceSettings(Frozen):
-    """A workspace: the company's zone, whom its mails come from unless a template says otherwise, and its tags."""
+    """A workspace: the company's zone, the default sender of its mails, and its tags."""
 
     kind: ClassVar[str] = "workspace"
     name: Id

@@ -1,4 +1,4 @@
-"""A canvas as a Mermaid diagram: for pull requests, docs and terminals."""
+"""Draws a canvas as a Mermaid diagram, for pull requests, docs and terminals."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The whole protocol between the machine and the world: events in, commands out, outcomes between.
+"""The protocol of the machine: events go in, commands come out; outcomes are what a step makes of an event.
 
 Events say what happened (past participles), commands what should be done (imperatives), outcomes what a step
-made of an event. All are frozen values without methods: pattern matching reads them, nobody subclasses them.
+made of an event. All are frozen values without methods, read by pattern matching and never subclassed.
 Instants are aware and in UTC.
 """
 
@@ -66,7 +66,7 @@ Kind = Literal["event", "purchase", "message"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
-    """Something that a person did, or that happened to a message of hers: the raw material of `Happened`.
+    """Something that a person did, or that happened to a message to them; `Happened` is made from it.
 
     `name` is the event's name, a purchase's product, or an engagement (`opened`, `clicked` …). `no` counts the
     person's occurrences in the order in which they were stored.
@@ -106,7 +106,7 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """The world's answer to what the entry asked last. `at`: the instant of an answer that came later, to a `Fetch`."""
+    """The answer to the last question of the entry. `at`: the instant of an answer that came later, to a `Fetch`."""
 
     answer: Any
     at: datetime | None = None
@@ -164,7 +164,7 @@ class BestTimeAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Render:
-    """What do these variables come to? Pairs of (name, type, Liquid source), evaluated top to bottom (CXS-2).
+    """What are the values of these variables? Pairs of (name, type, Liquid source), evaluated top to bottom (CXS-2).
 
     Answer: a mapping of the names that could be set to their values; the others are left out (CXS-4).
     """
@@ -190,7 +190,7 @@ Question = Matches | Zones | BestTime | Render | LookBack
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """Find out something of the world and answer with `Answered`. Always the last command of its group."""
+    """Answer a question with `Answered`. Always the last command of its group."""
 
     question: Question
 
@@ -223,7 +223,7 @@ class Update:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetch:
-    """Find out what the Liquid of this step comes to, with calls to others, outside of any transaction (CXS-5).
+    """Compute the Liquid of this step, with its calls, outside of any transaction (CXS-5).
 
     It is answered later, with `Answered`: a mapping as for `Render`, or of texts as in `Update`, or None where the others
     could not be reached.
@@ -271,7 +271,7 @@ class Wait:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Stay, and ask the world; the answer comes to `hear` as `Answered`, with the entry in this phase."""
+    """Stay, and ask a question; the answer comes to `hear` as `Answered`, with the entry in this phase."""
 
     question: Question
     phase: str = ""

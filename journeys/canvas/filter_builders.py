@@ -1,4 +1,4 @@
-"""The small functions that make in Python the filters that YAML spells out: `attribute`, `event`, `message` …"""
+"""Functions that build filters in Python as YAML writes them: `attribute`, `event`, `message` …"""
 
 from __future__ import annotations
 

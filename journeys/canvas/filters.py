@@ -1,4 +1,4 @@
-"""The one language of audiences, splits, exits, triggers, validations and segments, as values.
+"""Filters and triggers: the one language of audiences, splits, exits, triggers, validations and segments.
 
 A filter is a subject with what must hold of it, or `all`, `any`, `none` of filters. A trigger is what exits, action
 paths and schedules listen to. The small functions (`attribute`, `event`, `message`, …) make in Python the values that
@@ -208,7 +208,7 @@ class Times(Frozen):
 
 
 class Past(Logic, Frozen):
-    """What the two filters on what she did have in common."""
+    """What the filters on events and purchases have in common."""
 
     where: tuple[PropertyFilter, ...] = ()
     times: Times | None = None
@@ -231,7 +231,7 @@ Engagement = Literal["sent", "delivered", "opened", "clicked", "bounced", "unsub
 
 
 class MessageFilter(Logic, Frozen):
-    """What became of a message to her: of any, or of those of a step, a canvas, a campaign."""
+    """The engagement of the person with a message: any, or one of a step, a canvas, a campaign."""
 
     message: Engagement
     step: str | None = None

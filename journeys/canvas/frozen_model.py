@@ -1,4 +1,4 @@
-"""What all values of the language are: frozen, without unknown keys, equal by content."""
+"""The base model of all values of the language: frozen, without unknown keys, equal by content."""
 
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar

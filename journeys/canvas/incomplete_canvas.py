@@ -1,4 +1,4 @@
-"""What can be read of a canvas that has problems, so that one look shows all of them."""
+"""Reads an incomplete canvas: as much as possible of one that has problems, so that all are reported at once."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from journeys.canvas.steps.base import Branch
 
 UNREAD = "unread"
 STAND_INS: Mapping[str, Any] = {"name": UNREAD, "schedule": {"api": True}}
-"""What stands for a part of a canvas that must be there."""
+"""Stand-ins for required parts of a canvas."""
 
 _STEP: TypeAdapter[Any] = TypeAdapter(AnyStep)
 _LIST: TypeAdapter[tuple[Any, ...]] = TypeAdapter(tuple[Any, ...])
@@ -47,7 +47,7 @@ class _Shell(Canvas):
         """See above."""
 
 
-def sketch(body: Mapping[str, Any], places: Places) -> tuple[Canvas, list[Problem]]:
+def read_incomplete(body: Mapping[str, Any], places: Places) -> tuple[Canvas, list[Problem]]:
     """A canvas as far as it can be read, and everything that is wrong with its shape.
 
     What cannot be read is left out, or has a stand-in where something else may name it: so the checks that follow

@@ -22,7 +22,7 @@ SUFFIXES = (".yaml", ".yml", ".py")
 
 
 def load(paths: Iterable[Path]) -> Definitions:
-    """All definitions of these files and folders, with everything that is wrong with them but the world's part.
+    """All definitions of these files and folders, with all problems except those of templates and channels.
 
     Segments may be named across files. What has a wrong shape is among the broken ones, and checked as far as it goes.
     """

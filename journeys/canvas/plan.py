@@ -1,4 +1,4 @@
-"""A canvas, compiled: flat, frozen, and named by the hash of its content."""
+"""The plan: a compiled canvas, flat, frozen, and named by the hash of its content."""
 
 from __future__ import annotations
 

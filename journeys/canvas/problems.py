@@ -1,4 +1,4 @@
-"""What can be wrong with a definition: a code, a place, a message and a hint; and the nearest right spelling."""
+"""Problems of definitions: a code, a place, a message and a hint, such as the nearest correct spelling."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Definitions in Python: runs the file that a path names, and finds in its text where each value is written."""
+"""Loads definitions from Python: runs a file by its path, and finds the line of each value in its text."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _OTHERS = re.compile(r"(?:setup|conftest|test_.*|.*_test)\.py")
 
 
 def looks_like_definitions(path: FilePath) -> bool:
-    """Whether a Python file imports the words of the language, and is no test: others are somebody's programs."""
+    """Whether a Python file imports the words of the language, and is not a test: other files are ordinary programs and are not run."""
     if _OTHERS.fullmatch(path.name):
         return False
     try:

@@ -1,4 +1,4 @@
-"""Regular expressions in linear time: RE2 matches what authors and callers write, and says what it cannot read."""
+"""Regular expressions of authors, checked so that matching takes bounded time."""
 
 from __future__ import annotations
 

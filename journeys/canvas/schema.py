@@ -1,4 +1,4 @@
-"""The JSON schema by which editors complete and check definitions while one types; generated from the models."""
+"""The JSON schema that editors complete and check definitions with; generated from the models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What pydantic finds wrong with the shape of a definition, in our words, each at the place where it is written."""
+"""Turns the errors of pydantic into problems, each with the line and column where it is written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""YAML with places: plain values, and for each of them the line and column at which it is written."""
+"""Reads YAML as plain values, with the line and column of each."""
 
 from __future__ import annotations
 

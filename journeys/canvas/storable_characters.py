@@ -1,7 +1,7 @@
-"""Characters that can be neither stored nor sent: U+0000, and halves of surrogate pairs.
+"""Finds and replaces characters that can be neither stored nor sent: U+0000, and halves of surrogate pairs.
 
-What templates read from outside is storable as it is read, so that no value of theirs holds one. What would be stored all
-the same is refused where somebody can be told, and storable where it only tells.
+Values that templates read from outside are made storable when they are read. Other values with such a character are refused
+if the sender gets an answer, and made storable if they only inform.
 """
 
 from __future__ import annotations

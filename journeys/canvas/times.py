@@ -1,4 +1,4 @@
-"""Spans, times of day, instants and zones as an author writes them. Values only; the arithmetic is elsewhere."""
+"""Spans, times of day, instants and zones as an author writes them. Values only; `wall_clock.py` has the arithmetic."""
 
 from __future__ import annotations
 

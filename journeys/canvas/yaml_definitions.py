@@ -1,4 +1,4 @@
-"""YAML into definitions and back: every problem with its file, line and column, all of a file at once."""
+"""Reads definitions from YAML and writes them: all problems of a file at once, each with its line and column."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 
 from journeys.canvas.definition_kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.frozen_model import texts
-from journeys.canvas.incomplete_canvas import sketch
+from journeys.canvas.incomplete_canvas import read_incomplete
 from journeys.canvas.problems import Problem, Refused, Where, meant
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import LARGEST, Places, parse_documents
@@ -196,7 +196,7 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
         return Definition(kind, KINDS[kind].validate_python(body), places, whole=not problems), problems
     except ValidationError as error:
         if kind == "canvas":
-            value, wrong = sketch(body, places)
+            value, wrong = read_incomplete(body, places)
             return Definition(kind, value, places, whole=False), problems + wrong
         wrong = shape_problems(error, kind, body, places)
         return Definition(kind, Unreadable(kind, body), places, whole=False), problems + wrong

@@ -1,1 +1,1 @@
-"""The ways out: one file a channel. A channel never sees a template, a profile or Temporal."""
+"""The channels: one file each. A channel never sees a template, a profile or Temporal."""

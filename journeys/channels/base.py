@@ -1,4 +1,4 @@
-"""What a channel is, and which are installed."""
+"""What a channel is, and which channels are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Email over SMTP."""
+"""The channel `email`, over SMTP."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class EmailContent(Content):
 
 
 class Email:
-    """Email over SMTP. A mail server knows no idempotency: whoever dies during a call leaves that mail in doubt."""
+    """Email over SMTP. SMTP has no idempotency key: if a worker dies during a call, that mail is in doubt."""
 
     name: ClassVar[str] = "email"
     idempotent: ClassVar[bool] = False

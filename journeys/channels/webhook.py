@@ -1,4 +1,4 @@
-"""Webhooks: a call to an address of somebody's choosing, with the key that lets it be repeated."""
+"""The channel `webhook`: an HTTP call to an address that an author chooses, with a key that makes it repeatable."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class Webhook:
             self._client = None
 
     def address_of(self, profile: Any) -> str | None:
-        """Everybody can be told of to a server."""
+        """A webhook needs no address of the person."""
         return str(profile.id)
 
     async def deliver(self, content: WebhookContent, to: Recipient, key: str) -> Receipt:

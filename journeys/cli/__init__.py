@@ -1,4 +1,4 @@
-"""The command line: one file a command."""
+"""The command line: one file a command, and one place that turns errors into a message and an exit code."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from typing import NoReturn
 from journeys.cli.console import Stop, leave
 
 FAULT = 70
-"""The exit code of a fault of ours (`EX_SOFTWARE`)."""
+"""The exit code of an internal error (`EX_SOFTWARE`)."""
 
 TRACE = "JOURNEYS_TRACE"
-"""The environment variable that has the trace of a fault of ours shown."""
+"""The environment variable that shows the traceback of an internal error."""
 
 
 def main() -> NoReturn:
     """Run the command that was asked for.
 
-    Exit codes: 0 done, 1 problems were found, 2 it was asked wrongly, 70 a fault of ours, 130 stopped.
+    Exit codes: 0 done, 1 problems found, 2 wrong usage, 70 an internal error, 130 stopped.
     """
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):  # what cannot be written is no reason to stop
+        if isinstance(stream, TextIOWrapper):  # characters that cannot be written are escaped
             stream.reconfigure(errors="backslashreplace")
     try:
         code = _run(sys.argv[1:])
@@ -32,7 +32,7 @@ def main() -> NoReturn:
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         code = 130
-    except BrokenPipeError:  # whoever reads has had enough
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Where the database and Temporal are: given by the environment, or servers of this user's own."""
+"""Where the database and Temporal are: given by the environment, or started for this user."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from journeys.engine.store.embedded_postgres import NotStarted, create_database,
 from journeys.engine.store.migrate import migrate
 from journeys.engine.workspaces.published import Publication, Published
 
-PATIENCE = 20.0
+CONNECT_TIMEOUT = 20.0
 """Seconds that a database may take to answer."""
 
 
@@ -59,9 +59,9 @@ async def embedded(folder: Path) -> AsyncIterator[str]:
 async def migrated(url: str) -> None:
     """Bring the schema of a database up to date; stops with a line where it cannot be reached."""
     try:
-        await (await asyncpg.connect(driver_url(url), timeout=PATIENCE)).close()
+        await (await asyncpg.connect(driver_url(url), timeout=CONNECT_TIMEOUT)).close()
     except TimeoutError as error:
-        raise Stop(f"the database cannot be reached: no answer within {PATIENCE:.0f} s") from error
+        raise Stop(f"the database cannot be reached: no answer within {CONNECT_TIMEOUT:.0f} s") from error
     except (ValueError, asyncpg.InterfaceError) as error:  # what it says may show the password
         said = "DATABASE_URL is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
         raise Stop(said, 2) from error

@@ -1,4 +1,4 @@
-"""The list of commands. A command's file is imported when it is asked for: `validate` wants no server's libraries."""
+"""The list of commands. The file of a command is imported when it is used, so that `validate` loads no server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What commands print with: colours only on a terminal, progress bars, and one way to stop with a message."""
+"""Output of the commands: colours only on a terminal, progress bars, and `Stop`, which ends a command with a message."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def print_json(value: Any) -> None:
 
 @contextmanager
 def bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with a count and the time that is left; silent where nobody watches."""
+    """A progress bar with a count and the time that is left; shown only on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(text, total=total)

@@ -1,4 +1,4 @@
-"""`journeys credentials`: what is sent along to web services. Secrets are read from stdin or the environment, never shown."""
+"""`journeys credentials`: credentials for web services. Secrets are read from stdin or the environment."""
 
 from __future__ import annotations
 

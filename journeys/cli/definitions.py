@@ -1,4 +1,4 @@
-"""`validate`, `draw`, `simulate`, `schema`: what one does with definitions, without any server."""
+"""`validate`, `draw`, `simulate`, `schema`: commands on definitions, without any server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`demo`: Mel's story, told with a real database, a real Temporal server and real mail."""
+"""`demo`: a complete example with a real database, a real Temporal server and real mail."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ SCALE = 4320.0
 """A day passes in twenty seconds."""
 
 CANVAS = "new-article"
-PATIENCE = 60.0
-"""Seconds that the demo waits for anything before it says that something is wrong."""
+TIMEOUT = 60.0
+"""Seconds that the demo waits for a step before it fails."""
 
 
 def definitions_folder() -> Path:
@@ -224,7 +224,7 @@ class Story:
 
     async def receive(self) -> Mail:
         """The mail arrives, by real SMTP, with the name that Mel prefers."""
-        mail = await self.mailbox.next(to="mel@example.com", seconds=PATIENCE)
+        mail = await self.mailbox.next(to="mel@example.com", seconds=TIMEOUT)
         arrived = wall_of(self.parts.clock.now(), "Europe/Paris")
         _say(4, f"{arrived:%A %H:%M} Mel's time: the mail arrives. Subject: “{mail.message['Subject']}”")
         if not str(mail.message["Subject"]).startswith("Mel,"):
@@ -296,7 +296,7 @@ class Story:
         return {"first_name": profile.first_name, **profile.attributes, **did}
 
     async def entry(self, who: str, condition: str) -> Any:
-        """Somebody's entry, if it is as the condition says."""
+        """The entry of a person, if the condition holds."""
         query = f"select e.* from entries e join people p on p.id = e.person where p.external_id = $1 and e.{condition}"  # noqa: S608 - ours
         return await self.parts.db.pool.fetchrow(query, who)
 
@@ -309,9 +309,9 @@ class Story:
 
     async def until(self, question: Callable[[], Awaitable[Any]], what: str) -> Any:
         """Wait for something, at most a minute."""
-        ends = time.monotonic() + PATIENCE
+        ends = time.monotonic() + TIMEOUT
         while time.monotonic() < ends:
             if found := await question():
                 return found
             await asyncio.sleep(0.05)
-        raise Stop(f"waited {PATIENCE:.0f} s for {what}")
+        raise Stop(f"waited {TIMEOUT:.0f} s for {what}")

@@ -1,4 +1,4 @@
-"""`entries`: where a person stands, since when and why; what was sent; and where she did not get in."""
+"""`entries`: a person's entries, with the step, the reasons and the messages of each, and the refusals."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def entries(
 
 
 async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] | None:
-    """What happened to a person, as data; None where nobody is called so."""
+    """What happened to a person, as data; None for an unknown person."""
     identity = await db.pool.fetchval(PERSON, workspace_id, person)
     if identity is None:
         return None
@@ -92,7 +92,7 @@ def _minute(at: datetime) -> str:
 
 
 def state_of(entry: dict[str, Any]) -> str:
-    """Where an entry stands, in words."""
+    """The state of an entry, in words."""
     if entry["ended"]:
         when = f" on {_minute(entry['ended_at'])}" if entry["ended_at"] else ""
         return f"ended: {entry['ended']}{when}"
@@ -134,6 +134,6 @@ def show_story(found: dict[str, Any]) -> None:
 
 
 def _more(data: dict[str, Any]) -> str:
-    """What a refusal says beside its reason."""
+    """The details of a refusal besides its reason."""
     more = ", ".join(f"{key} {value}" for key, value in data.items() if key != "reason")
     return f" ({more})" if more else ""

@@ -1,4 +1,4 @@
-"""`import`: people, what they did, and items of catalogs, from CSV files."""
+"""`import`: people, events and items of catalogs from CSV files."""
 
 from __future__ import annotations
 

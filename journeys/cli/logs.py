@@ -1,4 +1,4 @@
-"""What a server says while it runs: warnings on stderr; where it keeps a log, a line each there, and all of it here."""
+"""Logging of the servers: warnings on stderr; with a log file, everything in it and shortened warnings on stderr."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
 
 LARGEST = 20 * 2**20
-"""Bytes; a log that is larger is begun anew at the next start."""
+"""Bytes; a larger log is truncated at the next start."""
 
 NOISY = ("apscheduler", "asyncio", "httpcore2", "httpx2", "mail.log", "temporalio.activity", "tzlocal")
-"""Libraries whose every step is nothing to keep."""
+"""Libraries of which only warnings are kept."""
 
 
 class _Line(logging.Formatter):

@@ -1,4 +1,4 @@
-"""`journeys promotions`: lists of promotion codes are filled from files, and listed."""
+"""`journeys promotions`: adds promotion codes from files, and lists the promotion lists."""
 
 from __future__ import annotations
 

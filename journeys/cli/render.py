@@ -1,4 +1,4 @@
-"""`render`: a template with the values of a context file, or many of them, one a line."""
+"""`render`: a template with the values of a context file, or many of them, one per line."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _batch(path: Path) -> int:
             return 0
         with path.open("rb") as lines:
             asyncio.run(_answer_all(lines, path.stat().st_size))
-    except BrokenPipeError:  # whoever reads has had enough
+    except BrokenPipeError:  # the reader closed the pipe
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         raise Stop(f"{path} cannot be read: {error.strerror}", 2) from error

@@ -1,4 +1,4 @@
-"""`serve`, `worker`, `dev`: what runs until it is told to stop."""
+"""`serve`, `worker`, `dev`: the commands that run until they are stopped."""
 
 from __future__ import annotations
 
@@ -214,8 +214,8 @@ async def everything(
 ) -> AsyncIterator[tuple[Engine, Mailbox, int]]:
     """Database, Temporal, mailbox, API and worker, in this process and its children; all stopped at the end.
 
-    `database` and `temporal`: those that others run; where none is given, servers of our own, with their data in the
-    folder. A Temporal server of ours that hangs or dies is started anew. Links in mails lead to `public_url`, else to
+    `database` and `temporal`: running servers to use; otherwise servers are started here, with their data in the
+    folder. A Temporal server of this process that hangs or stops is restarted. Links in mails lead to `public_url`, else to
     the API here.
     """
     async with AsyncExitStack() as stack:

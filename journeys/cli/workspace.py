@@ -1,4 +1,4 @@
-"""`publish`, `keys`, `trigger`: what one does with a workspace."""
+"""`publish`, `keys`, `trigger`: commands on a workspace."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The meaning: what a canvas does, first as pure functions, then with the data that it happens to."""
+"""The engine: what canvases do, as pure functions (`core`, `audience`, `content`), and on the data of a workspace."""

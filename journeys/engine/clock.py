@@ -1,4 +1,4 @@
-"""The one clock of a process: the canvas' time, which may run faster than the real one."""
+"""The clock of a process: the canvas' time, which may run faster than real time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Clock:
     `start` is a real instant, `begins` the canvas' time at it: the same, unless the clock goes on from an earlier one.
 
     Everything that a canvas means by time goes by `now()`; it is translated where an alarm is handed to Temporal
-    (`real`). Leases, retries and patience stay in real time: `span` says how much virtual time they are.
+    (`real`). Leases, retries and time-outs stay in real time: `span` says how much virtual time they are.
 
     Example:
         >>> clock = Clock(scale=43_200, start=datetime(2026, 12, 1, tzinfo=UTC))     # one day in two seconds

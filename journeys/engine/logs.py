@@ -1,4 +1,4 @@
-"""What is logged goes to the standard library's loggers: whoever runs us decides what of it is kept, and how."""
+"""Log events go to the standard library's loggers: the host program decides what is kept, and how."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import structlog
 
 
 def logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger of a module of ours. Where nobody has configured logging, warnings are shown and no more."""
+    """The logger of a module. Without a configuration of logging only warnings are shown."""
     bound: structlog.stdlib.BoundLogger = structlog.wrap_logger(
         logging.getLogger(name),
         processors=[structlog.stdlib.filter_by_level, _plain],

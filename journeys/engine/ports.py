@@ -1,4 +1,4 @@
-"""What the engine asks of the outside, as protocols: alarm sync with Temporal, and the notifier of delivery."""
+"""What the engine needs from outside, as protocols: alarm sync with Temporal, and the notifier of delivery."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The durability: Temporal workflows as alarms, their activities, and what carries moved entries over to them."""
+"""Temporal workflows as alarms of entries, their activities, and the calls that keep Temporal informed."""

@@ -1,4 +1,4 @@
-"""The activities: a burst, and the draining of a channel. All that they know they are given by the composition root."""
+"""The activities: a burst, and the draining of a channel. The composition root gives them their parts."""
 
 from __future__ import annotations
 

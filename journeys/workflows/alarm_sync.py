@@ -1,8 +1,7 @@
-"""Tells Temporal of entries that were moved from outside their workflow: start, nudge or cancel.
+"""Alarm sync: tells Temporal of entries that were changed outside of their workflow, by start, nudge or cancel.
 
-Nobody calls Temporal from memory: whoever moves an entry raises its turn in the same transaction. After the commit,
-and again by a sweep until done, `told < turn` is carried over. The calls are idempotent and may overlap; the store
-decides.
+A transaction that changes an entry raises its turn. After the commit, and again by a sweep, the workflows of entries with
+`told < turn` are informed. The calls are idempotent and may overlap; the store decides.
 """
 
 from __future__ import annotations
@@ -73,7 +72,7 @@ class TemporalAlarmSync:
         """Carry over what was committed a second ago or longer and not told; returns how many rows there were.
 
         What this process is carrying over already, or has and not yet written, is left alone: under a backlog each
-        entry would be told of twice.
+        entry would be reported twice.
         """
         written = {one.entry: one.turn for one in self._said}
         rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(SWEEP, most)]
@@ -112,7 +111,7 @@ class TemporalAlarmSync:
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     log.warning("alarm_sync_failed", entry=str(one.entry), status=error.status.name)
-                    return  # told stays behind: the sweep comes
+                    return  # `told` stays below `turn`: the sweep repeats it
         self._said.append(one)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush_soon())

@@ -1,6 +1,6 @@
 """The delivery workflow: one small workflow per channel and lane keeps a drain activity running somewhere.
 
-The activity heartbeats while it drains; where its worker dies or freezes, another takes over after the heartbeat's
+The activity heartbeats while it drains; if its worker dies or freezes, another takes over after the heartbeat's
 time-out. It ends now and then by itself, so that a new worker gets its turn and the history stays short.
 """
 

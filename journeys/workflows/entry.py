@@ -1,7 +1,7 @@
-"""The entry workflow: sleeps until an instant or a nudge, and then has the store move on.
+"""The entry workflow: sleeps until an instant or a nudge, and then runs a burst in the store.
 
 It holds no plan, no event, nothing personal: an id, a number and an instant. What must stay replayable is these few
-lines, so a new step type, a mended bug or a faster driver never break a sleeping entry.
+lines, so a new step type, a bug fix or a faster driver never breaks a sleeping entry.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from temporalio.common import RetryPolicy
 from temporalio.exceptions import FailureError, is_cancelled_exception
 
 LONG = 60
-"""A run whose history is longer than this many events begins anew at its next wait."""
+"""A run whose history is longer than this many events continues as new at its next wait."""
 
 
 @workflow.defn(name="JourneysEntry")

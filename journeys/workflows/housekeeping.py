@@ -1,6 +1,6 @@
-"""Keeps the house inside each process: sweeps, the watchdog, events to be heard, partitions, and what may be forgotten.
+"""Housekeeping of each process: sweeps, the watchdog, derived events, partitions, and deletion of what has expired.
 
-Nothing durable is wanted here: every process runs all of it, and doing it twice does nothing twice.
+Nothing here needs to be durable: every process runs all of it, and all of it is idempotent.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ class Housekeeping:
             try:
                 await job()
             except asyncio.CancelledError:
-                return  # the house is closed in the middle of it; the next one goes on
+                return  # the process stops; another one continues
             finally:
                 busy = False
 
@@ -119,7 +119,7 @@ class Housekeeping:
         self._scheduler.add_job(once, "interval", seconds=seconds, **options)
 
     async def sweep(self) -> int:
-        """Carry over what was moved and not told."""
+        """Inform Temporal of pending alarms."""
         return await self._alarm_sync.sweep()
 
     async def derived_events(self) -> int:
@@ -132,7 +132,7 @@ class Housekeeping:
         return heard
 
     async def broadcasts(self) -> int:
-        """Carry on broadcasts that nobody carries."""
+        """Continue broadcasts that no process carries out."""
         entered = 0
         trigger = Trigger(self._db, self._published, self._clock, self._alarm_sync, self._notifier)
         while some := await carry_on(trigger, self._db):
@@ -140,7 +140,7 @@ class Housekeeping:
         return entered
 
     async def watch(self) -> int:
-        """Heal entries that are overdue: nudge them, or raise their generation where somebody ended the workflow."""
+        """Repair overdue entries: nudge them, or raise their generation if the workflow was terminated."""
         due = self._clock.now() - self._clock.span(OVERDUE)
         rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
         for one in rows:

@@ -1,9 +1,9 @@
-"""A Temporal server for development and tests: one that is there, or one that is fetched or built here, once.
+"""A Temporal server for development and tests: an existing one, or one that is downloaded or built here once.
 
 In this order: an address that was given; our own program, where it was built before (the tests build it, since no other
 can skip time); `temporal` on PATH; the command that the SDK downloads, kept in the user's cache folder; and where that
-cannot be had within `PATIENCE`, our program is built with Go. A server that was started here is asked every `PROBE`
-seconds by `TemporalServer.keep`, which starts it anew, with its data, where it has ended or hangs.
+cannot be had within `DOWNLOAD_TIMEOUT`, our program is built with Go. A server that was started here is asked every `PROBE`
+seconds by `TemporalServer.keep`, which restarts it, with its data, if it has stopped or hangs.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from temporalio.testing import WorkflowEnvironment
 
 SOURCES = Path(__file__).parent / "devserver"
 
-PATIENCE = 60.0
+DOWNLOAD_TIMEOUT = 60.0
 """Seconds that the SDK's download may take."""
 
 PROBE = 3.0
@@ -39,13 +39,13 @@ DEADLINE = 4.0
 """Seconds within which a server that is well answers."""
 
 WEDGED = 3
-"""A server that is silent so many times in a row is started anew."""
+"""A server that does not answer so many times in a row is restarted."""
 
 Say = Callable[[str], None]
 
 
 class NoServer(RuntimeError):
-    """No Temporal server could be had; the message says what to do."""
+    """No Temporal server is available; the message says what to do."""
 
 
 def cache_folder() -> Path:
@@ -95,14 +95,16 @@ def downloaded() -> Path | None:
 
 
 async def download(say: Say = lambda _: None) -> Path | None:
-    """Let the SDK download the `temporal` command, once; None where it cannot be had in time."""
+    """Let the SDK download the `temporal` command, once; None if that fails or takes too long."""
     if (there := downloaded()) is not None:
         return there
     folder = cache_folder() / "temporal" / "cli"
     folder.mkdir(parents=True, exist_ok=True)
     say("downloading the Temporal server")
     try:
-        async with asyncio.timeout(PATIENCE):  # it starts what it has downloaded; we start it our own way
+        async with asyncio.timeout(
+            DOWNLOAD_TIMEOUT
+        ):  # it starts what it has downloaded; we start it our own way
             started = await WorkflowEnvironment.start_local(
                 download_dest_dir=str(folder), dev_server_log_level="error"
             )
@@ -144,7 +146,7 @@ async def _compile(go: str, place: Path, say: Say) -> None:
 
 
 def free_port() -> int:
-    """A port on which nobody listens at this moment."""
+    """A port that is free at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
@@ -195,7 +197,7 @@ class TemporalServer:
         return True
 
     async def keep(self, say: Say) -> None:
-        """For ever: start it anew where it has ended, or has been silent `WEDGED` times in a row."""
+        """For ever: restart it if it has stopped, or did not answer `WEDGED` times in a row."""
         silent = 0
         while True:
             await asyncio.sleep(PROBE)
@@ -282,6 +284,6 @@ async def _command(say: Say) -> Path:
     return Path(found) if found else await download(say) or await build(say)
 
 
-if __name__ == "__main__":  # builds it ahead, so that nobody waits within a test
+if __name__ == "__main__":  # builds it ahead of the tests
     if not program().exists():
         asyncio.run(build(lambda text: print(text, file=sys.stderr, flush=True)))

@@ -1,4 +1,4 @@
-"""What programs that exist today send, and what they lean on in the answers."""
+"""What existing clients send, and what they rely on in the answers."""
 
 from __future__ import annotations
 
@@ -171,7 +171,7 @@ async def test_an_alias_that_nobody_has_is_no_error_and_makes_nobody_unless_aske
     assert [row["attributes"] for row in await people(door)] == [{"x": 2}]
 
 
-async def test_a_person_is_known_by_each_of_her_names_and_each_name_is_one_persons(door: Door) -> None:
+async def test_a_person_is_known_by_each_of_their_names_and_each_name_is_one_persons(door: Door) -> None:
     """IDN-1, IDN-3: an external id, a label's name, an anonymous id, an address, a number, our id."""
     names: list[dict[str, Any]] = [
         {"external_id": "mel"},

@@ -1,4 +1,4 @@
-"""Entry by API: whom a call means, what it may ask, and that no repetition enters anybody twice."""
+"""Entry by API: whom a call names, what it may contain, and that a repetition admits no one twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One look shows everything that is wrong with a file: nothing hides anything else, and nothing follows from it."""
+"""All problems of a file are reported at once: none hides another, and none follows from another."""
 
 from __future__ import annotations
 

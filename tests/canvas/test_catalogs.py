@@ -1,4 +1,4 @@
-"""Catalogs and content blocks as files: what is wrong with them is said with its place."""
+"""Catalogs and content blocks as files: their problems have the place where they are written."""
 
 from __future__ import annotations
 

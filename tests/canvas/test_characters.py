@@ -1,4 +1,4 @@
-"""Characters that can be neither stored nor sent: they are found, mended where values are read, refused in definitions."""
+"""Characters that can be neither stored nor sent: found, replaced where values are read, refused in definitions."""
 
 from __future__ import annotations
 

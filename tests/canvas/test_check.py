@@ -1,4 +1,4 @@
-"""Each thing that can be wrong has a code, a place, a message and a hint."""
+"""Each problem has a code, a place, a message and a hint."""
 
 from __future__ import annotations
 

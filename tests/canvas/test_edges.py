@@ -1,4 +1,4 @@
-"""What a definition may be written as beside the usual, and what is refused: the ways that are rarely walked."""
+"""Rare forms of definitions, and what is refused."""
 
 from __future__ import annotations
 

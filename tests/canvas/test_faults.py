@@ -1,4 +1,4 @@
-"""Catalogs, selections and content blocks: each thing that can be wrong is told by the code that clients know."""
+"""Catalogs, selections and content blocks: each fault has the code that clients know."""
 
 from __future__ import annotations
 

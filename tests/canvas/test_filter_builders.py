@@ -1,4 +1,4 @@
-"""The words of Python make the values that YAML spells out; diagrams, schemas and plans of canvases."""
+"""The functions of Python make the values that YAML writes; diagrams, schemas and plans of canvases."""
 
 from __future__ import annotations
 

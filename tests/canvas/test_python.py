@@ -1,4 +1,4 @@
-"""Definitions in Python: what is wrong with them is said at the line that says it, and nobody's program is run."""
+"""Definitions in Python: problems have the line of the call, and other programs are not run."""
 
 from __future__ import annotations
 

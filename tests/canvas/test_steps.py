@@ -199,7 +199,7 @@ def test_a_time_that_the_clock_skips_is_the_first_instant_after_and_one_that_com
     assert localized(datetime(2026, 10, 25, 2, 30), "Europe/Paris") == at("2026-10-25T00:30")
 
 
-def test_a_message_at_her_best_time_leaves_that_day_or_the_next() -> None:
+def test_a_message_at_the_best_time_leaves_that_day_or_the_next() -> None:
     """IT-2, IT-3, IT-4"""
     step = Message(id="m", channel="email", template="t", at="best_time", fallback="18:00")
     now = "2026-12-07T14:00"
@@ -223,7 +223,7 @@ def test_a_message_without_anything_learnt_and_without_a_fallback_leaves_at_once
     assert isinstance(outcome.doing[0], Send)
 
 
-def test_a_message_at_a_time_of_day_waits_for_it_in_her_zone() -> None:
+def test_a_message_at_a_time_of_day_waits_for_it_in_the_local_zone() -> None:
     step = Message(id="m", channel="email", template="t", at="18:00")
     outcome = step.hear(
         here(step, "2026-12-07T14:00", phase="when"), Answered(ZonesAnswer("UTC", "Europe/Paris"))

@@ -1,4 +1,4 @@
-"""YAML and Python are the same value; what is wrong is said with its place."""
+"""YAML and Python give the same value; problems have the place where they are written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What any channel promises, ours and those of others."""
+"""What every channel promises, those of this package and of others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The mailbox of `journeys dev`: what it has kept it keeps."""
+"""The mailbox of `journeys dev` keeps the mails that it has."""
 
 from __future__ import annotations
 

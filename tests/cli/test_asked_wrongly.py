@@ -1,4 +1,4 @@
-"""Whatever is asked wrongly is told in a line, with an exit code that means something, and never by a stack trace."""
+"""Wrong usage gives one line and a meaningful exit code, never a stack trace."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`journeys credentials` as one types it: the secret comes by stdin or the environment, and is never printed."""
+"""`journeys credentials`: secrets come by stdin or the environment, and are never printed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`publish`: what is given is checked together with what the workspace has, and nothing that runs is broken by it."""
+"""`publish`: definitions are checked together with those of the workspace, and break nothing that runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`dev` where time goes by faster: the commands beside it go by its clock, and whatever it is stopped by, it goes on."""
+"""`dev` with a time scale: other commands use its clock, and a restart continues it."""
 
 from __future__ import annotations
 

@@ -149,7 +149,7 @@ def below(pid: int) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 async def test_the_demo_tells_mels_story_to_its_end_whatever_the_environment_says(tmp_path: Path) -> None:
-    """As `make demo` does: her name, her hour, her click, the conversion; and it touches nobody's servers or data."""
+    """As `make demo` does: Mel's name, hour, click and conversion; and it touches no other servers or data."""
     somebodys = {
         "DATABASE_URL": "postgresql://127.0.0.1:1/production",
         "TEMPORAL_ADDRESS": "127.0.0.1:1",

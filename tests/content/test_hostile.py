@@ -1,4 +1,4 @@
-"""Templates that mean harm are cut off, each by the bound that is there for it, and take nothing else with them."""
+"""Hostile templates are stopped by the limit for their kind, and affect nothing else."""
 
 from __future__ import annotations
 

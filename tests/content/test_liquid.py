@@ -46,7 +46,7 @@ CASES = [
     ("L4", "{% for x in {{custom_attribute.${cart}}} %}{{x.name}},{% endfor %}", "shoe,sock,"),
     ("L5", "{{ ${first_name} | default: 'x' }}", "Mel"),
     ("L5", "{%if ${n}>2%}big{%else%}small{%endif%}", "big"),
-    ("L5", "{% if ${first_name}=='Mel' %}she{% endif %}", "she"),
+    ("L5", "{% if ${first_name}=='Mel' %}yes{% endif %}", "yes"),
     ("L5", "{{ ${first_name}\n | upcase\n | downcase }}", "mel"),
     ("L6", "{{custom_attribute.${cart[1]}.name}}", "sock"),
     ("L11", "a ${first_name} b", "a ${first_name} b"),

@@ -1,4 +1,4 @@
-"""A rendering that takes long holds up nobody else: it goes on in a thread, and comes to the same."""
+"""A rendering that takes long does not delay others: it moves to a thread and gives the same text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page on templates is true: each of its examples comes to what it says, by the command's own reader."""
+"""The examples of the page on templates give what the page says."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""U+0000 and half characters: no value of a template holds one, and none that slips through stops anybody."""
+"""U+0000 and half characters: no value of a template has one, and one that is stored blocks nothing."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ STEPS = r"""
 @pytest.mark.parametrize(
     ("js", "carries"), [(r'"\ud83d"', "\ufffd"), (r'"a\u0000b"', "ab"), (r'"\u0000"', None)]
 )
-async def test_a_person_s_own_text_does_not_wedge_her_entry(
+async def test_the_own_text_of_a_person_does_not_block_their_entry(
     db: Database, js: str, carries: str | None
 ) -> None:
     """V11: what it reads of it is mended, and the entry goes on."""

@@ -1,4 +1,4 @@
-"""A library is quiet: what a program sees that has not configured logging are warnings, and no more."""
+"""Log events of the library: without a configuration of logging only warnings are shown."""
 
 from __future__ import annotations
 

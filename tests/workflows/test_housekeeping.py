@@ -1,4 +1,4 @@
-"""The house inside each process: its jobs come round, one at a time, and a busy machine is no news."""
+"""Housekeeping: its jobs run one at a time, and a busy machine logs no warnings."""
 
 from __future__ import annotations
 

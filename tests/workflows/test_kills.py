@@ -1,4 +1,4 @@
-"""Workers are killed and frozen at random moments: every entry ends where the simulator says, no message is lost or doubled."""
+"""Workers are killed and frozen at random moments: entries end as in the simulator, no message is lost or sent twice."""
 
 from __future__ import annotations
 

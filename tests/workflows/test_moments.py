@@ -1,4 +1,4 @@
-"""Events and exits at the awkward moments: heard once, in order; nothing is claimed after an exit."""
+"""Events and exits in races: heard once, in order; nothing is claimed after an exit."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ async def test_nothing_is_dispatched_after_an_exit(db: Database, temporal: str, 
 
 
 async def test_an_exit_while_the_timer_fires_wins_or_loses_whole(db: Database, temporal: str) -> None:
-    """Order is the order of commits: either she left and nothing was dispatched, or she had gone on before."""
+    """Order is the order of commits: either the entry left and nothing was dispatched, or it had gone on before."""
     async with live_stage(db, waiting("1 second", "2 seconds"), temporal) as stage:
         people = [await stage.person(email="p@example.com") for _ in range(20)]
         entries = await stage.enter(*people)

@@ -1,4 +1,4 @@
-"""What an operator counts on: overdue entries heal, histories stay short, and entries can be found in Temporal."""
+"""What operators rely on: overdue entries are repaired, histories stay short, entries can be found in Temporal."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ async def test_an_entry_that_temporal_has_forgotten_is_started_again(
         assert (await stage.row(entry))["ended"] == "completed"
 
 
-async def test_who_waits_as_she_should_is_left_alone(db: Database, temporal: str) -> None:
+async def test_an_entry_that_waits_as_it_should_is_left_alone(db: Database, temporal: str) -> None:
     async with live_stage(
         db, canvas("  - {type: delay, id: wait, duration: 3 days}\n") + EMAIL, temporal
     ) as stage:

@@ -1,4 +1,4 @@
-"""Golden histories of each release replay: the code of a sleeping entry's workflow may not change its mind."""
+"""The histories of each release can be replayed: the code of the workflow stays compatible."""
 
 from __future__ import annotations
 

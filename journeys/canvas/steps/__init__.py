@@ -1,4 +1,4 @@
-"""The step types: one file each. The list of them is the entry points of the group `journeys.steps`.
+"""The step types, one file each. The entry points of the group `journeys.steps` list them.
 
 Ours are named here as well, so that the language is there without an installation; third parties add theirs by an
 entry point.

@@ -1,4 +1,4 @@
-"""Watch what a person does for a while, and go by the first thing that counts."""
+"""The step `action_paths`: waits for events for a while, and branches by the first that matches."""
 
 from __future__ import annotations
 

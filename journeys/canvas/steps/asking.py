@@ -1,4 +1,4 @@
-"""What is the same in all steps whose Liquid may ask others: they wait for the answer, outside of any transaction."""
+"""The base of steps whose Liquid may make calls: they wait for the answer, outside of any transaction."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ASKING: Final = re.compile(
 """What stands in Liquid that asks others, or that may."""
 
 LONGEST_WAIT = timedelta(hours=72)
-"""How long an entry waits for others at the most. Long before, whoever asks them has given up (CXS-4)."""
+"""How long an entry waits for the answer at most. The fetcher gives up long before (CXS-4)."""
 
 
 class Asking(Step):
@@ -31,16 +31,16 @@ class Asking(Step):
         return any(is_liquid(source) and ASKING.search(source) for source in self.sources().values())
 
     def ask(self, here: Here) -> Outcome:
-        """Wait for what the Liquid comes to; it is heard as `Answered`."""
+        """Wait for the values of the Liquid, which arrive as `Answered`."""
         fetch = Fetch(step=self.id, key=here.key, at=here.now)
         return Wait(plus(here.now, LONGEST_WAIT), phase="asked", doing=(fetch,))  # CXS-5, X5
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:
-        """Go on with what the Liquid came to."""
+        """Go on with the values of the Liquid."""
         raise NotImplementedError
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
-        """Go on with the answer. Without one the entry ends: whoever asks has tried for hours (X5)."""
+        """Go on with the answer. Without one the entry ends: the calls were tried for hours (X5)."""
         match event:
             case Answered(answer=dict() as found):
                 return self.go(here, found)  # CXS-4

@@ -1,4 +1,4 @@
-"""Several ways, ranked: the first whose filter the person matches."""
+"""The step `audience_paths`: ranked paths; the first whose filter the person matches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps
 
 MOST = 7
-"""So many groups beside everybody else (AUP-3, X2)."""
+"""The maximum number of groups, besides `otherwise` (AUP-3, X2)."""
 
 
 class AudiencePath(Frozen):

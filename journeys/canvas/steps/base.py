@@ -1,4 +1,4 @@
-"""What every step type is: a model that an author writes, and pure methods that say what it means."""
+"""The base of all step types: a model that an author writes, and pure methods that say what it does."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Work out values, and let the entry carry them along."""
+"""The step `context`: computes values and adds them to the context of the entry."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Yes or no: one filter decides, on arrival."""
+"""The step `decision_split`: yes or no, by one filter, on arrival."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold an entry: for a span, to a calendar day, to an instant, or to the next of some weekdays."""
+"""The step `delay`: holds an entry for a span, to a calendar day, to an instant, or to the next of some weekdays."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Delay(Step):
     after it (DLY-2). `calendar_days` counts days of the calendar (DLY-3, DLY-4). `until` is an instant: whoever comes
     later leaves the canvas (DLY-7). `weekdays` is the next of these days (DLY-9); who comes on the day itself after
     the time goes on at once (`when_passed: advance`) or waits for next week. `zone` is `company` (the default),
-    `local`, or a name (DLY-5). As the last step it holds nobody (DLY-15).
+    `local`, or a name (DLY-5). As the last step it does not hold the entry (DLY-15).
     """
 
     type: Literal["delay"] = "delay"

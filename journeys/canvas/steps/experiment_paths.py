@@ -1,4 +1,4 @@
-"""Draw lots between ways, and compare what becomes of those who went them."""
+"""The step `experiment_paths`: assigns people to paths at random, and compares their conversions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class ExperimentControl(Frozen):
 
 
 class ExperimentPaths(Step):
-    """Draw lots: the same person always draws the same (EXP-3).
+    """Assign people to paths at random: the same person always gets the same path (EXP-3).
 
     ```yaml
     - type: experiment_paths
@@ -71,7 +71,7 @@ class ExperimentPaths(Step):
         return self
 
     def arrive(self, here: Here) -> Outcome:
-        """Go where the lot says."""
+        """Go to the assigned path."""
         shares = {path.name: path.weight for path in self.paths}
         if self.control is not None:
             shares["control"] = self.control.weight  # EXP-2

@@ -1,4 +1,4 @@
-"""Write to a person on a channel: now, at her best time, or at a time of day."""
+"""The step `message`: sends a message on a channel: now, at the best time of the person, or at a time of day."""
 
 from __future__ import annotations
 
@@ -64,10 +64,10 @@ class Message(Step):
     - {type: message, id: hello, channel: email, template: welcome/hello}
     ```
 
-    `at` is `now` (the default), `best_time` (her best hour on this channel, IT-1 and IT-2; `fallback` where nothing
-    was learnt yet, IT-3) or a time of day in her zone. `only_when` is checked once more at the moment of sending
+    `at` is `now` (the default), `best_time` (their best hour on this channel, IT-1 and IT-2; `fallback` where nothing
+    was learnt yet, IT-3) or a time of day in their zone. `only_when` is checked once more at the moment of sending
     (VAL-1). `on_fail: exit` ends the entry where the message cannot leave (VAL-2); otherwise the entry advances at
-    once, whatever becomes of the message (MSG-1). `on_doubt` says what to do where nobody knows whether it left.
+    once, whatever becomes of the message (MSG-1). `on_doubt` says what to do if it is unknown whether it was sent.
     """
 
     type: Literal["message"] = "message"
@@ -118,7 +118,7 @@ class Message(Step):
         return None
 
     def _at(self, here: Here, at: time | None, zone: str) -> Outcome:
-        """On the day of arrival, or at that time the next day (IT-2); at once where nobody knows a time."""
+        """On the day of arrival, or at that time the next day (IT-2); at once if no time is known."""
         if at is None:  # IT-3
             return self._send(here)
         release = on_or_after(here.now, at, zone)  # IT-2

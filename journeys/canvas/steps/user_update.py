@@ -1,4 +1,4 @@
-"""Write to the profile: set or increment attributes, log events."""
+"""The step `user_update`: sets or increments attributes of the profile, and logs events."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Audiences: who matches a filter, and what an event means to those who wait for it."""
+"""Audiences: whether a person matches a filter, and whether an event matches a trigger."""

@@ -1,4 +1,4 @@
-"""Does a person match a filter, and is this occurrence what a trigger awaits? Pure: people are values here."""
+"""Matches people with filters, and occurrences with triggers. Pure: people are values here."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def matches(
 ) -> bool:
     """Whether the person matches the filter at this instant.
 
-    `context` is what her entry carries, `segments` the filters of named segments, `canvas` the one whose steps
+    `context` is what the entry carries, `segments` the filters of named segments, `canvas` the one whose steps
     `{message: opened, step: hello}` means. An unknown segment matches nobody.
     """
     return _matches(what, _Evaluation(person, now, context, segments, canvas))
@@ -195,7 +195,7 @@ def judge(
     *,
     canvas: str | None = None,
 ) -> bool:
-    """Whether this occurrence is what the trigger awaits, given her attributes and her entry at this moment (ACT-7)."""
+    """Whether this occurrence is what the trigger awaits, given the person's attributes and entry at this moment (ACT-7)."""
     if isinstance(trigger, MessageTrigger):
         return (
             occurrence.kind == "message"

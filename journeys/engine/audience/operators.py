@@ -1,4 +1,4 @@
-"""What the operators mean. Missing or of another type: no match, never an error (CTX-25, EXT-3)."""
+"""The operators of filters. A value of another type does not match; it is never an error (CTX-25, EXT-3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Content: the Liquid dialect, and what messages are made of."""
+"""Content: the Liquid dialect of messages, compiled and rendered."""
 
 from journeys.engine.content.html_comments import without_comments
 from journeys.engine.content.render import (

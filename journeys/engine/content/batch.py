@@ -1,4 +1,4 @@
-"""Renders messages by the line: each line a template and its context, each answer a line, whatever becomes of it."""
+"""Renders messages line by line: each line is a template with its context, and each result is a line."""
 
 from __future__ import annotations
 

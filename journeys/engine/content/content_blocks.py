@@ -1,4 +1,4 @@
-"""Content blocks: texts that many messages share, rendered in the scope of the message that names them."""
+"""Content blocks in a rendering: texts that many messages share, rendered in the scope of the message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reads what a render may see, and what the world answers, from a context file. Nothing is fetched."""
+"""Reads values and the answers to calls from a context file. No calls are made."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """What a context file says of the world."""
+    """The data of a context file that answers calls."""
 
     blocks: Mapping[str, str]
     catalogs: Mapping[str, Mapping[str, Mapping[str, Any]]]

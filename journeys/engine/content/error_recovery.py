@@ -1,6 +1,6 @@
-"""Reads what can be read of a template with errors: what is wrong is told, and something that says nothing stands in for it.
+"""Finds as many errors of a template as possible: each is reported, and replaced by a harmless stand-in.
 
-What follows from another error is not told: a `{% endif %}` whose `{% if %}` has no end, a name whose assignment cannot
+An error that follows from another is not reported: a `{% endif %}` whose `{% if %}` has no end, a name whose assignment cannot
 be read.
 """
 
@@ -20,9 +20,9 @@ from journeys.engine.content.limits import TAGS
 from journeys.engine.content.liquid_dialect import Dialect
 
 MOST = 20
-"""So many errors of one template are told."""
+"""The maximum number of errors that are reported for one template."""
 
-SILENT = {
+STAND_INS = {
     "if": "1", "unless": "1", "elsif": "1", "case": "1", "when": "1", "else": "", "for": "x in nil",
     "tablerow": "x in nil", "capture": "x",
 }  # fmt: skip
@@ -114,27 +114,27 @@ def _mend(tokens: list[Token], error: LiquidSyntaxError, words: set[str]) -> Non
     within = _without_line(text[0], index, error) if text and opening.value == "liquid" else None
     if within is not None:
         tokens[place + 1] = text[0]._replace(value=within)
-    elif isinstance(error, Unbalanced) or opening.kind == TOKEN_OUTPUT or opening.value not in SILENT:
+    elif isinstance(error, Unbalanced) or opening.kind == TOKEN_OUTPUT or opening.value not in STAND_INS:
         del tokens[place:end]
     else:
-        silent = SILENT[opening.value]
+        stand_in = STAND_INS[opening.value]
         start = opening.start_index + len(opening.value)
-        new = Token(TOKEN_EXPRESSION, silent, start_index=start, source=opening.source)
-        tokens[place + 1 : end] = [new] if silent else []
+        new = Token(TOKEN_EXPRESSION, stand_in, start_index=start, source=opening.source)
+        tokens[place + 1 : end] = [new] if stand_in else []
 
 
 def _without_line(text: Token, index: int, error: LiquidSyntaxError) -> str | None:
-    """The text of a `liquid` tag without what is wrong in one line of it; None where that is not to be had."""
+    """The text of a `liquid` tag without what is wrong in one line of it; None if that is not possible."""
     at = index - text.start_index
     begin = text.value.rfind("\n", 0, at) + 1
     end = text.value.find("\n", at)
     end = len(text.value) if end < 0 else end
     line = _LINE.match(text.value, begin, end)
-    silent = None if line is None else SILENT.get(line[1].strip())
-    if line is None or silent is None or isinstance(error, Unbalanced):
+    stand_in = None if line is None else STAND_INS.get(line[1].strip())
+    if line is None or stand_in is None or isinstance(error, Unbalanced):
         new = ""
-    elif len(silent) < len(line[2]):
-        new = f"{line[1]} {silent}"
+    elif len(stand_in) < len(line[2]):
+        new = f"{line[1]} {stand_in}"
     else:
         return None
     return text.value[:begin] + new.ljust(end - begin) + text.value[end:]

@@ -1,4 +1,4 @@
-"""Cuts an expression into tokens: the stock rules, and `${}` names, wrapped values, words that are words."""
+"""Cuts an expression into tokens: the rules of the library, and `${}` names, wrapped values, words of the language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is raised where a node of a template cannot be rendered."""
+"""The errors that a node of a template raises when it cannot be rendered."""
 
 from __future__ import annotations
 

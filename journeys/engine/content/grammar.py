@@ -1,4 +1,4 @@
-"""Reads expressions: values with filters, conditions, loops. What cannot stand somewhere is said with what to write."""
+"""Parses expressions: values with filters, conditions, loops. Errors say what to write instead."""
 
 from __future__ import annotations
 

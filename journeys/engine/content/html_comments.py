@@ -1,4 +1,4 @@
-"""HTML comments are no part of a mail's HTML: they are taken out before any Liquid is read (L8)."""
+"""Removes HTML comments from a mail's HTML before Liquid is read (L8)."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ _AROUND = "".join(map(chr, range(0x21)))
 
 
 class Tag(NamedTuple):
-    """A tag, or (`!`) a comment or declaration: its length, its name in small letters, and what is said in it."""
+    """A tag, or (`!`) a comment or declaration: its length, its name in lower case, and its content."""
 
     length: int
     name: str

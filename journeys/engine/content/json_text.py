@@ -1,4 +1,4 @@
-"""Reads JSON as templates see it: without characters that cannot be stored (V11), what is no JSON is refused.
+"""Reads JSON as templates see it: without characters that cannot be stored (V11), and strictly: no NaN or Infinity.
 
 A number too large for any float is nil.
 """

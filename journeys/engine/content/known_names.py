@@ -1,4 +1,4 @@
-"""The names that templates may say (liquid.md section 2)."""
+"""The names that templates may use (liquid.md section 2)."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ NAMESPACES: Mapping[str, frozenset[str] | None] = {
     "preference_center": None,
     "product_recommendation": None,
 }
-"""The namespaces, and the names that each has; None where anybody may choose them."""
+"""The namespaces, and the names that each has; None if they are free."""
 
 _DEVICES = "no devices are known"
 EMPTY_SPACES: Mapping[str, str] = {

@@ -1,4 +1,4 @@
-"""How much one rendering may use, so that a template, whoever wrote it, costs its own message only (E4).
+"""Limits of one rendering, so that a template affects only its own message (E4).
 
 What a rendering uses is counted where it is used: passes of loops, output, the memory of variables, processor time. A filter's
 own work is bounded by what it may take and give: ranges, lists, texts and numbers.
@@ -59,7 +59,7 @@ class Limits:
 
 
 LIMITS = Limits()
-"""What holds where nobody says otherwise. A channel may allow less output."""
+"""The default. A channel may allow less output."""
 BRIEF = Limits(seconds=0.1)
 """For the values of steps: they are rendered in a burst, and many entries wait for its end."""
 
@@ -148,7 +148,7 @@ _BEFORE: Mapping[str, Callable[..., None]] = {
     "round": _round,
     "date": _date,
 }
-"""Filters that would make more than they may before anybody could look: what must hold before they are called."""
+"""Checks before the call of filters that could exceed a limit before the result is checked."""
 _GROWING = frozenset({"concat"})
 """Filters that give a list with the same elements many times over."""
 

@@ -1,4 +1,4 @@
-"""What looks wrong in a template that parses: found before anybody is written to."""
+"""Finds mistakes in templates that parse, before anything is sent."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ANY = "any"
 
 
 LONG = 100_000
-"""Of a template with more characters than that the first error alone is told."""
+"""For a template with more characters only the first error is reported."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""`for` and `tablerow`: what they go through, and how (T3)."""
+"""`for` and `tablerow`: their items, and how they are iterated (T3)."""
 
 from __future__ import annotations
 

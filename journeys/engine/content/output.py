@@ -1,4 +1,4 @@
-"""Text that is being put out, and not more of it than there may be."""
+"""Buffers for output, which stop when the output exceeds its limit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Parts(list[str]):
             raise self.exceeded()
 
     def look(self) -> None:
-        """As `measure`, before somebody is asked: a tree would have noticed, and asked nobody."""
+        """As `measure`, before a call is made: the tree would notice here, and make no call."""
         self.measure()
 
     def text(self) -> str:

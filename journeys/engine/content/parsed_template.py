@@ -1,4 +1,4 @@
-"""A parsed template, and what can be told of it without rendering it."""
+"""A parsed template, and what can be known of it without rendering it."""
 
 from __future__ import annotations
 

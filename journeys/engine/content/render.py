@@ -1,4 +1,4 @@
-"""Compiles a template once and renders it for many: what templates may see, and how they fail."""
+"""Compiles a template once and renders it many times: the values that templates see, and how they fail."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ class Template:
     async def render_async(self, values: Values, services: Services, *, limits: Limits = LIMITS) -> str:
         """The text for these values, with what the services answer.
 
-        It is there at once where nobody is asked and the rendering is short; a long one goes on in a thread (`thread_offloading.py`).
+        It is there at once if no calls are made and the rendering is short; a long one moves to a thread (`thread_offloading.py`).
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
         given, offload = _begun(values, services)
@@ -238,7 +238,7 @@ def _kept(cache: Cache[Template], dialect: Dialect, source: str) -> Template:
 
 
 def parse(source: str, dialect: Dialect = DIALECT) -> Template:
-    """As `compile`, and anew each time."""
+    """As `compile`, without a cache."""
     if len(source) > SOURCE:
         raise TemplateError(f"the template has more than {SOURCE:,} characters", 1, 1)
     try:
@@ -258,7 +258,7 @@ def problems(source: str, compiler: Callable[[str], Template] = compile) -> list
 
 
 def render_value(source: str, values: Values, services: Services | None = None) -> str:
-    """The text that the Liquid of a step's value comes to, within a burst: it is to be kept (V11).
+    """The text of a step's value, rendered within a burst: it is to be stored (V11).
 
     Raises as `compile` and `Template.render` do.
     """
@@ -303,7 +303,7 @@ def _message(error: BaseException) -> str:
 
 
 def unread(error: BaseException, source: str) -> TemplateError:
-    """What is told of an error that parsing ended in."""
+    """What is reported for an error that ends parsing."""
     token = getattr(error, "token", None)
     index = token.start_index if token is not None and token.start_index >= 0 else len(source)
     line, column = position(source, index)

@@ -1,4 +1,4 @@
-"""What one rendering of a template carries along."""
+"""The state of one rendering: its scope, its services, and what it has used of its limits."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class Rendering(RenderContext):
 
     @coroutine
     def ask(self, asked: Callable[..., Awaitable[T]], *given: Any) -> Generator[Any, T, T]:
-        """What somebody answers: who drives this rendering asks. The clock stands still meanwhile."""
+        """The answer to a call, which the caller of the rendering makes. The clock stops meanwhile."""
         left = self._until - thread_time()
         try:
             return (yield partial(asked, *given))

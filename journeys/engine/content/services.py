@@ -1,4 +1,4 @@
-"""What a template may ask of the world while it is rendered. Who renders says who answers."""
+"""The calls that a template can make while it is rendered, as an interface that the caller implements."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Aborted(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A call to somebody's web service, with all values filled in (liquid.md 4.3).
+    """A call to a web service, with all values filled in (liquid.md 4.3).
 
     `basic_auth` and `auth_credentials` name stored credentials. `max_age`: for how many seconds a 2XX reply may serve
     the next call too; None: it may not. `retry`: a failure is tried again later instead of being taken as it is (C3).
@@ -102,7 +102,7 @@ class Reply:
 
 @dataclass(eq=False)
 class Retry(Exception):
-    """The message waits for a web service: render it anew after a pause (C3). Never a Liquid error."""
+    """The message waits for a web service: it is rendered again after a pause (C3). Never a Liquid error."""
 
     url: str
     status: int

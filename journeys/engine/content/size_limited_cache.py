@@ -1,4 +1,4 @@
-"""Keeps what was made last, as long as all of it together is not too large."""
+"""A cache of recently used values with a limit on their total size."""
 
 from __future__ import annotations
 

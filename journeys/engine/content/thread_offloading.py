@@ -1,8 +1,8 @@
-"""A rendering begins on the event loop; one that takes long is done once more in a thread, and holds up nobody else.
+"""Renders on the event loop, and moves a rendering that takes long to a thread, so that it does not delay others.
 
-Nearly all renderings take less than a thousandth of a second, and a thread would cost more than that. What asks somebody is
-asked on the event loop, wherever the template is rendered; what was answered, or drawn by lot, the first time counts the
-second time too: nobody is asked twice, and the text is the one that would have come at once.
+Nearly all renderings take less than a thousandth of a second, and a thread would cost more than that. Calls are
+made on the event loop, in whichever thread the template is rendered. Answers and random numbers of the first try are used
+again in the second: no call is made twice, and the text is the same as without the second try.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ class Offload:
         self._answers: list[tuple[bool, Any]] = []
 
     def draw(self) -> float:
-        """A lot: the one of the first try, where that drew it."""
+        """A random number: that of the first try, if there was one."""
         if self._place == len(self._drawn):
             self._drawn.append(self._source())
         self._place += 1
         return self._drawn[self._place - 1]
 
     async def text(self, render: Callable[[Limits], str], limits: Limits) -> str:
-        """The text of a template that asks nobody. Raises as `render`."""
+        """The text of a template without calls. Raises as `render`."""
         if limits.seconds <= SLICE:
             return render(limits)
         try:
@@ -62,7 +62,7 @@ class Offload:
         return await _apart(render, limits)
 
     async def text_of_steps(self, begin: Callable[[Limits], Steps], limits: Limits) -> str:
-        """The text of a template that asks somebody. Raises as its steps do."""
+        """The text of a template with calls. Raises as its steps do."""
         retry = self._services.retry
         if limits.seconds > SLICE:
             try:

@@ -1,4 +1,4 @@
-"""What prints a value or keeps it: outputs, `echo`, `assign`, `capture`, `cycle`, `increment`, `liquid`, `random`."""
+"""Outputs, and the tags that print or set values: `echo`, `assign`, `capture`, `cycle`, `increment`, `random` …"""
 
 from __future__ import annotations
 

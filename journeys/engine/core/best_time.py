@@ -1,4 +1,4 @@
-"""The best time of a person on a channel: learnt from when she uses the app and reads her messages (IT-1)."""
+"""The best time of a person on a channel: computed from sessions, opens and clicks (IT-1)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DAY = 1440
 
 
 def learn(person: Person, channel: str) -> int | None:
-    """The minute of her local day at which most of what she does lies together; None where nothing was learnt.
+    """The minute of the local day around which most events of the person lie; None if nothing is known.
 
     Opens and clicks count where they are of this channel; sessions count for every channel.
     """

@@ -1,8 +1,8 @@
-"""Takes many entries through the machine at once, as far as they get, and asks the world in groups.
+"""The driver: takes many entries through the machine at once, and asks their questions in groups.
 
 `drive` is a generator and pure: it yields rounds of commands, grouped so that one query can answer all the
-questions of a round, and is sent the answers. One entry of a person moves per round, so that her second entry sees
-what her first did. Three worlds are small loops around it: the burst (one database transaction), the simulator
+questions of a round, and is sent the answers. One entry of a person moves per round, so that a second entry sees
+what the first did. Three small loops use it: the burst (one database transaction), the simulator
 (virtual time), and the property tests.
 """
 

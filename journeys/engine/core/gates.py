@@ -1,4 +1,4 @@
-"""The gates of a canvas: who gets in, and who does not and why. Pure; the store and the simulator ask the same."""
+"""The gates of a canvas: who may enter, and the reason why not. Pure; the store and the simulator use the same."""
 
 from __future__ import annotations
 

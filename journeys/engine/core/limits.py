@@ -1,4 +1,4 @@
-"""What may leave, decided at the moment of sending. Pure; delivery and the simulator ask the same."""
+"""What may be sent, decided at the moment of sending. Pure; delivery and the simulator use the same."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
 """The machine that moves one entry through one canvas.
 
-Rule 1: everything that changes where an entry stands lives in this file.
-Rule 2: this file never waits, never reads a clock, never draws lots.
+Rule 1: everything that changes the position of an entry is in this file.
+Rule 2: this file never waits, never reads a clock, never uses random numbers.
 Rule 3: `now` never runs backwards: it is the instant of the event, and never earlier than the entry's last.
 
-An event comes in, a new entry and the commands come out. What a step must know of the world it asks (`Ask`, always
+An event comes in, a new entry and the commands come out. What a step must know it asks (`Ask`, always
 the last command of its group) and hears as `Answered`. A boundary between two steps is the place where exits by
 audience, and exits that wait for the end of a step, take effect (EXT-5, EXT-6, X1).
 """

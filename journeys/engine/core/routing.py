@@ -1,4 +1,4 @@
-"""Who hears an event: conversions, exits, waits, new entries. Pure; ingestion and the simulator ask the same.
+"""Routing, who hears an event: conversions, exits, waits, new entries. Pure; used by ingestion and the simulator.
 
 There is no table of waits: the plan says what each step hears, and a person has few open entries. Filters are judged
 with the entry's context and the person's attributes of this moment.

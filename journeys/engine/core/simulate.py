@@ -1,7 +1,7 @@
-"""The same machine and driver in virtual time: months in milliseconds.
+"""The simulator: the same machine and driver in virtual time, months in milliseconds.
 
-Same order and instants of events, same answers, same outcomes of deliveries: same path, here and on Temporal. What
-the world would answer is drawn from a seed, unless it is said: by real people, by a script of events, by choices.
+Same order and instants of events, same answers, same outcomes of deliveries: same path, here and on Temporal. Answers
+are random numbers of a seed, unless they are given: by real people, by a script of events, by choices.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class Probabilities:
 
 @dataclass(slots=True)
 class Scenario:
-    """What one simulated person's world answers. `choices` overrule the lots: the way to take at a step.
+    """The answers for one simulated person. `choices` overrule the random ones: the way to take at a step.
 
     `values` are recorded answers: what the variables of a context step came to, or the texts of a user update by their
-    source, by the step's id. None: whoever was asked did not answer.
+    source, by the step's id. None: there was no answer.
     """
 
     seed: int = 0
@@ -78,7 +78,7 @@ class Scenario:
     values: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
 
     def draw(self, *names: str) -> float:
-        """A lot of this world."""
+        """A random number of this scenario."""
         return hash_fraction(str(self.seed), *names)
 
     def answer(self, plan: Plan, entry: Entry, question: Question, person: Person | None) -> object:
@@ -104,7 +104,7 @@ class Scenario:
         return refusal(canvas, Candidate(person=person, at=at))
 
     def kept(self, plan: Plan, send: Send, person: Person | None) -> limits.Refusal | None:
-        """Why a message does not leave, where the person is known; a made-up one agrees and can be reached."""
+        """Why a message does not leave, where the person is known; a simulated one has all consents and can be reached."""
         step = plan.steps[send.step]
         if person is None or not isinstance(step, Message):
             return None
@@ -146,7 +146,7 @@ class Scenario:
         return None
 
     def awaited(self, plan: Plan, entry: Entry) -> Occurrence | None:
-        """The first thing that the step awaits and that this person does within the window, if she does any."""
+        """The first thing that the step awaits and that this person does within the window, if any."""
         step = plan.steps[entry.step or ""]
         assert entry.begun is not None and entry.wake_at is not None, "it waits"
         best: tuple[float, Any] | None = None
@@ -197,7 +197,7 @@ class Report:
 
 
 Script = Sequence[tuple[timedelta, str, Mapping[str, Any]]]
-"""What a person does, and how long after her entry: events by name, with properties."""
+"""What a person does, and how long after the entry: events by name, with properties."""
 
 Line = tuple[datetime, Entry, Command]
 
@@ -282,7 +282,7 @@ def _next(
     *,
     scripted: bool,
 ) -> tuple[datetime, list[Event]]:
-    """What comes next to an entry that waits: the settlement of its message, an answer, something that she does, or its deadline."""
+    """What comes next to an entry that waits: the settlement of its message, an answer, an event, or its deadline."""
     assert entry.wake_at is not None and entry.step is not None, "it waits in a step"
     if entry.phase == "held" and entry.step in outcomes:
         leaves = scenario.draw(entry.person, entry.step, "sent") < scenario.probabilities.sent
@@ -319,7 +319,7 @@ def simulate(
 ) -> Report:
     """Take many people through a canvas; the same seed gives the same report.
 
-    `people` is a number of made-up people, or real ones, whose attributes then decide. `progress` is told how many
+    `people` is a number of simulated people, or real ones, whose attributes then decide. `progress` is told how many
     are done.
     """
     report = Report()

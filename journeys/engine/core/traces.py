@@ -1,4 +1,4 @@
-"""Traces of a canvas: every way through it as lines to read, for golden files and pages."""
+"""Traces of a canvas: every path through it as lines of text, for golden files and pages."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Delivery: dispatches are claimed, checked once more, rendered, handed over and settled; engagement comes back."""
+"""Delivery: dispatches are claimed, checked again, rendered, sent and settled; engagement comes back."""

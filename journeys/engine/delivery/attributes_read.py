@@ -1,4 +1,4 @@
-"""Which custom attributes of a person the delivery of a message reads: those that its templates name."""
+"""Which custom attributes the delivery of a message reads: those that its templates name."""
 
 from __future__ import annotations
 

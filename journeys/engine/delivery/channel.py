@@ -1,4 +1,4 @@
-"""What delivery asks of a channel: it takes finished content, hands it to a provider, and says what became of it."""
+"""The interface of a channel: it takes rendered content, hands it to a provider, and reports the outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Content(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom it goes to: the address on this channel, and nothing else of her."""
+    """The recipient: the address on this channel, and nothing else of the person."""
 
     address: str = field(repr=False, default="")
 
@@ -39,7 +39,7 @@ class Doubtful(Exception):
 
 @runtime_checkable
 class Channel(Protocol):
-    """A way out. `deliver` is called once per key; `idempotent` says that the provider does the same key once."""
+    """A channel. `deliver` is called once per key; `idempotent` says that the provider does the same key once."""
 
     name: ClassVar[str]
     idempotent: ClassVar[bool]
@@ -54,7 +54,7 @@ class Channel(Protocol):
         """Let go of connections."""
 
     def address_of(self, profile: Any) -> str | None:
-        """The address of a profile on this channel; None where she cannot be reached on it."""
+        """The address of a profile on this channel; None if the person cannot be reached on it."""
 
     async def deliver(self, content: Any, to: Recipient, key: str) -> Receipt:
-        """Hand it to the provider. Refusals are receipts; `Doubtful` where nobody can know."""
+        """Hand it to the provider. Refusals are receipts; `Doubtful` if the outcome is unknown."""

@@ -1,4 +1,4 @@
-"""Claims dispatches, and keeps or gives back what was claimed. One statement each."""
+"""Claims dispatches, renews claims and releases them, in one statement each."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ BATCH = 200
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """A dispatch that this drainer holds. `doubtful`: somebody died, or hung, while he was calling for it.
+    """A dispatch that this drainer holds. `doubtful`: its former worker stopped during the call.
 
     `attempts`: how often its provider failed; `waits`: how often it waited for a web service of its template (C3).
     """

@@ -1,4 +1,4 @@
-"""The delivery worker: drains the dispatches of a channel, batch by batch, exactly as far as its provider lets it be exact."""
+"""The delivery worker: drains the dispatches of a channel in batches, exactly once as far as the provider allows."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.template_services import TemplateServices
 
 POLL = 1.0
-"""Seconds after which a drainer looks without having been rung for."""
+"""Seconds after which a drainer polls without a notification."""
 
 ASKING = 64
-"""So many messages are rendered at once, in a process, whose templates call somebody."""
+"""The number of messages with calls that a process renders at once."""
 
 Prepared = Ready | Refused | Postponed | Failed
 
@@ -49,7 +49,7 @@ class PublicSettings(BaseSettings):
 
 
 class DeliveryWorker:
-    """Delivers what was dispatched. Open it as a context; `drain` runs until it is told to stop."""
+    """Delivers what was dispatched. Open it as a context; `drain` runs until `stop` is set."""
 
     def __init__(
         self,
@@ -117,7 +117,7 @@ class DeliveryWorker:
             await renew(self._db, batch)
 
     async def _deliver(self, channel: Channel, batch: Sequence[Claimed]) -> None:
-        """Those whose templates call nobody leave first; those that wait for somebody, or take long, hold up nobody else."""
+        """Messages without calls are sent first; those that wait for calls, or take long, do not delay others."""
         made, asking = await self._prepare(channel, batch)
         try:
             await self._hand_over(channel, made)
@@ -174,7 +174,7 @@ class DeliveryWorker:
             receipt = await channel.deliver(what.content, what.to, what.key)
         except Doubtful as doubt:
             return await self._doubt(channel, one, str(doubt))
-        except Exception as error:  # noqa: BLE001 - a channel of somebody's must not stop the others
+        except Exception as error:  # noqa: BLE001 - a channel of another package must not stop the others
             log.warning("channel_failed", channel=channel.name, error=type(error).__name__)
             receipt = Receipt("retry", f"the channel failed: {type(error).__name__}")
         return self._settlement(channel, one, what, receipt)
@@ -196,7 +196,7 @@ class DeliveryWorker:
         return Settlement(one, "failed", self._clock.now(), data, after=after)
 
     async def _doubt(self, channel: Channel, one: Claimed, reason: str) -> Settlement:
-        """Nobody knows whether it left: what the message's author says is done, and a fact remembers it."""
+        """It is unknown whether it was sent: `on_doubt` of the message decides, and a fact records it."""
         plan = await self._published.plan(one.workspace, one.plan)
         step = plan.steps[one.step]
         data = {"channel": channel.name, "reason": reason}
@@ -208,7 +208,7 @@ class DeliveryWorker:
     async def _prepare(
         self, channel: Channel, batch: Sequence[Claimed]
     ) -> tuple[list[tuple[Claimed, Prepared]], set[asyncio.Task[tuple[Claimed, Prepared]]]]:
-        """What can be prepared at once, and the tasks of those whose templates call somebody or take long."""
+        """What can be prepared at once, and the tasks of those that make calls or take long."""
         made: list[tuple[Claimed, Prepared]] = []
         asking: set[asyncio.Task[tuple[Claimed, Prepared]]] = set()
         now = self._clock.now()
@@ -256,7 +256,7 @@ class DeliveryWorker:
     def _slow(
         publication: Publication, ours: Sequence[Claimed], plans: Mapping[str, Plan]
     ) -> set[tuple[str, str]]:
-        """The steps whose templates call somebody, by plan."""
+        """The steps whose templates make calls, by plan."""
         found = set()
         for plan, name in {(one.plan, one.step) for one in ours}:
             step = plans[plan].steps[name]
@@ -266,7 +266,7 @@ class DeliveryWorker:
         return found
 
     async def _ask(self, one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
-        """Prepare one that calls somebody, when it is its turn."""
+        """Prepare one that makes calls, when it is its turn."""
         async with self._asking:
             return await self._whole(one, preparing)
 

@@ -1,4 +1,4 @@
-"""What people do with their messages comes back to their profiles, by the way that all events come."""
+"""Opens, clicks and unsubscriptions: stored in the profile, and heard like all events."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ async def engaged(
     name: str,
     properties: Mapping[str, Any] | None = None,
 ) -> bool:
-    """She opened, clicked, or unsubscribed. False where she is not there any more.
+    """Store that a person opened, clicked, or unsubscribed. False if the person does not exist any more.
 
     An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
     (PRF-5); that of a message by which she is

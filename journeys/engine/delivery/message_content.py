@@ -1,4 +1,4 @@
-"""The rendered fields of a template, by channel. Each field is a template of its own, and all share one set of answers."""
+"""Renders the fields of a template, by channel. All fields of a message share one set of answers to calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from journeys.engine.workspaces.published import Publication
 
 
 def makes_calls(template: Template) -> bool:
-    """Whether rendering it may take a while, because it asks somebody else."""
+    """Whether rendering it makes calls, and so may take a while."""
     try:
         return any(compile(source).needs_async for source in sources(template))
     except TemplateError:

@@ -1,4 +1,4 @@
-"""What must hold at the moment of sending, and the content that is handed over."""
+"""Prepares a message at the moment of sending: checks the conditions and renders the content."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Postponed:
-    """A message that is rendered anew later: a web service that it waits for failed (C3)."""
+    """A message that is rendered again later: a web service that it waits for failed (C3)."""
 
     host: str
     status: int
@@ -69,7 +69,7 @@ async def prepare(
     base: str,
     services: MessageServices,
 ) -> Ready | Refused | Postponed:
-    """Check once more what must hold, and render. Waits for nobody where the template makes no calls."""
+    """Check once more what must hold, and render. Does not wait if the template makes no calls."""
     step = plan.steps[claimed.step]
     assert isinstance(step, Message), "only message steps make dispatches"
     running = publication.running.get(claimed.canvas)

@@ -1,4 +1,4 @@
-"""Lets those hear of a message that was sent who wait for it, in the transaction that settles it."""
+"""Routes the event “sent” to the entries that wait for it, in the transaction that settles the message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Settles what became of dispatches: facts, engagement, and the entries that a message held."""
+"""Settles dispatches: facts, engagement, and the entries that a message holds."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.clai
 
 
 async def give_back(db: Database, marked: Sequence[Claimed]) -> None:
-    """Queue those again that were marked `calling`, and that nobody called for."""
+    """Queue those again that were marked `calling`, and for which no call was made."""
     await db.pool.execute(BACK, *_columns(map(_place, marked)))
 
 

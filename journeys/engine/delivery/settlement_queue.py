@@ -1,4 +1,4 @@
-"""The settlement queue: settles what was delivered, and marks what is delivered next, in one commit for all who come together."""
+"""The settlement queue: settles a delivery and marks the next one, in one commit for all lanes at once."""
 
 from __future__ import annotations
 

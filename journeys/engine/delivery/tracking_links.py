@@ -1,6 +1,6 @@
 """Signed links in messages: the open pixel, the click redirect, the unsubscribe page.
 
-They carry opaque ids and nothing personal, cannot be forged, and lead nowhere but where the message's author pointed:
+They carry opaque ids and nothing personal, cannot be forged, and lead only to the address of the message's author:
 the signature covers the address. Each kind of link is signed for itself, so that none can be used as another.
 """
 

@@ -1,1 +1,1 @@
-"""Entries as they live: who gets in, bursts, who hears an event."""
+"""Entries in the store: admission, bursts, and who hears an event."""

@@ -1,4 +1,4 @@
-"""Lets people into a canvas: the new entry, or the reason why not, which the gates of `core/gates.py` give."""
+"""Admits people to a canvas: creates the entry, or records the reason of the refusal, which `core/gates.py` gives."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from journeys.engine.workspaces.published import Publication, Running
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrant:
-    """Somebody who would enter. `key` makes it repeatable: the same key enters nobody twice.
+    """A person who would enter. `key` makes it repeatable: with the same key no one enters twice.
 
-    `at` is the instant of what brings her in: delays after it are measured from there (ENT-19). `but` is the number
-    of the event that brings her in, which the audience does not count (ENT-16).
+    `at` is the instant of what brings them in: delays after it are measured from there (ENT-19). `but` is the number
+    of the event that brings them in, which the audience does not count (ENT-16).
     """
 
     profile: Profile
@@ -41,14 +41,14 @@ class Entrant:
 
 @dataclass(slots=True)
 class Admission:
-    """What became of the entrants: entries to tell of, and whom the canvas refused and why."""
+    """The result: entries to inform Temporal of, and the people whom the canvas refused and why."""
 
     pending_alarms: list[PendingAlarm] = field(default_factory=list)
     entries: dict[UUID, UUID] = field(default_factory=dict)
     """The entry of each person who came in."""
     refused: list[tuple[UUID, str]] = field(default_factory=list)
     channels: set[str] = field(default_factory=set)
-    """Channels that have new dispatches: ring them after the commit."""
+    """Channels that have new dispatches: notify them after the commit."""
 
 
 EARLIER = """
@@ -65,7 +65,7 @@ insert into facts (workspace, person, shard, fact, at, canvas, data) values ($1,
 async def note_failure(
     connection: Any, running: Running, profile: Profile, at: datetime, error: Exception
 ) -> None:
-    """Write down that somebody could not be let in, and why: a fault of the canvas or of ours, not of hers."""
+    """Record that a person could not be admitted because of an error, which is not one of their data."""
     said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
     await connection.execute(FAILED, profile.workspace, profile.id, profile.shard, at, running.name, said)
 
@@ -76,7 +76,7 @@ async def admit(
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
 
     A refusal is a fact with its reason. Whoever enters a canvas whose first step is a delay, or that says
-    `workflow: when_waiting`, is driven to her first wait in this transaction; the others by their workflow. Nobody
+    `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. Nobody
     may be among the entrants twice.
     """
     admission = Admission()

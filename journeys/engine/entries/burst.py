@@ -1,7 +1,7 @@
 """The burst: the work of an entry between two waits, in one database transaction.
 
 It takes the alarm's id, the turn that its workflow knows and the time on the workflow's clock, never an event: what
-happened lies in the store. Under the person's lock it hears what is unheard, in order, and writes the latest state.
+happened is in the store. Under the person's lock it hears what is unheard, in order, and writes the latest state.
 It may run twice, or late, or beside another: if the store has gone on meanwhile, it hears what is left and answers
 with the latest state; if the entry has ended or is gone, it says so and the workflow ends.
 """
@@ -36,7 +36,7 @@ from journeys.engine.workspaces.published import Published
 log = logger(__name__)
 
 GRACE = timedelta(seconds=1)
-"""How long, in real time, the alarm of a listening step rings later than its deadline, for events on their way."""
+"""How long, in real time, the alarm of a listening step is later than its deadline, for events on their way."""
 
 LOCK = """
 select p.workspace, p.id as person from people p
@@ -61,7 +61,7 @@ order by e.workspace, e.person, e.entered, e.id
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a workflow says when its alarm rings: the turn that it knows, and the time on its clock (canvas time)."""
+    """What a workflow sends when it wakes: the turn that it knows, and the time on its clock (canvas time)."""
 
     turn: int
     now: datetime
@@ -177,7 +177,7 @@ class Bursts:
                 for alarm, call in calls.items():
                     await self._share({alarm: call}, {alarm: futures[alarm]})
                 return
-            if not isinstance(error, PASSING):  # done again and again, until somebody mends it
+            if not isinstance(error, PASSING):  # it fails until it is repaired
                 for alarm in calls:
                     log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
             for future in futures.values():

@@ -1,4 +1,4 @@
-"""Events that canvases made: stored by the burst that made them, heard in a transaction of their own."""
+"""Derived events: logged by a canvas, stored by the burst that makes them, heard in a transaction of their own."""
 
 from __future__ import annotations
 

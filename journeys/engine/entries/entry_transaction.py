@@ -1,7 +1,7 @@
-"""The world of one database transaction: answers what the machine asks, and collects what it says.
+"""One database transaction around the driver: answers the questions of the machine, and collects its commands.
 
 The burst, the admission and the page of a batch are the same small loop around the driver; they differ in where
-their entries come from. Nothing here touches a network, and nothing is written before the machine has come to rest.
+their entries come from. Nothing here touches a network, and nothing is written before the machine has stopped.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class LoadedEntry:
     priority: int = 1
     hops: int = 0
     key: str | None = None
-    """Set for an entry that is born in this transaction."""
+    """Set for an entry that is created in this transaction."""
     before: Entry | None = None
     told_too: bool = True
 
@@ -66,7 +66,7 @@ class LoadedEntry:
 
     @property
     def place(self) -> tuple[int, UUID]:
-        """Whose it is."""
+        """The person."""
         return self.profile.workspace, self.profile.id
 
 
@@ -210,7 +210,7 @@ class EntryTransaction:
     async def _histories(
         self, asked: Sequence[tuple[LoadedEntry, Question]]
     ) -> dict[tuple[int, UUID], History]:
-        """What the people of these questions did, in one query a workspace, and none where nobody must know it."""
+        """What the people of these questions did, in one query a workspace, and none if it is not needed."""
         wanted: dict[int, tuple[list[Any], set[UUID]]] = {}
         for loaded, question in asked:
             looks: Sequence[Any]

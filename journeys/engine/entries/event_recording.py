@@ -1,4 +1,4 @@
-"""Stores what people did, once each, and lets those hear it who wait for it."""
+"""Stores what people did, without duplicates, and routes it to those who wait for it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Works out what steps come to that ask others (`Asking`): outside of any transaction, answered through the inbox.
+"""Computes the values of steps that make calls (`Asking`): outside of any transaction, answered through the inbox.
 
-What is wanted lies in the store, put there by the burst that ended with it. It is claimed, asked and settled like a
-message; whoever dies in between is followed by another after the lease, and only who holds the claim may answer, so
-that an entry hears one answer whatever was asked twice.
+The burst stores a question in the table `fetches`. A worker claims it, makes the calls and settles it like a message. If
+the worker dies, another takes over after the lease; only the holder of the claim may answer, so that an entry hears one
+answer even if calls are made twice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ BATCH, AT_ONCE = 200, 64
 """So many are claimed, and so many asked for, at once in a process."""
 
 POLL = 2.0
-"""Seconds after which one looks without having been rung for."""
+"""Seconds after which it polls without a notification."""
 
 CLAIM = """
 with c as (
@@ -125,7 +125,7 @@ class Watched:
         self.failed = ""
 
     async def __call__(self, workspace: int, call: Call) -> Reply:
-        """Make a call. Raises `Retry` where it may come to something later: 429, 5xx, no answer in time (X5)."""
+        """Make a call. Raises `Retry` if it may succeed later: 429, 5xx, no answer in time (X5)."""
         reply = Reply(NO_ANSWER) if self._calls is None else await self._calls(workspace, call)
         if may_recover(reply.status):  # X5
             raise Retry(call.url, reply.status)
@@ -145,7 +145,7 @@ def pause(tries: int) -> float | None:
 
 
 class CallFailed(Exception):
-    """A call within a text failed for good: the text is not used, whatever its Liquid made of the failure (CXS-4)."""
+    """A call within a text failed permanently: the text is not used, whatever its Liquid made of the failure (CXS-4)."""
 
 
 class Writer:
@@ -227,7 +227,7 @@ def _named(step: UserUpdate, place: tuple[str | int, ...]) -> str:
 
 
 class Fetcher:
-    """Answers what entries want to know. `drain` runs until it is told to stop."""
+    """Answers the questions of entries. `drain` runs until `stop` is set."""
 
     def __init__(
         self,
@@ -298,7 +298,7 @@ class Fetcher:
         return asking
 
     async def _ask(self, one: Wanted, entry: Mapping[str, Any] | None, profile: Profile | None) -> Answer:
-        if entry is None or profile is None:  # it left meanwhile: nobody waits for the answer
+        if entry is None or profile is None:  # the entry has left: the answer is not needed
             return Answer(one, "failed")
         async with self._places:
             try:

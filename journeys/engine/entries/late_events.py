@@ -1,4 +1,4 @@
-"""Events that come after the step that would have heard them was left: too late to matter, and a fact says so."""
+"""Events that arrive after the step that listened to them is left: they have no effect, and a fact records it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Lets people hear what happened, in the transaction that stores it: conversions, exits, waits, new entries, in this order.
+"""Routes occurrences in the transaction that stores them: conversions, exits, waits, new entries, in this order.
 
-Who hears what is decided by `core/routing.py`; here is what it needs from the store, and what it comes to there.
+`core/routing.py` decides who hears what; this file reads what it needs from the store, and writes the result.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class PersonEvent:
 
 @dataclass(slots=True)
 class Routed:
-    """What came of it: entries to tell of, and channels to ring, after the commit."""
+    """The result: entries to inform Temporal of, and channels to notify, after the commit."""
 
     pending_alarms: list[PendingAlarm] = field(default_factory=list)
     channels: set[str] = field(default_factory=set)
@@ -130,7 +130,7 @@ async def route(
     clock: Clock,
     events: Sequence[PersonEvent],
 ) -> Routed:
-    """Let everybody hear these occurrences, in their order. The people are locked, the events stored.
+    """Route these occurrences to all who hear them, in their order. The people are locked, the events stored.
 
     A fixed number of statements, whatever the number of occurrences, beside those of the canvases that let in.
     """
@@ -165,7 +165,7 @@ async def route(
 
 
 def _hear(writes: EntryWrites, each: PersonEvent, rows: Sequence[_Row], person: Person) -> None:
-    """Write down what one occurrence comes to for a person's entries."""
+    """Record the effect of one occurrence on a person's entries."""
     profile, what = each.profile, each.occurrence
     after, decided = decide([one.open for one in rows], what, person)
     by_id = {one.open.entry.id: one for one in rows}
@@ -193,7 +193,7 @@ def _hear(writes: EntryWrites, each: PersonEvent, rows: Sequence[_Row], person: 
 async def _let_in(
     connection: Any, publication: Publication, running: Running, clock: Clock, wave: Sequence[Entrant]
 ) -> list[Admission]:
-    """Let them in. A canvas that fails over somebody stops neither the event, nor other canvases, nor other people."""
+    """Let them in. A canvas that fails for a person stops neither the event, nor other canvases, nor other people."""
     try:
         async with connection.transaction():
             return [await admit(connection, publication, running, clock, wave)]

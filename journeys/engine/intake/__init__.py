@@ -1,1 +1,1 @@
-"""Data in, beside the API: files."""
+"""Data that comes in: `/users/track`, entry by API, and CSV files."""

@@ -1,4 +1,4 @@
-"""The audience of an API call: a filter of our language, or a connected audience as other clients write it (SND-11)."""
+"""The audience of an API call: a filter of this language, or a connected audience of other clients (SND-11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Broadcasts: recorded before the call is answered, carried on in the background, page by page, after a crash too."""
+"""Broadcasts: stored before the response, carried out in the background page by page, and resumed after a crash."""
 
 from __future__ import annotations
 

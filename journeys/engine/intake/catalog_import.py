@@ -1,4 +1,4 @@
-"""CSV import of catalog items: a file of any size, streamed; what was refused goes into a report (CAT-6)."""
+"""CSV import of catalog items: a file of any size, streamed; refused rows go into a report (CAT-6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the columns of a CSV file mean: who a row is about, which attributes it sets, which event it tells of."""
+"""The columns of a CSV file: who a row is about, which attributes it sets, which event it describes."""
 
 from __future__ import annotations
 

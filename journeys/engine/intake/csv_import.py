@@ -1,7 +1,7 @@
-"""CSV import: people, or what they did, from a file of any size; what was refused goes into a report.
+"""CSV import of people and events, from a file of any size; refused rows go into a report.
 
-The file streams, in batches of one transaction each, through the code behind `/users/track`. Importing it again does
-nothing twice: attributes come to the same, and an event that is known is refused as a double.
+The file streams, in batches of one transaction each, through the code behind `/users/track`. Importing it again
+has no effect: attributes get the same values, and known events are refused as duplicates.
 """
 
 from __future__ import annotations
@@ -55,9 +55,9 @@ async def import_file(
     stop: asyncio.Event | None = None,
     after_line: int = 0,
 ) -> Imported:
-    """Import a CSV file (CSV-1 to CSV-4, CSV-6, CSV-7, CSV-9), and say what became of its rows. Wrong rows sink no other.
+    """Import a CSV file (CSV-1 to CSV-4, CSV-6, CSV-7, CSV-9), and return the outcome. A row that is not valid does not affect others.
 
-    `report` is a file for the refused rows, with line and reason, that can be mended and imported itself; it is made
+    `report` is a file for the refused rows, with line and reason, that can be corrected and imported itself; it is made
     only where a row is refused. `progress` is told after each batch how many bytes were read. When `stop` is set,
     the import ends after the batch at hand. Rows up to `after_line` are passed over. Raises `Unusable`.
     """

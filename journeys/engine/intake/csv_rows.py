@@ -1,4 +1,4 @@
-"""Rows of a CSV file after RFC 4180, one at a time: with their lines, and with the cells that stood in quotes marked."""
+"""Parses rows of a CSV file (RFC 4180), one at a time: with their lines, and with quoted cells marked."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
         size += len(line)
         open_quote ^= line.count('"') % 2 == 1
         if open_quote and len(held) == 1 and not _OPEN.fullmatch(line):
-            open_quote = False  # a stray quote spoils its own row only (D10)
+            open_quote = False  # a stray quote affects its own row only (D10)
         if open_quote and size <= LONGEST_ROW:
             continue
         raw = "".join(held)

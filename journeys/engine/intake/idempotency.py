@@ -1,4 +1,4 @@
-"""Answers given once: a call that carries an `Idempotency-Key` does its work once in 24 hours, however often it comes."""
+"""Idempotency keys: a call with an `Idempotency-Key` is carried out once in 24 hours."""
 
 from __future__ import annotations
 

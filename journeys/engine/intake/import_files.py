@@ -1,4 +1,4 @@
-"""What the import of any CSV file does: it streams it, in batches, and keeps what was refused in a report."""
+"""What all CSV imports share: streaming in batches, and the report of refused rows."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def size_of(path: Path) -> int:
 
 @contextmanager
 def opened(path: Path) -> Iterator[Any]:
-    """The file as text; bytes that are not UTF-8 are marked, and spoil their own row only."""
+    """The file as text; bytes that are not UTF-8 are marked, and affect their own row only."""
     try:
         file = path.open(encoding="utf-8-sig", errors="surrogateescape", newline=None)
     except OSError as error:

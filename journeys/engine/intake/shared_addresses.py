@@ -1,4 +1,4 @@
-"""Who shares an address with whom: a consent that is set for one by her address holds for all of them (PRF-5)."""
+"""Finds people who share an e-mail address: consent that is set for one of them holds for all (PRF-5)."""
 
 from __future__ import annotations
 

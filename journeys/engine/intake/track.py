@@ -64,7 +64,7 @@ async def track(
 ) -> Tracked:
     """Take a request whose arrays are lists: attributes first, then events, then purchases (TRK-3).
 
-    What is wrong with one object sinks no other. When this returns, all that was taken can be read (API-5). The
+    An object that is not valid does not affect others. When this returns, all that was taken can be read (API-5). The
     number of statements does not grow with the number of objects.
     """
     objects = read(body)
@@ -144,7 +144,7 @@ async def _write_attributes(
 
 
 def _alike(profile: Profile, channel: str, profiles: Mapping[UUID, Profile]) -> list[UUID]:
-    """The person, and for e-mail all who share her address (PRF-5)."""
+    """The person, and for e-mail all who share their address (PRF-5)."""
     if channel != "email" or profile.email is None:
         return [profile.id]
     return [other.id for other in profiles.values() if other.email == profile.email]  # PRF-5

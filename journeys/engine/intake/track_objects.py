@@ -1,4 +1,4 @@
-"""The objects of `/users/track`, judged one by one: who they are about, what they say, or why they are refused."""
+"""Checks the objects of `/users/track` one by one: whom they are about, what they say, or why they are refused."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def remark(array: str, index: int, text: str) -> dict[str, Any]:
 
 
 def read(body: Mapping[str, Any]) -> Objects:
-    """Judge every object of the three arrays. What is wrong with one sinks no other."""
+    """Judge every object of the three arrays. One that is not valid does not affect others."""
     found = Objects()
     for array in ARRAYS:
         given = body.get(array)

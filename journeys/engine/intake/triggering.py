@@ -1,4 +1,4 @@
-"""Entry by API: for named people, or for an audience page by page; repeated calls enter nobody twice."""
+"""Entry by API: for named people, or for an audience page by page; repeated calls admit no one twice."""
 
 from __future__ import annotations
 

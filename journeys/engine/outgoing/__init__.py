@@ -1,1 +1,1 @@
-"""Calls to addresses that users write: what may be called, and how a call is made."""
+"""Calls to addresses that users write: which may be called, and how a call is made."""

@@ -1,4 +1,4 @@
-"""The client with which addresses of users are called: guarded, and without memory from one call to the next."""
+"""The HTTP client for addresses of users: guarded, and without state between calls."""
 
 from __future__ import annotations
 

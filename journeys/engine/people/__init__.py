@@ -1,1 +1,1 @@
-"""People: who they are, what is known of them, and who hears what they do."""
+"""People: identity, attributes, consent, and profiles."""

@@ -1,6 +1,6 @@
-"""What an attribute comes to when a request changes it: types, counters, arrays, objects, arrays of objects.
+"""Changes of an attribute by a request: types, counters, arrays, objects, arrays of objects.
 
-Pure: values in, values out. A change that cannot be made leaves its attribute as it was, says why, and stops no other.
+Pure: values in, values out. A change that cannot be made leaves its attribute unchanged, with a reason, and does not affect others.
 """
 
 from __future__ import annotations

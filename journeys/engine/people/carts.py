@@ -1,4 +1,4 @@
-"""Shopping carts, as events tell of them: `ecommerce.cart_updated` fills one, `ecommerce.order_placed` buys it (S1)."""
+"""Shopping carts from events: `ecommerce.cart_updated` fills a cart, `ecommerce.order_placed` buys it (S1)."""
 
 from __future__ import annotations
 

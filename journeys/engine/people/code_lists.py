@@ -1,4 +1,4 @@
-"""The code lists of standard attributes: countries, languages, currencies, and zones as Rails names them."""
+"""The code lists of standard attributes: countries, languages, currencies, and Rails names of time zones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people agreed to hear on a channel."""
+"""Consents: the subscription state of people per channel."""
 
 from __future__ import annotations
 

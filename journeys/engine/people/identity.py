@@ -1,4 +1,4 @@
-"""From the identifiers of a request to profiles: found, made, and locked in one order that all writers share."""
+"""Finds or creates the profiles that identifiers name, and locks them in one order that all writers share."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ where p.workspace = $1 and p.id = s.id
 
 
 class Resolved(NamedTuple):
-    """Who is who: the people by identifier, and those of them who were made just now."""
+    """The people by identifier, and those of them who were made just now."""
 
     people: dict[Identifier, UUID]
     created: frozenset[UUID]
@@ -97,12 +97,12 @@ async def resolve(
     wanted: Mapping[Identifier, bool],
     links: Mapping[Identifier, Identifier] | None = None,
 ) -> Resolved:
-    """The people that these identifiers name; those that nobody has are made where the flag says so.
+    """The people that these identifiers name; unknown ones are created where the flag says so.
 
     Afterwards all of them are locked, ascending by id. Several writers that make the same person at once neither
     fail nor make two: rows are made in one order, before any lock is taken. `links` says of external ids which
     anonymous person is the same: they become identified where the external id is new (IDN-12). Raises `Moved` where
-    an identifier has come to name somebody else while their lock was waited for.
+    an identifier names another person by the time the lock is granted.
     """
     links = {one: other for one, other in (links or {}).items() if wanted.get(one)}
     wanted = {**dict.fromkeys(links.values(), True), **wanted}
@@ -235,5 +235,5 @@ async def _make(connection: Any, workspace: int, missing: Sequence[Identifier]) 
 
 
 def bucket_of(person: UUID) -> int:
-    """The random bucket that a person gets at her creation, 0 to 9999 (IDN-10)."""
+    """The random bucket that a person gets when they are created, 0 to 9999 (IDN-10)."""
     return int.from_bytes(blake2b(b"bucket" + person.bytes, digest_size=4).digest(), "big") % 10_000

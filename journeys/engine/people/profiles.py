@@ -1,4 +1,4 @@
-"""Profiles as the engine holds them: one row of `people`, and the part of her history that a question needs."""
+"""Profiles: a row of `people`, and the part of the person's history that a question needs."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ COLUMNS = (
 SELECT = ", ".join(f"p.{column}" for column in COLUMNS)
 
 History = Mapping[tuple[str, str], Sequence[Occurrence]]
-"""What she did, by kind and name, in order; only what was asked for."""
+"""What the person did, by kind and name, in order; only what was asked for."""
 
 
 def shard_of(person: UUID) -> int:
-    """The shard of a person: a hash of the id, not to be mixed up with her random bucket."""
+    """The shard of a person: a hash of the id, not to be confused with the random bucket."""
     return int.from_bytes(blake2b(person.bytes, digest_size=2).digest(), "big") % SHARDS
 
 
@@ -68,7 +68,7 @@ class Profile:
         return {**self.standard, **{name: value for name, value in named.items() if value is not None}}
 
     def as_person(self, company_zone: str, history: History | None = None) -> Person:
-        """The pure value that filters look at. Her zone is the company's where she has none."""
+        """The pure value that filters use. The zone is the company's if the person has none."""
         return Person(
             id=str(self.id),
             zone=self.zone or company_zone,  # DLY-5

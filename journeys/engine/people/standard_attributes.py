@@ -1,4 +1,4 @@
-"""What one attributes object of a request does to a profile: standard attributes, consents, custom attributes."""
+"""Applies an attributes object of a request to a profile: standard attributes, consents, custom attributes."""
 
 from __future__ import annotations
 

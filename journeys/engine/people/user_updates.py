@@ -1,4 +1,4 @@
-"""What a user update step does to a profile: attributes set or incremented, events logged for a later transaction."""
+"""Applies a user update step to a profile: sets or increments attributes, and logs events for a later transaction."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def _rendered(value: Any, text: Callable[[str], str]) -> Any:
     return value
 
 
-STORE_ECHOES = """
+STORE_DERIVED_EVENTS = """
 insert into echoes (workspace, person, key, name, at, properties, hops)
 select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[])
 on conflict do nothing
@@ -145,4 +145,4 @@ async def store_updates(
         events = [
             (e.workspace, e.person, e.key, e.name, e.at, dict(e.properties), e.hops) for e in derived_events
         ]
-        await connection.execute(STORE_ECHOES, *map(list, zip(*events, strict=True)))
+        await connection.execute(STORE_DERIVED_EVENTS, *map(list, zip(*events, strict=True)))

@@ -1,1 +1,1 @@
-"""What templates ask of the world: catalogs, Connected Content, promotion codes."""
+"""Data sources of templates: catalogs, Connected Content, promotion codes."""

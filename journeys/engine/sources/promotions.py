@@ -1,4 +1,4 @@
-"""Promotion codes: lists of them, each code charged to one send, once, whatever is repeated (P1 to P4)."""
+"""Promotion codes: each is charged to one send, once, also when the work is repeated (P1 to P4)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ TRIES = 10
 FIRST_PAUSE = 0.002
 """Seconds before others who charge at the same time are asked again; then twice as long, and so on.
 
-A code that somebody takes at this moment may yet stay: he charges a send that another charges too, or dies. So a list is
+A code that another transaction takes at this moment may become free again, if that transaction rolls back. So a list is
 empty only where nobody can give a code back.
 """
 

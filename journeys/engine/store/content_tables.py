@@ -1,4 +1,4 @@
-"""The tables of what templates read beside people: catalogs, content blocks, promotion codes, shopping carts."""
+"""Tables of what templates read besides profiles: catalogs, content blocks, promotion codes, shopping carts."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class PromotionList(Table):
 
 
 class PromotionCode(Table):
-    """A code: nobody's, or that of one send (P2), for good. `send` names an entry and its step."""
+    """A code: unused, or charged to one send (P2) permanently. `send` names an entry and its step."""
 
     __tablename__ = "promotion_codes"
     workspace: Mapped[int] = mapped_column(primary_key=True)
@@ -110,7 +110,7 @@ class PromotionCode(Table):
 
 
 class Cart(Table):
-    """A person's shopping cart as events told of it (S1). `ordered`: she has bought it."""
+    """A person's shopping cart, built from events (S1). `ordered`: the person has bought it."""
 
     __tablename__ = "carts"
     workspace: Mapped[int] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""The way to the database: one pool for the hot statements, one SQLAlchemy engine for what is read in calm."""
+"""The database: one asyncpg pool for hot statements, one SQLAlchemy engine for the rest."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ PASSING = (
 
 
 ATTEMPTS = 10
-"""So often a transaction begins anew before it fails."""
+"""How often a transaction starts again before it fails."""
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""A PostgreSQL server from a wheel: what development, the demo and the tests use where no `DATABASE_URL` is given."""
+"""A PostgreSQL server from a wheel, for development, the demo and the tests, if there is no `DATABASE_URL`."""
 
 from __future__ import annotations
 

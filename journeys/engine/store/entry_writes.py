@@ -1,4 +1,4 @@
-"""What one transaction writes of entries, in one statement: states, inbox, dispatches, facts, windows.
+"""Writes the entries of one transaction in one statement: states, inbox, dispatches, facts, windows.
 
 Rows are collected while the machine runs and written at the end, so that a burst costs the same few statements
 whatever its number of entries and steps.

@@ -1,4 +1,4 @@
-"""Brings a database to the present schema, by Alembic, and keeps its monthly partitions ahead of time."""
+"""Migrates a database to the current schema with Alembic, and creates monthly partitions ahead of time."""
 
 from __future__ import annotations
 

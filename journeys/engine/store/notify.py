@@ -1,4 +1,4 @@
-"""Wakes the drainers of a channel in every process, by PostgreSQL's NOTIFY."""
+"""Wakes the delivery workers of a channel in every process, by PostgreSQL's NOTIFY."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ async def listening(db: Database, notified: Mapping[str, asyncio.Event]) -> Asyn
 
 
 class PostgresNotifier:
-    """Rings after the commit, at most every twenty milliseconds. A call that is lost costs a second: drainers poll."""
+    """Notifies after the commit, at most every twenty milliseconds. A lost call costs a second: drainers poll."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

@@ -1,4 +1,4 @@
-"""The tables of what waits to be carried on: events to be heard, questions to others, answers to be repeated, broadcasts on their way."""
+"""Tables of pending work: derived events, questions of steps, stored responses, broadcasts."""
 
 from __future__ import annotations
 

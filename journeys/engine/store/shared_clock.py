@@ -1,4 +1,4 @@
-"""The clock that all processes and commands on one database share, where the canvas' time is not the real one.
+"""The clock that all processes on one database share if the canvas' time is not real time.
 
 A process that runs at a scale holds a lock for as long. While none does, the canvas' time goes on from where it was, at
 the pace of real time: so it never goes back, whatever is stopped and started, at whichever scale.
@@ -58,7 +58,7 @@ async def read_clock(db: Database) -> Clock:
 async def keep_clock(db: Database, scale: float | None) -> AsyncIterator[Clock]:
     """Run at this scale while the block lasts (None: at the one that others run at, or real time).
 
-    A clock that begins to go otherwise has all alarms set anew. Raises `OtherScale`.
+    If the clock changes its scale, all alarms are set again. Raises `OtherScale`.
     """
     async with db.transaction() as connection:
         await connection.execute("lock table clock in exclusive mode")

@@ -1,4 +1,4 @@
-"""Every table, typed. The tests hold the migrations to these.
+"""Every table, typed. Tests compare the migrations with these.
 
 Primary keys begin with (workspace, person, …), so that the schema spreads over any PostgreSQL that distributes by key;
 what belongs to a person carries `shard`. Facts and events are partitioned by the month in which they were stored.
@@ -39,7 +39,7 @@ class Table(DeclarativeBase):
 
 
 class Workspace(Table):
-    """The wall between tenants. `secret` signs its links; `zone` is the company's; `revision` counts publications."""
+    """A tenant. `secret` signs its links; `zone` is the company's; `revision` counts publications."""
 
     __tablename__ = "workspaces"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -158,9 +158,9 @@ class Consent(Table):
 
 
 class Occurrence(Table):
-    """Something that a person did, or that happened to a message of hers. Only added to.
+    """Something that a person did, or that happened to a message to them. Rows are only added.
 
-    `kind` is event, purchase or message; `no` is drawn under her lock, so it orders what is hers. `hops` counts how
+    `kind` is event, purchase or message; `no` is drawn under the person's lock, so it orders their events. `hops` counts how
     often an event made a canvas make an event.
     """
 
@@ -380,7 +380,7 @@ class Conversion(Table):
     until: Mapped[Instant]
     at: Mapped[Instant | None]
     step: Mapped[str | None]
-    """The step whose message was the latest that she received in this entry, if any (ANA-1)."""
+    """The step whose message was the latest that the person received in this entry, if any (ANA-1)."""
     revenue: Mapped[str | None]
     __table_args__ = (
         Index("conversions_open", "workspace", "person", "until", postgresql_where=text("at is null")),

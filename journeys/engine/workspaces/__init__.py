@@ -1,1 +1,1 @@
-"""What a workspace has: its published definitions, settings, keys, and what Liquid sees of all that."""
+"""Workspaces: published definitions, settings, keys, and the values that Liquid sees."""

@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, kept as a digest; each belongs to one workspace (API-3)."""
+"""API keys: created once, shown once, stored as a digest; each belongs to one workspace (API-3)."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _hint(wanted: str) -> str:
 
 
 async def create_key(db: Database, workspace: int, name: str, permissions: Sequence[str]) -> str:
-    """A new key, which nobody can read again. Raises `Taken`, `UnknownPermission`, `Unnamed`."""
+    """A new key, which cannot be read again. Raises `Taken`, `UnknownPermission`, `Unnamed`."""
     key_name(name)
     check_permissions(permissions)
     key = PREFIX + secrets.token_urlsafe(32)

@@ -1,4 +1,4 @@
-"""Content blocks of a workspace: written, listed, and what each was before. Every edit reaches all messages (B3)."""
+"""The content blocks of a workspace in the store, with their former versions. An edit reaches all messages (B3)."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ async def make(connection: Any, workspace: int, block: ContentBlock) -> Written 
 
 
 async def hold(connection: Any, workspace: int) -> None:
-    """Until the end of the transaction nobody else edits a block of this workspace."""
+    """Lock the blocks of this workspace against other edits, until the end of the transaction."""
     await connection.execute(HOLD, workspace)
 
 

@@ -1,4 +1,4 @@
-"""What a workspace has, as definitions: what is published is checked together with it."""
+"""The definitions of a workspace: what is published is checked together with them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ CATALOGS = "select name, description, fields from catalogs where workspace = $1"
 BLOCKS = "select name, description, state, tags, content from content_blocks where workspace = $1"
 
 
-async def standing(connection: Any, workspace: int) -> Definitions:
+async def workspace_definitions(connection: Any, workspace: int) -> Definitions:
     """What the workspace has: from files, or made by API. What this version cannot read is left out."""
     found = Definitions()
     for row in await connection.fetch(STORED, workspace):

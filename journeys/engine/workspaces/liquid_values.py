@@ -1,4 +1,4 @@
-"""What Liquid sees of a person and an entry, and what context variables come to."""
+"""The values that Liquid sees of a person and an entry, and the values of context variables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from journeys.engine.content import Aborted, RenderError, TemplateError, Values,
 from journeys.engine.people.profiles import Profile
 
 CONTEXT_LIMIT = 50 * 1024
-"""What the values of one context step may come to, in bytes (CXS-3)."""
+"""The size that the values of one context step may have, in bytes (CXS-3)."""
 
 STANDARD = {
     "email": "email_address",
@@ -68,7 +68,7 @@ CHANCE = SystemRandom().random
 
 
 def draw_of(dispatch: str) -> Callable[[], float]:
-    """The random numbers of a message, from its key: rendered anew, it says the same (T4)."""
+    """The random numbers of a message, from its key: rendered again, it has the same (T4)."""
     made: list[Random] = []
 
     def draw() -> float:
@@ -81,7 +81,7 @@ def draw_of(dispatch: str) -> Callable[[], float]:
 
 @dataclass(slots=True)
 class Found:
-    """What the variables of a context step come to, top to bottom, and why some were not set (CXS-2 to CXS-4)."""
+    """The values of the variables of a context step, top to bottom, and why some were not set (CXS-2 to CXS-4)."""
 
     values: dict[str, Any] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
@@ -112,7 +112,7 @@ class Found:
 
 
 def rendered(variables: Sequence[tuple[str, str, str]], given: Values) -> Found:
-    """What variables come to that ask nobody."""
+    """The values of variables without calls."""
     found = Found()
     for name, kind, source in variables:
         if found.full:

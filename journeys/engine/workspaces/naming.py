@@ -1,4 +1,4 @@
-"""How workspaces and API keys are named."""
+"""Checks the names of workspaces and API keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a workspace runs: its canvases, segments, templates, content blocks and settings, as every process holds them."""
+"""The publication of a workspace: its canvases, segments, templates, blocks and settings, cached in each process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Puts definitions into a workspace: all of them in one transaction, or none."""
+"""Publishes definitions to a workspace: all of them in one transaction, or none."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from journeys.canvas.yaml_definitions import Definitions
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces import content_blocks
-from journeys.engine.workspaces.inventory import problems_together, standing
+from journeys.engine.workspaces.inventory import problems_together, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
 
 
@@ -98,7 +98,9 @@ async def _checked(
     connection: Any, workspace: int, name: str, definitions: Definitions, channels: Mapping[str, Any]
 ) -> list[Problem]:
     """The warnings; raises `Refused` where there is more."""
-    problems = problems_together(await standing(connection, workspace), definitions, channels, name)
+    problems = problems_together(
+        await workspace_definitions(connection, workspace), definitions, channels, name
+    )
     if any(not problem.warning for problem in problems):
         raise Refused(problems)
     return problems

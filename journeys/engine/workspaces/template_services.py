@@ -1,4 +1,4 @@
-"""Who answers what a template asks of the world while it is rendered: here the answers are put together."""
+"""Answers the calls of templates from the parts of the engine: catalogs, carts, codes, blocks, web services."""
 
 from __future__ import annotations
 

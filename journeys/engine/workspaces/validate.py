@@ -1,4 +1,4 @@
-"""The last ring of checks: do the things exist that definitions name, and do their templates parse?"""
+"""Checks definitions against each other and against what is installed, and parses their templates."""
 
 from __future__ import annotations
 

@@ -196,8 +196,8 @@ def test_what_cannot_be_matched_in_linear_time_is_refused_with_that_reason(patte
         compiled(pattern)
 
 
-def test_the_best_time_is_where_most_of_what_she_does_lies_together() -> None:
-    """IT-1: to five minutes, in her zone; nothing learnt, no time."""
+def test_the_best_time_is_where_most_of_what_a_person_does_lies_together() -> None:
+    """IT-1: to five minutes, in the local zone; nothing learnt, no time."""
     evenings = [datetime(2026, 12, day, 18, 3 + day, tzinfo=UTC) for day in range(1, 6)]
     noon = [datetime(2026, 12, 1, 11, 0, tzinfo=UTC)]
     found = densest(evenings + noon, "Europe/Paris")

@@ -1,4 +1,4 @@
-"""Messages whose templates call a web service, from the dispatch to what the receiver gets."""
+"""Messages whose templates call a web service, from the dispatch to the receiver."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What delivery promises beside the rules of messages: turns over the workspaces, and who hears that one was sent."""
+"""Delivery: turns over the workspaces, and who hears that a message was sent."""
 
 from __future__ import annotations
 

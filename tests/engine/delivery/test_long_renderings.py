@@ -1,4 +1,4 @@
-"""Messages whose templates take long, from the dispatch to what the receiver gets (E4)."""
+"""Messages whose templates take long, from the dispatch to the receiver (E4)."""
 
 from __future__ import annotations
 

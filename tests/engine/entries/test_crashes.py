@@ -1,4 +1,4 @@
-"""A crash after every commit and after every outgoing call: nothing lost, nothing doubled."""
+"""A crash after every commit and after every outgoing call: nothing is lost, nothing is done twice."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who locks people and then reads rows sees that each row is still theirs; else the transaction begins anew."""
+"""Rows that move to another person while a lock is waited for: the transaction starts again."""
 
 from __future__ import annotations
 

@@ -103,7 +103,7 @@ async def test_delays_count_from_the_instant_of_the_event(db: Database) -> None:
     assert row["wake_at"] == MONDAY - timedelta(hours=4) + 3 * DAY
 
 
-async def test_without_re_entry_a_person_enters_once_though_nothing_reached_her(db: Database) -> None:
+async def test_without_re_entry_a_person_enters_once_though_no_message_reached_them(db: Database) -> None:
     """CTL-1"""
     stage = await by_event(db)
     mel = await stage.person()
@@ -125,7 +125,7 @@ async def test_a_re_entry_window_is_elapsed_time(db: Database) -> None:
         assert len(await entries(stage)) == count
 
 
-async def test_after_the_maximum_duration_she_may_come_again(db: Database) -> None:
+async def test_after_the_maximum_duration_a_person_may_enter_again(db: Database) -> None:
     """CTL-6: the longest path, here three days."""
     stage = await by_event(db, "reentry: after_maximum_duration")
     mel = await stage.person()
@@ -358,7 +358,7 @@ def test_a_list_is_json_or_texts_between_commas() -> None:
 
 
 async def test_attributes_of_a_request_are_written_before_its_events_are_heard(db: Database) -> None:
-    """ENT-20: so what she became in the request lets her in, and events within it see it."""
+    """ENT-20: so what the request makes of the person lets them in, and events within it see it."""
     stage = await by_event(db, "audience: {attribute: tier, equals: gold}")
     events = [{"external_id": name, "name": "ping", "time": MONDAY.isoformat()} for name in ("mel", "ann")]
     attributes = [{"external_id": "mel", "tier": "gold"}, {"external_id": "ann", "tier": "tin"}]
@@ -492,7 +492,7 @@ async def test_all_reaches_the_unsubscribed_too(db: Database, mailbox: Mailbox) 
 
 
 async def test_without_an_address_nobody_is_written_to(db: Database, mailbox: Mailbox) -> None:
-    """MSG-1: her entry ends as any other."""
+    """MSG-1: the entry ends as any other."""
     _, said = await sent_to(db, mailbox, email=None)
 
     assert said == [("unreachable", "no_address")]

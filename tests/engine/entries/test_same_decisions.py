@@ -1,4 +1,4 @@
-"""Store and simulator ask the same functions: the same people are refused, the same messages do not leave."""
+"""The store and the simulator make the same decisions: the same refusals, and the same messages not sent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""CSV import on a real database: wrong rows are named and sink no other, and doing it again does nothing twice."""
+"""CSV import on a real database: wrong rows are reported and affect no other; a repetition has no effect."""
 
 from __future__ import annotations
 

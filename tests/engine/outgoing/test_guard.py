@@ -1,4 +1,4 @@
-"""Which addresses may be called, and how calls are kept from saying more than they should (C10)."""
+"""Which addresses may be called, and what calls do not reveal (C10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an attribute comes to: operators on values, with no database."""
+"""Changes of attributes: operators on values, without a database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Promotion codes: one a send, whatever is repeated, killed, or done by several at once."""
+"""Promotion codes: one for each send, also with repetitions, kills and concurrent charges."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Templates that read all there is: one mail with the whole language; blocks, codes and carts at awkward moments."""
+"""Templates that use everything at once: one mail with the whole language; blocks, codes and carts in races."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ async def test_a_message_that_is_aborted_keeps_its_code(db: Database, mailbox: M
     """P2, P3, A2: codes are charged before anything is rendered, and not given back; the entry goes on."""
     stage = await stocked(
         db,
-        "{% promotion('spring') %}{% if custom_attribute.${no} %}{% abort_message('not she') %}{% endif %}",
+        "{% promotion('spring') %}{% if custom_attribute.${no} %}{% abort_message('not them') %}{% endif %}",
         subject="{% promotion('spring') %}",
     )
     await fill(db, stage.workspace, "spring", MONDAY + timedelta(days=1), ["ONE", "TWO"])
@@ -208,7 +208,7 @@ ASKED = """
 
 
 async def answered(db: Database, steps: str) -> tuple[Stage, Any, Any]:
-    """The stage, Mel, who has a cart, and her entry after its step has heard what it asked the store."""
+    """The stage, Mel, who has a cart, and Mel's entry after its step has heard what it asked the store."""
     stage = await stocked(db, "x", phrase("foot", "for {{${first_name}}}"))
     await publish(db, "default", definitions_of(canvas(steps)))
     stage.published.forget(stage.workspace)

@@ -1,4 +1,4 @@
-"""What messages get from the store while they are rendered, in mails that a real server took."""
+"""What messages read from the store while they are rendered, in mails that a real server took."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ selections:
     filters: [{field: tags, operator: includes value, value: road}]
     sort_field: price
     sort_order: asc
-  - name: for-her
+  - name: for-mel
     filters: [{field: price, operator: less than, value: "{{custom_attribute.${budget}}}"}]
     sort_field: price
     sort_order: desc
@@ -168,7 +168,7 @@ async def test_a_selection_is_asked_with_the_values_of_each_person(db: Database,
     stage = await stocked(
         db,
         "{% catalog_selection_items shoes road %}{% for one in items %}{{one.id}} {% endfor %}\n"
-        "{% catalog_selection_items shoes for-her %}={% for one in items %}{{one.id}} {% endfor %}\n"
+        "{% catalog_selection_items shoes for-mel %}={% for one in items %}{{one.id}} {% endfor %}\n"
         "{% catalog_selection_items shoes nope %}{{items.size}}",
     )
     for budget, said in ((50, "=c a"), (10, "=a"), (None, "=")):
@@ -246,7 +246,7 @@ async def told(stage: Stage, *events: dict[str, Any]) -> Any:
 
 
 async def test_a_cart_is_what_events_said_of_it(db: Database, mailbox: Mailbox) -> None:
-    """S1: filled, added to, taken from; an older event changes nothing; a cart of somebody else is none of hers."""
+    """S1: filled, added to, taken from; an older event changes nothing; a cart of another person is not used."""
     stage = await stocked(
         db,
         "{% shopping_cart c1 %}{{shopping_cart.currency}} {{shopping_cart.total_value}}"
@@ -344,11 +344,11 @@ async def test_strange_products_spoil_no_cart_and_nobody_elses_request(db: Datab
             stage,
             *said,
             cart_event("cart_updated", 2, products=products, action=action),
-            {**cart_event("cart_updated", 1, products=[SHOE], cart_id="hers"), "external_id": "zoe"},
+            {**cart_event("cart_updated", 1, products=[SHOE], cart_id="zoes"), "external_id": "zoe"},
         )
         assert answer.taken == {"events": len(STRANGE) + 2}, answer.errors
         carts = dict(await db.pool.fetch("select id, body from carts"))
-        assert carts["hers"]["total_value"] == 19
+        assert carts["zoes"]["total_value"] == 19
         assert carts["c1"]["total_value"] == 0  # no product has both a quantity and a price
 
 

@@ -1,4 +1,4 @@
-"""Python functions made from syntax trees: they do what the tree does node by node, several times faster.
+"""Compiles templates to Python functions, which give the same output as the syntax tree, several times faster.
 
 The tree stays the reference. What a function does for a node or an expression is written for exactly one method of the
 tree; where a class has another, or there is nothing for it, the function calls the node itself. No text of a template

@@ -1,4 +1,4 @@
-"""What is written for an expression: Python that has the same value."""
+"""Generates Python for expressions."""
 
 from __future__ import annotations
 

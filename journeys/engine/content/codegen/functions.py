@@ -1,4 +1,4 @@
-"""The function of a template: written, compiled, and run as the tree is."""
+"""Generates and compiles the function of a template, and runs it as the tree is run."""
 
 from __future__ import annotations
 

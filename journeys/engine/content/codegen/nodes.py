@@ -1,4 +1,4 @@
-"""What is written for a node: statements that do the same."""
+"""Generates Python statements for nodes."""
 
 from __future__ import annotations
 

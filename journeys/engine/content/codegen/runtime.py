@@ -1,4 +1,4 @@
-"""What a generated function calls while it runs, beside the dialect's own functions."""
+"""Functions that generated code calls, besides the functions of the dialect."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes the source of a function: lines, names that nobody else has, and a table of constants."""
+"""Writes the source of a generated function: lines, unique names, and a table of constants."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 CHUNK = 16
-"""So much work is done at most before the rendering is told of it."""
+"""How much work is done at most before it is reported to the rendering."""
 DEPTH = 4
 """Loops and captures within each other; what lies deeper is left to the tree (Python allows 20 blocks)."""
 

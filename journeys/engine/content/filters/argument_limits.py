@@ -1,4 +1,4 @@
-"""What filters may make, and how they read their arguments: every number, text and list passes through here."""
+"""Limits of filters, and how they read their arguments: every number, text and list passes through here."""
 
 from __future__ import annotations
 

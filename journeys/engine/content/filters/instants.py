@@ -1,4 +1,4 @@
-"""Reads an instant from what a template may call a date (DT1, DT2)."""
+"""Reads an instant from what templates accept as a date (DT1, DT2)."""
 
 from __future__ import annotations
 

@@ -30,23 +30,23 @@ def prepend(value: Any, more: Any) -> str:
 
 
 def capitalize(value: Any) -> str:
-    """The first letter large, all others small (F4)."""
+    """The first letter in upper case, all others in lower case (F4)."""
     source = as_text(value)
     return text(source[:1].title() + _small(source[1:]))
 
 
 def downcase(value: Any) -> str:
-    """All letters small."""
+    """All letters in lower case."""
     return text(_small(as_text(value)))
 
 
 def _small(source: str) -> str:
-    """Each letter for itself: a sigma at the end of a word is none other, as in Ruby."""
+    """Letter by letter: a final sigma is not special, as in Ruby."""
     return source.lower() if "Σ" not in source else "".join(map(str.lower, source))
 
 
 def upcase(value: Any) -> str:
-    """All letters large."""
+    """All letters in upper case."""
     return text(as_text(value).upper())
 
 

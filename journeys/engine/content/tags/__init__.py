@@ -1,4 +1,4 @@
-"""The tags that the dialect adds: one file a tag."""
+"""The tags that the dialect adds: one file each."""
 
 from journeys.engine.content.tags.abort import AbortTag
 from journeys.engine.content.tags.cart import CartTag

@@ -1,4 +1,4 @@
-"""`{% abort_message('why') %}`: the message is not to leave."""
+"""`{% abort_message('why') %}`: the message is not sent."""
 
 from __future__ import annotations
 

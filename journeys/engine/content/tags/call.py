@@ -1,4 +1,4 @@
-"""What all tags have in common that ask somebody while the message is rendered."""
+"""The base of all tags that make a call while the message is rendered."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`{% connected_content URL :opt … %}`: a reply of somebody's web service, printed or saved (liquid.md 4.3)."""
+"""`{% connected_content URL :opt … %}`: the reply of a web service, printed or saved (liquid.md 4.3)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`{% message_extras :key K :value V %}`: a pair that the send event carries."""
+"""`{% message_extras :key K :value V %}`: a pair that is stored with the send event."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`{% promotion('snippet') %}`: a promotion code of one's own."""
+"""`{% promotion('snippet') %}`: a promotion code that belongs to this send."""
 
 from __future__ import annotations
 

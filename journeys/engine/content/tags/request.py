@@ -1,4 +1,4 @@
-"""What a `connected_content` tag asks for, and the call that it comes to for one message."""
+"""The request of a `connected_content` tag, and the call that it makes for one message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`:rerender`: Liquid in what came back is run, one level deep, and makes no calls (4.3, K4)."""
+"""`:rerender`: runs Liquid in a reply, one level deep and without calls (4.3, K4)."""
 
 from __future__ import annotations
 

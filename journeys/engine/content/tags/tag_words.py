@@ -1,4 +1,4 @@
-"""The parts of a tag's text: words, in which values may be wrapped, each a small template of its own."""
+"""The parts of a tag's text: words, which may have wrapped values, each compiled as a small template."""
 
 from __future__ import annotations
 

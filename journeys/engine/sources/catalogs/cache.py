@@ -1,6 +1,6 @@
-"""What templates read of the store while they are rendered: items, selections, carts; kept at hand for a second.
+"""Caches for a second what templates read of the store: items, selections, carts.
 
-A batch of messages that name the same items asks for them once.
+A batch of messages that name the same items reads them once.
 """
 
 from __future__ import annotations
@@ -131,12 +131,12 @@ class CatalogCache:
             return [row["payload"] for row in await self._db.pool.fetch(query, *parameters)]
 
         if known.selection.sort_field is None:
-            return await read()  # each message draws its own lot
+            return await read()  # the order is random for each message
         key = (workspace, known.catalog, known.selection.name, known.selection, tuple(filled.items()))
         found: list[Item] = await self._answers.at(key, read)
         return found
 
     async def cart(self, workspace: int, person: UUID, cart: str) -> dict[str, Any] | None:
-        """A cart of hers; its `ordered` tells whether it was bought (S1)."""
+        """A cart of the person; its `ordered` tells whether it was bought (S1)."""
         row = await self._db.pool.fetchrow(CART, workspace, person, cart)
         return None if row is None else {**row["body"], "ordered": row["ordered"]}

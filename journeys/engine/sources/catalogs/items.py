@@ -1,6 +1,6 @@
-"""The items of catalogs: written, changed, deleted, found, and read page by page. All that write want a transaction.
+"""The items of catalogs in the store: written, changed, deleted, found, and read page by page.
 
-Whoever takes several takes them in the order of their ids, by code point, so that no two wait for each other.
+Several items are locked in the order of their ids, by code point, so that there are no deadlocks.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What API calls say of catalogs, read from JSON: catalogs, fields, selections. What is wrong comes as faults (CAT-4)."""
+"""Reads catalogs, fields and selections from the JSON of API calls. Errors come as faults (CAT-4)."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def value_faults(selection: Selection, types: Mapping[str, str]) -> list[Fault]:
 
 
 def _value_fault(each: SelectionFilter, type_: str | None) -> str | None:
-    if is_liquid(each.value):  # it is asked anew for every message
+    if is_liquid(each.value):  # it is evaluated for every message
         try:
             template = compile(str(each.value))
         except TemplateError as error:

@@ -1,4 +1,4 @@
-"""Catalogs as a workspace has them: made, listed, changed and deleted, with their fields and selections."""
+"""The catalogs of a workspace in the store: created, listed, changed and deleted, with fields and selections."""
 
 from __future__ import annotations
 

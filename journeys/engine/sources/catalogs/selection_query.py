@@ -1,4 +1,4 @@
-"""Answers selections: which items, in which order. The question becomes SQL of fixed parts; all values are parameters."""
+"""Runs selections as SQL of fixed parts; all values are parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The values of catalog items: each becomes one of its field's type, or is refused (CAT-2, K5)."""
+"""Converts values to the type of their field, or refuses them (CAT-2, K5)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Connected Content: what templates fetch from web services while they are rendered (liquid.md 4.3)."""
+"""Connected Content: calls of templates to web services (liquid.md 4.3)."""

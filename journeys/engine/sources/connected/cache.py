@@ -1,4 +1,4 @@
-"""Replies that serve again for a while: a hint, never a promise (C5)."""
+"""The cache of replies: an optimisation, never a guarantee (C5)."""
 
 from __future__ import annotations
 

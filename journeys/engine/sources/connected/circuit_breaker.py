@@ -1,4 +1,4 @@
-"""Leaves a host alone for a while that fails nearly always (C6)."""
+"""The circuit breaker: stops calls for a while to a host that fails nearly always (C6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Stored credentials of a workspace: sealed in the database, and sent to their own domains only (C8, C10)."""
+"""Stored credentials of a workspace: encrypted in the database, sent to their own domains only (C8, C10)."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ async def remove(db: Database, workspace: int, name: str) -> bool:
 
 
 async def renew(db: Database, safe: Sealer) -> int:
-    """Seal all credentials anew with the first key, so that the older ones can be given up. Raises `Locked`."""
+    """Encrypt all credentials again with the first key, so that the older ones can be removed. Raises `Locked`."""
     async with db.transaction() as connection:
         rows = await connection.fetch("select workspace, name, sealed from credentials for update")
         for workspace, name, sealed in rows:

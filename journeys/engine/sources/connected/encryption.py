@@ -1,4 +1,4 @@
-"""Seals secrets for the database, with the operator's key: what is stored is of no use without it."""
+"""Encrypts secrets for the database with the operator's key."""
 
 from __future__ import annotations
 
