@@ -523,3 +523,12 @@ def test_the_best_time_is_learnt_from_sessions_and_this_channels_messages() -> N
     }
     assert learn(Person("p", history=history), "email") == 9 * 60
     assert learn(Person("p"), "email") is None
+
+
+def test_the_best_time_is_learnt_from_nothing_else_that_happens_to_be_known() -> None:
+    """IT-1: several people's questions share one read of the past, so it holds what others are asked for."""
+    past = {
+        (kind, name): [Occurrence(no=1, kind=kind, name=name, at=NOW, properties={"channel": "email"})]
+        for kind, name in (("event", "bought"), ("message", "sent"), ("purchase", "session_start"))
+    }
+    assert learn(Person("p", history=past), "email") is None

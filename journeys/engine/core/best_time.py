@@ -8,7 +8,7 @@ from datetime import datetime
 
 from journeys.canvas.filters import EventTrigger, MessageTrigger, Trigger
 from journeys.canvas.wall_clock import wall_of
-from journeys.engine.audience.match import Person
+from journeys.engine.audience.match import Person, named
 
 LEARNS_FROM: Sequence[Trigger] = (
     EventTrigger(event="session_start"),
@@ -29,12 +29,13 @@ DAY = 1440
 def learn(person: Person, channel: str) -> int | None:
     """The minute of the local day around which most events of the person lie; None if nothing is known.
 
-    Opens and clicks count where they are of this channel; sessions count for every channel.
+    Opens and clicks count where they are of this channel; sessions count for every channel. Whatever else is known of
+    the person counts for nothing: their history may have been read for several questions at once.
     """
     instants = [
         each.at
-        for (kind, _), past in person.history.items()
-        for each in past
+        for kind, name in map(named, LEARNS_FROM)
+        for each in person.history.get((kind, name), ())
         if kind == "event" or each.properties.get("channel", channel) == channel  # IT-1
     ]
     return densest(instants, person.zone)
