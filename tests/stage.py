@@ -17,14 +17,18 @@ from uuid_utils.compat import uuid7
 
 from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.clock import Clock
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.admission import Entrant, admit
 from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.event_recording import NewEvent, record
+from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
 from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
-from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.publishing import publish, workspace_of
+from journeys.engine.workspaces.template_services import Calls, TemplateServices
 from journeys.plugin import JourneysPlugin
 
 EMAIL = """
@@ -149,6 +153,24 @@ class Stage:
         """One burst at the clock's time."""
         return await self.bursts(entry, Call(turn, self.clock.now()))
 
+    async def deliver(self, *channels: Any) -> int:
+        """Deliver a batch of what is to leave on these channels; returns how many dispatches it had."""
+        ways = {channel.name: channel for channel in channels}
+        parts = (self.db, self.published, self.clock, self.alarm_sync, NullNotifier())
+        async with DeliveryWorker(*parts, ways) as delivery_worker:
+            return sum([await delivery_worker.drain_once(name) for name in ways])
+
+    async def hear_derived(self) -> int:
+        """Let a batch of events be heard that canvases made; returns how many."""
+        return await route_derived_events(
+            self.db, self.published, self.clock, self.alarm_sync, NullNotifier()
+        )
+
+    async def answer(self, calls: Calls) -> int:
+        """Answer a batch of steps that ask others, who are called by this; returns how many."""
+        fetcher = Fetcher(self.db, self.published, self.clock, self.alarm_sync, TemplateServices(calls))
+        return await fetcher.drain_once()
+
     async def row(self, entry: UUID) -> Any:
         """The entry's row."""
         return await self.db.pool.fetchrow("select * from entries where id = $1", entry)
@@ -198,11 +220,13 @@ def definitions_of(text: str) -> Definitions:
 async def stage_on(
     db: Database, text: str, *, clock: Clock | None = None, workspace: str = "default"
 ) -> Stage:
-    """A stage with these definitions published."""
-    changes = await publish(db, workspace, definitions_of(text))
+    """A stage with these definitions published; without any, on what the workspace runs already."""
+    if text:
+        await publish(db, workspace, definitions_of(text))
     published = Published(db)
     time_ = clock or FakeClock(MONDAY)
-    return Stage(db, published, time_, changes.workspace, Bursts(db, published, time_, NullNotifier()))
+    identity = await workspace_of(db, workspace)
+    return Stage(db, published, time_, identity, Bursts(db, published, time_, NullNotifier()))
 
 
 @asynccontextmanager
