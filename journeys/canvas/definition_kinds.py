@@ -11,7 +11,7 @@ from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
-from journeys.canvas.frozen_model import Frozen, texts
+from journeys.canvas.frozen_model import Frozen, is_liquid, texts
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.steps.base import Id
 from journeys.canvas.storable_characters import foreign
@@ -33,10 +33,10 @@ class Segment(Frozen):
 
 
 class Sender(Frozen):
-    """The sender of a mail."""
+    """The sender of a mail. In a template it may hold Liquid."""
 
     name: str = ""
-    address: Annotated[str, Field(pattern=r"^[^@\s<>]+@[^@\s<>]+$")]
+    address: Annotated[str, Field(pattern=r"^([^@\s<>]+@[^@\s<>]+|.*\{[{%].*)$")]
 
 
 class EmailTemplate(Frozen):
@@ -58,6 +58,9 @@ class EmailTemplate(Frozen):
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
         found: dict[tuple[str | int, ...], str] = {("subject",): self.subject, ("html",): self.html}
+        if self.sender is not None:
+            written = self.sender.model_dump()
+            found.update({("sender", name): text for name, text in written.items() if is_liquid(text)})
         if self.preheader:
             found["preheader",] = self.preheader
         if self.text is not None:
@@ -155,7 +158,7 @@ KINDS: Mapping[str, Any] = {
     "workspace": TypeAdapter(WorkspaceSettings),
 }
 LIQUID: Mapping[str, tuple[str, ...]] = {
-    "template": ("subject", "preheader", "html", "url", "headers", "body", "text", "content"),
+    "template": ("sender", "subject", "preheader", "html", "url", "headers", "body", "text", "content"),
     "content_block": ("content",),
 }
 """The keys of a definition under which Liquid stands."""

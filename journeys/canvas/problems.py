@@ -113,6 +113,8 @@ CODES = {
     "J909": "A warning: a variable that nothing sets.",
     "J910": "A warning: `event_properties` in a step other than a message, where they are always empty.",
     "J911": "A warning: a template names a selection that the file of its catalog does not have.",
+    "J912": "A warning: a tag, or a word in a tag, that does nothing.",
+    "J913": "A warning: Liquid where none is run: it stays as it is.",
 }
 """Every code with what it means; the docs have a page of them."""
 

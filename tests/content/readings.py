@@ -65,7 +65,7 @@ worlds: st.SearchStrategy[dict[str, Any]] = st.fixed_dictionaries(
 literals = st.one_of(
     st.sampled_from(("true", "false", "nil", "blank", "empty")),
     st.integers(-3, 12).map(str),
-    st.sampled_from(("0.5", "-2.25", "12.0")),
+    st.sampled_from(("0.5", "-2.25", "12.0", "0.0", "-0.0")),
     st.sampled_from(TEXTS).map(lambda text: f"'{text}'"),
 )
 roots = st.one_of(
@@ -116,7 +116,7 @@ conditions = st.builds(
 )
 loops = st.builds(
     lambda name, over, more: f"{name} in {over}{more}",
-    st.sampled_from(("a", "item", "x", "limit")),
+    st.sampled_from(("a", "item", "x", "limit", "forloop")),
     st.one_of(paths, ranges),
     st.sampled_from(("", "", "", " limit:2", " offset:1", " reversed", " limit:1 offset:2", " offset:continue", " limit:item", " offset:'2'")),
 )  # fmt: skip

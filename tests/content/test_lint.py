@@ -58,6 +58,16 @@ FOUND = [
     ("4.3", "{% connected_content https://a.example :save r s %}", "J906", 1, 48, "“s” belongs to no option"),
     ("M2", "{% message_extras :value v :key k %}", "J907", 1, 4, "dropped"),
     ("M4", "{% message_extras :key k :value 'v' %}", "J907", 1, 33, "quotes are sent"),
+    ("T5", "{% if true %}a{% endif vip %}", "J912", 1, 24, "“vip” after “endif” does nothing (leave it out)"),
+    ("T5", "{% for x in (1..2) %}a{% else if x %}b{% endfor %}", "J912", 1, 31, "“else if” is an “else”: nothing is asked (write {% else %}{% if … %})"),
+    ("T5", "{% unless true %}a{% else if true %}b{% endunless %}", "J912", 1, 27, "(write {% elsif … %})"),
+    ("T5", "{% if true %}a{% else vip %}b{% endif %}", "J912", 1, 23, "“vip” after “else” does nothing"),
+    ("T5", "{% if true %}a{% else %}b{%- else %}c{% endif %}", "J912", 1, 30, "another “else”: its branch is never taken"),
+    ("T5", "{% unless true %}a{% else %}b\n{% elsif true %}c{% endunless %}", "J912", 2, 4, "comes after “else”"),
+    ("T5", "{% case 1 %}{% else %}b{% else %}c{% endcase %}", "J912", 1, 27, "both are printed"),
+    ("T5", "{% for x in (1..2) %}{% break if x == 1 %}{% endfor %}", "J912", 1, 31, "“break” asks nothing: it is done each time (write {% if … %}{% break %}{% endif %})"),
+    ("T5", "{% liquid\n if true\n  echo 1\n endif vip\n%}", "J912", 4, 8, "“vip” after “endif”"),
+    ("T5", "{% increment n m %}", "J912", 1, 16, "“m” does nothing"),
     ("E2", "{{ first_name }}", "J909", 1, 4, "nothing sets the variable “first_name”: it is always empty (did you mean “${first_name}”?)"),
     ("E2", "{{ totl }}{% assign total = 1 %}", "J909", 1, 4, "assign it first"),
 ]  # fmt: skip
@@ -87,6 +97,8 @@ def test_what_looks_wrong_is_found_at_its_place(
     "{% increment n %}{{ 'now' | date: '%s' | time_zone: 'Europe/Paris' | time_zone: ${time_zone} }}{{ 'now' | time_zone: {{${time_zone}}} }}",
     "<script>let a = `${name} ${custom.x}`;</script>",
     "{% message_extras :key a :value it's fine %}{% abort_message('it''s late') %}",
+    "{% if true %}{% else %}{% if true %}{% else %}{% endif %}{% endif %}{% for x in (1..2) %}{% else %}{% endfor %}{% increment x %}",
+    "{% liquid\nif true\nelse\nendif\n%}{% case 1 %}{% when 1 %}{% else %}{% endcase %}{{ ${city} | lid: 'x' }}",
     "{% raw %}{{ anything }}{% endraw %}{% comment %}{{ ${nope} }}{% endcomment %}",
 ])  # fmt: skip
 def test_what_is_right_is_left_alone(source: str) -> None:
@@ -195,6 +207,32 @@ def test_an_unsubscribe_link_may_stand_in_a_comment_or_in_a_block(tmp_path: Path
     assert problems(tmp_path, MAIL.format("Hi", "{{content_blocks.${foo}}}"), block) == [
         ("J901", 7, 1),
         ("J311", 9, 5),
+    ]
+
+
+ELSEWHERE = [
+    ("kind: workspace\nformat: 1\nname: w\nsender: {address: a@b.c, name: '{{${first_name}}} of Acme'}\n", (4, 32)),
+    ("kind: template\nformat: 1\nname: t\nchannel: webhook\nurl: https://a.example\nheaders:\n  'x-{{${city}}}': a\n", (7, 3)),
+    ("kind: template\nformat: 1\nname: t\nchannel: webhook\nurl: https://a.example\nbody:\n  - '{{${city}}}': '{{${city}}}'\n", (7, 5)),
+    ("kind: segment\nformat: 1\nname: s\nwhen: {attribute: city, equals: '{{${city}}}'}\n", (4, 33)),
+    ("kind: segment\nformat: 1\nname: s\nwhen: {event: '{% if 1 %}'}\n", (4, 15)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "place"), ELSEWHERE)
+def test_liquid_where_none_is_run_is_told(tmp_path: Path, text: str, place: tuple[int, int]) -> None:
+    """L11: in keys, header names, filters, names of events, and the workspace's sender."""
+    assert problems(tmp_path, text) == [("J913", *place)]
+
+
+def test_the_sender_of_a_template_may_hold_liquid_which_is_checked(tmp_path: Path) -> None:
+    mail = MAIL.format("Hi", "{{${unsubscribe_url}}}")
+    sender = "sender: {name: '{{${first_name}}} of Acme', address: '{{context.${who}}}@a.example'}"
+    assert problems(tmp_path, mail.replace("sender: {address: a@b.c}", sender)) == []
+    wrong = "sender: {name: '{{${frist_name}}}', address: '{{ x | nope }}'}"
+    assert [one[0] for one in problems(tmp_path, mail.replace("sender: {address: a@b.c}", wrong))] == [
+        "J310",
+        "J302",
     ]
 
 

@@ -134,6 +134,7 @@ CASES = [
     ("B1", "{% if content_blocks.${list} contains 'b' %}yes{% endif %}", "yes"),
     ("B1", "{% for i in (1..2) %}{{content_blocks.${hello}}}{% endfor %}", "Hello Mel!Hello Mel!"),
     ("B1", "{{content_blocks.${asks}}} {% assign w = {{content_blocks.${asks}}} %}{{w}}", "sunny sunny"),
+    ("B1", "{{content_blocks.${sets} | id: 'cb1'}}{{shown}}", "set inside"),
     ("B2", "{{content_blocks.${outer}}}", "[in()]"),
     ("B2", "{{content_blocks.${self}}}", "xx"),
     ("B3", "[{{content_blocks.${unknown}}}]", "[]"),

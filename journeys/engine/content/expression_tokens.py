@@ -17,6 +17,7 @@ from liquid.token import (
     operators,
 )
 
+from journeys.engine.content.html_reading import in_text
 from journeys.engine.content.limits import TOKENS
 from journeys.engine.content.lookup import Indexed
 
@@ -43,6 +44,7 @@ _RULES = (
     ("comma", r","),
     ("dpipe", r"\|\|"),
     ("pipe", r"\|"),
+    ("reference", r"&(?:#\w{1,8}|\w{2,32});"),
     ("op", r"[!=<>]{1,2}"),
     ("skip", r"\s+"),  # L5
     (TOKEN_ILLEGAL, r"."),
@@ -98,6 +100,11 @@ def tokenize(source: str, parent: Token) -> Iterator[Token]:
             value = match["double"] if match["double"] is not None else match["single"]
         elif kind == "op" and value in operators:
             kind = operators[value]
+        elif kind == "reference":
+            token = Token(kind, value, start_index=start, source=parent.source)
+            sign = in_text(value)
+            hint = "write a plain space" if sign.isspace() else f"write {sign}"
+            raise Unreadable(f"“{value}” is written as in HTML, which counts for nothing here", token, hint)
         elif kind in ("op", TOKEN_ILLEGAL):
             raise _unexpected(value, Token(kind, value, start_index=start, source=parent.source))
         elif value.startswith("$") and value != NOW_ISO:

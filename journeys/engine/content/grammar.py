@@ -34,13 +34,14 @@ from liquid.builtin.expressions.primitive import (
     TrueLiteral,
 )
 from liquid.expression import Expression
-from liquid.token import TOKEN_EOF, TOKEN_IDENTINDEX, TOKEN_IDENTSTRING, TOKEN_WORD
+from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_IDENTINDEX, TOKEN_IDENTSTRING, TOKEN_WORD
 
 from journeys.canvas.problems import meant
 from journeys.engine.content.compare import Comparison
 from journeys.engine.content.expression_tokens import NOW_ISO, Unbalanced, Unreadable
 from journeys.engine.content.filters import takes
 from journeys.engine.content.filters.argument_limits import integer, leading
+from journeys.engine.content.filters.dates import NOW
 
 COMPARISONS: dict[str, Any] = {
     "==": EqExpression, "!=": NeExpression, "<>": NeExpression, "<": LtExpression, ">": GtExpression,
@@ -107,15 +108,21 @@ def _filters(env: Environment, tokens: TokenStream) -> list[Filter]:
         name = next(tokens)
         if name.kind not in NAMES:
             raise Unreadable("the name of a filter is expected after “|”", name)
-        if name.value not in env.filters:  # L1, E1
+        if name.value not in env.filters and name.value not in EDITORS:  # L1, E1
             raise Unreadable(f"there is no filter “{name.value}”", name, meant(name.value, env.filters))
         given: list[KeywordArgument | PositionalArgument] = []
         if tokens.current.kind == "colon":
             next(tokens)
             given = _arguments(env, tokens)
+        if name.value in EDITORS:
+            continue
         _check(name, given)
         found.append(Filter(name, name.value, given))
     return found
+
+
+EDITORS = frozenset({"id", "lid"})
+"""What an editor writes like filters, to find its own blocks and links again: it has no effect."""
 
 
 def _arguments(env: Environment, tokens: TokenStream) -> list[KeywordArgument | PositionalArgument]:
@@ -166,7 +173,7 @@ def primitive(env: Environment, tokens: TokenStream) -> Expression:
     if token.kind == TOKEN_WORD and token.value == NOW_ISO:
         next(tokens)
         written = PositionalArgument(StringLiteral(token, "%Y-%m-%dT%H:%M:%S.%LZ"))
-        return FilteredExpression(token, Path(token, ["@now"]), [Filter(token, "date", [written])])
+        return FilteredExpression(token, Path(token, [NOW]), [Filter(token, "date", [written])])
     if token.kind in (TOKEN_WORD, TOKEN_IDENTSTRING, "lbracket"):
         return path(env, tokens)
     if token.kind == "brace" and token.value == "{{":
@@ -321,6 +328,10 @@ def end(tokens: TokenStream, what: str) -> None:
         return
     if token.kind == "pipe":  # V7
         raise _filter_in(token, what)
+    if token.kind == TOKEN_WORD and token.value.lower() in SMALL:
+        raise Unreadable(
+            f"“{token.value}” is not known", token, f"write “{token.value.lower()}”, in small letters"
+        )
     if token.kind == "dpipe":
         raise Unreadable("“||” is not supported: write “or”", token)
     if token.kind == "brace":
@@ -338,6 +349,10 @@ def end(tokens: TokenStream, what: str) -> None:
     raise Unreadable(f"nothing may follow {what}, but “{token.value}” does", token)
 
 
+SMALL = frozenset({"and", "or", "contains"})
+"""Words between values."""
+
+
 def identifier(tokens: TokenStream) -> Identifier:
     """A name of a variable, maybe in quotes."""
     token = next(tokens)
@@ -352,3 +367,10 @@ def closed(stream: TokenStream, opening: Token, close: str) -> None:
         raise Unbalanced(f"this is never closed by {{% {close} %}}", opening)
     if not stream.current.is_tag(close):
         raise Unbalanced(f"{{% {close} %}} is expected here", stream.current)
+    passed(stream)
+
+
+def passed(stream: TokenStream) -> None:
+    """Pass over the words of a tag that takes none, as Ruby does; `idle_tags.py` finds them."""
+    if stream.peek.kind == TOKEN_EXPRESSION:
+        next(stream)

@@ -19,6 +19,7 @@ from journeys.canvas.problems import meant, nearest
 from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.error_recovery import Recovered, recovered
 from journeys.engine.content.expression_tokens import ROOT
+from journeys.engine.content.idle_tags import idle
 from journeys.engine.content.known_names import (
     BLOCKS,
     EMAIL,
@@ -72,7 +73,7 @@ class Finding:
 def lint(source: str, setting: Setting, compiler: Callable[[str], Template] = compile) -> list[Finding]:
     """All that is wrong with a template, in its order: what cannot be read (E1), and what looks wrong beside that."""
     try:
-        placed = set(_looked(compiler(source).bound, source, setting))
+        placed = {*_looked(compiler(source).bound, source, setting), *_idle(source, compiler)}
     except TemplateError as error:
         placed = set(_unread(source, setting, error, compiler))
     return sorted(placed, key=lambda one: (one.line, one.column, one.code))
@@ -86,8 +87,16 @@ def _unread(
     errors = [unread(error, source) for error in read.errors] or [first]
     for error in errors:
         yield Finding("J302", error.line, error.column, error.message, error.hint)
+    if len(source) <= LONG:
+        yield from _idle(source, compiler)
     if read.bound is not None:
         yield from _looked(read.bound, source, setting, read.words)
+
+
+def _idle(source: str, compiler: Callable[[str], Template]) -> Iterator[Finding]:
+    """What does nothing, tag by tag."""
+    for index, message, hint in idle(DIALECTS[compiler].tokenizer()(source)):
+        yield Finding("J912", *position(source, index), message, hint)
 
 
 def _looked(bound: Bound, source: str, setting: Setting, unknown: Collection[str] = ()) -> Iterator[Finding]:

@@ -21,7 +21,7 @@ from liquid.token import TOKEN_EOF, TOKEN_TAG, TOKEN_WORD
 from journeys.canvas.problems import meant
 from journeys.engine.content.expression_tokens import Unreadable
 from journeys.engine.content.filters.argument_limits import integer, leading
-from journeys.engine.content.grammar import closed, primitive
+from journeys.engine.content.grammar import closed, passed, primitive
 from journeys.engine.content.limits import short
 
 CONTINUE = "continue"
@@ -165,6 +165,7 @@ class OurForTag(ForTag):
         block = parse_block(stream, ("endfor", "else"))
         default = None
         if stream.current.is_tag("else"):
+            passed(stream)
             next(stream)
             default = parse_block(stream, ("endfor",))
         closed(stream, token, "endfor")
@@ -184,7 +185,9 @@ class OurBreakTag(BreakTag):
 
     def parse(self, stream: TokenStream) -> OurBreak:
         """See base class."""
-        return OurBreak(stream.expect(TOKEN_TAG, value="break"))
+        token = stream.expect(TOKEN_TAG, value="break")
+        passed(stream)
+        return OurBreak(token)
 
 
 class OurContinue(ContinueNode):
@@ -200,7 +203,9 @@ class OurContinueTag(ContinueTag):
 
     def parse(self, stream: TokenStream) -> OurContinue:
         """See base class."""
-        return OurContinue(stream.expect(TOKEN_TAG, value="continue"))
+        token = stream.expect(TOKEN_TAG, value="continue")
+        passed(stream)
+        return OurContinue(token)
 
 
 class OurTablerow(TablerowNode):

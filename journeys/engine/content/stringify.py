@@ -88,5 +88,7 @@ def compact(value: Any) -> str:
 
 def _json(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return {str(name): value[name] for name in getattr(value, "_keys", value)}
+        own = getattr(value, "_keys", None)
+        names = value if own is None else sorted(own)  # those of a loop's own values are a set
+        return {str(name): value[name] for name in names}
     return list(value) if isinstance(value, range) else stringify(value)

@@ -26,13 +26,14 @@ from liquid.token import TOKEN_EOF, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
 from journeys.engine.content.expression_tokens import Stream, Unreadable
 from journeys.engine.content.filters.argument_limits import WrongArgument, integer
+from journeys.engine.content.filters.dates import Hidden
 from journeys.engine.content.grammar import closed, end, filtered, identifier, primitive
 from journeys.engine.content.scanner import RAW
 from journeys.engine.content.stringify import stringify
 from journeys.engine.content.tags.content_blocks import BlockOutput, block_of
 
-DRAW = "@draw"
-"""Under this name lies what draws the random numbers of a message."""
+DRAW = Hidden("@draw")
+"""Under this lies what draws the random numbers of a message."""
 
 
 class Printed(OutputNode):
@@ -212,11 +213,12 @@ class OurLiquidTag(LiquidTag):
             stream.pos -= 1  # the parser goes on after the tag's last token
             return LiquidNode(token, None, BlockNode(token, []))
         written = stream.current
-        inner = Stream(_lines(written), block_depth_carry=stream.block_depth)
+        inner = Stream(lines(written), block_depth_carry=stream.block_depth)
         return LiquidNode(token, written, get_parser(self.env).parse_block(inner, ()))
 
 
-def _lines(written: Token) -> Iterator[Token]:
+def lines(written: Token) -> Iterator[Token]:
+    """The tokens of what `liquid` says. Raises Unreadable where a line is no tag."""
     at = 0
     for line in written.value.split("\n"):
         bare = line.strip(" \t\r")

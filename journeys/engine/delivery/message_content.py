@@ -112,13 +112,17 @@ async def _email(
         "html", template.html, compile_html if template.html_comments == "removed" else compile
     )
     preheader = await fields.text("preheader", template.preheader) if template.preheader else ""
+    name, address = sender.name, sender.address
+    if template.sender is not None:
+        name = await fields.text("sender.name", name)
+        address = (await fields.text("sender.address", address)).strip()
     text = None if template.text is None else await fields.text("text", template.text)
     tracked = not profile.standard.get("email_click_tracking_disabled")
     parts = partial(_parts, html, text, preheader, links if tracked else None)
     html, text = parts() if len(html) < LONG else await asyncio.to_thread(parts)
     return {
-        "sender_name": sender.name,
-        "sender": sender.address,
+        "sender_name": name,
+        "sender": address,
         "subject": await fields.text("subject", template.subject),
         "html": html,
         "text": text,

@@ -10,6 +10,7 @@ from typing import Any
 
 from journeys.canvas.check import messages, site
 from journeys.canvas.definition_kinds import LIQUID, EmailTemplate
+from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.loading import checked, read
 from journeys.canvas.problems import Problem, in_order, meant
 from journeys.canvas.source_positions import Path as Place
@@ -53,6 +54,8 @@ def problems_of(
     for canvas in found.drafts():
         problems += _canvas(canvas, found, channels)
         problems += _delays(canvas, now or Clock().now())
+    for definition in found.all():
+        problems += _not_run(definition)
     return problems
 
 
@@ -78,6 +81,37 @@ def _sources(one: Definition, found: Definitions) -> Iterator[Problem]:
     for path, source in value.sources().items():
         removed = path == ("html",) and getattr(value, "html_comments", "removed") == "removed"
         yield from _liquid_of(path, source, one.places, setting, compile_html if removed else compile)
+
+
+def _not_run(one: Definition) -> Iterator[Problem]:
+    """Liquid where none is run: in keys, names, filters, and in whatever else is no text of a message or step."""
+    if one.kind == "canvas":
+        steps = site(one.value, one.places).steps
+        run = {(*path, *below) for path, step in steps for below in step.sources()}
+    else:
+        run = set(one.value.sources()) if one.kind in LIQUID else set()
+    for path, key in _liquid_in(one.value.model_dump(mode="json"), ()):
+        if (key or path not in run) and path[0] != "description":
+            yield Problem(
+                "J913",
+                one.places.where(path, key=key),
+                "Liquid is not run here: it stays as it is",
+                "write plain text",
+            )
+
+
+def _liquid_in(value: Any, path: Place) -> Iterator[tuple[Place, bool]]:
+    """Where Liquid stands, and whether in a key."""
+    if is_liquid(value):
+        yield path, False
+    elif isinstance(value, Mapping):
+        for name, part in value.items():
+            if is_liquid(name):
+                yield (*path, name), True
+            yield from _liquid_in(part, (*path, name))
+    elif isinstance(value, list | tuple):
+        for place, part in enumerate(value):
+            yield from _liquid_in(part, (*path, place))
 
 
 def _way_out(mail: EmailTemplate, found: Definitions) -> bool:

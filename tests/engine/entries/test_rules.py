@@ -584,7 +584,7 @@ kind: template
 format: 1
 name: hello
 channel: email
-sender: {name: The Desk, address: desk@example.com}
+sender: {name: "{{${first_name}}}’s Desk", address: "{{${first_name} | downcase}}@example.com"}
 subject: Hello
 preheader: "For {{${first_name}}}"
 html: |
@@ -603,6 +603,7 @@ async def test_one_rendering_feeds_both_parts_of_a_mail(db: Database, mailbox: M
     [mail] = mailbox.mails
     shown = mail.html.split("<p>")[1].split(" <a")[0]
 
+    assert str(mail.message["From"]) == "Mel’s Desk <mel@example.com>"
     assert shown.endswith(" Acme &#123;&#123; 1 | nope &#125;&#125;")
     assert mail.text.startswith(
         f"{shown.split()[0]} Acme {{{{ 1 | nope }}}} go (https://a.example/?x=1&currency=EUR)"

@@ -114,7 +114,12 @@ def _path(writer: Writer, expression: Path, depth: int) -> str:
     if not isinstance(head, str) or head == BLOCKS:
         return _itself(writer, expression, depth)
     found = _head(writer, head)
-    if head == "forloop" and writer.loops and rest and rest[0] in _HELPER:
+    if (
+        head == "forloop"
+        and rest
+        and rest[0] in _HELPER
+        and found == (writer.loops and writer.loops[-1].helper)
+    ):
         found = f"{found}.{_HELPER[_HELPER.index(rest.pop(0))]}"
     for key in rest:
         kept = writer.fresh("t")
@@ -134,12 +139,12 @@ _HELPER = ("index", "index0", "rindex", "rindex0", "first", "last", "length", "n
 
 def _head(writer: Writer, name: str) -> str:
     for place, loop in enumerate(reversed(writer.loops)):
+        if name == loop.name:
+            return loop.item
         if name == "forloop":
             for outer in writer.loops[: len(writer.loops) - place]:
                 outer.uses_helper = True
             return loop.helper
-        if name == loop.name:
-            return loop.item
     return writer.root(name)
 
 

@@ -58,7 +58,11 @@ class Writer:
 
     def constant(self, value: Any) -> str:
         """The name under which the function finds a value."""
-        key = (value.__class__, value) if isinstance(value, str | int | float) else (object, id(value))
+        key: tuple[type, Any]
+        if isinstance(value, float):
+            key = (value.__class__, repr(value))  # 0.0 is equal to -0.0, and printed otherwise
+        else:
+            key = (value.__class__, value) if isinstance(value, str | int) else (object, id(value))
         if key not in self._known:
             name = self._known[key] = self.fresh("k")
             self.constants[name] = value

@@ -16,7 +16,20 @@ from journeys.engine.content.filters.argument_limits import text
 from journeys.engine.content.filters.instants import named, read
 from journeys.engine.content.stringify import stringify
 
-NOW = "@now"
+
+class Hidden(str):
+    """A place among the values of a rendering that no template can name: it is equal to nothing but itself."""
+
+    __slots__ = ()
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+
+NOW = Hidden("@now")
 """Under this name, which no template can write, the render clock lies among the values."""
 
 _DIRECTIVE = re.compile(r"%([-_0^#]*)([0-9]{0,4})(:{0,3})([EO]?)([a-zA-Z%])")
