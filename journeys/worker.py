@@ -22,6 +22,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
+from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.logs import logger
 from journeys.engine.sources.connected.connected_content import connected_content
 from journeys.engine.store.database import Database
@@ -123,7 +124,8 @@ async def engine(
         async def closed(workflow_id: str) -> bool:
             return await is_closed(client, workflow_id)
 
-        housekeeping = Housekeeping(db, published, clock, alarm_sync, notifier, closed=closed)
+        following = FollowingChanges(db, bursts, clock, alarm_sync)
+        housekeeping = Housekeeping(db, published, clock, alarm_sync, notifier, following, closed=closed)
         if keep_housekeeping:
             housekeeping.start()
             stack.callback(housekeeping.stop)

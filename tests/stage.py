@@ -122,7 +122,7 @@ class Stage:
                 Entrant(profile=person, key=key or uuid4().hex, at=self.clock.now(), context=context)
                 for person in people
             ]
-            admission = await admit(connection, publication, running, self.clock, entrants)
+            admission = await admit(connection, publication, self.published, running, self.clock, entrants)
         self.told += admission.pending_alarms
         self.alarm_sync.sync(admission.pending_alarms)
         return [admission.entries[person.id] for person in people if person.id in admission.entries]

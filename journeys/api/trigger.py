@@ -19,12 +19,20 @@ from journeys.api.services import Services
 from journeys.canvas.filters import Filter
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import begin
-from journeys.engine.intake.idempotency import Reply, claim, digest_of
+from journeys.engine.intake.idempotency import Reply, amend, claim, digest_of
 from journeys.engine.intake.track_objects import identifier_of
-from journeys.engine.intake.triggering import CONTEXT_LIMIT, Triggered, Wanted, WrongRecipient, unknown_notice
+from journeys.engine.intake.triggering import (
+    CONTEXT_LIMIT,
+    Triggered,
+    Wanted,
+    WrongRecipient,
+    status_notice,
+    unknown_notice,
+)
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identity import Identifier
 from journeys.engine.workspaces.api_keys import Key
+from journeys.engine.workspaces.canvas_changes import status_of
 from journeys.engine.workspaces.published import Publication, Running
 
 ROUTE = "/canvas/trigger/send"
@@ -58,14 +66,12 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
             raise Refusal(429, "Rate Limited")
     dispatch_id = uuid7()
     said = {"dispatch_id": str(dispatch_id), "message": "success"}
-    if call.running.status != "active":
-        said["notice"] = f"the canvas is {call.running.status}: no one enters"  # STA-5
     reply = _reply(key, body, request, said)
     sent = await _send(services, publication, call, dispatch_id, reply)
     earlier = sent.earlier
     if earlier is None:
         unknown = unknown_notice(call.recipients, sent.unknown)
-        notices = [each for each in (said.get("notice"), unknown) if each]
+        notices = [each for each in (status_notice(sent.status), unknown) if each]
         return answer(201, said | ({"notice": "; ".join(notices)} if notices else {}))
     if reply is None or earlier.digest != reply.digest:
         raise Refusal(422, "this 'Idempotency-Key' was used with another body in the last 24 hours")
@@ -95,10 +101,14 @@ async def _send(
             raise Refusal(400, str(error)) from error
     async with services.db.transaction() as connection:
         earlier = await claim(connection, reply)
-        if earlier is None and running.status == "active":  # STA-5
+        if earlier is not None:
+            return Triggered(earlier=earlier)
+        status = await status_of(connection, publication.workspace, running.name)
+        if status == "active":
             audience = None if call.audience is None else call.audience.model_dump(mode="json")
             await begin(connection, publication, running, dispatch_id, audience, call.context)
-    return Triggered(earlier=earlier)
+        await amend(connection, reply, status_notice(status))
+    return Triggered(status)
 
 
 def _read(services: Services, publication: Publication, body: Mapping[str, Any]) -> Call:

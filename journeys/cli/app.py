@@ -29,6 +29,15 @@ COMMANDS = {
     "worker": "servers:worker",
 }
 GROUPS = {
+    "canvas": (
+        "Canvases that run: list, stop, resume, archive.",
+        {
+            "list": "canvases:list_",
+            "stop": "canvases:stop",
+            "resume": "canvases:resume",
+            "archive": "canvases:archive",
+        },
+    ),
     "keys": ("API keys.", {"create": "workspace:keys_create"}),
     "credentials": (
         "Credentials for the web services that templates call.",

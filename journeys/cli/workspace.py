@@ -15,6 +15,7 @@ from journeys.canvas.problems import Refused
 from journeys.canvas.yaml_definitions import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.addresses import database, workspace
+from journeys.cli.canvases import followed, whoever
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
@@ -33,7 +34,12 @@ from journeys.engine.workspaces.publishing import publish as run_publication
 NAMES = "select id, external_id from people where id = any($1::uuid[])"
 
 
-def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])] = "default") -> int:
+def publish(
+    *paths: Path,
+    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    restore: Annotated[bool, Parameter("--restore", negative=())] = False,
+    archive_missing: Annotated[bool, Parameter("--archive-missing", negative=())] = False,
+) -> int:
     """Publish definitions to a workspace, which is created if needed: all of them, or none if there are problems.
 
     Parameters
@@ -42,15 +48,37 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
         Files and folders, YAML and Python; `definitions` if none is given.
     name
         The workspace.
+    restore
+        Let canvases among them that were archived run again.
+    archive_missing
+        Archive the canvases of the workspace that are not among them: who is inside leaves. Goes with folders.
     """
-    found = read(list(paths) or [Path("definitions")])
+    given = list(paths) or [Path("definitions")]
+    found = read(given)
+    folder = all(path.is_dir() for path in given)
+    if archive_missing and not folder:
+        raise Stop("--archive-missing goes with folders: canvases are missing in a folder, not in a file", 2)
+    if archive_missing and not found.named("canvas"):
+        raise Stop(f"there is no canvas in {given[0]}: with --archive-missing all would be archived", 2)
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
-            changes = await put(db, name, found)
+            clock = await read_clock(db)
+            changes = await put(
+                db,
+                name,
+                found,
+                restore=restore,
+                archive_missing=archive_missing,
+                at=clock.now(),
+                who=whoever(),
+            )
+            for canvas in changes.archived:
+                await followed(db, clock, changes.workspace, canvas)
         for word, names in (("new", changes.new), ("changed", changes.changed)):
             for kind, one in names:
                 out.print(f"{word:<8} {kind:<13} {one}")
+        _tell_of_canvases(changes, folder=folder)
         out.print(
             f"published to {name}: {len(changes.new)} new, {len(changes.changed)} changed, {changes.same} unchanged"
         )
@@ -59,10 +87,30 @@ def publish(*paths: Path, name: Annotated[str, Parameter(["--workspace", "-w"])]
     return run(work)
 
 
-async def put(db: Database, workspace: str, found: Definitions) -> Changes:
-    """Publish definitions, and show what they are warned of. Raises `Stop`, with all that is wrong shown."""
+def _tell_of_canvases(changes: Changes, *, folder: bool) -> None:
+    """What became of canvases beside their definitions, and what of those that a folder has no more."""
+    for word, names in (("restored", changes.restored), ("archived", changes.archived)):
+        for one in names:
+            out.print(f"{word:<8} {'canvas':<13} {one}")
+    if changes.still_archived:
+        stay = ", ".join(changes.still_archived)
+        out.print(f"archived, and so they stay: {stay}; publish with --restore to let them run again")
+    if folder and changes.missing and not changes.archived:
+        missing = ", ".join(f"{one} ({status})" for one, status in changes.missing)
+        out.print(
+            f"not in what was published, and left as they are: {missing}; `journeys canvas archive NAME` ends one, "
+            "--archive-missing all of them",
+            soft_wrap=True,
+        )
+
+
+async def put(db: Database, workspace: str, found: Definitions, **options: Any) -> Changes:
+    """Publish definitions, and show what they are warned of. Raises `Stop`, with all that is wrong shown.
+
+    `options` are those of `publishing.publish`.
+    """
     try:
-        changes = await run_publication(db, workspace, found, channels=kinds())
+        changes = await run_publication(db, workspace, found, channels=kinds(), **options)
     except Refused as refused:
         show_problems(refused.problems)
         count = sum(not problem.warning for problem in refused.problems)

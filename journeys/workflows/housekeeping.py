@@ -13,6 +13,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from journeys.engine.clock import Clock
 from journeys.engine.entries.derived_events import route_derived_events
+from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
@@ -32,10 +33,18 @@ UNHEARD_OF = timedelta(minutes=5)
 KEPT = timedelta(days=30)
 """How long the digests are kept that refuse doubles of an event."""
 
+RUNS = """
+not exists (select from canvases c where (c.workspace, c.name) = (entries.workspace, entries.canvas)
+    and (c.status <> 'active' or c.settled < c.change))
+"""
+"""Who sleeps in a stopped canvas is left alone; who slept in one is woken by what follows its changes."""
+
 DUE = f"""
-select {PENDING_ALARM} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval
+(select {PENDING_ALARM} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval
+    and {RUNS} order by alarm_at limit $4)
 union all
-select {PENDING_ALARM} from entries where ended is null and alarm_at is null and told >= turn and moved < clock_timestamp() - $3::interval
+(select {PENDING_ALARM} from entries where ended is null and alarm_at is null and told >= turn
+    and moved < clock_timestamp() - $3::interval and {RUNS} limit $4)
 limit $4
 """  # noqa: S608 - constants
 
@@ -66,6 +75,7 @@ class Housekeeping:
         clock: Clock,
         alarm_sync: TemporalAlarmSync,
         notifier: Notifier,
+        following: FollowingChanges,
         *,
         closed: Callable[[str], Awaitable[bool]],
     ) -> None:
@@ -76,6 +86,7 @@ class Housekeeping:
         self._notifier = notifier
         self._closed = closed
         self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._following = following
         self.overdue = 0
         """How many overdue entries the watchdog has met."""
 
@@ -84,6 +95,7 @@ class Housekeeping:
         self._every(1, self.sweep)
         self._every(1, self.derived_events)
         self._every(0.5, self.broadcasts)
+        self._every(2, self._following.unsettled)
         self._every(10, self.watch)
         self._every(3600, self.prepare)
         self._every(15, self.weigh)

@@ -16,6 +16,7 @@ from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
+from journeys.engine.workspaces.canvas_changes import change
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, canvas, stage_on
 
@@ -130,16 +131,22 @@ async def test_the_older_name_of_the_context_is_understood(door: Door) -> None:
 
 
 async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(door: Door) -> None:
-    """STA-5: 201 with a notice."""
+    """STA-5: 201 with a notice, whatever this process still holds of the canvas."""
     await people(door, x=[1])
-    await door.stage.db.pool.execute("update canvases set status = 'paused'")
-    await door.stage.db.pool.execute("update workspaces set revision = revision + 1")
-    door.stage.published.forget(door.stage.workspace)
+    stage = door.stage
+    await stage.published.of(stage.workspace)
+    for word, status in (("stop", "stopped"), ("archive", "archived")):
+        await change(stage.db, stage.workspace, "story", word, at=stage.clock.now())
+        notice = f"the canvas is {status}: nobody enters"
 
-    assert (await sends(door, to("p0")))["notice"] == "the canvas is paused: no one enters"
-    assert "notice" in await sends(door, {"broadcast": True})
+        assert (await sends(door, to("p0")))["notice"] == notice
+        assert (await sends(door, {"broadcast": True}))["notice"] == notice
+        for _ in range(2):
+            assert (await sends(door, to("p0"), **{"Idempotency-Key": status}))["notice"] == notice
+            key = f"{status} for all"
+            assert (await sends(door, {"broadcast": True}, **{"Idempotency-Key": key}))["notice"] == notice
     assert await entered(door) == []
-    assert await door.stage.db.pool.fetchval("select count(*) from broadcasts") == 0
+    assert await stage.db.pool.fetchval("select count(*) from broadcasts") == 0
 
 
 async def test_calls_with_one_key_that_race_do_their_work_once(door: Door) -> None:
@@ -291,10 +298,10 @@ async def test_one_person_who_cannot_be_let_in_stops_no_other(
     await people(door, x=[1, 2, 3])
     poison = (await door.profile("p1"))["id"]
 
-    async def failing(connection: Any, publication: Any, running: Any, clock: Any, entrants: Any) -> Any:
-        if any(entrant.profile.id == poison for entrant in entrants):
+    async def failing(*given: Any) -> Any:
+        if any(entrant.profile.id == poison for entrant in given[-1]):
             raise ValueError("a template that eats its reader")
-        return await admit(connection, publication, running, clock, entrants)
+        return await admit(*given)
 
     monkeypatch.setattr(triggering, "admit", failing)
     await sends(door, {"broadcast": True})
@@ -312,9 +319,9 @@ async def test_a_broadcast_sees_people_as_they_are_when_it_comes_to_them(
     await people(door, x=[1])
     seen: list[Any] = []
 
-    async def looking(connection: Any, publication: Any, running: Any, clock: Any, entrants: Any) -> Any:
-        seen.extend(entrant.profile.attributes for entrant in entrants)
-        return await admit(connection, publication, running, clock, entrants)
+    async def looking(*given: Any) -> Any:
+        seen.extend(entrant.profile.attributes for entrant in given[-1])
+        return await admit(*given)
 
     real = type(door.services.trigger)._matching
 

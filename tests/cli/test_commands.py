@@ -36,6 +36,7 @@ COMMANDS = [
     "import",
     "trigger",
     "entries",
+    "canvas",
     "keys",
     "credentials",
     "promotions",

@@ -31,18 +31,15 @@ def refusal(
     person: Person,
     now: datetime,
     *,
-    active: bool = True,
     reachable: bool = True,
     context: Mapping[str, Any] = NOTHING,
     segments: Mapping[str, Filter] = NOTHING,
 ) -> Refusal | None:
     """What keeps a message of this step from the person at this instant; None: it may leave.
 
-    In this order: the canvas was stopped, the channel knows no address of theirs (`reachable`), their consent
+    In this order: the channel knows no address of theirs (`reachable`), their consent
     (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and the named `segments`.
     """
-    if not active:
-        return Refusal("aborted", "canvas_stopped")
     if not reachable:
         return Refusal("unreachable", "no_address")
     if not _agreed(plan, step.channel, person):  # SUB-1, MSG-1

@@ -23,7 +23,8 @@ class OpenEntry:
     """An entry that may still hear something: it is open, or has completed and left messages unsent.
 
     `unsent`: the contexts of the messages that a completed entry has left; None: it is open. `leaves`: why it leaves,
-    where an exit or a de-duplication said so, and `at_once`, or at the end of its step.
+    where an exit or a de-duplication said so, and `at_once`, or at the end of its step. `deaf`: it may leave, and hears
+    nothing, since a change of its canvas ends it at its next burst.
     """
 
     plan: Plan
@@ -31,6 +32,7 @@ class OpenEntry:
     unsent: Sequence[Mapping[str, Any]] | None = None
     leaves: str | None = None
     at_once: bool = False
+    deaf: bool = False
 
     @property
     def gone(self) -> bool:
@@ -128,7 +130,14 @@ def _heard(
     decided: list[Leaves | Hears],
 ) -> OpenEntry:
     entry = one.entry
-    if one.gone or one.unsent is not None or entry.ended or entry.step is None or entry.begun is None:
+    if (
+        one.gone
+        or one.deaf
+        or one.unsent is not None
+        or entry.ended
+        or entry.step is None
+        or entry.begun is None
+    ):
         return one
     if what.at < entry.begun or (entry.wake_at is not None and what.at >= entry.wake_at):  # ACT-4
         return one

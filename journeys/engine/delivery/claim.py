@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from journeys.engine.core.life import Change, dropped
 from journeys.engine.store.database import Database
 
 LEASE = timedelta(seconds=10)
@@ -21,6 +22,7 @@ class Claimed:
     """A dispatch that this drainer holds. `doubtful`: its former worker stopped during the call.
 
     `attempts`: how often its provider failed; `waits`: how often it waited for a web service of its template (C3).
+    `dropped`: why it does not leave, where a stop or an archive of its canvas says so.
     """
 
     workspace: int
@@ -41,6 +43,7 @@ class Claimed:
     doubtful: bool
     priority: int
     no: int
+    dropped: str | None = None
 
 
 CLAIM = """
@@ -52,17 +55,23 @@ with recursive busy(workspace) as (
 c as (
     select d.* from (select workspace from busy where workspace is not null order by random() limit $2) b
     cross join lateral (
-        select workspace, person, key, state as was from dispatches
-        where channel = $1 and workspace = b.workspace and (not_before is null or not_before <= clock_timestamp())
-            and (state = 'queued' or lease < clock_timestamp())
-        order by priority, no limit (select greatest(1, $2 / greatest(1, count(workspace))) from busy)
-        for update skip locked) d)
+        select q.workspace, q.person, q.key, q.state as was from dispatches q
+        where q.channel = $1 and q.workspace = b.workspace and (q.not_before is null or q.not_before <= clock_timestamp())
+            and (q.state = 'queued' or q.lease < clock_timestamp()) and not (q.canvas = any(array(
+                select s.name from canvases s where s.workspace = b.workspace and s.status = 'stopped')))
+        order by q.priority, q.no limit (select greatest(1, $2 / greatest(1, count(workspace))) from busy)
+        for update of q skip locked) d)
 update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp() + $4::interval
 from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.variant, d.at, d.context, d.properties,
-    d.held, d.attempts, d.waits, d.claim, c.was = 'calling', d.priority, d.no
+    d.held, d.attempts, d.waits, d.claim, c.was = 'calling', d.priority, d.no, d.not_before,
+    array(select row(l.no, l.kind, l.at, l.stored) from canvas_changes l
+          where (l.workspace, l.canvas) = (d.workspace, d.canvas) and l.no > d.change order by l.no)
 """
-"""Each workspace that has something to send gets an equal share of a batch, transactional before bulk."""
+"""Each workspace that has something to send gets an equal share of a batch, transactional before bulk.
+
+A canvas that is stopped is passed over, however much of it waits. What waits of an archived one is claimed, to be dropped.
+"""
 
 RENEW = """
 update dispatches d set lease = clock_timestamp() + $2::interval from (
@@ -75,7 +84,13 @@ RELEASE = "update dispatches set state = 'queued', claim = null, lease = null wh
 async def claim(db: Database, channel: str, most: int = BATCH) -> list[Claimed]:
     """Claim the next dispatches of a channel, the most urgent first; the claim is the point of no return for a message."""
     rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE)
-    return sorted((Claimed(*row) for row in rows), key=lambda one: (one.priority, one.no))
+    return sorted(map(_claimed, rows), key=lambda one: (one.priority, one.no))
+
+
+def _claimed(row: Sequence[Any]) -> Claimed:
+    not_before, changes = row[-2:]
+    given = [*row[:-2], dropped(not_before, [Change(*each) for each in changes])]
+    return Claimed(*given)
 
 
 async def renew(db: Database, claimed: Sequence[Claimed]) -> None:

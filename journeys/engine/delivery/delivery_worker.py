@@ -20,7 +20,7 @@ from journeys.engine.delivery.channel import Channel, Doubtful, Receipt
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.message_content import makes_calls
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
-from journeys.engine.delivery.settlement import Settlement, extras, pause
+from journeys.engine.delivery.settlement import Settlement, extras, give_back, pause
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import History, Profile, history, load
@@ -150,13 +150,17 @@ class DeliveryWorker:
                 )
             case Refused(outcome=outcome, reason=reason, text=text):
                 data |= {"reason": reason, "text": text} if text else {"reason": reason}
-                return Settlement(one, outcome, now, data)
+                doubted = one.doubtful and outcome == "withdrawn" and not channel.idempotent
+                return Settlement(one, outcome, now, data, doubted=doubted)
 
     async def _repeatable(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
         """One of the calls under way where the provider does the same key once: call, and settle."""
         settling: list[Awaitable[bool]] = []
         while queue:
             one, what = queue.pop()
+            if await self._stopped(one):
+                await give_back(self._db, [one])
+                continue
             settling.append(asyncio.ensure_future(self._settlements([await self._call(channel, one, what)])))
         await asyncio.gather(*settling)
 
@@ -167,7 +171,14 @@ class DeliveryWorker:
             one, what = queue.pop()
             holds = await self._settlements(done, one)
             done = [await self._call(channel, one, what)] if holds else []
+            if not holds:  # its canvas is stopped, or the claim was lost: then nothing is given back
+                await give_back(self._db, [one])
         await self._settlements(done)
+
+    async def _stopped(self, one: Claimed) -> bool:
+        """Whether its canvas is not active any more, as far as this process has heard: at most a second ago."""
+        running = (await self._published.of(one.workspace)).running.get(one.canvas)
+        return running is not None and running.status != "active"
 
     async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
         try:
@@ -226,6 +237,9 @@ class DeliveryWorker:
                 profile: Profile | None = profiles.get(one.person)
                 if profile is None:
                     made.append((one, Refused("withdrawn", "person_gone")))
+                    continue
+                if one.dropped is not None:
+                    made.append((one, Refused("withdrawn", one.dropped)))
                     continue
                 if one.doubtful and not channel.idempotent and self._skips(plans[one.plan], one):
                     made.append((one, Refused("failed", "in_doubt")))

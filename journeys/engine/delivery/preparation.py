@@ -72,14 +72,12 @@ async def prepare(
     """Check once more what must hold, and render. Does not wait if the template makes no calls."""
     step = plan.steps[claimed.step]
     assert isinstance(step, Message), "only message steps make dispatches"
-    running = publication.running.get(claimed.canvas)
     address = channel.address_of(profile)
     refused = refusal(
         plan,
         step,
         profile.as_person(publication.zone, past),
         now,
-        active=running is None or running.status == "active",
         reachable=address is not None,
         context=claimed.context,
         segments=publication.segments,

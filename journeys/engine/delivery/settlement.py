@@ -102,9 +102,11 @@ CALLING = """
 update dispatches d set state = 'calling', lease = clock_timestamp() + $5::interval
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
 where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
-    and d.state in ('claimed', 'calling')
+    and d.state in ('claimed', 'calling') and not exists (
+        select from canvases c where (c.workspace, c.name) = (d.workspace, d.canvas) and c.status <> 'active')
 returning d.key
 """
+"""What a canvas that was stopped or archived meanwhile has on its way is not called for."""
 
 
 async def settle(
@@ -136,15 +138,16 @@ async def settle(
 
 
 BACK = """
-update dispatches d set state = 'queued', claim = null, lease = null
-from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
-where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim and d.state = 'calling'
+update dispatches d set state = case when s.doubtful then 'calling' else 'queued' end, claim = null,
+    lease = case when s.doubtful then clock_timestamp() end
+from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::bool[]) as s(workspace, person, key, claim, doubtful)
+where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
 """
 
 
-async def give_back(db: Database, marked: Sequence[Claimed]) -> None:
-    """Queue those again that were marked `calling`, and for which no call was made."""
-    await db.pool.execute(BACK, *_columns(map(_place, marked)))
+async def give_back(db: Database, claimed: Sequence[Claimed]) -> None:
+    """Queue those again for which no call was made. What was in doubt before they were claimed is so still."""
+    await db.pool.execute(BACK, *_columns((*_place(one), one.doubtful) for one in claimed))
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -19,7 +19,7 @@ from journeys.engine.core.gates import Candidate, refusal
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.ports import PendingAlarm
-from journeys.engine.workspaces.published import Publication, Running
+from journeys.engine.workspaces.published import Publication, Published, Running
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +43,8 @@ class Entrant:
 class Admission:
     """The result: entries to inform Temporal of, and the people whom the canvas refused and why."""
 
+    status: str = "active"
+    """The canvas' own, at the moment at which they came."""
     pending_alarms: list[PendingAlarm] = field(default_factory=list)
     entries: dict[UUID, UUID] = field(default_factory=dict)
     """The entry of each person who came in."""
@@ -52,9 +54,12 @@ class Admission:
 
 
 EARLIER = """
-select person, max(entered) as last, count(*) as times, array_agg(key) filter (where key = any($4::text[])) as keys
-from entries where workspace = $1 and canvas = $2 and person = any($3::uuid[]) group by person
+select c.status, c.plan, c.change, e.* from canvases c left join lateral (
+    select person, max(entered) as last, array_agg(key) filter (where key = any($4::text[])) as keys
+    from entries where workspace = c.workspace and canvas = c.name and person = any($3::uuid[]) group by person) e on true
+where c.workspace = $1 and c.name = $2
 """
+"""How the canvas stands at this moment, and whom of these people it has let in before: at least one row."""
 
 
 FAILED = """
@@ -71,10 +76,16 @@ async def note_failure(
 
 
 async def admit(
-    connection: Any, publication: Publication, running: Running, clock: Clock, entrants: Sequence[Entrant]
+    connection: Any,
+    publication: Publication,
+    published: Published,
+    running: Running,
+    clock: Clock,
+    entrants: Sequence[Entrant],
 ) -> Admission:
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
 
+    Status and plan are those of this moment, whatever this process held of them (STA-2).
     A refusal is a fact with its reason. Whoever enters a canvas whose first step is a delay, or that says
     `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. Nobody
     may be among the entrants twice.
@@ -90,8 +101,14 @@ async def admit(
         [e.key for e in entrants],
     )
     past = {row["person"]: row for row in earlier}
-    histories = await _histories(connection, publication, running, clock, entrants)
-    canvas = publication.opening(running)
+    now = earlier[0]
+    if now["plan"] != running.plan.id:
+        publication = await published.newest(publication.workspace, connection)
+        running = publication.running[running.name]
+    admission.status = now["status"]
+    active = admission.status == "active"
+    histories = await _histories(connection, publication, running, clock, entrants) if active else {}
+    canvas = publication.opening(running, active=active)
     for entrant in entrants:
         person = entrant.profile.id
         row = past.get(person)
@@ -108,7 +125,7 @@ async def admit(
             admission.refused.append((person, reason))
             _refuse(transaction, running, entrant, reason)
             continue
-        loaded_entries.append(_new_entry(publication, running, clock, entrant))
+        loaded_entries.append(_new_entry(publication, running, clock, entrant, now["change"]))
     driven = [loaded for loaded in loaded_entries if _drives(running)]
     await transaction.drive(driven)
     for loaded in loaded_entries:
@@ -143,7 +160,9 @@ def _refuse(transaction: EntryTransaction, running: Running, entrant: Entrant, r
     ))  # fmt: skip
 
 
-def _new_entry(publication: Publication, running: Running, clock: Clock, entrant: Entrant) -> LoadedEntry:
+def _new_entry(
+    publication: Publication, running: Running, clock: Clock, entrant: Entrant, change: int
+) -> LoadedEntry:
     identity = uuid7()
     entry = Entry(
         id=str(identity),
@@ -155,7 +174,14 @@ def _new_entry(publication: Publication, running: Running, clock: Clock, entrant
     )
     case = Case(running.plan, entry, [Entered()], clock=clock.now())
     return LoadedEntry(
-        case, publication, entrant.profile, identity, entrant.priority, entrant.hops, key=entrant.key
+        case,
+        publication,
+        entrant.profile,
+        identity,
+        entrant.priority,
+        entrant.hops,
+        key=entrant.key,
+        change=change,
     )
 
 

@@ -22,10 +22,13 @@ from journeys.canvas.events_and_commands import (
     Entry,
     Event,
     Happened,
+    Note,
     Occurrence,
 )
+from journeys.canvas.plan import Plan
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
+from journeys.engine.core.life import Change, Present, current
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
@@ -38,6 +41,9 @@ log = logger(__name__)
 GRACE = timedelta(seconds=1)
 """How long, in real time, the alarm of a listening step is later than its deadline, for events on their way."""
 
+FAR = timedelta(days=30)
+"""After so long, in real time, an entry whose canvas is stopped looks again: its workflow must never end meanwhile."""
+
 LOCK = """
 select p.workspace, p.id as person from people p
 where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = any($1::uuid[]) and e.ended is null)
@@ -45,7 +51,9 @@ order by p.workspace, p.id for no key update
 """
 
 ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
-    e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard"""
+    e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change,
+    array(select row(l.no, l.kind, l.at, l.stored) from canvas_changes l
+          where (l.workspace, l.canvas) = (e.workspace, e.canvas) and l.no > e.change order by l.no) as changes"""
 
 READ = f"""
 select {ENTRY}, {SELECT}, i.inbox_rows
@@ -93,6 +101,11 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
         properties=row["properties"],
         heard=row["heard"],
     )
+
+
+def present_of(row: Mapping[str, Any], plan: Plan) -> Present:
+    """The entry of a row that was read with ENTRY, brought to the present of its canvas."""
+    return current(plan, entry_of(row), row["change"], [Change(*each) for each in row["changes"]])
 
 
 def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:
@@ -213,36 +226,61 @@ class Bursts:
         transaction = EntryTransaction(connection, max(call.now for call in calls.values()))
         profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
         loaded_entries = [
-            await self._load(row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
+            await self._load(transaction, row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
             for row in rows
         ]
-        await transaction.drive(loaded_entries)
+        await transaction.drive(loaded for loaded in loaded_entries if not loaded.stopped)
         transaction.settle(loaded_entries)
         await transaction.store_updates()
         pending_alarms = {each.entry: each for each in await transaction.writes.write(connection)}
         for row, loaded in zip(rows, loaded_entries, strict=True):
             after = pending_alarms.get(loaded.id)
             turn = after.turn if after else row["turn"]
-            alarm_at = loaded.case.alarm()
-            if loaded.entry.ended or alarm_at is None:
+            alarm_at = self._alarm(loaded)
+            if alarm_at is None:
                 continue
             reply = replies[row["alarm"]]
             sooner = alarm_at if reply.alarm_at is None else min(alarm_at, reply.alarm_at)
             replies[row["alarm"]] = Reply(max(turn, reply.turn), sooner)
         return replies, transaction.channels
 
-    async def _load(self, row: Mapping[str, Any], profile: Profile, call: Call) -> LoadedEntry:
+    def _alarm(self, loaded: LoadedEntry) -> datetime | None:
+        """When the entry's workflow must wake (None: it ends). While its canvas is stopped it never ends."""
+        if loaded.entry.ended:
+            return None
+        alarm_at, now = loaded.case.alarm(), loaded.case.clock
+        if loaded.stopped and (alarm_at is None or alarm_at <= now):
+            return now + self._clock.span(FAR)
+        return alarm_at
+
+    async def _load(
+        self, transaction: EntryTransaction, row: Mapping[str, Any], profile: Profile, call: Call
+    ) -> LoadedEntry:
         publication = await self._published.of(row["workspace"])
         plan = await self._published.plan(row["workspace"], row["plan"])
         stale = row["alarm"] == row["entry"] and call.turn < row["answered"]
+        present = present_of(row, plan)
         case = Case(
             plan,
-            entry_of(row),
+            present.entry,
             unheard_of(row),
             clock=call.now,
             grace=self._clock.span(GRACE),
             late_after=self._clock.span(LATE_AFTER),
+            moved_on=present.entry.ended is not None,
         )
-        return LoadedEntry(
-            case, publication, profile, row["entry"], row["priority"], row["hops"], told_too=not stale
+        loaded = LoadedEntry(
+            case,
+            publication,
+            profile,
+            row["entry"],
+            row["priority"],
+            row["hops"],
+            told_too=not stale,
+            change=present.change,
+            stopped=present.stopped,
         )
+        for command in present.commands:
+            if isinstance(command, Note):
+                transaction.fact(loaded, command.fact, command.at, command.step, command.data)
+        return loaded

@@ -58,6 +58,10 @@ class LoadedEntry:
     """Set for an entry that is created in this transaction."""
     before: Entry | None = None
     told_too: bool = True
+    change: int = 0
+    """The last change of its canvas that it has behind it."""
+    stopped: bool = False
+    """Whether its canvas is: then it is not driven."""
 
     @property
     def entry(self) -> Entry:
@@ -122,6 +126,7 @@ class EntryTransaction:
         self.writes.dispatches.append((
             profile.workspace, profile.id, send.key, profile.shard, loaded.id, entry.canvas, loaded.case.plan.id, send.step,
             entry.variant, step.channel, send.at, dict(send.context), dict(send.properties), step.held, loaded.priority,
+            loaded.change,
         ))  # fmt: skip
 
     def _fetch(self, loaded: LoadedEntry, fetch: Fetch) -> None:
@@ -277,7 +282,8 @@ class EntryTransaction:
         return (
             profile.workspace, profile.id, loaded.id, loaded.told_too, entry.moved, entry.variant, entry.step, entry.begun,
             entry.wake_at, loaded.case.alarm(), entry.phase, entry.leaving, entry.ended,
-            entry.moved if entry.ended else None, dict(entry.context), dict(entry.properties), entry.heard, loaded.hops,
+            entry.moved if entry.ended else None, dict(entry.context), dict(entry.properties), entry.heard,
+            loaded.change, loaded.hops,
         )  # fmt: skip
 
     def _new_entry(self, loaded: LoadedEntry) -> tuple[Any, ...]:

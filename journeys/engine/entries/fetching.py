@@ -49,9 +49,11 @@ POLL = 2.0
 
 CLAIM = """
 with c as (
-    select workspace, person, entry from fetches
-    where (not_before is null or not_before <= clock_timestamp()) and (lease is null or lease < clock_timestamp()) -- C9
-    order by priority, no limit $1 for update skip locked)
+    select f.workspace, f.person, f.entry from fetches f
+    where (f.not_before is null or f.not_before <= clock_timestamp()) and (f.lease is null or f.lease < clock_timestamp()) -- C9
+        and not exists (select from entries e join canvases s on (s.workspace, s.name) = (e.workspace, e.canvas)
+            where (e.workspace, e.person, e.id) = (f.workspace, f.person, f.entry) and s.status = 'stopped')
+    order by f.priority, f.no limit $1 for update of f skip locked)
 update fetches f set claim = $2, lease = clock_timestamp() + $3::interval
 from c where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
 returning f.workspace, f.person, f.entry, f.step, f.tries

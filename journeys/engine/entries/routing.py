@@ -15,7 +15,7 @@ from journeys.engine.audience.match import Person
 from journeys.engine.clock import Clock
 from journeys.engine.core.routing import Hears, Leaves, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
-from journeys.engine.entries.burst import ENTRY, entry_of
+from journeys.engine.entries.burst import ENTRY, entry_of, present_of
 from journeys.engine.entries.late_events import note_late
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import Profile
@@ -143,7 +143,12 @@ async def route(
     for row in await connection.fetch(OPEN, workspace, people):
         plan = await published.plan(workspace, row["plan"])
         unsent = None if row["ended"] is None else [context for _, context in row["unsent"]]
-        rows.setdefault(row["person"], []).append(_Row(row, OpenEntry(plan, entry_of(row), unsent)))
+        entry, deaf = entry_of(row), False
+        if unsent is None:
+            present = present_of(row, plan)
+            deaf = present.entry.ended is not None
+            entry = entry if deaf else present.entry
+        rows.setdefault(row["person"], []).append(_Row(row, OpenEntry(plan, entry, unsent, deaf=deaf)))
     await _convert(connection, publication, published, events, people)
     await note_late(
         connection, publication, published, clock, [(each.profile, each.occurrence) for each in events]
@@ -157,7 +162,7 @@ async def route(
     await writes.write(connection)
     for running, entrants in _entrants(publication, events):
         for wave in _waves(entrants):
-            for admission in await _let_in(connection, publication, running, clock, wave):
+            for admission in await _let_in(connection, publication, published, running, clock, wave):
                 routed.pending_alarms += admission.pending_alarms
                 routed.channels |= admission.channels
     routed.pending_alarms = [each for each in routed.pending_alarms if each.told < each.turn]
@@ -191,17 +196,22 @@ def _hear(writes: EntryWrites, each: PersonEvent, rows: Sequence[_Row], person: 
 
 
 async def _let_in(
-    connection: Any, publication: Publication, running: Running, clock: Clock, wave: Sequence[Entrant]
+    connection: Any,
+    publication: Publication,
+    published: Published,
+    running: Running,
+    clock: Clock,
+    wave: Sequence[Entrant],
 ) -> list[Admission]:
     """Let them in. A canvas that fails for a person stops neither the event, nor other canvases, nor other people."""
     try:
         async with connection.transaction():
-            return [await admit(connection, publication, running, clock, wave)]
+            return [await admit(connection, publication, published, running, clock, wave)]
     except PASSING:
         raise
     except Exception as error:
         if len(wave) > 1:
-            alone = [await _let_in(connection, publication, running, clock, [one]) for one in wave]
+            alone = [await _let_in(connection, publication, published, running, clock, [one]) for one in wave]
             return [admission for each in alone for admission in each]
         log.exception("admission_failed", canvas=running.name, person=str(wave[0].profile.id))
         await note_failure(connection, running, wave[0].profile, wave[0].at, error)
@@ -264,9 +274,12 @@ async def _write_inbox(connection: Any, workspace: int, everybody: Iterable[_Row
 
 
 def _entrants(publication: Publication, events: Sequence[PersonEvent]) -> Iterable[tuple[Any, list[Entrant]]]:
-    """Who would enter which canvas by these occurrences. The key is the occurrence's own number."""
+    """Who would enter which canvas by these occurrences. The key is the occurrence's own number.
+
+    Whether a canvas is stopped is read in the transaction; one that is archived is out of sight, as one not yet published.
+    """
     for running in publication.running.values():
-        if running.plan.canvas.schedule.trigger is None or running.status != "active":
+        if running.plan.canvas.schedule.trigger is None or running.status == "archived":
             continue
         entrants = [
             _entrant(each)

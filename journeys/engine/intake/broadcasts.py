@@ -45,7 +45,10 @@ async def begin(
 
 
 async def carry_on(trigger: Trigger, db: Database) -> int:
-    """Take one broadcast that nobody carries at this moment to its end; returns how many entered, 0 where there is none."""
+    """Take one broadcast that nobody carries at this moment to its end; returns how many entered, 0 where there is none.
+
+    It ends where its canvas is stopped: whoever was not reached by then does not enter later either (STA-2).
+    """
     row = await db.pool.fetchrow(TAKE)
     if row is None:
         return 0
@@ -66,4 +69,8 @@ async def carry_on(trigger: Trigger, db: Database) -> int:
         place = row["workspace"], row["id"]
         moved = await db.pool.fetchval(MOVE, *place, after, page.entered, after is None, before)
         if after is None or moved is None:  # or somebody else carries it, because this process was slow
+            return max(entered, 1)
+        if page.status != "active":
+            log.info("broadcast_ended", canvas=running.name, dispatch=str(row["id"]), status=page.status)
+            await db.pool.execute(GONE, *place)
             return max(entered, 1)

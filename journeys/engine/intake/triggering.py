@@ -52,6 +52,8 @@ class Wanted:
 class Triggered:
     """How many entered, and whom the canvas refused."""
 
+    status: str = "active"
+    """The canvas' own, when they came."""
     entered: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
     unknown: list[Identifier] = field(default_factory=list)
@@ -104,7 +106,6 @@ class Trigger:
             # ENT-24
             people = {written.people[who]: wanted for who, wanted in once.items() if who in written.people}
             strangers = [who for who in once if who not in written.people]
-            await amend(connection, reply, unknown_notice(recipients, strangers))
             known = [written.profiles[person] for person in people]
             welcome = await self._matching(connection, publication, audience, known)  # ENT-22, ENT-23
             at = self.clock.now()
@@ -113,7 +114,9 @@ class Trigger:
                 Entrant(profile=one, key=f"api:{dispatch_id}", at=at, context=dict(people[one.id].context))
                 for one in welcome
             ]
-            admission = await admit(connection, publication, running, self.clock, entrants)
+            admission = await admit(connection, publication, self.published, running, self.clock, entrants)
+            for notice in (status_notice(admission.status), unknown_notice(recipients, strangers)):
+                await amend(connection, reply, notice)
             return written, admission, strangers
 
         done = await self.db.anew(work)
@@ -201,7 +204,7 @@ class Trigger:
                 )
                 for profile in profiles.values()
             ]
-            admission = await admit(connection, publication, running, self.clock, entrants)
+            admission = await admit(connection, publication, self.published, running, self.clock, entrants)
         return self._after(admission)
 
     async def _one_by_one(
@@ -225,6 +228,7 @@ class Trigger:
                 await self._note_failure(publication, running, person, error)
                 result.refused.append((person, "failed"))
                 continue
+            result.status = one.status
             result.entered += one.entered
             result.refused += one.refused
         return result
@@ -240,7 +244,12 @@ class Trigger:
         self.alarm_sync.sync(admission.pending_alarms)
         for channel in admission.channels:
             self.notifier.notify(channel)
-        return Triggered(len(admission.entries), admission.refused)
+        return Triggered(admission.status, len(admission.entries), admission.refused)
+
+
+def status_notice(status: str) -> str | None:
+    """What a call is told whose canvas lets nobody in (STA-5); None where it does."""
+    return None if status == "active" else f"the canvas is {status}: nobody enters"
 
 
 def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifier]) -> str | None:

@@ -17,7 +17,8 @@ STATE: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("id", "uuid"), ("told_too", "bool"), ("at", "timestamptz"),
     ("variant", "text"), ("step", "text"), ("begun", "timestamptz"), ("wake_at", "timestamptz"),
     ("alarm_at", "timestamptz"), ("phase", "text"), ("leaving", "text"), ("ended", "text"),
-    ("ended_at", "timestamptz"), ("context", "jsonb"), ("properties", "jsonb"), ("heard", "bigint"), ("hops", "int"),
+    ("ended_at", "timestamptz"), ("context", "jsonb"), ("properties", "jsonb"), ("heard", "bigint"),
+    ("change", "int"), ("hops", "int"),
 )  # fmt: skip
 BIRTH: Columns = (
     *STATE, ("shard", "int"), ("canvas", "text"), ("plan", "text"), ("key", "text"), ("priority", "int"),
@@ -30,7 +31,7 @@ INBOX: Columns = (
 DISPATCH: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("key", "text"), ("shard", "int"), ("entry", "uuid"), ("canvas", "text"),
     ("plan", "text"), ("step", "text"), ("variant", "text"), ("channel", "text"), ("at", "timestamptz"),
-    ("context", "jsonb"), ("properties", "jsonb"), ("held", "bool"), ("priority", "int"),
+    ("context", "jsonb"), ("properties", "jsonb"), ("held", "bool"), ("priority", "int"), ("change", "int"),
 )  # fmt: skip
 FACT: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("shard", "int"), ("fact", "text"), ("at", "timestamptz"),

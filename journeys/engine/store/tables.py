@@ -229,18 +229,6 @@ class Definition(Table):
     published: Mapped[Now]
 
 
-class CanvasRow(Table):
-    """A canvas of a workspace and the plan by which people enter now."""
-
-    __tablename__ = "canvases"
-    workspace: Mapped[int] = mapped_column(primary_key=True)
-    name: Mapped[str] = mapped_column(primary_key=True)
-    id: Mapped[UUID] = mapped_column(unique=True)
-    plan: Mapped[str]
-    status: Mapped[str] = mapped_column(server_default="active")
-    published: Mapped[Now]
-
-
 class PlanRow(Table):
     """A compiled canvas as canonical JSON; its id is `name@hash`. Never changed, kept as long as an entry names it."""
 
@@ -293,6 +281,8 @@ class EntryRow(Table):
     properties: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     heard: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     hops: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    change: Mapped[int] = mapped_column(server_default=text("0"))
+    """The last change of its canvas that the entry has behind it."""
     __table_args__ = (
         Index("entries_key", "workspace", "canvas", "person", "key", unique=True),
         Index("entries_of", "workspace", "person", "canvas", "entered"),
@@ -357,6 +347,8 @@ class Dispatch(Table):
     """How often it waited for a web service of its template."""
     not_before: Mapped[Instant | None]
     created: Mapped[Now]
+    change: Mapped[int] = mapped_column(server_default=text("0"))
+    """The last change of its canvas when it was queued."""
     __table_args__ = (
         Index("dispatches_drain", "channel", "workspace", "priority", "no"),
         Index("dispatches_of_entry", "workspace", "person", "entry"),

@@ -14,7 +14,13 @@ from journeys.canvas.source_positions import Places
 from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.workspaces.validate import problems_of
 
-STORED = "select kind, name, body from definitions where workspace = $1 and kind <> 'content_block'"
+STORED = """
+select kind, name, body from definitions d where workspace = $1 and kind <> 'content_block'
+    and not (kind = 'canvas' and exists (select from canvases c
+        where (c.workspace, c.name) = (d.workspace, d.name) and c.status = 'archived'))
+"""
+"""Whatever else is published may break an archived canvas: it is checked when it is published again."""
+
 CATALOGS = "select name, description, fields from catalogs where workspace = $1"
 BLOCKS = "select name, description, state, tags, content from content_blocks where workspace = $1"
 

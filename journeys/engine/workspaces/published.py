@@ -67,12 +67,12 @@ class Publication:
             found = next((one for one in self.running.values() if str(one.id) == name_or_id), None)
         return found
 
-    def opening(self, running: Running) -> Opening:
+    def opening(self, running: Running, *, active: bool) -> Opening:
         """What decides who may enter this canvas now."""
         return opening(
             running.plan,
             self.company,
-            active=running.status == "active",
+            active=active,
             since=running.since,
             segments=self.segments,
         )
@@ -164,6 +164,13 @@ class Published:
             self._plans[place] = compile(Canvas.model_validate(body))
         return self._plans[place]
 
+    async def newest(self, workspace: int, connection: Any) -> Publication:
+        """What this workspace runs at this moment, read within a transaction that has met something newer."""
+        row = await connection.fetchrow(READ, workspace)
+        self._held[workspace] = await self._read(row, connection)
+        self._checked[workspace] = time.monotonic()
+        return self._held[workspace]
+
     def forget(self, workspace: int) -> None:
         """Read this workspace again at the next use, because this process has just published something."""
         self._checked[workspace] = float("-inf")
@@ -176,14 +183,14 @@ class Published:
         if row is None:
             raise Unknown(f"there is no workspace {workspace}")
         if held is None or held.revision != row["revision"]:
-            held = self._held[workspace] = await self._read(row)
+            held = self._held[workspace] = await self._read(row, self._db.pool)
         self._checked[workspace] = time.monotonic()
         return held
 
-    async def _read(self, row: Mapping[str, Any]) -> Publication:
+    async def _read(self, row: Mapping[str, Any], connection: Any) -> Publication:
         workspace = row["id"]
         running = {}
-        for canvas in await self._db.pool.fetch(CANVASES, workspace):
+        for canvas in await connection.fetch(CANVASES, workspace):
             plan = self._plans.get((workspace, canvas["plan"])) or compile(
                 Canvas.model_validate(canvas["body"])
             )
@@ -195,7 +202,7 @@ class Published:
         templates: dict[str, Template] = {}
         settings: WorkspaceSettings | None = None
         query = "select kind, body from definitions where workspace = $1 and kind in ('segment', 'template', 'workspace')"
-        for definition in await self._db.pool.fetch(query, workspace):
+        for definition in await connection.fetch(query, workspace):
             match parse(definition["kind"], definition["body"]):
                 case Segment(name=name, when=when):
                     segments[name] = when
@@ -213,6 +220,6 @@ class Published:
             running,
             segments,
             templates,
-            dict(await self._db.pool.fetch(BLOCKS, workspace)),
-            await self._db.pool.fetchval(HEARS_SENT, workspace),
+            dict(await connection.fetch(BLOCKS, workspace)),
+            await connection.fetchval(HEARS_SENT, workspace),
         )

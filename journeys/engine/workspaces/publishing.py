@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -18,6 +19,7 @@ from journeys.canvas.yaml_definitions import Definitions
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces import content_blocks
+from journeys.engine.workspaces.canvas_changes import record
 from journeys.engine.workspaces.inventory import problems_together, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
 
@@ -30,6 +32,13 @@ class Changes:
     new: list[tuple[str, str]] = field(default_factory=list)
     changed: list[tuple[str, str]] = field(default_factory=list)
     same: int = 0
+    restored: list[str] = field(default_factory=list)
+    """Canvases that were archived and run again."""
+    still_archived: list[str] = field(default_factory=list)
+    missing: list[tuple[str, str]] = field(default_factory=list)
+    """Canvases that the workspace has and the definitions do not, with their status; the archived are none."""
+    archived: list[str] = field(default_factory=list)
+    """Those of them that were archived now."""
     warnings: list[Problem] = field(default_factory=list)
 
 
@@ -45,6 +54,7 @@ CANVAS = """
 insert into canvases (workspace, id, name, plan) values ($1, $2, $3, $4)
 on conflict (workspace, name) do update set plan = excluded.plan
 """
+STATUSES = "select name, status from canvases where workspace = $1 order by name"
 
 
 async def workspace_of(db: Database, name: str) -> int:
@@ -53,18 +63,41 @@ async def workspace_of(db: Database, name: str) -> int:
 
 
 async def publish(
-    db: Database, workspace: str, definitions: Definitions, *, channels: Mapping[str, Any] | None = None
+    db: Database,
+    workspace: str,
+    definitions: Definitions,
+    *,
+    channels: Mapping[str, Any] | None = None,
+    restore: bool = False,
+    archive_missing: bool = False,
+    at: datetime | None = None,
+    who: str = "",
 ) -> Changes:
     """Let a workspace, made if new, run these definitions. Entries keep the plan that they began with.
 
     What the workspace has beside them stays. With the `channels` that are installed they are checked together with it,
     and `Refused` is raised with everything that is wrong; else they must have been checked. Raises `Unnamed`, and
     `schema.Conflict` where a catalog cannot become what its file says.
+
+    A canvas that is stopped stays so. One that is archived does too, and takes the new plan, unless `restore` lets it
+    run again. `archive_missing` archives the canvases that are not among the definitions. `at` and `who` are what the
+    log of changes says of it.
     """
     identity = await workspace_of(db, workspace)
     changes = Changes(identity)
+    at = at or datetime.now(UTC)
     async with db.transaction() as connection:
         await connection.execute("select 1 from workspaces where id = $1 for update", identity)
+        statuses = dict(await connection.fetch(STATUSES, identity))
+        changes.missing = [
+            (canvas, status)
+            for canvas, status in statuses.items()
+            if status != "archived" and canvas not in definitions.named("canvas")
+        ]
+        if archive_missing:
+            changes.archived = [canvas for canvas, _ in changes.missing]
+            for canvas in changes.archived:
+                await record(connection, identity, canvas, "archive", "archived", at, who)
         if channels is not None:
             changes.warnings = await _checked(connection, identity, workspace, definitions, channels)
         known = await _known(connection, identity)
@@ -72,7 +105,11 @@ async def publish(
             body = definition.value.model_dump(mode="json")
             digest = blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
             kind, name = kind_of(definition.value), definition.name
-            if known.get((kind, name)) == digest:
+            archived = kind == "canvas" and statuses.get(name) == "archived"
+            restored = archived and restore
+            if archived:
+                (changes.restored if restored else changes.still_archived).append(name)
+            if known.get((kind, name)) == digest and not restored:
                 changes.same += 1
                 continue
             (changes.changed if (kind, name) in known else changes.new).append((kind, name))
@@ -81,6 +118,9 @@ async def publish(
                 plan = compile(definition.value)
                 await connection.execute(PLAN, identity, plan.id, name, body)
                 await connection.execute(CANVAS, identity, uuid7(), name, plan.id)
+                status = "active" if restored else statuses.get(name, "active")
+                data = {"plan": plan.id} | ({"restored": True} if restored else {})
+                await record(connection, identity, name, "publish", status, at, who, data)
             if kind == "catalog":
                 await schema.settle(connection, identity, definition.value)
             if kind == "content_block":
@@ -89,7 +129,7 @@ async def publish(
                 await connection.execute(
                     "update workspaces set zone = $2 where id = $1", identity, definition.value.zone
                 )
-        if changes.new or changes.changed:
+        if changes.new or changes.changed or changes.archived:
             await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
     return changes
 

@@ -235,7 +235,7 @@ def mail_of(plan: Plan) -> Message:
 
 
 def test_what_keeps_a_message_back_is_told_in_its_order() -> None:
-    """VAL-1, MSG-1: stopped, without an address, without consent, not for this person."""
+    """VAL-1, MSG-1: without an address, without consent, not for this person."""
     plan = plan_of(MAIL)
     step, nobody = mail_of(plan), person(consents={"email": "unsubscribed"})
 
@@ -243,7 +243,6 @@ def test_what_keeps_a_message_back_is_told_in_its_order() -> None:
         found = limits.refusal(plan, step, who, NOW, **more)
         return found.reason if found else ""
 
-    assert told(nobody, active=False, reachable=False) == "canvas_stopped"
     assert told(nobody, reachable=False) == "no_address"
     assert told(nobody) == "not_subscribed"
     assert told(person()) == "only_when"

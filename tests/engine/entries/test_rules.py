@@ -627,10 +627,10 @@ async def test_a_canvas_that_fails_over_somebody_stops_neither_the_event_nor_ano
     mel, zoe = await stage.person(), await stage.person()
     real = admission._new_entry
 
-    def born(publication: Any, running: Any, clock: Any, entrant: Any) -> Any:
+    def born(publication: Any, running: Any, clock: Any, entrant: Any, change: int) -> Any:
         if running.name == "broken" and entrant.profile.id == mel.id:
             raise OverflowError("date value out of range")
-        return real(publication, running, clock, entrant)
+        return real(publication, running, clock, entrant, change)
 
     monkeypatch.setattr(admission, "_new_entry", born)
     publication = await stage.published.of(stage.workspace)

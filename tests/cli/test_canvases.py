@@ -1,0 +1,126 @@
+"""`journeys canvas` as one types it, and what `publish` says of canvases that are archived or missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journeys.engine.store import Database
+from tests.cli.test_commands import Said, journeys
+from tests.stage import EMAIL, canvas
+
+WAIT = "  - {type: delay, id: wait, duration: 1 day}\n"
+LATER = WAIT + "  - {type: message, id: m, channel: email, template: hello}\n"
+
+
+class Workspace:
+    """A folder of canvases, published, with somebody inside each."""
+
+    def __init__(self, folder: Path, db: Database) -> None:
+        self.folder, self.db = folder, db
+
+    async def type(self, *words: str) -> Said:
+        return await journeys(*words, url=self.db.url, cwd=self.folder)
+
+    async def canvas(self, *words: str) -> Said:
+        return await self.type("canvas", *words)
+
+    async def listed(self, *words: str) -> dict[str, Any]:
+        """By name, what the list says as JSON."""
+        said = await self.canvas("list", "--json", *words)
+        return {one["name"]: one for one in json.loads(said.out)}
+
+
+@pytest.fixture
+async def here(db: Database, tmp_path: Path) -> Workspace:
+    made = Workspace(tmp_path, db)
+    (tmp_path / "hello.yaml").write_text(EMAIL.removeprefix("\n---"))
+    for name in ("welcome", "spring"):
+        (tmp_path / f"{name}.yaml").write_text(canvas(LATER, name=name))
+    assert (await made.type("publish", ".")).code == 0
+    people = "external_id,email\nmel,mel@example.com\n"
+    (tmp_path / "people.csv").write_text(people)
+    assert (await made.type("import", "people.csv")).code == 0
+    for name in ("welcome", "spring"):
+        assert (await made.type("trigger", name, "mel")).code == 0
+    return made
+
+
+async def test_a_canvas_is_stopped_resumed_archived_and_listed(here: Workspace) -> None:
+    """STA-1, STA-2: with its status, since when, and how many are inside."""
+    said = await here.canvas("stop", "welcome")
+    assert (said.code, said.err) == (0, "")
+    assert "welcome is stopped since " in said.out
+    assert "inside: 1 entry; not sent: 0 messages" in said.out
+    again = await here.canvas("stop", "welcome")
+    assert (again.code, "as it was before" in again.out) == (0, True)
+    listed = await here.listed()
+    assert {name: (one["status"], one["inside"]) for name, one in listed.items()} == {
+        "welcome": ("stopped", 1), "spring": ("active", 1),
+    }  # fmt: skip
+    assert listed["welcome"]["since"] > listed["spring"]["since"]
+    refused = await here.type("trigger", "welcome", "mel")
+    assert (refused.code, "refused: mel: not_active" in refused.err) == (1, True)
+    assert "welcome is active" in (await here.canvas("resume", "welcome")).out
+
+    said = await here.canvas("archive", "welcome")
+    assert (said.code, "1 entry has left it" in said.out) == (0, True)
+    assert set(await here.listed()) == {"spring"}
+    assert (await here.listed("--all"))["welcome"]["inside"] == 0
+    table = (await here.canvas("list")).out
+    assert ("spring" in table, "welcome" in table) == (True, False)
+    assert "1 archived canvas not shown: --all shows them" in table
+    who = await here.db.pool.fetch(
+        "select kind, who <> '' as known from canvas_changes where canvas = 'welcome' order by no"
+    )
+    assert [tuple(row) for row in who] == [(kind, True) for kind in ("publish", "stop", "resume", "archive")]
+
+
+async def test_what_is_asked_wrongly_is_told_in_a_line_with_the_nearest_name(here: Workspace) -> None:
+    said = await here.canvas("stop", "welcom")
+    assert (said.code, said.err) == (2, "there is no canvas “welcom” (did you mean “welcome”?)\n")
+    await here.canvas("archive", "welcome")
+    said = await here.canvas("resume", "welcome")
+    assert (said.code, said.err.count("\n")) == (2, 1)
+    assert "is archived: `journeys publish --restore`" in said.err
+    assert (await here.canvas("stop", "welcome", "--workspace", "other")).code == 2
+    assert (await here.type("publish", "spring.yaml", "--archive-missing")).code == 2
+    (here.folder / "empty").mkdir()
+    said = await here.type("publish", "empty", "--archive-missing")
+    assert (said.code, "all would be archived" in said.err) == (2, True)
+    assert (await here.listed())["spring"]["status"] == "active"
+
+
+async def test_publishing_a_folder_says_which_canvases_are_not_in_it_and_archives_them_where_asked(
+    here: Workspace,
+) -> None:
+    """STA-1: in one transaction with the rest; what is published need not fit an archived canvas."""
+    assert "not in what was published" not in (await here.type("publish", ".")).out
+    (here.folder / "welcome.yaml").unlink()
+    assert "not in what was published" not in (await here.type("publish", "spring.yaml")).out
+    said = await here.type("publish", ".")
+    assert "not in what was published, and left as they are: welcome (active);" in said.out
+    assert (await here.listed())["welcome"]["inside"] == 1
+    (here.folder / "spring.yaml").write_text(canvas(WAIT, name="spring"))
+    (here.folder / "hello.yaml").write_text(
+        "kind: template\nformat: 1\nname: hello\nchannel: webhook\nurl: https://example.com/\n"
+    )
+    assert (await here.type("publish", ".")).code == 1, "welcome runs, and mails by it"
+    said = await here.type("publish", ".", "--archive-missing")
+    assert (said.code, "archived canvas        welcome" in said.out) == (0, True)
+    assert (await here.listed("--all"))["welcome"]["inside"] == 0
+    assert (await here.type("publish", ".")).code == 0
+
+
+async def test_an_archived_canvas_runs_again_only_where_it_is_said(here: Workspace) -> None:
+    """STA-1"""
+    await here.canvas("archive", "welcome")
+    said = await here.type("publish", ".")
+    assert "archived, and so they stay: welcome; publish with --restore" in said.out
+    assert set(await here.listed()) == {"spring"}
+    said = await here.type("publish", ".", "--restore")
+    assert "restored canvas        welcome" in said.out
+    assert (await here.listed())["welcome"]["status"] == "active"
