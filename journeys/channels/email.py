@@ -14,7 +14,7 @@ from email.mime.text import MIMEText
 from email.policy import compat32
 from email.utils import formataddr, formatdate
 from hashlib import blake2b
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 import aiosmtplib
 from email_validator import EmailNotValidError, validate_email
@@ -43,16 +43,25 @@ _BREAKS = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 
 class SmtpSettings(BaseSettings):
-    """Where the mail server is: `JOURNEYS_SMTP_HOST`, `…_PORT`, `…_USERNAME`, `…_PASSWORD`, `…_TLS`."""
+    """Where the mail server is: `JOURNEYS_SMTP_HOST`, `…_PORT`, `…_USERNAME`, `…_PASSWORD`, `…_TLS`.
+
+    `tls`: `true` from the first byte on; `required`: by STARTTLS or not at all, the default where there is a password;
+    `offered`, or `false`: by STARTTLS where the server has it, else in clear.
+    """
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYS_SMTP_", extra="ignore")
     host: str = "127.0.0.1"
     port: int = Field(default=25, ge=1, le=65535)
     username: str | None = None
     password: SecretStr | None = None
-    tls: bool = False
+    tls: bool | Literal["required", "offered"] | None = None
     timeout: float = Field(default=60, gt=0)
     lanes: int = Field(default=4, ge=1)
+
+    @property
+    def insists(self) -> bool:
+        """Whether nothing may leave before the connection is encrypted."""
+        return self.tls == "required" or (self.tls is None and self.password is not None)
 
 
 class EmailContent(Content):
@@ -164,13 +173,18 @@ class Email:
                 port=settings.port,
                 username=settings.username,
                 password=password,
-                use_tls=settings.tls,
+                use_tls=settings.tls is True,
+                start_tls=True if settings.insists else None,
                 timeout=settings.timeout,
             )
             try:
                 await connection.connect()
             except (aiosmtplib.SMTPException, OSError) as error:
-                yield Receipt("retry", f"the mail server cannot be reached: {type(error).__name__}")
+                connection.close()
+                said = f"the mail server cannot be reached: {type(error).__name__}"
+                if settings.insists and "STARTTLS" in str(error):
+                    said = "the mail server offers no encryption, and JOURNEYS_SMTP_TLS, or a password, requires it"
+                yield Receipt("retry", said)
                 return
         try:
             yield connection

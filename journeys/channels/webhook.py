@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar, Literal
 
@@ -14,18 +15,25 @@ from journeys.engine.outgoing.guard import Networks, NotPublic, networks
 from journeys.engine.outgoing.http_client import Malformed, Outgoing
 
 TIMEOUT = 90.0
-"""Seconds that a call may take (WHK-1)."""
+"""Seconds that a call may take in all: name, connection, answer (WHK-1)."""
+
+BODY = 2.0
+"""Seconds that the rest of an answer may take once its status is known: it is read only to use the connection again."""
 
 LARGEST_ANSWER = 64 * 1024
 """So many bytes of an answer are read, and not kept."""
 
 
 class WebhookSettings(BaseSettings):
-    """`JOURNEYS_WEBHOOK_ALLOWED_NETWORKS`: private networks that may be called all the same, with commas."""
+    """`JOURNEYS_WEBHOOK_ALLOWED_NETWORKS`: private networks that may be called all the same, with commas.
+
+    `JOURNEYS_WEBHOOK_LANES`: so many calls of one workspace may be under way at once in a process.
+    """
 
     model_config = SettingsConfigDict(env_prefix="JOURNEYS_WEBHOOK_", extra="ignore")
     allowed_networks: Networks = ""
     lanes: int = Field(default=32, ge=1)
+    timeout: float = Field(default=TIMEOUT, gt=0, le=TIMEOUT)
 
 
 class WebhookContent(Content):
@@ -55,7 +63,7 @@ class Webhook:
 
     async def open(self) -> None:
         """Make the client."""
-        self._client = await Outgoing(networks(self.settings.allowed_networks), most=self.lanes).__aenter__()
+        self._client = await Outgoing(networks(self.settings.allowed_networks)).__aenter__()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -76,22 +84,34 @@ class Webhook:
         if content.method != "GET":  # GET has no body (WHK-1)
             body = {"json": content.json_body} if content.text is None else {"content": content.text}
         try:
-            async with self._client.stream(  # WHK-1
-                content.method, content.url, headers, timeout=TIMEOUT, **body
-            ) as answer:
-                size = 0
-                async for chunk in answer.aiter_raw():
-                    size += len(chunk)
-                    if size > LARGEST_ANSWER:
-                        break
+            async with (
+                asyncio.timeout(self.settings.timeout),
+                self._client.stream(  # WHK-1
+                    content.method, content.url, headers, timeout=self.settings.timeout, **body
+                ) as answer,
+            ):
+                await _rest(answer)
                 return _receipt(answer)
         except Malformed as error:
             return Receipt("failed", str(error))
         except httpx2.ConnectError as error:
             private = isinstance(error.__cause__, NotPublic)
             return Receipt("failed" if private else "retry", str(error)[:200])
-        except httpx2.HTTPError as error:
+        except (httpx2.HTTPError, TimeoutError) as error:
             return Receipt("retry", f"no response: {type(error).__name__}")
+
+
+async def _rest(answer: httpx2.Response) -> None:
+    """Read what is left of an answer, as far as that is little and comes soon."""
+    size = 0
+    try:
+        async with asyncio.timeout(BODY):
+            async for chunk in answer.aiter_raw():
+                size += len(chunk)
+                if size > LARGEST_ANSWER:
+                    return
+    except (TimeoutError, httpx2.HTTPError):
+        return
 
 
 def _receipt(answer: httpx2.Response) -> Receipt:

@@ -7,6 +7,7 @@ A transaction that changes an entry raises its turn. After the commit, and again
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,6 +29,9 @@ from journeys.workflows.search_attributes import CANVAS, PERSON, PLAN, WORKSPACE
 
 TASK_TIMEOUT = timedelta(seconds=3)
 """A killed worker's entries go on after this long."""
+
+MOST_WAITING = 2_000
+"""So many may wait in memory to be carried over; the sweep carries what is beyond, so that a stop waits for few."""
 
 FLUSH = 0.25
 """Seconds between two writes of what was told; bursts write it themselves, so most rows never need it."""
@@ -53,20 +57,23 @@ class TemporalAlarmSync:
         self._client = client
         self._clock = clock
         self._queue = task_queue
+        self._most = most
         self._places = asyncio.Semaphore(most)
+        self._waiting: deque[PendingAlarm] = deque()
+        self._carriers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._carrying: dict[UUID, int] = {}
         self._said: list[PendingAlarm] = []
         self._flushing: asyncio.Task[None] | None = None
 
     def sync(self, pending_alarms: Sequence[PendingAlarm]) -> None:
-        """Begin to carry these over; returns at once."""
+        """Begin to carry these over; returns at once. Those for whom there is no room are left to the sweep."""
         for each in pending_alarms:
-            self._background(self._carry(each))
+            self._later(each)
 
     def nudge(self, one: PendingAlarm) -> None:
         """Wake this entry's workflow, or start it where none runs, whatever was told before."""
-        self._background(self._carry(replace(one, told=max(one.told, 1))))
+        self._later(replace(one, told=max(one.told, 1)))
 
     async def sweep(self, most: int = 500) -> int:
         """Carry over what was committed a second ago or longer and not told; returns how many rows there were.
@@ -88,6 +95,26 @@ class TemporalAlarmSync:
         while self._tasks:
             await asyncio.wait(self._tasks)
         await self._flush()
+
+    def _later(self, one: PendingAlarm) -> None:
+        if len(self._waiting) >= MOST_WAITING:
+            return
+        self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
+        self._waiting.append(one)
+        if self._carriers < self._most:
+            self._carriers += 1
+            self._background(self._carry_all())
+
+    async def _carry_all(self) -> None:
+        """Carry over what waits, one after the other."""
+        try:
+            while self._waiting:
+                try:
+                    await self._carry(self._waiting.popleft())
+                except Exception:
+                    log.exception("telling_failed")
+        finally:
+            self._carriers -= 1
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

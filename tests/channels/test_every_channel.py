@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import re
 from email import message_from_bytes
@@ -9,8 +11,10 @@ from email.header import decode_header, make_header
 from email.policy import default
 from email.utils import parseaddr
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from pydantic import SecretStr
 
 from journeys.channels import webhook
 from journeys.channels.base import Channel, Content, Receipt, Recipient, kinds
@@ -165,7 +169,7 @@ async def test_a_call_is_given_up_after_ninety_seconds(
     receiver.delay = 2
     said = await delivered(Webhook(OPEN), hook(receiver))
 
-    assert (said.outcome, said.detail) == ("retry", "no answer: ReadTimeout")
+    assert (said.outcome, said.detail) == ("retry", "no response: ReadTimeout")
 
 
 @pytest.mark.parametrize(
@@ -212,15 +216,13 @@ async def test_a_name_whose_address_changes_between_two_answers_is_pinned(
     receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Resolved once; what was checked is what is connected to."""
-    import asyncio
-
     answers = [
         [(2, 1, 6, "", ("93.184.216.34", receiver.port))],
         [(2, 1, 6, "", ("127.0.0.1", receiver.port))],
     ]
     asked = []
 
-    async def resolve(host: str, port: int, **_: object) -> object:
+    def look(host: str, port: int, **_: object) -> Any:
         asked.append(host)
         return answers[min(len(asked) - 1, 1)]
 
@@ -233,14 +235,50 @@ async def test_a_name_whose_address_changes_between_two_answers_is_pinned(
     import httpcore2
 
     from journeys.engine.outgoing.guard import Guarded
+    from journeys.engine.outgoing.resolver import Resolver
 
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     inner = httpcore2.AnyIOBackend()
     monkeypatch.setattr(type(inner), "connect_tcp", connect)
     with pytest.raises(OSError, match="not today"):
-        await Guarded(inner).connect_tcp("rebind.example", receiver.port)
+        await Guarded(inner, resolver=Resolver(look)).connect_tcp("rebind.example", receiver.port)
 
     assert (asked, connected) == (["rebind.example"], ["93.184.216.34"])
+
+
+@pytest.mark.parametrize(
+    ("dawdles_after", "outcome"),
+    [(b"", "retry"), (b"HTTP/1.1 200 OK\r\n", "retry"), (b"HTTP/1.1 200 OK\r\n\r\n", "sent"), (b"HTTP/1.1 503 No\r\n\r\n", "retry")],
+)  # fmt: skip
+async def test_a_call_has_a_deadline_in_all_however_its_server_dawdles(
+    dawdles_after: bytes, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """WHK-1: a byte now and then does not keep it open; once the status is known, it counts."""
+    sent = []
+
+    async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(dawdles_after)
+        with contextlib.suppress(OSError):
+            while not writer.is_closing():
+                writer.write(b"x")
+                await writer.drain()
+                sent.append(1)
+                await asyncio.sleep(0.02)
+        writer.close()
+
+    monkeypatch.setattr("journeys.channels.webhook.BODY", 0.1)
+    server = await asyncio.start_server(dawdle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    settings = OPEN.model_copy(update={"timeout": 0.4})
+    try:
+        receipt = await asyncio.wait_for(
+            delivered(Webhook(settings), WebhookContent(url=f"http://127.0.0.1:{port}")), 60
+        )
+    finally:
+        server.close()
+
+    assert receipt.outcome == outcome
+    assert sent
 
 
 @pytest.mark.parametrize(
@@ -353,3 +391,20 @@ def test_nothing_that_is_written_into_a_header_makes_a_second_one(field: str) ->
 def test_an_address_that_could_end_its_header_is_refused(sender: str) -> None:
     with pytest.raises(ValueError, match="is not an address"):
         mail_of(sender=sender)
+
+
+async def test_a_password_leaves_over_an_encrypted_connection_or_not_at_all(mailbox: Mailbox) -> None:
+    """Where the server offers none, neither password nor mail is sent, and the reason says what to set."""
+    with_password = SmtpSettings(port=mailbox.port, username="desk", password=SecretStr("hunter2"))
+    for settings in (with_password, SmtpSettings(port=mailbox.port, tls="required")):
+        receipt = await delivered(Email(settings), mail())
+        assert (receipt.outcome, "encryption" in receipt.detail) == ("retry", True)
+    assert mailbox.mails == []
+    assert (await delivered(Email(SmtpSettings(port=mailbox.port)), mail())).outcome == "sent"
+
+
+@pytest.mark.parametrize(
+    ("given", "insists"), [({}, False), ({"password": "x"}, True), ({"password": "x", "tls": "offered"}, False), ({"tls": "required"}, True), ({"password": "x", "tls": "true"}, False)]
+)  # fmt: skip
+def test_a_password_alone_asks_for_encryption(given: dict[str, Any], insists: bool) -> None:
+    assert SmtpSettings(**given).insists is insists

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import Any, cast
+from uuid import UUID
 
 import pytest
 
 from journeys.engine.clock import Clock
+from journeys.engine.ports import PendingAlarm
+from journeys.engine.store import Database
+from journeys.workflows.alarm_sync import MOST_WAITING, TemporalAlarmSync
 from journeys.workflows.housekeeping import Housekeeping
 
 
@@ -46,3 +50,31 @@ async def test_a_job_that_takes_longer_than_its_pause_is_not_begun_twice_and_nob
     housekeeping.stop()
     assert housekeeping.most_at_once == 1
     assert [record.message for record in caplog.records if record.levelno >= 30] == []
+
+
+class Held(TemporalAlarmSync):
+    """Its calls take until they are let go."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db, cast("Any", None), Clock(), "q", most=8)
+        self.go, self.calls = asyncio.Event(), 0
+
+    async def _call(self, one: PendingAlarm) -> None:
+        self.calls += 1
+        await self.go.wait()
+
+
+async def test_telling_of_fifty_thousand_entries_takes_few_tasks_and_a_stop_waits_for_few(
+    db: Database,
+) -> None:
+    """What has no room is left to the sweep: the store remembers it."""
+    alarm_sync, before = Held(db), len(asyncio.all_tasks())
+    for no in range(50_000):
+        one = PendingAlarm(1, UUID(int=no), UUID(int=no), UUID(int=no), 0, 1, 0, False, None, 1, "c", "p")
+        alarm_sync.sync([one])
+    await asyncio.sleep(0)
+
+    assert len(asyncio.all_tasks()) <= before + 9
+    alarm_sync.go.set()
+    await alarm_sync.drain()
+    assert alarm_sync.calls == MOST_WAITING

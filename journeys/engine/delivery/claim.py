@@ -53,13 +53,14 @@ with recursive busy(workspace) as (
     select (select d.workspace from dispatches d where d.channel = $1 and d.workspace > b.workspace order by d.workspace limit 1)
     from busy b where b.workspace is not null),
 c as (
-    select d.* from (select workspace from busy where workspace is not null order by random() limit $2) b
+    select d.* from (
+        select workspace from busy where workspace is not null and workspace <> all ($5) order by random() limit $2) b
     cross join lateral (
         select q.workspace, q.person, q.key, q.state as was from dispatches q
         where q.channel = $1 and q.workspace = b.workspace and (q.not_before is null or q.not_before <= clock_timestamp())
             and (q.state = 'queued' or q.lease < clock_timestamp()) and not (q.canvas = any(array(
                 select s.name from canvases s where s.workspace = b.workspace and s.status = 'stopped')))
-        order by q.priority, q.no limit (select greatest(1, $2 / greatest(1, count(workspace))) from busy)
+        order by q.priority, q.no limit (select greatest(1, $2 / greatest(1, count(workspace))) from busy where workspace <> all ($5))
         for update of q skip locked) d)
 update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp() + $4::interval
 from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
@@ -81,9 +82,12 @@ where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 RELEASE = "update dispatches set state = 'queued', claim = null, lease = null where claim = $1 and state = 'claimed'"
 
 
-async def claim(db: Database, channel: str, most: int = BATCH) -> list[Claimed]:
-    """Claim the next dispatches of a channel, the most urgent first; the claim is the point of no return for a message."""
-    rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE)
+async def claim(db: Database, channel: str, most: int = BATCH, without: Sequence[int] = ()) -> list[Claimed]:
+    """Claim the next dispatches of a channel, the most urgent first; the claim is the point of no return for a message.
+
+    `without`: workspaces whose turn it is not.
+    """
+    rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE, list(without))
     return sorted(map(_claimed, rows), key=lambda one: (one.priority, one.no))
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -23,12 +24,22 @@ from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refus
 from journeys.engine.delivery.settlement import Settlement, extras, give_back, pause
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
+from journeys.engine.outgoing.resolver import calling_for
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.template_services import TemplateServices
+
+PATIENCE = 0.25
+"""Seconds that a batch is waited for before the next is claimed beside it."""
+
+BATCHES = 64
+"""So many workspaces may have a batch under way before no other is claimed in a process."""
+
+BREATH = 0.02
+"""Seconds between two looks for more while batches are under way, however often it rings."""
 
 POLL = 1.0
 """Seconds after which a drainer polls without a notification."""
@@ -72,6 +83,7 @@ class DeliveryWorker:
         self._asking = asyncio.Semaphore(ASKING)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
         self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
+        self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
 
     async def __aenter__(self) -> DeliveryWorker:
         for channel in self._channels.values():
@@ -83,33 +95,70 @@ class DeliveryWorker:
             await channel.close()
 
     async def drain(self, name: str, stop: asyncio.Event) -> None:
-        """Deliver the dispatches of a channel as they come, until `stop` is set; then finish what was begun."""
+        """Deliver the dispatches of a channel as they come, until `stop` is set; then finish what was begun.
+
+        Each workspace has one batch under way: one that takes long holds up the next of its own, and no other's.
+        """
         notified = self._notified[name]
+        batches: set[asyncio.Task[None]] = set()
+        under_way: Counter[int] = Counter()
         async with listening(self._db, self._notified):
-            while not stop.is_set():
-                notified.clear()
-                if await self.drain_once(name):
-                    continue
-                waits = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
-                _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
-                for each in pending:
+            try:
+                while not stop.is_set():
+                    notified.clear()
+                    batch: list[Claimed] = []
+                    if len(batches) < BATCHES:
+                        batch = await claim(
+                            self._db, name, BATCH, [each for each in under_way if under_way[each]]
+                        )
+                    for workspace in {one.workspace for one in batch}:
+                        part = [one for one in batch if one.workspace == workspace]
+                        batches.add(asyncio.create_task(self._take(name, part, under_way)))
+                    if batches and not batch:
+                        await asyncio.sleep(BREATH)
+                    batches = await self._wait(batches, notified, stop, PATIENCE if batch else POLL)
+                await asyncio.gather(*batches)
+            finally:
+                for each in batches:
                     each.cancel()
+                await asyncio.gather(*batches, return_exceptions=True)
+
+    @staticmethod
+    async def _wait(
+        batches: set[asyncio.Task[None]], notified: asyncio.Event, stop: asyncio.Event, seconds: float
+    ) -> set[asyncio.Task[None]]:
+        """Wait for a batch to end, for a ring, or for the end; returns the batches that are still under way."""
+        rings = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
+        try:
+            done, _ = await asyncio.wait(
+                {*batches, *rings}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            for each in rings:
+                each.cancel()
+        for batch in batches & done:
+            batch.result()
+        return batches - done
 
     async def drain_once(self, name: str, most: int = BATCH) -> int:
         """Claim one batch, deliver and settle it; returns how many dispatches it had."""
-        channel = self._channels[name]
         batch = await claim(self._db, name, most)
-        if not batch:
-            return 0
+        if batch:
+            await self._take(name, batch, Counter())
+        return len(batch)
+
+    async def _take(self, name: str, batch: Sequence[Claimed], under_way: Counter[int]) -> None:
+        """Deliver and settle a batch; `under_way` counts its workspaces meanwhile."""
+        under_way.update(one.workspace for one in batch)
         keeping = asyncio.create_task(self._keep(batch))
         try:
-            await self._deliver(channel, batch)
+            await self._deliver(self._channels[name], batch)
         except asyncio.CancelledError:
             await asyncio.shield(release(self._db, batch[0].claim))
             raise
         finally:
             keeping.cancel()
-        return len(batch)
+            under_way.subtract(one.workspace for one in batch)
 
     async def _keep(self, batch: Sequence[Claimed]) -> None:
         while True:
@@ -131,12 +180,32 @@ class DeliveryWorker:
     async def _hand_over(self, channel: Channel, prepared: Sequence[tuple[Claimed, Prepared]]) -> None:
         settled = [self._refusal(channel, one, what) for one, what in prepared if not isinstance(what, Ready)]
         ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
-        ready.sort(key=lambda each: (each[0].priority, each[0].no))
+        ready.sort(key=lambda each: (each[0].priority, each[0].no), reverse=True)
         if settled:
             await self._settlements(settled)
-        queue = list(reversed(ready))
         lane = self._repeatable if channel.idempotent else self._doubtful
-        await asyncio.gather(*(lane(channel, queue) for _ in range(min(channel.lanes, len(queue)))))
+        queues: dict[int, list[tuple[Claimed, Ready]]] = {}
+        for each in ready:  # whom a repeatable call goes to is the workspace's own choice: so are its lanes
+            queues.setdefault(each[0].workspace if channel.idempotent else 0, []).append(each)
+        await asyncio.gather(
+            *(
+                self._in_lane(channel, whose, lane, queue)
+                for whose, queue in queues.items()
+                for _ in range(min(channel.lanes, len(queue)))
+            )
+        )
+
+    async def _in_lane(
+        self,
+        channel: Channel,
+        whose: int,
+        lane: Callable[[Channel, list[tuple[Claimed, Ready]]], Awaitable[None]],
+        queue: list[tuple[Claimed, Ready]],
+    ) -> None:
+        """Work a queue off when one of the lanes is free: those of the channel, or of a workspace on it."""
+        places = self._places.setdefault((channel.name, whose), asyncio.Semaphore(channel.lanes))
+        async with places:
+            await lane(channel, queue)
 
     def _refusal(self, channel: Channel, one: Claimed, what: Refused | Postponed | Failed) -> Settlement:
         now, data = self._clock.now(), {"channel": channel.name}
@@ -181,6 +250,7 @@ class DeliveryWorker:
         return running is not None and running.status != "active"
 
     async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
+        calling_for.set(one.workspace)
         try:
             receipt = await channel.deliver(what.content, what.to, what.key)
         except Doubtful as doubt:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
 from collections.abc import Collection, Iterable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Annotated, Any
 
 import httpcore2
 from pydantic import AfterValidator
+
+from journeys.engine.outgoing.resolver import Resolver
 
 Network = IPv4Network | IPv6Network
 
@@ -85,8 +85,10 @@ class Guarded(httpcore2.AsyncNetworkBackend):
         inner: httpcore2.AsyncNetworkBackend,
         exceptions: Sequence[Network] = (),
         ports: Collection[int] = (),
+        resolver: Resolver | None = None,
     ) -> None:
         self._inner = inner
+        self.resolver = resolver or Resolver()
         self._exceptions = exceptions
         self._ports = ports
 
@@ -100,10 +102,12 @@ class Guarded(httpcore2.AsyncNetworkBackend):
     ) -> Any:
         """See base class. Raises NotPublic before a socket opens, if any of the host's addresses may not be called."""
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+            found = await self.resolver(host, port)
+        except TimeoutError as error:
+            raise httpcore2.ConnectError(f"the name {host} was not resolved in time") from error
         except (OSError, UnicodeError) as error:
             raise httpcore2.ConnectError(f"{host} cannot be resolved") from error
-        addresses = [ip_address(str(each[4][0]).partition("%")[0]) for each in found]
+        addresses = [ip_address(each.partition("%")[0]) for each in found]
         for address in addresses:
             if is_excepted(address, self._exceptions):
                 continue

@@ -23,8 +23,8 @@ class Malformed(ValueError):
 
 def unfit(name: str, text: str) -> str:
     """Why a header cannot be sent as it is; nothing where it can."""
-    if any(sign in name + text for sign in "\r\n\0"):
-        return "a header may not contain a line end"
+    if any((sign < " " and sign != "\t") or sign == "\x7f" for sign in name + text):
+        return "a header may not contain a line end or another control character"
     return header_fault(name, name + text)
 
 
@@ -41,7 +41,7 @@ class Outgoing:
             trust_env=False, limits=httpx2.Limits(max_connections=most, max_keepalive_connections=most or 100)
         )
         pool: Any = self._transport._pool  # noqa: SLF001 - the transport takes no backend; a test watches this
-        pool._network_backend = Guarded(pool._network_backend, exceptions, ports)  # noqa: SLF001
+        self._guard = pool._network_backend = Guarded(pool._network_backend, exceptions, ports)  # noqa: SLF001
 
     async def __aenter__(self) -> Outgoing:
         await self._transport.__aenter__()
@@ -49,6 +49,7 @@ class Outgoing:
 
     async def __aexit__(self, *_: object) -> None:
         await self._transport.aclose()
+        self._guard.resolver.close()
 
     @asynccontextmanager
     async def stream(
@@ -79,6 +80,8 @@ class Outgoing:
             said = httpx2.Headers({"accept": "*/*", **given})
             if address.scheme not in ("http", "https") or not address.host:
                 raise Malformed("it is not an http or https address")
+            if address.port is not None and not 0 < address.port < 2**16:
+                raise Malformed(f"there is no port {address.port}")
             if address.userinfo and "authorization" not in said:
                 said["authorization"] = f"Basic {b64encode(unquote(address.userinfo).encode()).decode()}"
             options = {"timeout": httpx2.Timeout(timeout).as_dict()}

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
+from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.delivery.claim import claim
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
+from tests.receiver import Receiver
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
 MAIL = "  - {type: message, id: m, channel: email, template: hello}"
@@ -156,3 +159,52 @@ async def test_what_is_late_for_an_entry_that_has_ended_is_noted_too(db: Databas
     await stage.happens(mel, "order_completed", {"paid": True}, at=stage.clock.now() - timedelta(minutes=90))
 
     assert await facts_of(stage, "late_event") == 1
+
+
+HOOKS = """
+---
+kind: template
+format: 1
+name: hello
+channel: webhook
+url: "{url}"
+"""
+
+
+async def test_a_workspace_whose_server_dawdles_holds_up_no_other(db: Database, receiver: Receiver) -> None:
+    """Its calls are under way all the time; the others' messages leave, batch after batch."""
+    steps = "  - {type: message, id: m, channel: webhook, template: hello}"
+    calls, stop = 0, asyncio.Event()
+
+    async def dawdle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal calls
+        calls += 1
+        await reader.read(1)
+        await stop.wait()
+        writer.close()
+
+    server = await asyncio.start_server(dawdle, "127.0.0.1", 0)
+    slow_url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    slow = await stage_on(db, canvas(steps) + HOOKS.format(url=slow_url), workspace="slow")
+    well = await stage_on(db, canvas(steps) + HOOKS.format(url=receiver.url), workspace="well")
+    for entry in await slow.enter(*[await slow.person() for _ in range(12)]):
+        await slow.burst(entry)
+    webhook = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8", lanes=4))
+    ways = {"webhook": webhook}
+    async with DeliveryWorker(db, well.published, well.clock, NullNotifier(), NullNotifier(), ways) as worker:
+        for count in range(1, 6):
+            [entry] = await well.enter(await well.person())
+            await well.burst(entry)
+            if count == 1:  # the first one is claimed together with those of the other
+                draining = asyncio.create_task(worker.drain("webhook", stop))
+            while len(receiver.calls) < count:
+                assert not draining.done()
+                await asyncio.sleep(0.02)
+        assert calls == 4, "as many as a workspace has lanes"
+        draining.cancel()
+        await asyncio.gather(draining, return_exceptions=True)
+        stop.set()
+    server.close()
+
+    states = await db.pool.fetch("select state, count(*) from dispatches group by state")
+    assert [tuple(row) for row in states] == [("queued", 12)], "what was not done is given back"

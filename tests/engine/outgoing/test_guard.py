@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from ipaddress import ip_address
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 
 from journeys.engine.outgoing.guard import Guarded, NotPublic, is_public, networks
 from journeys.engine.outgoing.http_client import Malformed, Outgoing
+from journeys.engine.outgoing.resolver import Resolver, calling_for
 from tests.receiver import Receiver
 
 LOCAL = networks("127.0.0.0/8")
@@ -43,7 +45,7 @@ async def connecting(monkeypatch: pytest.MonkeyPatch, *answers: str, ports: Any 
     """A guard whose names are answered so, and what it connects to."""
     connected: list[tuple[str, int]] = []
 
-    async def resolve(host: str, port: int, **_: object) -> object:
+    def look(host: str, port: int, **_: object) -> Any:
         return [(2, 1, 6, "", (each, port)) for each in answers]
 
     async def connect(self: object, host: str, port: int, *_: object, **__: object) -> object:
@@ -51,9 +53,8 @@ async def connecting(monkeypatch: pytest.MonkeyPatch, *answers: str, ports: Any 
         raise OSError("not today")
 
     inner = httpcore2.AnyIOBackend()
-    monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", resolve)
     monkeypatch.setattr(type(inner), "connect_tcp", connect)
-    return Guarded(inner, (), ports), connected
+    return Guarded(inner, (), ports, Resolver(look)), connected
 
 
 async def test_one_private_address_among_several_is_enough_to_refuse(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,8 +138,12 @@ async def test_whom_a_call_goes_to_is_not_the_headers_to_say(receiver: Receiver)
     assert (call["headers"]["host"], call["headers"]["x-a"]) == (f"127.0.0.1:{receiver.port}", "1")
 
 
-@pytest.mark.parametrize("text", ["a\r\nX-Injected: 1", "a\nb", "a\rb", "a\0b"])
-async def test_a_header_with_a_line_end_is_refused(receiver: Receiver, text: str) -> None:
+@pytest.mark.parametrize(
+    "text", ["a\r\nX-Injected: 1", "a\nb", "a\rb", "a\0b", "a\x01b", "a\x0bb", "a\x1b[31m", "a\x7f"]
+)
+async def test_a_header_with_a_line_end_or_another_control_character_is_refused(
+    receiver: Receiver, text: str
+) -> None:
     with pytest.raises(Malformed):
         await called(receiver, headers={"X-A": text})
     with pytest.raises(Malformed):
@@ -148,7 +153,19 @@ async def test_a_header_with_a_line_end_is_refused(receiver: Receiver, text: str
 
 
 @pytest.mark.parametrize(
-    "url", ["ftp://example.com/", "file:///etc/passwd", "http://", "x", "", "http://[::1", "gopher://x"]
+    "url",
+    [
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "http://",
+        "x",
+        "",
+        "http://[::1",
+        "gopher://x",
+        "http://a.example:70000/",
+        "https://a.example:0/",
+        "http://a.example:99999999/",
+    ],
 )
 async def test_only_addresses_of_the_web_are_called(url: str) -> None:
     """C4"""
@@ -167,3 +184,35 @@ async def test_a_name_and_password_in_an_address_are_sent_as_such(receiver: Rece
 
     [call] = receiver.calls
     assert call["headers"]["authorization"] == "Basic bWVsOnNlIGNyZXQ="
+
+
+async def test_a_name_that_is_not_resolved_in_time_holds_up_no_other_workspace() -> None:
+    """As many names as somebody likes: each workspace has its places, and a look-up that hangs keeps one of its own."""
+    hang, looked = threading.Event(), []
+
+    def look(host: str, port: int, **_: object) -> Any:
+        looked.append(host)
+        if host.startswith("slow"):
+            hang.wait(60)
+        return [(2, 1, 6, "", ("93.184.216.34", port))]
+
+    async def ask(workspace: int, host: str) -> object:
+        calling_for.set(workspace)
+        return await resolver(host, 443)
+
+    resolver = Resolver(look, threads=8, most=2, seconds=0.2)
+    try:
+        slow = await asyncio.gather(
+            *(ask(1, f"slow{no}.example") for no in range(50)), return_exceptions=True
+        )
+        assert {type(each) for each in slow} == {TimeoutError}
+        assert len(looked) == 2
+        assert await asyncio.create_task(ask(2, "quick.example")) == ["93.184.216.34"]
+        calling_for.set(1)
+        with pytest.raises(httpcore2.ConnectError, match="not resolved in time"):
+            await Guarded(httpcore2.AnyIOBackend(), resolver=resolver).connect_tcp("slow.example", 443)
+    finally:
+        hang.set()
+    while await asyncio.gather(ask(1, "free.example"), return_exceptions=True) != [["93.184.216.34"]]:
+        await asyncio.sleep(0.01)
+    resolver.close()

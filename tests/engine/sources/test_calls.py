@@ -16,7 +16,7 @@ import pytest
 from journeys.engine.content.services import Call, Reply
 from journeys.engine.outgoing.guard import networks
 from journeys.engine.sources.connected.cache import Cache
-from journeys.engine.sources.connected.caller import LARGEST, TIMEOUT, Caller
+from journeys.engine.sources.connected.caller import LARGEST, TIMEOUT, Caller, charset_of
 from journeys.engine.sources.connected.circuit_breaker import Breaker
 from journeys.engine.sources.connected.connected_content import ConnectedContent
 from tests.receiver import Receiver
@@ -420,3 +420,14 @@ async def test_spaces_that_do_not_break_are_taken_out_of_an_address(receiver: Re
         await asked(1, Call(f"{receiver.url}/\u00a0x&nbsp;y "))
 
     assert [call["path"] for call in receiver.calls] == ["/xy"]
+
+
+@pytest.mark.parametrize(
+    ("named", "taken"),
+    [("latin-1", "iso8859-1"), ("UTF8", "utf-8"), ("Windows-1252", "cp1252"), ("Shift_JIS", "shift_jis"), (None, "utf-8")]
+    + [(codec, "utf-8") for codec in ("idna", "punycode", "unicode_escape", "raw_unicode_escape", "utf-7", "rot13", "zlib", "hex", "a\0b", "x" * 999)],
+)  # fmt: skip
+def test_an_answer_is_read_in_the_encodings_of_the_web_only(named: str | None, taken: str) -> None:
+    """C4: what a server calls its encoding runs no codec of Python's that is slow, or that raises."""
+    assert charset_of(named) == taken
+    assert b"\xff\x80a".decode(charset_of(named), errors="replace")

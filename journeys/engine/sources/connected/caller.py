@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import zlib
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -13,12 +14,44 @@ from journeys.engine.content.services import Call, Reply
 from journeys.engine.logs import logger
 from journeys.engine.outgoing.guard import Network, NotPublic
 from journeys.engine.outgoing.http_client import Malformed, Outgoing
+from journeys.engine.outgoing.resolver import calling_for
 
 TIMEOUT = 2.0
 """Seconds that a call may take in all: name, connection, answer (C4)."""
 
 LARGEST = 1024 * 1024
 """Bytes of a reply, unpacked (C4)."""
+
+CHARSETS = frozenset(
+    {
+        "utf-8",
+        "utf-8-sig",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "ascii",
+        "koi8-r",
+        "koi8-u",
+        "mac-roman",
+        "cp866",
+    }
+    | {
+        "gbk",
+        "gb2312",
+        "gb18030",
+        "big5",
+        "euc_jp",
+        "shift_jis",
+        "iso2022_jp",
+        "euc_kr",
+        "cp874",
+        "cp949",
+        "cp932",
+    }
+    | {f"iso8859-{part}" for part in range(1, 17)}
+    | {f"cp{page}" for page in range(1250, 1259)}
+)
+"""Encodings in which a web service may answer."""
 
 PORTS = (80, 443)
 
@@ -46,6 +79,7 @@ class Caller:
     async def __call__(self, workspace: int, call: Call) -> Reply:
         """Call, whatever comes of it: a failure is a reply."""
         began = asyncio.get_running_loop().time()
+        calling_for.set(workspace)
         try:
             async with asyncio.timeout(self._timeout):  # C4
                 reply = await self._call(workspace, call)
@@ -87,11 +121,16 @@ def _reply(answer: httpx2.Response, raw: bytes) -> Reply:
             return Reply(NO_ANSWER)
         if len(raw) > LARGEST:
             return Reply(LARGE)
+    return Reply(answer.status_code, raw.decode(charset_of(answer.charset_encoding), errors="replace"))
+
+
+def charset_of(named: str | None) -> str:
+    """The encoding by its name in Python; UTF-8 where it is none that the web uses, and reads in linear time."""
     try:
-        text = raw.decode(answer.charset_encoding or "utf-8", errors="replace")
-    except LookupError:
-        text = raw.decode(errors="replace")
-    return Reply(answer.status_code, text)
+        found = codecs.lookup(named or "utf-8").name
+    except (LookupError, ValueError):
+        return "utf-8"
+    return found if found in CHARSETS else "utf-8"
 
 
 def agent(workspace: int) -> str:
