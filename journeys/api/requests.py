@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from math import inf
 from typing import Any
 
 import msgspec
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from journeys.api.rate_limits import GENERAL, Limit
@@ -18,7 +22,15 @@ from journeys.engine.workspaces.api_keys import Key
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes that a request may have (TRK-2)."""
 
+LONGEST_WAIT = 30.0
+"""Seconds that a body may take to come."""
+
 LONGEST_KEY = 200
+
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+
+MOST_DIGITS = 400
+"""Digits of an integer that is read."""
 
 log = logger(__name__)
 
@@ -68,6 +80,8 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
         services: Services = request.app.state.services
         headers = services.limits.idle(limit)
         try:
+            if any("\0" in each for each in (request.url.path, *request.path_params.values())):
+                raise Refusal(404, "Not Found")
             key, body = await _enter(services, request)
             counted = services.limits.count(limit, key.workspace)
             headers = counted.headers
@@ -82,6 +96,9 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             response = refusal.answer()
         except Invalid as invalid:
             response = Refusal.of(invalid).answer()
+        except ClientDisconnect:
+            log.info("client_gone", path=request.url.path)
+            response = answer(400, {"message": "Bad Request: the body did not come to its end"})
         response.headers.update(headers)
         return response
 
@@ -125,7 +142,7 @@ async def _object(request: Request) -> dict[str, Any]:
     """The body, which is a JSON object; nothing at all counts as an empty one."""
     raw = await _raw(request)
     try:
-        body = msgspec.json.decode(raw) if raw.strip() else {}
+        body = _decoded(raw) if raw.strip() else {}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None  # TRK-7
@@ -134,7 +151,33 @@ async def _object(request: Request) -> dict[str, Any]:
     return body
 
 
+def _decoded(raw: bytes) -> Any:
+    """The JSON. A number that is too large for anything is infinite: what it stands in is refused, and no more."""
+    try:
+        return msgspec.json.decode(raw)
+    except msgspec.ValidationError:  # of JSON without a type: a number out of range
+        if _HALF.search(raw):
+            raise
+        return json.loads(raw, parse_int=_integer, parse_constant=_no_constant)
+
+
+def _integer(digits: str) -> float:
+    return int(digits) if len(digits) < MOST_DIGITS else inf
+
+
+def _no_constant(name: str) -> None:
+    raise msgspec.DecodeError(f"{name} is no JSON")
+
+
 async def _raw(request: Request) -> bytes:
+    try:
+        async with asyncio.timeout(LONGEST_WAIT):
+            return await _read_all(request)
+    except TimeoutError:
+        raise Refusal(408, f"the body did not come within {LONGEST_WAIT:.0f} seconds") from None
+
+
+async def _read_all(request: Request) -> bytes:
     announced = request.headers.get("content-length", "")
     parts: list[bytes] = []
     size = 0

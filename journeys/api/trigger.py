@@ -189,5 +189,8 @@ def _context(given: Mapping[str, Any], place: str = "") -> dict[str, Any]:
     if len(msgspec.json.encode(context)) > CONTEXT_LIMIT:
         raise Refusal(400, f"{said} is larger than {CONTEXT_LIMIT // 1024} KB")
     if not fits(context):
-        raise Refusal(400, f"{said} contains the character U+0000 or is nested too deeply")
+        raise Refusal(
+            400,
+            f"{said} contains the character U+0000 or a number that is too large, or is nested too deeply",
+        )
     return dict(context)

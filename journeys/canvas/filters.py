@@ -103,6 +103,9 @@ class Condition(Frozen):
                 "one of " + ", ".join(OPERATORS),
                 at=used[1:2],
             )
+        if self.operand is None and used[0] not in ("equals", "not_equals"):
+            hint = "`equals: null` asks whether there is no value"
+            raise wrong("J104", f"`{used[0]}` has no operand", hint, at=used[:1])
         if self.matches is not None:
             _check_pattern(self.matches)
         if used[0] in ("before", "after"):

@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "imports:import_",
     "trigger": "workspace:trigger",
     "entries": "entries:entries",
+    "broadcasts": "broadcasts:broadcasts",
     "dev": "servers:dev",
     "serve": "servers:serve",
     "worker": "servers:worker",

@@ -14,7 +14,7 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from journeys.engine.clock import Clock
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import carry_on
+from journeys.engine.intake.broadcasts import Turns, carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
 from journeys.engine.ports import Notifier, PendingAlarm
@@ -87,6 +87,7 @@ class Housekeeping:
         self._closed = closed
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._following = following
+        self._turns: Turns = {}
         self.overdue = 0
         """How many overdue entries the watchdog has met."""
 
@@ -145,11 +146,8 @@ class Housekeeping:
 
     async def broadcasts(self) -> int:
         """Continue broadcasts that no process carries out."""
-        entered = 0
         trigger = Trigger(self._db, self._published, self._clock, self._alarm_sync, self._notifier)
-        while some := await carry_on(trigger, self._db):
-            entered += some
-        return entered
+        return await carry_on(trigger, self._db, self._turns)
 
     async def watch(self) -> int:
         """Repair overdue entries: nudge them, or raise their generation if the workflow was terminated."""

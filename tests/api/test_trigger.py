@@ -6,14 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from journeys.canvas.filters import AttributeFilter
+from journeys.cli.broadcasts import AGAIN, latest
 from journeys.engine.entries.admission import admit
 from journeys.engine.intake import triggering
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
-from journeys.engine.intake.broadcasts import carry_on
+from journeys.engine.intake.broadcasts import MOST_TRIES, Turns, carry_on
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
@@ -346,6 +348,56 @@ async def test_a_broadcast_whose_canvas_was_taken_away_ends(door: Door) -> None:
     assert await carry_on(door.services.trigger, door.stage.db) == 0
 
 
+async def test_a_broadcast_that_fails_every_time_is_set_aside_and_holds_up_no_other(door: Door) -> None:
+    """SND-11: however many there are, and whatever is wrong with them; an operator sees why, and lets it go on."""
+    await people(door, x=[1, 2, 3])
+    for _ in range(20):
+        await sends(door, {"broadcast": True})
+    db, workspace = door.stage.db, door.stage.workspace
+    await db.pool.execute('update broadcasts set audience = \'{"attribute": "x", "matches": "(?=a)"}\'')
+    good = (await sends(door, {"broadcast": True}))["dispatch_id"]
+    turns: Turns = {}
+
+    assert await carry_on(door.services.trigger, db, turns) == 3, "the good one, after all of them"
+    assert await carry_on(door.services.trigger, db, turns) == 0, "each has a pause before it is tried again"
+    for _ in range(MOST_TRIES - 1):
+        await db.pool.execute("update broadcasts set lease = null where ended is null")
+        await carry_on(door.services.trigger, db, turns)
+
+    found = await latest(db, workspace)
+    assert {one["state"] for one in found if one["id"] != good} == {"set aside"}
+    assert all("looks around" in str(one["reason"]) for one in found if one["id"] != good)
+    [again] = [one["id"] for one in found if one["id"] != good][:1]
+    await db.pool.execute("update broadcasts set audience = null where id = $1", UUID(str(again)))
+    assert await db.pool.fetchval(AGAIN, workspace, again)
+    assert await carry_on(door.services.trigger, db, turns) == 1
+
+
+async def test_workspaces_take_turns_with_their_broadcasts_page_by_page(
+    door: Door, db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(triggering, "PAGE", 5)
+    stage = await stage_on(db, STORY, workspace="other")
+    other = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
+    await people(door, x=list(range(40)))
+    await people(other, x=[1, 2, 3])
+    for one in (door, door, other):
+        await sends(one, {"broadcast": True})
+    await other.client.aclose()
+    turns: list[int] = []
+    real = type(door.services.trigger).page
+
+    async def noting(self: Any, publication: Any, *args: Any) -> Any:
+        turns.append(publication.workspace)
+        return await real(self, publication, *args)
+
+    monkeypatch.setattr(type(door.services.trigger), "page", noting)
+    await carry_on(door.services.trigger, db)
+
+    assert turns.index(other.stage.workspace) <= 1, "not after the 16 pages of the one who asked earlier"
+    assert len(turns) >= 2 * 8 + 1
+
+
 def connected(comparison: str, value: Any = None, name: str = "x") -> dict[str, Any]:
     return {"custom_attribute": {"custom_attribute_name": name, "comparison": comparison, "value": value}}
 
@@ -411,6 +463,28 @@ async def test_an_audience_may_be_written_in_either_way(
 def test_an_audience_that_means_nothing_is_refused(audience: Any, said: str) -> None:
     """SND-12, SEG-8"""
     with pytest.raises(UnusableAudience, match=said.replace("(", r"\(")):
+        audience_of(audience, now=MONDAY, segments={})
+
+
+@pytest.mark.parametrize(
+    ("audience", "said"),
+    [
+        ({"any": [{"attribute": "a", "equals": no} for no in range(600)]}, "more than 500"),
+        ({"all": [{"event": "e", "where": [{"property": "p", "equals": 1}] * 600}]}, "more than 500"),
+        ({"any": [connected("matches_regex", f"a{no}") for no in range(11)]}, "more than 10 patterns"),
+        ({"any": [{"attribute": "a", "matches": f"a{no}"} for no in range(11)]}, "more than 10 patterns"),
+        ({"any": [{"event": "e", "where": [{"property": "p", "matches": "x"}] * 11}]}, "more than 10 patterns"),
+        ({"any": [{"attribute": "a", "one_of": list(range(256))}] * 400}, "larger than 50 KB"),
+        ({"attribute": "a\0", "equals": 1}, "U\\+0000"),
+        ({"attribute": "a", "equals": "\0"}, "U\\+0000"),
+        ({"attribute": "a", "equals": 10**400}, "too large"),
+        (connected("less_than_x_days_ago", 1e300), "number of days"),
+        *[({"attribute": "a", name: None}, "has no operand") for name in ("one_of", "none_of", "between", "more_than", "contains", "matches", "exists", "before", "within_last")],
+    ],
+)  # fmt: skip
+def test_what_an_audience_may_ask_for_is_bounded(audience: Any, said: str) -> None:
+    """SND-12: in number, in bytes, in patterns; everybody is judged by all of it."""
+    with pytest.raises(UnusableAudience, match=said):
         audience_of(audience, now=MONDAY, segments={})
 
 

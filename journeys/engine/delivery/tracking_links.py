@@ -68,6 +68,8 @@ def peek(text: str) -> Mark:
     """What a token says, before its signature is known to be right. Raises Forged where it is no token."""
     try:
         said = msgspec.json.decode(_raw(text.partition(".")[0]), type=tuple[int, str, str, str, str, str])
+        if not 0 < said[0] < 2**31:
+            raise Forged("this is no link of ours")
         return Mark(said[0], UUID(said[1]), UUID(said[2]), *said[3:])
     except (ValueError, msgspec.DecodeError) as error:
         raise Forged("this link is not valid") from error

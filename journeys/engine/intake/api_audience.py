@@ -6,13 +6,23 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
+import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from journeys.canvas.filters import ContextFilter, Filter, SegmentFilter
+from journeys.engine.people.attributes import fits
 
 FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
 
 DEEPEST = 20
+
+LARGEST = 50 * 1024
+"""Bytes that an audience may have, as JSON."""
+
+MOST_PARTS = 500
+"""Filters, conditions and operands that are objects, in all."""
+
+MOST_PATTERNS = 10
 
 SIMPLE: Mapping[str, str] = {
     "equals": "equals",
@@ -30,6 +40,9 @@ SIMPLE: Mapping[str, str] = {
 """Comparisons that have an operator of ours."""
 
 
+MOST_DAYS = 1_000_000
+
+
 class UnusableAudience(ValueError):
     """An audience that says nothing that we understand; the text says where."""
 
@@ -41,6 +54,7 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
     """
     if given is None or given == {}:
         return None
+    _check_size(given)
     try:
         found: Filter = FILTER.validate_python(_ours(given, now, 0))
     except ValidationError as error:
@@ -53,6 +67,32 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
         if isinstance(each, ContextFilter):  # CTX-14
             raise UnusableAudience("an audience cannot look at the context of an entry (CTX-14)")
     return found
+
+
+def _check_size(given: Any) -> None:
+    """Raises `UnusableAudience` for more than one call may ask for: everybody is judged by all of it."""
+    try:
+        size = len(msgspec.json.encode(given))
+    except (RecursionError, OverflowError, ValueError):
+        raise UnusableAudience("it lies too deep, or a number in it is too large") from None
+    if size > LARGEST:
+        raise UnusableAudience(f"it is larger than {LARGEST // 1024} KB")
+    if not fits(given):
+        raise UnusableAudience(
+            "it contains the character U+0000 or a number that is too large, or lies too deep"
+        )
+    parts, patterns, open_ = 0, 0, [given]
+    while open_:
+        one = open_.pop()
+        if isinstance(one, Mapping):
+            parts += 1
+            patterns += "matches" in one or "regex" in str(one.get("comparison"))
+        if isinstance(one, Mapping | list):
+            open_ += one.values() if isinstance(one, Mapping) else one
+    if parts > MOST_PARTS:
+        raise UnusableAudience(f"it has more than {MOST_PARTS} filters and conditions")
+    if patterns > MOST_PATTERNS:
+        raise UnusableAudience(f"it has more than {MOST_PATTERNS} patterns")
 
 
 def _within(what: Any) -> Iterator[Any]:
@@ -96,7 +136,7 @@ def _attribute(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:
 
 
 def _days(path: str, value: Any) -> str:
-    if isinstance(value, bool) or not isinstance(value, int | float) or value < 0:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MOST_DAYS:
         raise UnusableAudience(f"{path}: a number of days was expected, not “{value}”")
     return f"{value:g} days"
 

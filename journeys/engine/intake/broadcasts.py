@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from journeys.engine.intake.api_audience import FILTER
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Running
 
 BEGIN = """
@@ -17,17 +18,31 @@ insert into broadcasts (workspace, id, canvas, audience, context) values ($1, $2
 on conflict do nothing
 """
 TAKE = """
-update broadcasts set lease = clock_timestamp() + interval '30 seconds' where (workspace, id) = (
+update broadcasts set tries = tries + 1, lease = clock_timestamp() + interval '30 seconds' where (workspace, id) = (
     select workspace, id from broadcasts where ended is null and (lease is null or lease < clock_timestamp())
-    order by stored limit 1 for update skip locked)
-returning workspace, id, canvas, audience, context, after
+    order by array_position($1::int[], workspace) nulls first, tries > 0, stored limit 1 for update skip locked)
+returning workspace, id, canvas, audience, context, after, tries
 """
+"""`$1` are the workspaces that had a turn here, the last one last: the one that has waited longest is next."""
+
 MOVE = """
-update broadcasts set after = $3, entered = entered + $4, lease = clock_timestamp() + interval '30 seconds',
+update broadcasts set after = $3, entered = entered + $4, tries = 0, lease = null,
     ended = case when $5 then clock_timestamp() end
 where workspace = $1 and id = $2 and ended is null and after is not distinct from $6 returning id
 """
-GONE = "update broadcasts set ended = clock_timestamp() where workspace = $1 and id = $2"
+GONE = "update broadcasts set ended = clock_timestamp(), reason = $3 where workspace = $1 and id = $2"
+LATER = """
+update broadcasts set lease = clock_timestamp() + $3::interval, reason = $4 where workspace = $1 and id = $2 and ended is null
+"""
+PASSES = "update broadcasts set tries = greatest(tries - 1, 0) where workspace = $1 and id = $2"
+
+MOST_TRIES = 10
+"""A broadcast whose next page fails so often in a row is set aside; so is one that takes its process with it."""
+
+LONGEST_PAUSE = 60.0
+
+Turns = dict[int, None]
+"""The workspaces whose broadcasts had a turn, the last one last."""
 
 log = logger(__name__)
 
@@ -44,33 +59,59 @@ async def begin(
     await connection.execute(BEGIN, publication.workspace, identity, running.name, audience, dict(context))
 
 
-async def carry_on(trigger: Trigger, db: Database) -> int:
-    """Take one broadcast that nobody carries at this moment to its end; returns how many entered, 0 where there is none.
+async def carry_on(trigger: Trigger, db: Database, turns: Turns | None = None) -> int:
+    """Carry on all broadcasts that nobody carries at this moment; returns how many entered, 0 where there is none.
 
-    It ends where its canvas is stopped: whoever was not reached by then does not enter later either (STA-2).
+    The workspaces take turns, page by page: nobody waits for the end of another's. A broadcast ends where its canvas is
+    stopped: whoever was not reached by then does not enter later either (STA-2).
     """
-    row = await db.pool.fetchrow(TAKE)
-    if row is None:
+    turns = {} if turns is None else turns
+    took, entered = False, 0
+    while (row := await db.pool.fetchrow(TAKE, list(turns))) is not None:
+        turns.pop(row["workspace"], None)
+        turns[row["workspace"]] = None
+        took = True
+        entered += await _turn(trigger, db, row)
+    return max(entered, int(took))
+
+
+async def _turn(trigger: Trigger, db: Database, row: Any) -> int:
+    """One page of a broadcast. One that fails is tried again after a pause, and set aside where it fails every time."""
+    place = row["workspace"], row["id"]
+    try:
+        if row["tries"] > MOST_TRIES:
+            raise RuntimeError("its process did not survive it")
+        return await _page(trigger, db, row)
+    except PASSING:
+        await db.pool.execute(PASSES, *place)
+        raise
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"[:500].replace("\0", "")
+        told = {"workspace": place[0], "dispatch": str(place[1]), "canvas": row["canvas"], "reason": reason}
+        if row["tries"] < MOST_TRIES:
+            log.warning("broadcast_failed", tries=row["tries"], **told)
+            pause = min(2.0 ** (row["tries"] - 1), LONGEST_PAUSE)
+            await db.pool.execute(LATER, *place, timedelta(seconds=pause), reason)
+        else:
+            log.exception("broadcast_set_aside", **told)
+            await db.pool.execute(GONE, *place, reason)
         return 0
+
+
+async def _page(trigger: Trigger, db: Database, row: Any) -> int:
+    place = row["workspace"], row["id"]
     publication = await trigger.published.of(row["workspace"])
     running = publication.running.get(row["canvas"])
     if running is None:
         log.warning("broadcast_without_canvas", canvas=row["canvas"], dispatch=str(row["id"]))
-        await db.pool.execute(GONE, row["workspace"], row["id"])
-        return 1
+        await db.pool.execute(GONE, *place, f"there is no canvas “{row['canvas']}”")
+        return 0
     audience = None if row["audience"] is None else FILTER.validate_python(row["audience"])
-    after, entered = row["after"], 0
-    while True:
-        before = after
-        page, after = await trigger.page(
-            publication, running, str(row["id"]), audience, row["context"], before
-        )
-        entered += page.entered
-        place = row["workspace"], row["id"]
-        moved = await db.pool.fetchval(MOVE, *place, after, page.entered, after is None, before)
-        if after is None or moved is None:  # or somebody else carries it, because this process was slow
-            return max(entered, 1)
-        if page.status != "active":
-            log.info("broadcast_ended", canvas=running.name, dispatch=str(row["id"]), status=page.status)
-            await db.pool.execute(GONE, *place)
-            return max(entered, 1)
+    page, after = await trigger.page(
+        publication, running, str(row["id"]), audience, row["context"], row["after"]
+    )
+    await db.pool.execute(MOVE, *place, after, page.entered, after is None, row["after"])
+    if page.status != "active":
+        log.info("broadcast_ended", canvas=running.name, dispatch=str(row["id"]), status=page.status)
+        await db.pool.execute(GONE, *place, f"the canvas is {page.status}")
+    return page.entered

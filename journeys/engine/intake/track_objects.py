@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, TypeGuard
 
 from journeys.engine.core.instants import instant
-from journeys.engine.people.attributes import Refused, kept_properties
+from journeys.engine.people.attributes import Refused, countable, kept_properties
 from journeys.engine.people.carts import violation
 from journeys.engine.people.code_lists import CURRENCIES
 from journeys.engine.people.identity import Identifier
@@ -21,6 +21,8 @@ NO_IDENTIFIER = "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is 
 NO_EMAIL = "The value provided for the 'email' field is not a valid email."
 NO_PHONE = "'phone' must be a phone number with its country code"
 LONGEST_NAME = 255
+LONGEST_IDENTIFIER = 997
+"""Bytes, in UTF-8."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,8 +109,13 @@ def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
 
 
 def _named(value: Any) -> TypeGuard[str]:
-    """Whether it can be a name: some text without U+0000, which PostgreSQL cannot keep."""
-    return isinstance(value, str) and value != "" and "\0" not in value
+    """Whether it can be a name: some text without U+0000, which PostgreSQL cannot keep, and as long as an index takes."""
+    return (
+        isinstance(value, str)
+        and value != ""
+        and "\0" not in value
+        and len(value.encode()) <= LONGEST_IDENTIFIER
+    )
 
 
 def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
@@ -137,6 +144,8 @@ def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
 
 
 def _identifier(sort: Any, value: Any) -> Identifier | str:
+    if isinstance(value, str) and len(value.encode()) > LONGEST_IDENTIFIER:
+        return f"'{sort}' must not be longer than {LONGEST_IDENTIFIER} bytes"
     if not _named(value):
         return f"'{sort}' must be a string"
     return Identifier(sort, value.lower() if sort == "braze_id" else value)
@@ -190,7 +199,7 @@ def _purchase(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     currency, price, quantity = given.get("currency"), given.get("price"), given.get("quantity")
     if not isinstance(currency, str) or currency.upper() not in CURRENCIES:  # PUR-1
         raise Refused("'currency' must be an ISO 4217 code")
-    if isinstance(price, bool) or not isinstance(price, int | float):  # PUR-1
+    if isinstance(price, bool) or not isinstance(price, int | float) or not countable(price):  # PUR-1
         raise Refused("'price' must be a number")
     quantity = 1 if quantity is None else quantity  # PUR-1
     if isinstance(quantity, bool) or not isinstance(quantity, int) or not 1 <= quantity <= 100:  # PUR-1

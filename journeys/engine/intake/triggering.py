@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +26,9 @@ from journeys.engine.workspaces.published import Publication, Published, Running
 
 PAGE = 500
 """So many people of a broadcast are taken in one transaction."""
+
+LONGEST_STRETCH = 0.01
+"""Seconds for which people are judged before others on the event loop have their turn."""
 
 CONTEXT_LIMIT = 50 * 1024
 """Bytes that a context may have (CTX-1)."""
@@ -138,16 +143,15 @@ class Trigger:
         now = self.clock.now()
         people = [profile.id for profile in profiles]
         pasts = await history(connection, publication.workspace, people, wanted, now)
-        return [
-            profile
-            for profile in profiles
-            if matches(
-                audience,
-                profile.as_person(publication.zone, pasts.get(profile.id)),
-                now=now,
-                segments=publication.segments,
-            )
-        ]
+        found, given_way = [], time.perf_counter()
+        for profile in profiles:
+            person = profile.as_person(publication.zone, pasts.get(profile.id))
+            if matches(audience, person, now=now, segments=publication.segments):
+                found.append(profile)
+            if time.perf_counter() - given_way > LONGEST_STRETCH:
+                await asyncio.sleep(0)
+                given_way = time.perf_counter()
+        return found
 
     async def page(
         self,

@@ -6,6 +6,7 @@ Pure: values in, values out. A change that cannot be made leaves its attribute u
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from math import isfinite
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +16,8 @@ from journeys.engine.core.instants import instant
 LONGEST_TEXT = 255
 LONGEST_NAME = 255
 MOST_ELEMENTS = 500
+SMALLEST, LARGEST = -(2**63), 2**63 - 1
+"""Of integers."""
 MOST_BYTES = 100 * 1024
 DEEPEST = 50
 """How deep objects may lie within one another."""
@@ -53,7 +56,7 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
         case None:
             return REMOVED  # ATT-7
         case bool() | int() | float():  # ATT-1
-            return change
+            return _number(name, change)
         case str():
             return _text(name, change)
         case list():
@@ -72,6 +75,17 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
     raise Refused(f"'{name}' has a value of an unknown type")
 
 
+def countable(value: float) -> bool:
+    """Whether a number can be kept: an integer of 64 bits, or a float that is not beyond all numbers."""
+    return SMALLEST <= value <= LARGEST if isinstance(value, int) else isfinite(value)
+
+
+def _number(name: str, value: float) -> float:
+    if not countable(value):
+        raise Refused(f"'{name}' must be a number of at most 64 bits")
+    return value
+
+
 def _text(name: str, text: str) -> str:
     if len(text) > LONGEST_TEXT:  # ATT-1
         raise Refused(f"'{name}' must not be longer than {LONGEST_TEXT} characters")
@@ -84,11 +98,12 @@ def _increment(name: str, before: Any, amount: Any) -> Any:
     """ATT-3: a missing attribute counts from 0."""
     if isinstance(amount, bool) or not isinstance(amount, int):
         raise Refused(f"'inc' must be an integer; '{name}' was not changed")
+    _number(name, amount)
     if before is None:
         return amount
     if isinstance(before, bool) or not isinstance(before, int | float):
         raise Refused(f"'{name}' is not a number and cannot be incremented")
-    return before + amount
+    return _number(name, before + amount)
 
 
 def _array(name: str, items: Sequence[Any]) -> list[Any]:
@@ -98,7 +113,9 @@ def _array(name: str, items: Sequence[Any]) -> list[Any]:
 
 
 def _scalar(name: str, item: Any) -> Any:
-    return _text(name, item) if isinstance(item, str) else item
+    if isinstance(item, str):
+        return _text(name, item)
+    return _number(name, item) if isinstance(item, int | float) else item
 
 
 def _ordered_set(items: Iterable[Any]) -> list[Any]:
@@ -192,7 +209,9 @@ def stripped(value: Any) -> Any:
 def _nested(name: str, value: Any, depth: int = 0) -> Any:
     """The value with its dates resolved. One wrong value anywhere drops the whole update (NST-1, NST-3, NST-4)."""
     match value:
-        case None | bool() | int() | float():
+        case None:
+            return value
+        case bool() | int() | float() if countable(value):
             return value
         case str() if len(value) <= LONGEST_TEXT and "\0" not in value:
             return value
@@ -259,8 +278,10 @@ def kept_properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
 
 def _is_property(value: Any, depth: int) -> bool:
     match value:
-        case None | bool() | int() | float():
+        case None:
             return True
+        case bool() | int() | float():
+            return countable(value)
         case str():
             return len(value) <= LONGEST_TEXT and "\0" not in value  # EVT-2
         case list() if depth < DEEPEST:
@@ -272,8 +293,10 @@ def _is_property(value: Any, depth: int) -> bool:
 
 
 def fits(value: Any, depth: int = 0) -> bool:
-    """Whether a JSON value can be stored at all: not too deep, and without the one character that cannot be kept."""
+    """Whether a JSON value can be stored at all: not too deep, no number too large, no character that cannot be kept."""
     match value:
+        case int() | float():
+            return countable(value)
         case str():
             return "\0" not in value
         case list():

@@ -60,7 +60,10 @@ class Reply(Table):
 
 
 class Broadcast(Table):
-    """An entry by API for an audience, on its way: people are taken by their ids, `after` the last one."""
+    """An entry by API for an audience, on its way: people are taken by their ids, `after` the last one.
+
+    `tries`: how often its next page was begun and not finished; `reason`: why it failed last, or was set aside.
+    """
 
     __tablename__ = "broadcasts"
     workspace: Mapped[int] = mapped_column(primary_key=True)
@@ -70,6 +73,8 @@ class Broadcast(Table):
     context: Mapped[Json]
     after: Mapped[UUID | None]
     entered: Mapped[int] = mapped_column(server_default=text("0"))
+    tries: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    reason: Mapped[str | None]
     lease: Mapped[Instant | None]
     ended: Mapped[Instant | None]
     stored: Mapped[Now]

@@ -81,7 +81,7 @@ def fields_of(given: Any) -> tuple[CatalogField, ...]:
         if not isinstance(each.get("name"), str):
             said = "each field has a 'name', which is a string"
             raise Invalid(Fault("invalid-field-names", said, ("name",), (each.get("name"),)))
-        if each.get("type") not in OPERATORS or not isinstance(each["type"], str):
+        if not isinstance(each.get("type"), str) or each["type"] not in OPERATORS:
             said = f"the field “{each['name'][:60]}” has no type: {', '.join(OPERATORS)}"
             raise Invalid(
                 Fault("invalid-field-types", said, ("name", "type"), (each["name"], each.get("type")))
