@@ -30,10 +30,11 @@ from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.life import Change, Present, current
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
+from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.ports import Notifier
-from journeys.engine.store.database import PASSING, Database, check_locked
+from journeys.engine.store.database import PASSING, Database, Moved, check_locked
 from journeys.engine.workspaces.published import Published
 
 log = logger(__name__)
@@ -130,7 +131,7 @@ class Bursts:
     """Runs bursts, and lets those that come while one is in flight share the next one's reads and commit.
 
     No delay when idle: a lone call goes at once. A shared commit that fails is repeated one by one, so that one
-    entry's failure stops no other's. The caller may be cancelled (an eviction does that); the transaction is not.
+    entry's failure stops no other's; one that fails for the same reason ten times is set aside. The caller may be cancelled (an eviction does that); the transaction is not.
     """
 
     def __init__(
@@ -149,6 +150,7 @@ class Bursts:
         self._notifier = notifier
         self._lanes = lanes
         self._most = most
+        self._failures = Failures()
         self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
         self._flights: set[asyncio.Task[None]] = set()
 
@@ -190,16 +192,32 @@ class Bursts:
                 for alarm, call in calls.items():
                     await self._share({alarm: call}, {alarm: futures[alarm]})
                 return
-            if not isinstance(error, PASSING):  # it fails until it is repaired
-                for alarm in calls:
-                    log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
+            for alarm, call in calls.items():
+                if await self._set_aside(alarm, call, error) and not futures[alarm].done():
+                    futures[alarm].set_result(Reply(call.turn, None))
             for future in futures.values():
                 if not future.done():
                     future.set_exception(error)
             return
         for alarm, future in futures.items():
+            self._failures.forget(alarm)
             if not future.done():
                 future.set_result(replies[alarm])
+
+    async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
+        """Count a failure that is not the database's; set aside what fails for the same reason every time."""
+        if isinstance(error, (*PASSING, Moved)):
+            return False
+        log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
+        if self._failures.count(alarm, error) < MOST_FAILURES:
+            return False
+        try:
+            await set_aside(self._db, alarm, call.now, error)
+        except Exception as other:  # noqa: BLE001 - the caller comes again, and with it the next try
+            log.warning("not_set_aside", alarm=str(alarm), error=type(other).__name__)
+            return False
+        self._failures.forget(alarm)
+        return True
 
     async def run(self, calls: Mapping[UUID, Call]) -> dict[UUID, Reply]:
         """The transaction: these alarms' open entries hear what they have not heard."""

@@ -2,6 +2,9 @@
 
 from datetime import timedelta
 
+import pytest
+
+from journeys.engine.entries.setting_aside import MOST_FAILURES
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, canvas, stage_on
 
@@ -164,3 +167,28 @@ async def test_one_entry_that_cannot_be_driven_stops_no_other(db: Database) -> N
 
     assert [isinstance(reply, Exception) for reply in replies] == [False, False, True, False, False]
     assert len(await stage.dispatches()) == 4
+
+
+async def test_an_entry_whose_burst_fails_ten_times_for_one_reason_is_set_aside_and_a_fact_says_why(
+    db: Database,
+) -> None:
+    """No stored value makes a burst fail for ever; others, and failures of several reasons, go on."""
+    stage = await stage_on(db, TWO)
+    [broken] = await stage.enter(await stage.person())
+    [well] = await stage.enter(await stage.person())
+    await stage.burst(broken)
+    for no in range(MOST_FAILURES):
+        await db.pool.execute("update entries set step = $2 where id = $1", broken, f"gone{no % 2}")
+        with pytest.raises(KeyError):
+            await stage.burst(broken, 2)
+    for _ in range(MOST_FAILURES - 2):
+        with pytest.raises(KeyError):
+            await stage.burst(broken, 2)
+    reply = await stage.burst(broken, 2)
+
+    assert reply.alarm_at is None, "its workflow ends"
+    row = await stage.row(broken)
+    assert (row["ended"], row["told"]) == ("set_aside", row["turn"])
+    said = await db.pool.fetchval("select data from facts where entry = $1 and fact = 'ended'", broken)
+    assert said == {"reason": "set_aside", "error": "KeyError: 'gone1'"}
+    assert (await stage.burst(well)).alarm_at is not None
