@@ -21,9 +21,11 @@ from journeys.engine.content import (
     Reply,
     Services,
     TemplateError,
+    Values,
     compile,
     rendering,
 )
+from journeys.engine.content.content_blocks import BLOCKS_KEPT
 from journeys.engine.content.limits import SOURCE, Limits
 from journeys.engine.content.render import parse
 from journeys.engine.content.size_limited_cache import Cache
@@ -367,3 +369,42 @@ def test_a_compiled_template_is_weighed_at_about_what_it_takes() -> None:
     finally:
         tracemalloc.stop()
     assert took / 2 < sum(map(weight, sources)) < 3 * took
+
+
+async def test_blocks_are_kept_by_their_bytes_not_by_their_number() -> None:
+    """B1: many large ones take no more room than a few."""
+    blocks = {f"b{no}": f"{no}" + "{{a}}" * 5_000 for no in range(80)}
+
+    class Shelf(Services):
+        def block(self, name: str) -> str | None:
+            return blocks.get(name)
+
+    for name in blocks:
+        compile("{{content_blocks.${" + name + "}}}").render(VALUES, Shelf())
+    assert BLOCKS_KEPT.used <= 32 * 1024 * 1024
+    assert len(BLOCKS_KEPT) < 80
+
+
+@pytest.mark.parametrize(
+    "name", ["ceil", "floor", "round", "plus: 1", "times: 2", "money", "abs", "at_least: 3"]
+)
+def test_a_text_of_half_a_million_digits_is_no_long_work(name: str) -> None:
+    """V9: its processor time is bounded by what is read of it."""
+    for text in ("9" * 500_000, "9" * 250_000 + "." + "9" * 250_000, "1." + "9" * 500_000):
+        values = Values(context={"n": text})
+        began = thread_time()
+        with suppress(RenderError):
+            compile("{{ context.${n} | " + name + " }}").render(values)
+        assert thread_time() - began < 0.5
+
+
+async def test_each_text_that_is_rendered_again_is_counted() -> None:
+    """4.3: ten thousand of them are cut off, as loops are."""
+
+    class Server(Services):
+        async def connected(self, call: Call) -> Reply:
+            return Reply(200, "[" + ",".join(f'"{no} {{{{x}}}}"' for no in range(10_001)) + "]")
+
+    template = compile("{% connected_content https://a.example :save x :rerender %}")
+    with pytest.raises(RenderError, match="go round"):
+        await template.render_async(Values(), Server(), limits=UNHURRIED)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import cast
 
 from liquid import BoundTemplate, Environment, RenderContext, Token
@@ -13,6 +12,7 @@ from liquid.exceptions import LiquidError
 from journeys.engine.content.limits import Exceeded
 from journeys.engine.content.lookup import Asked
 from journeys.engine.content.rendering import Rendering
+from journeys.engine.content.size_limited_cache import Cache, weight
 
 LEVELS = 2
 """A block within a block works, one within that is left out silently (B2)."""
@@ -70,6 +70,14 @@ def entered(context: RenderContext, name: str, token: Token | None = None) -> It
         notes[_DEPTH] = depth
 
 
-@lru_cache(maxsize=1000)
+BLOCKS_KEPT: Cache[BoundTemplate] = Cache(32 * 1024 * 1024)
+"""The blocks as they were parsed, by dialect and source: as many as have room."""
+
+
 def _template(env: Environment, source: str) -> BoundTemplate:
-    return env.from_string(source)
+    key = f"{id(env)} {source}"
+    found = BLOCKS_KEPT.get(key)
+    if found is None:
+        found = env.from_string(source)
+        BLOCKS_KEPT.keep(key, found, weight(source))
+    return found

@@ -21,7 +21,7 @@ from journeys.engine.content.filters.dates import NOW
 from journeys.engine.content.limits import BRIEF, LIMITS, SOURCE, Limits
 from journeys.engine.content.liquid_dialect import DIALECT, HTML, Dialect
 from journeys.engine.content.services import Services
-from journeys.engine.content.size_limited_cache import Cache
+from journeys.engine.content.size_limited_cache import Cache, weight
 from journeys.engine.content.tags.promotion import PromotionNode
 from journeys.engine.content.thread_offloading import Offload
 from journeys.engine.content.variable_tags import DRAW
@@ -218,11 +218,6 @@ COMPILERS: Mapping[str, Callable[[str], Template]] = {"removed": compile_html, "
 
 DIALECTS: Mapping[Callable[[str], Template], Dialect] = {compile: DIALECT, compile_html: HTML}
 """The dialect that a compiler reads."""
-
-
-def weight(source: str) -> int:
-    """About how many bytes of memory a compiled template and its function take."""
-    return 8_000 + 40 * len(source)
 
 
 _TEMPLATES: Cache[Template] = Cache(32 * 1024 * 1024)

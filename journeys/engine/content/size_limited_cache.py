@@ -47,3 +47,8 @@ class Cache(Generic[T]):
 
     def __len__(self) -> int:
         return len(self._kept)
+
+
+def weight(source: str) -> int:
+    """About how many bytes of memory a compiled template and its function take."""
+    return 8_000 + 40 * len(source) + 700 * source.count("{")

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 LONGEST_ROW = 1024 * 1024
 """Characters that one row may have; an unclosed quote must not swallow the file."""
 
-_CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^",]*))(,|$)')
-_OPEN = re.compile(r'(?:(?:"(?:[^"]|"")*"|[^",]*),)*"(?:[^"]|"")*')
+_CELL = re.compile(r'(?:"((?:[^"]++|"")*+)"|([^",]*+))(,|$)')
+_OPEN = re.compile(r'(?:(?:"(?:[^"]++|"")*+"|[^",]*+),)*+"(?:[^"]++|"")*+')
 
 
 class Quoted(str):
@@ -43,6 +43,10 @@ def rows(lines: Iterable[str]) -> Iterator[Row]:
             if not line.strip():
                 continue
             first = number
+        if len(line) > LONGEST_ROW:
+            yield Row(first, (held or [line])[0][:200], wrong=f"a row has more than {LONGEST_ROW} characters")
+            held, size, open_quote = [], 0, False
+            continue
         held.append(line)
         size += len(line)
         open_quote ^= line.count('"') % 2 == 1

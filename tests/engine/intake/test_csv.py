@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.engine.intake.csv_import import Imported, Unusable, import_file, preview
-from journeys.engine.intake.csv_rows import Quoted, rows
+from journeys.engine.intake.csv_rows import LONGEST_ROW, Quoted, rows
 from journeys.engine.store import Database
 from tests.stage import MONDAY, Stage, canvas, stage_on
 
@@ -320,3 +320,24 @@ def test_no_text_whatever_makes_the_reader_fail(text: str) -> None:
     for row in rows(text.splitlines(keepends=True)):
         assert row.line >= 1
         assert row.cells or row.wrong
+
+
+def test_a_line_however_long_takes_no_more_than_its_own_room() -> None:
+    """CSV-1: an open quote in a line of five megabytes is refused, and not looked through sign by sign."""
+    long = 'a,"' + "x" * 5_000_000 + "\n"
+    near = 'a,"' + "x" * (LONGEST_ROW - 100) + '"\n'
+    tracemalloc.start()
+    found = list(rows(["h,i\n", long, "1,2\n", "," * 2_000_000 + "\n", near, "3,4\n"]))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert [one.wrong and one.wrong[:18] for one in found] == [
+        None,
+        "a row has more tha",
+        None,
+        "a row has more tha",
+        None,
+        None,
+    ]
+    assert [one.line for one in found] == [1, 2, 3, 4, 5, 6]
+    assert peak < 40 * 1024 * 1024

@@ -12,6 +12,9 @@ from liquid.exceptions import FilterArgumentError
 from journeys.engine.content.limits import DIGITS, ELEMENTS, TEXT, Exceeded, short, too_long
 from journeys.engine.content.stringify import stringify
 
+DECIMALS = 400
+"""Decimal places of a text that are read as a number."""
+
 _LARGEST = 10**DIGITS
 _LEADING = re.compile(r"\s*([+-]?[0-9]+(?:_[0-9]+)*)")
 _WHOLE = re.compile(r"\s*[+-]?[0-9]+(?:_[0-9]+)*\s*")
@@ -112,7 +115,10 @@ def number(value: Any) -> int | Decimal:
     if isinstance(value, str):
         bare = value.strip()
         if _FRACTION.fullmatch(bare):
-            return Decimal(bare)  # V9
+            before, _, after = bare.partition(".")
+            if len(before.removeprefix("-")) > DIGITS:
+                return 0  # as of a whole number of so many digits
+            return Decimal(f"{before}.{after[:DECIMALS]}")  # V9
         return leading(value)  # V9, DT5
     seconds = getattr(value, "timestamp", None)
     return int(seconds()) if seconds is not None else 0

@@ -33,6 +33,8 @@ async def _text(source: str, context: Rendering, token: Token) -> str:
     before = notes.get(AGAIN, False)
     notes[AGAIN] = True
     try:
+        context.turn()
+        context.watch()
         template = context.env.from_string(source)
         await template.render_with_context_async(context, buffer, partial=True)
     except Exceeded as error:
