@@ -54,9 +54,23 @@ def looks_like_definitions(path: FilePath) -> bool:
     if _OTHERS.fullmatch(path.name):
         return False
     try:
-        return _WORDS.search(source(path)) is not None
+        text = source(path)
+        return _WORDS.search(text) is not None and _imports_words(text)
     except Refused:
         return False
+
+
+def _imports_words(text: str) -> bool:
+    """Whether the program does so itself, and not a text within it. What is no program is not run, but told of."""
+    try:
+        tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return True
+    return any(
+        (isinstance(node, ast.Import | ast.ImportFrom) and _WORDS.match(ast.unparse(node)) is not None)
+        or (isinstance(node, ast.Import) and any(_WORDS.match(f"import {each.name}") for each in node.names))
+        for node in tree.body
+    )
 
 
 def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:

@@ -18,6 +18,9 @@ from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
 from journeys.canvas.problems import Problem, Refused, Where
 from journeys.canvas.storable_characters import strange
 
+MOST_BITS = 63
+"""Of an integer, beside its sign."""
+
 DEEPEST = 60
 MOST_VALUES = 100_000
 LARGEST = 4 * 1024 * 1024
@@ -98,7 +101,8 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
     deep = _too_deep(text)
     if deep is not None:
         raise Refused([Problem("J007", _place(text, deep, file), "the document is nested too deeply")])
-    lines = text.count("\n") + 1
+    written = text.split("\n")
+    lines = len(written)
     reader = YAML(typ="rt", pure=True)
     reader.preserve_quotes = True
     try:
@@ -106,12 +110,12 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
             if document is None:
                 continue
             places = Places(file, lines)
-            yield _Plain(places, text.split("\n")).convert(document, ()), places
+            yield _Plain(places, written).convert(document, ()), places
     except DuplicateKeyError as error:
         raise Refused([Problem("J003", _mark(error, file, lines), _first_line(error.problem))]) from error
     except MarkedYAMLError as error:
         where = _mark(error, file, lines)
-        line = text.split("\n")[where.line - 1]
+        line = written[where.line - 1]
         if "\t" in line[: len(line) - len(line.lstrip())]:
             problem = Problem("J002", where, "the line is indented with a tab", "YAML indents with spaces")
             raise Refused([problem]) from error
@@ -183,6 +187,10 @@ class _Plain:
             return self._sequence(value, path)
         if isinstance(value, str) and (sign := strange(value)):
             raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])
+        if isinstance(value, int) and value.bit_length() > MOST_BITS:
+            raise Refused(
+                [Problem("J100", self.places.where(path), "the number is larger than 64 bits can hold")]
+            )
         if isinstance(value, float) and not isfinite(value):
             raise Refused([Problem("J100", self.places.where(path), f"a number was expected, not “{value}”")])
         return self._scalar(value)
@@ -191,6 +199,10 @@ class _Plain:
         self.places.values.setdefault(path, (value.lc.line + 1, value.lc.col + 1))
         found = {}
         for key, part in value.items():
+            if isinstance(key, int) and key.bit_length() > MOST_BITS:
+                raise Refused(
+                    [Problem("J100", self.places.where(path), "a key is larger than 64 bits can hold")]
+                )
             name = str(key) if isinstance(key, str | int | float) else repr(key)
             if sign := strange(name):
                 raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])

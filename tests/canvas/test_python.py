@@ -126,6 +126,9 @@ def test_the_graph_of_a_canvas_in_python_has_its_places_too(tmp_path: Path) -> N
         ("travel.py", "from journeys_of_mine import Canvas", False),
         ("travel.py", "import os  # from journeys import Canvas", False),
         ("travel.py", "\n", False),
+        ("travel.py", '"""Use it so:\n\nfrom journeys import Canvas\n"""', False),
+        ("travel.py", 'TEXT = """\nimport journeys\n"""', False),
+        ("travel.py", '"""\nimport journeys\n"""\nfrom journeys import Canvas', True),
     ],
 )
 def test_in_a_folder_only_what_looks_like_definitions_is_run(

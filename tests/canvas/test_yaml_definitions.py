@@ -79,3 +79,22 @@ def test_a_value_that_is_in_no_file_is_named_without_a_line() -> None:
     assert (
         str(Places("the running canvas “welcome”", 0).where(("steps", 0))) == "the running canvas “welcome”"
     )
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        "9" * 5_000,
+        "-" + "9" * 5_000,
+        "0x" + "f" * 5_000,
+        "0o" + "7" * 6_000,
+        "9" * 400,
+        "9223372036854775808",
+    ],
+)
+@pytest.mark.parametrize("place", ["format: {}\nname: s", "format: 1\nname: {}", "format: 1\nname: s\n{}: 1", "format: 1\nname: s\nwhen: {{attribute: a, equals: {}}}"])  # fmt: skip
+def test_a_number_that_nothing_can_hold_is_a_problem_wherever_it_stands(number: str, place: str) -> None:
+    found, problems = read_text("kind: segment\n" + place.format(number) + "\n")
+
+    assert found == []
+    assert [problem.code for problem in problems] in (["J100"], ["J002"])
