@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
 import pytest
 
 from journeys.api.app import app
+from journeys.engine.delivery.engagement import MOST_TIMES
 from journeys.engine.delivery.tracking_links import Links, Mark, token
 from journeys.engine.store import Database
 from tests.api.parts import services_of
@@ -106,3 +108,13 @@ async def test_the_unsubscribe_link_asks_before_it_acts_and_a_post_acts(reader: 
     again = await reader.http.post(reader.links.unsubscribe, data={"List-Unsubscribe": "One-Click"})
     assert again.status_code == 200
     assert await reader.did() == [("unsubscribed", None)], "a mail reader may well say it twice"
+
+
+async def test_a_message_is_opened_and_clicked_so_often_and_no_more(reader: Reader) -> None:
+    """Whoever asks for the pixel over and over is a machine; another message has its own count."""
+    for _ in range(MOST_TIMES + 5):
+        reader.stage.clock.turn(timedelta(seconds=1))
+        assert (await reader.http.get(reader.links.pixel)).status_code == 200
+    assert len(await reader.did()) == MOST_TIMES
+    await reader.http.get(reader.links.click("https://a.example"))
+    assert (await reader.did())[-1] == ("clicked", "https://a.example")

@@ -14,6 +14,14 @@ from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
+TIMES = """
+select count(*) from (
+    select 1 from events e where (e.workspace, e.person, e.kind, e.name) = ($1, $2, 'message', $3)
+        and e.properties->>'dispatch' = $4 limit $5) as counted
+"""
+MOST_TIMES = 50
+"""So often a message is opened or clicked; who asks more often is a machine."""
+
 UNSUBSCRIBED = """
 select exists (select 1 from consents c where (c.workspace, c.person, c.channel, c.state) = ($1, $2, $3, 'unsubscribed'))
     and exists (select 1 from events e where (e.workspace, e.person, e.kind, e.name) = ($1, $2, 'message', 'unsubscribed')
@@ -33,6 +41,7 @@ async def engaged(
 ) -> bool:
     """Store that a person opened, clicked, or unsubscribed. False if the person does not exist any more.
 
+    What was done with one message fifty times is not counted once more.
     An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
     (PRF-5); that of a message by which she is
     unsubscribed already changes nothing.
@@ -44,6 +53,9 @@ async def engaged(
         if profile is None:
             return False
         now = clock.now()
+        times = (mark.workspace, mark.person, name, mark.dispatch, MOST_TIMES)
+        if name != "unsubscribed" and await connection.fetchval(TIMES, *times) >= MOST_TIMES:
+            return True
         if name == "unsubscribed":
             if await connection.fetchval(
                 UNSUBSCRIBED, mark.workspace, mark.person, mark.channel, mark.dispatch
