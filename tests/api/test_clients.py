@@ -520,7 +520,7 @@ async def test_every_answer_has_the_headers_of_the_limit_and_none_for_other_site
 
 async def test_a_permission_that_there_is_not_is_refused_with_the_nearest(door: Door) -> None:
     """API-3"""
-    with pytest.raises(UnknownPermission, match=r"users\.trak.*was users\.track meant"):
+    with pytest.raises(UnknownPermission, match=r"users\.trak.*did you mean users\.track"):
         await create_key(door.stage.db, door.stage.workspace, "x", ["users.trak"])
     assert len(PERMISSIONS) > 90
 

@@ -222,7 +222,7 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        ({"canvas_id": "stori"}, "was “story” meant?"),
+        ({"canvas_id": "stori"}, "did you mean “story”?"),
         ({"canvas_id": None}, "'canvas_id' is the name or the id"),
         ({"canvas_id": "other", "broadcast": True}, "is not triggered by API"),
         ({"broadcast": "yes"}, "'broadcast' must be true or false"),
@@ -241,7 +241,7 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
                     }
                 ]
             },
-            "not for aliases",
+            "cannot be used with an alias",
         ),
         ({**to("p0"), "context": {"a": "x" * 60_000}}, "'context' is larger than 50 KB"),
         ({**to("p0"), "context": {"a": "\0"}}, "U+0000"),
@@ -251,7 +251,7 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
             "there is no segment “runers”; known: runners",
         ),
         ({"broadcast": True, "audience": {"context": "x", "equals": 1}}, "context of an entry"),
-        ({"broadcast": True, "audience": {"AND": []}}, "AND and OR stand alone"),
+        ({"broadcast": True, "audience": {"AND": []}}, "AND and OR take a list of filters"),
     ],
 )
 async def test_what_cannot_be_meant_is_refused_with_what_would_help(door: Door, body: Any, said: str) -> None:

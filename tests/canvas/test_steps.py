@@ -321,7 +321,7 @@ def test_the_shares_of_an_experiment_make_a_hundred(shares: tuple[int, ...], fit
     if fits:
         assert ExperimentPaths.model_validate(form).paths[0].weight == 60
         return
-    with pytest.raises(ValidationError, match="the weights make"):
+    with pytest.raises(ValidationError, match="the weights add up to"):
         ExperimentPaths.model_validate(form)
 
 

@@ -34,25 +34,25 @@ WITHOUT_A_DATABASE = [
     (("dev", "--time-scale", "quickly"), 2, "is not a time scale: write 1d=2s"),
     (("dev", "--time-scale", "3000d=1s"), 2, "too fast"),
     (("entries", "mel\udcff"), 2, "is not UTF-8"),
-    (("keys", "create", "--name", "n"), 2, "say what the key may do"),
+    (("keys", "create", "--name", "n"), 2, "a key needs permissions"),
     (("trigger", "byapi", "ann", "--context", "[1]"), 2, "a JSON object"),
     (("trigger", "byapi", "ann", "--context", "{"), 2, "not JSON"),
     (("trigger", "byapi", "ann", "--context", '{"a": NaN}'), 2, "not JSON"),
     (("trigger", "byapi", "ann", "--context", '{"a": "\\u0000"}'), 2, "U+0000"),
     (("trigger", "byapi", ""), 2, "cannot be an external id"),
-    (("trigger", "byapi"), 2, "say whom"),
+    (("trigger", "byapi"), 2, "at least one person is needed"),
 ]
 
 ENVIRONMENTS = [
-    ({"DATABASE_URL": "postgresql://[bad"}, "entries", 2, "DATABASE_URL is not the address of a PostgreSQL"),
+    ({"DATABASE_URL": "postgresql://[bad"}, "entries", 2, "DATABASE_URL is not the URL of a PostgreSQL database"),
     ({"DATABASE_URL": "postgresql://localhost:abc/x"}, "entries", 2, "DATABASE_URL is not"),
     ({"DATABASE_URL": "postgresql://u:sesame/ab@h/x"}, "serve", 2, "DATABASE_URL is not"),
     ({"DATABASE_URL": "sqlite:///x"}, "entries", 2, "DATABASE_URL is not"),
     ({"JOURNEYS_HOME": "/proc/x"}, "entries", 2, "JOURNEYS_HOME: /proc/x cannot be used"),
     ({"JOURNEYS_HOME": "/etc/passwd"}, "dev", 2, "JOURNEYS_HOME: /etc/passwd cannot be used"),
     ({}, "serve", 2, "set DATABASE_URL"),
-    ({"DATABASE_URL": "postgresql://x", "JOURNEYS_TIME_SCALE": "abc"}, "serve", 2, "JOURNEYS_TIME_SCALE is wrong"),
-    ({"DATABASE_URL": "postgresql://x", "JOURNEYS_CONNECTIONS": "0"}, "worker", 2, "JOURNEYS_CONNECTIONS is wrong"),
+    ({"DATABASE_URL": "postgresql://x", "JOURNEYS_TIME_SCALE": "abc"}, "serve", 2, "JOURNEYS_TIME_SCALE is not valid"),
+    ({"DATABASE_URL": "postgresql://x", "JOURNEYS_CONNECTIONS": "0"}, "worker", 2, "JOURNEYS_CONNECTIONS is not valid"),
 ]  # fmt: skip
 
 
@@ -96,15 +96,15 @@ async def test_a_worker_that_cannot_begin_says_why_and_ends(
             {"JOURNEYS_WEBHOOK_ALLOWED_NETWORKS": "home"},
             "JOURNEYS_WEBHOOK_ALLOWED_NETWORKS is not valid: “home”",
         ),
-        ({"JOURNEYS_PUBLIC_URL": "here"}, "JOURNEYS_PUBLIC_URL is wrong"),
-        ({"JOURNEYS_SECRET_KEY": "short"}, "JOURNEYS_SECRET_KEY is not a key"),
+        ({"JOURNEYS_PUBLIC_URL": "here"}, "JOURNEYS_PUBLIC_URL is not valid"),
+        ({"JOURNEYS_SECRET_KEY": "short"}, "JOURNEYS_SECRET_KEY is not a valid key"),
     ):
         said = await journeys("worker", environment=servers | environment)
         assert (said.code, told in said.err) == (2, True), said
     for environment, told in (
         ({"TEMPORAL_ADDRESS": "not an address"}, "“not an address” is not host:port"),
         ({"TEMPORAL_ADDRESS": "127.0.0.1:1"}, "no Temporal server answers at 127.0.0.1:1"),
-        ({"TEMPORAL_NAMESPACE": "nosuch"}, "TEMPORAL_NAMESPACE is wrong"),
+        ({"TEMPORAL_NAMESPACE": "nosuch"}, "TEMPORAL_NAMESPACE is not valid"),
     ):
         said = await journeys("serve", environment=servers | environment)
         assert (said.code, told in said.err) == (1, True), said
@@ -131,7 +131,7 @@ async def test_a_name_is_written_by_a_rule_and_an_unknown_permission_gets_a_shor
     assert (code, "letters, digits, - and _, a letter first" in told) == (2, True)
     assert await db.pool.fetchval("select count(*) from workspaces where name like 'we%'") == 0
     assert await create("n", "--permission", "users.trak") == (
-        2, "there is no permission “users.trak”; was users.track meant?",
+        2, "there is no permission “users.trak”; did you mean users.track?",
     )  # fmt: skip
     code, told = await create("n", "--permission", "nosuch")
     assert (code, len(told) < 120, "users.track" in told) == (2, True, True)
@@ -194,7 +194,7 @@ async def test_who_is_refused_or_unknown_is_named_as_typed(db: Database) -> None
     await db.pool.execute("update entries set leaving = 'audience'")
     shown = await journeys("entries", "ann", url=db.url)
     assert "not been told yet; will leave at the end of the step: audience" in shown.out
-    assert "not let into byapi: already_entered" in shown.out
+    assert "refused by byapi: already_entered" in shown.out
     await db.pool.execute("update entries set step = 'm', begun = entered, leaving = 'exit_event'")
     shown = await journeys("entries", "bob", url=db.url)
     assert re.search(r"in m since .*; will leave at the end of the step: exit_event", shown.out)

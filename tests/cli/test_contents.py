@@ -102,8 +102,8 @@ async def test_a_list_of_codes_is_filled_from_a_file_and_shown(db: Database, tmp
         (b"", "codes.csv has no codes"),
         (b"code\n\n", "codes.csv has no codes"),
         (b"x" * 201, "line 1: a code has 1 to 200 characters"),
-        (b"\x89PNG\r\n\x1a\nabc\n", "codes.csv is no text"),
-        ("code\nONE\n".encode("utf-16"), "codes.csv is no text"),
+        (b"\x89PNG\r\n\x1a\nabc\n", "codes.csv is not a text file"),
+        ("code\nONE\n".encode("utf-16"), "codes.csv is not a text file"),
     ],
 )
 async def test_a_file_without_codes_makes_no_list(

@@ -51,12 +51,12 @@ async def test_a_credential_is_kept_shown_renewed_and_removed(db: Database, data
 
     newer = new_key()
     code, said = await credentials(database_url, f"{newer},{key}", "renew")
-    assert (code, said.strip()) == (0, "sealed anew: 2")
+    assert (code, said.strip()) == (0, "encrypted with the first key: 2")
     assert await Keyring(db, Sealer(newer)).headers(
         workspace, Call("https://api.example.com/", basic_auth="shop")
     )
     code, said = await credentials(database_url, key, "renew")
-    assert (code, "opens with none of the keys" in said) == (2, True)
+    assert (code, "cannot be decrypted with any key" in said) == (2, True)
 
     assert (await credentials(database_url, key, "remove", "shop"))[0] == 0
     assert (await credentials(database_url, key, "remove", "shop"))[0] == 2
@@ -67,8 +67,8 @@ async def test_what_is_asked_wrongly_is_told_in_a_line(db: Database, database_ur
     key = new_key()
     for keys, words, secret, told in (
         ("", ("--domain", "a.example", "--username", "u"), SECRET, "JOURNEYS_SECRET_KEY is not set"),
-        ("short", ("--domain", "a.example", "--username", "u"), SECRET, "is not a key"),
-        (key, ("--domain", "https://a.example", "--username", "u"), SECRET, "is no domain"),
+        ("short", ("--domain", "a.example", "--username", "u"), SECRET, "is not a valid key"),
+        (key, ("--domain", "https://a.example", "--username", "u"), SECRET, "is not a domain"),
         (key, ("--domain", "a.example", "--username", "u", "--header", "x"), SECRET, "not both"),
         (key, ("--domain", "a.example"), SECRET, "a JSON object"),
         (key, ("--domain", "a.example", "--username", "u"), "", "there is no secret"),

@@ -94,7 +94,7 @@ async def test_an_api_and_a_worker_apart_carry_a_person_from_a_call_to_a_mail(
         running("worker", **servers) as worker,
     ):
         await api.says("listens on")
-        await worker.says("working on apart")
+        await worker.says("working on the task queue apart")
         headers = {"Authorization": f"Bearer {key}"}
         async with httpx2.AsyncClient(
             base_url=f"http://127.0.0.1:{port}", trust_env=False, headers=headers

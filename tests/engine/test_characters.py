@@ -215,7 +215,7 @@ async def test_a_reason_that_quotes_one_is_settled(db: Database, receiver: Recei
         ]
     fact, data = (await outcomes(db))["mel"]
     assert (fact, data["reason"]) == ("aborted", "template_parse_error")
-    assert "is no whole number" in data["text"]
+    assert "is not a whole number" in data["text"]
 
 
 async def test_reasons_that_cannot_be_written_stop_no_other(

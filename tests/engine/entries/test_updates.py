@@ -181,7 +181,7 @@ async def test_when_all_tries_are_used_up_nothing_is_written_and_the_entry_ends(
     [
         ("{% unless r %}{% abort_message('no size') %}{% endunless %}", "", 404, "no size"),
         ("{% abort_message('never') %}", "", 200, "never"),
-        ("{{ 1 | divided_by: 0 }}", "", 200, "divided by zero"),
+        ("{{ 1 | divided_by: 0 }}", "", 200, "division by zero"),
         ("{{ r.size }}", ":basic_auth nobody", 200, "there is no credential “nobody”"),
     ],
 )

@@ -136,14 +136,14 @@ async def test_what_was_sealed_for_one_workspace_does_not_open_in_another(db: Da
     """Whoever can write rows cannot move a secret to where he may use it."""
     safe = await kept(db)
     await db.pool.execute("insert into credentials select 2, name, kind, domains, sealed from credentials")
-    with pytest.raises(Locked, match="another place"):
+    with pytest.raises(Locked, match="another workspace or name"):
         await Keyring(db, safe).headers(2, Call("http://127.0.0.1/", basic_auth="shop"))
 
 
 async def test_without_a_key_nothing_is_stored(db: Database) -> None:
     with pytest.raises(Locked, match="JOURNEYS_SECRET_KEY"):
         await kept(db, keys="")
-    with pytest.raises(Locked, match="not a key"):
+    with pytest.raises(Locked, match="not a valid key"):
         Sealer("short")
     assert await listed(db, 1) == []
 

@@ -91,7 +91,7 @@ async def test_a_list_has_its_limits(db: Database, monkeypatch: pytest.MonkeyPat
         await filled(stage, 12_001, "spring")
     held = promotions.filling(db, stage.workspace, "vip", MONDAY + MONTH, ["a"])
     await anext(held)
-    with pytest.raises(Full, match="somebody else"):
+    with pytest.raises(Full, match="another process"):
         await filled(stage, 1, "vip")
     await held.aclose()
     await filled(stage, 1, "vip")
