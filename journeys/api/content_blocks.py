@@ -21,7 +21,7 @@ from journeys.engine.workspaces.api_keys import Key
 from journeys.engine.workspaces.published import Publication
 
 MOST, USUAL = 1000, 100
-"""So many blocks on one list, and where the call says nothing."""
+"""The maximum number of blocks on one list, and the default."""
 
 MARKUP = re.compile(r"<[A-Za-z!/][^>]*>")
 

@@ -37,7 +37,7 @@ from journeys.engine.workspaces.published import Publication, Running
 
 ROUTE = "/canvas/trigger/send"
 MOST = 50
-"""So many recipients in one call."""
+"""The maximum number of recipients in one call."""
 
 LONGEST_KEY = 255
 

@@ -32,10 +32,10 @@ LONGEST = 250
 """Characters that names, ids and descriptions may have (CAT-1, CAT-2)."""
 
 MOST_FIELDS = 1000
-"""So many fields a catalog may have (K5); by API it gets 500 at most (D9)."""
+"""The maximum number of fields of a catalog (K5); by API it is 500 (D9)."""
 
 MOST_SELECTIONS, MOST_FILTERS, MOST_RESULTS = 30, 10, 50
-"""So many selections a catalog has, filters a selection, items an answer (K3, CAT-5)."""
+"""The maximum number of selections of a catalog, filters of a selection, and items of an answer (K3, CAT-5)."""
 
 
 class CatalogField(Frozen):

@@ -210,8 +210,8 @@ class Send:
 class Update:
     """Write attributes to the profile and log events, as the step of that id says (UPD-1).
 
-    `texts`: what its Liquid came to where others were asked, by its source; None: a call failed, and what holds it is
-    not written. No texts: nobody was asked, the Liquid is rendered as it is written.
+    `texts`: its rendered Liquid by source, if calls were made; None: a call failed, and the value with it is not
+    written. No texts: there are no calls, and the Liquid is rendered within the transaction.
     """
 
     step: str

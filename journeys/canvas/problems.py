@@ -125,7 +125,7 @@ def in_order(problems: Iterable[Problem]) -> list[Problem]:
 
 
 MANY, SHOWN = 20, 10
-"""Of more words than that, a hint names so many."""
+"""With more words than the first number, a hint names the second number of them."""
 
 
 def nearest(word: str, words: Iterable[str]) -> str | None:

@@ -100,7 +100,7 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
         exec(code, module.__dict__)  # noqa: S102 - what a definition in Python is
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001 - it is somebody else's program, which may exit too
+    except BaseException as error:  # noqa: BLE001 - the file is any program, which may exit too
         return [], _problems(error, written)
     finally:
         sys.modules.pop(name, None)

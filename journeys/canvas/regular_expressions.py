@@ -9,7 +9,7 @@ from typing import Protocol, cast
 import re2
 
 LONGEST_TEXT = 255
-"""Only so many characters of a text are looked at, as many as a string attribute may have (ATT-1)."""
+"""How many characters of a text are matched, as many as a string attribute may have (ATT-1)."""
 
 LONGEST_PATTERN = 2000
 """Characters that a pattern may have (SEG-8)."""

@@ -21,7 +21,7 @@ BODY = 2.0
 """Seconds that the rest of an answer may take once its status is known: it is read only to use the connection again."""
 
 LARGEST_ANSWER = 64 * 1024
-"""So many bytes of an answer are read, and not kept."""
+"""How many bytes of a response are read; they are not kept."""
 
 
 class WebhookSettings(BaseSettings):

@@ -106,7 +106,7 @@ def simulate(
     starts: datetime | None = None,
     as_json: Annotated[bool, Parameter("--json")] = False,
 ) -> int:
-    """Take simulated people through a canvas in virtual time, and show which ways they go and what is sent when.
+    """Take simulated people through a canvas in virtual time, and show which paths they take and what is sent when.
 
     The same seed gives the same result. A filter matches one person in two; an awaited event happens to three in ten,
     at a random instant of its window.

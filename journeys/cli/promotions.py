@@ -24,9 +24,9 @@ from journeys.engine.sources.promotions import Full, code_of, end_of, filling, l
 
 Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
 START, NO_TEXT = 4096, re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
-"""Of so many bytes at the beginning of a file none may be one that stands in no text."""
+"""The number of bytes at the beginning of a file that are checked, and the bytes that no text has."""
 SHOWN = 5
-"""So many refused lines are printed."""
+"""How many refused lines are printed."""
 
 
 @dataclass

@@ -15,7 +15,7 @@ WATCH = timedelta(hours=1)
 """How long one drain activity runs before the workflow starts the next."""
 
 ROUNDS = 20
-"""After so many drain activities the workflow continues as new."""
+"""The number of drain activities after which the workflow continues as new."""
 
 
 @workflow.defn(name="JourneysDeliver")

@@ -154,7 +154,7 @@ def free_port() -> int:
 
 @dataclass
 class TemporalServer:
-    """A running server. `address` is what clients connect to; `process` is None where somebody else runs it."""
+    """A running server. `address` is what clients connect to; `process` is None if it was started elsewhere."""
 
     address: str
     command: Sequence[str] = ()

@@ -53,7 +53,7 @@ class Context(Asking):
         return {("set", place, "value"): each.value for place, each in enumerate(self.set)}
 
     def arrive(self, here: Here) -> Outcome:
-        """Ask what they come to; where that takes calls, wait for it."""
+        """Ask for the values; if that takes calls, wait for them."""
         if self.needs_network:
             return self.ask(here)  # X5
         return Query(Render(tuple((each.name, each.type, each.value) for each in self.set)), phase="asked")

@@ -114,7 +114,7 @@ class Delay(Step):
         return max(arrival, localized(self.until, "Etc/GMT+12"))
 
     def too_late(self, now: datetime) -> bool:
-        """Whether it would hold somebody who comes now for longer than a delay may (X6)."""
+        """Whether it would hold an entry that arrives now for longer than a delay may (X6)."""
         return self.latest(now) > plus(now, LONGEST + timedelta(days=1))
 
     def longest(self) -> timedelta:

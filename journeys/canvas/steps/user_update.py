@@ -79,7 +79,7 @@ class UserUpdate(Asking):
         return found
 
     def arrive(self, here: Here) -> Outcome:
-        """Update, and go on; where the texts take calls, wait for what they come to."""
+        """Update, and go on; if the texts make calls, wait for the answers."""
         return self.ask(here) if self.needs_network else self._update(here, NOTHING)  # UPD-1, X5
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:

@@ -88,7 +88,7 @@ def matches(
     """Whether the person matches the filter at this instant.
 
     `context` is what the entry carries, `segments` the filters of named segments, `canvas` the one whose steps
-    `{message: opened, step: hello}` means. An unknown segment matches nobody.
+    `{message: opened, step: hello}` means. An unknown segment matches no one.
     """
     return _matches(what, _Evaluation(person, now, context, segments, canvas))
 

@@ -20,7 +20,7 @@ _DEPTH = "blocks"
 
 
 class Blocks(Asked):
-    """The blocks as values of one rendering: the text that a block comes to."""
+    """The blocks as values of one rendering: the text of a block."""
 
     def __init__(self, context: Rendering) -> None:
         self._context = context

@@ -35,7 +35,7 @@ DIGITS = 64
 HELD = 16 * 1024 * 1024
 """Bytes of memory that a template's own variables may hold together, with what is within them."""
 STRIDE = 32
-"""So many nodes, filters and passes are worked off between two looks at the clock."""
+"""How many nodes, filters and passes are processed between two checks of the clock."""
 
 BULK = 2_000
 """Characters of a text, bytes of a variable; after work on what is longer, and on any list, the clock is looked at."""

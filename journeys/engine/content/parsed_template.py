@@ -45,4 +45,4 @@ def within(node: Node) -> Iterator[Node]:
 
 
 STATIC = cast("RenderContext", None)
-"""The context that nodes are asked for their children in: none of ours looks at it."""
+"""The context for the children of nodes: no node uses it."""

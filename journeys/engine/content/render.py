@@ -169,7 +169,7 @@ class Template:
         return frozenset(node.snippet for node in self._bound.walk() if isinstance(node, PromotionNode))
 
     def within(self, block: Callable[[str], str | None]) -> Sequence[Template]:
-        """Itself and the content blocks that it comes to show, by their sources; one that cannot be read is left out."""
+        """Itself and the content blocks that it includes, by their sources; one that cannot be read is left out."""
         if not self.blocks:
             return (self,)
         found: dict[str, Template] = {}

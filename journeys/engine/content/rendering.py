@@ -59,7 +59,7 @@ class Rendering(RenderContext):
         self._until = thread_time() + allowed.seconds
 
     def spend(self, work: int, parts: Parts | None = None) -> None:
-        """So many nodes or filters are to be worked off. Raises TimedOut once the processor time is used up.
+        """Count nodes or filters that are to be processed. Raises TimedOut once the processor time is used up.
 
         `parts`: texts that were put out since, to be measured now and then.
         """

@@ -21,7 +21,7 @@ STEP = 5
 """Rounded to so many minutes."""
 
 BROAD = 60
-"""What lies within so many minutes of each other speaks for the same time."""
+"""Events within so many minutes of each other count for the same time."""
 
 DAY = 1440
 

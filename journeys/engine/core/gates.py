@@ -20,7 +20,7 @@ SAME_MOMENT = timedelta(seconds=1)
 class Opening:
     """What decides, of a canvas, who may enter it: by `plan`, within [`starts`, `ends`) (ENT-12), once it is published.
 
-    `active`: whether its status lets anybody in. `since`: the instant of its first publication; None: whatever happened
+    `active`: whether its status lets people in. `since`: the instant of its first publication; None: whatever happened
     counts. `segments`: the filters of the named segments that its audience may speak of.
     """
 

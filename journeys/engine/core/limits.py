@@ -14,7 +14,7 @@ from journeys.canvas.steps import Message
 from journeys.engine.audience.match import Person, matches
 
 UNASKED = frozenset({"webhook"})
-"""Channels that tell a server and not the person: nobody's consent is asked."""
+"""Channels to a server instead of the person: they need no consent."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,12 +45,12 @@ from journeys.engine.core.gates import Candidate, opening, refusal
 from journeys.engine.core.routing import Hears, OpenEntry, decide
 
 REPORT_EVERY = 500
-"""After so many people the progress is told."""
+"""How many people pass between two reports of progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class Probabilities:
-    """How likely the drawn world is to do things, where nobody says it.
+    """Probabilities of what is not given.
 
     `matches`: that a filter holds; `happens`: that an awaited thing happens, at any instant of the window alike;
     `sent`: that a held message leaves; `answered`: that a web service answers, sooner or later.
@@ -66,7 +66,7 @@ class Probabilities:
 class Scenario:
     """The answers for one simulated person. `choices` overrule the random ones: the way to take at a step.
 
-    `values` are recorded answers: what the variables of a context step came to, or the texts of a user update by their
+    `values` are recorded answers: the values of a context step, or the texts of a user update by their
     source, by the step's id. None: there was no answer.
     """
 
@@ -319,7 +319,7 @@ def simulate(
 ) -> Report:
     """Take many people through a canvas; the same seed gives the same report.
 
-    `people` is a number of simulated people, or real ones, whose attributes then decide. `progress` is told how many
+    `people` is a number of simulated people, or real ones, whose attributes then decide. `progress` gets how many
     are done.
     """
     report = Report()

@@ -16,7 +16,7 @@ from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
 
 RETRIES = 5
-"""So often a call is repeated (WHK-3), and so often a template waits for a web service (C3)."""
+"""How often a call is repeated (WHK-3), and how often a template waits for a web service (C3)."""
 
 PAUSES = (10, 30, 90, 270, 810)  # WHK-3
 """Seconds before each repetition: within half an hour in all."""
@@ -112,7 +112,7 @@ returning d.key
 async def settle(
     connection: Any, settlements: Sequence[Settlement], following: Sequence[Claimed] = ()
 ) -> tuple[list[PendingAlarm], set[str]]:
-    """Settle these, as far as they are still held by whoever claimed them; give back what must be tried again.
+    """Settle these if their claims still hold; give back what must be tried again.
 
     In the same transaction those that follow are marked `calling`. Returns entries to tell of, and the keys of those
     that are marked: the claim of the others was lost, and they must not be called for.

@@ -67,7 +67,7 @@ class SettlementQueue:
             together, self._waiting = self._waiting, []
             try:
                 await self._share(together)
-            except BaseException as error:  # noqa: BLE001 - handed on to all who wait, so that nobody waits for ever
+            except BaseException as error:  # noqa: BLE001 - passed on to all who wait, so that none waits for ever
                 gone, self._waiting = self._waiting, []
                 for each in [*together, *gone]:
                     each.fail(error)
@@ -75,7 +75,7 @@ class SettlementQueue:
     async def _share(self, together: Sequence[_Passing]) -> None:
         try:
             marked = await self._commit(together)
-        except Exception as error:  # noqa: BLE001 - handed on to whoever came
+        except Exception as error:  # noqa: BLE001 - passed on to the caller
             if len(together) > 1:
                 for each in together:
                     await self._share([each])

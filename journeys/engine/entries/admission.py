@@ -86,7 +86,7 @@ async def admit(
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
 
     Status and plan are those of this moment, whatever this process held of them (STA-2).
-    A refusal is a fact with its reason. Whoever enters a canvas whose first step is a delay, or that says
+    A refusal is a fact with its reason. A person who enters a canvas whose first step is a delay, or that says
     `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. Nobody
     may be among the entrants twice.
     """

@@ -187,7 +187,7 @@ class Bursts:
     async def _share(self, calls: Mapping[UUID, Call], futures: Mapping[UUID, asyncio.Future[Reply]]) -> None:
         try:
             replies = await self.run(calls)
-        except Exception as error:  # noqa: BLE001 - handed on to whoever called
+        except Exception as error:  # noqa: BLE001 - passed on to the caller
             if len(calls) > 1:
                 for alarm, call in calls.items():
                     await self._share({alarm: call}, {alarm: futures[alarm]})

@@ -33,7 +33,7 @@ from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.template_services import Calls, TemplateServices
 
 TRIES = 13
-"""So often a step is tried again (C3)."""
+"""How often a step is tried again (C3)."""
 
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 1800.0
 """Seconds before a try: doubled each time, so that all of them take somewhat over three hours."""
@@ -42,7 +42,7 @@ LEASE = timedelta(seconds=10)
 """For how long a claim holds without being renewed, in the database's time."""
 
 BATCH, AT_ONCE = 200, 64
-"""So many are claimed, and so many asked for, at once in a process."""
+"""How many are claimed, and how many are worked on, at once in a process."""
 
 POLL = 2.0
 """Seconds after which it polls without a notification."""
@@ -161,7 +161,7 @@ class Writer:
         self._send = send
 
     async def text(self, source: str, given: Values) -> str:
-        """What one comes to.
+        """The text of one template.
 
         Raises `CallFailed`, and as rendering does; `Retry` where the step is to be tried again: `:retry` in its Liquid
         has no say in that (C3).
@@ -184,7 +184,7 @@ class Writer:
 
 
 async def fetched(step: Context, given: Values, writer: Writer) -> Found:
-    """What variables come to, top to bottom; one whose call failed is not set (CXS-4). Raises `Retry`."""
+    """The values of variables, top to bottom; one whose call failed is not set (CXS-4). Raises `Retry`."""
     found = Found()
     for each in step.set:
         if found.full:
@@ -201,7 +201,7 @@ async def fetched(step: Context, given: Values, writer: Writer) -> Found:
 async def written(
     step: UserUpdate, given: Values, writer: Writer
 ) -> tuple[Mapping[str, str | None], Mapping[str, str]]:
-    """What the texts of an update come to by their source, None where a call failed; and what is not written, and why.
+    """The texts of an update by their source, None where a call failed; and what is not written, and why.
 
     Raises as rendering does where one cannot be made: nothing is written then (UPD-8). Raises `Retry`.
     """

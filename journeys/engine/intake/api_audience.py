@@ -37,7 +37,7 @@ SIMPLE: Mapping[str, str] = {
     "before": "before",
     "after": "after",
 }
-"""Comparisons that have an operator of ours."""
+"""Comparisons with an operator of this language."""
 
 
 MOST_DAYS = 1_000_000
@@ -166,4 +166,4 @@ OTHERS: Mapping[str, Callable[[str, Any, datetime], dict[str, Any]]] = {
         ]
     },
 }
-"""Comparisons that are several filters of ours."""
+"""Comparisons that become several filters of this language."""

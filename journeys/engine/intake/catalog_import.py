@@ -35,9 +35,9 @@ async def import_items(
 ) -> Outcome:
     """Import a CSV file into a catalog that is there: by its header, each cell of its field's type.
 
-    A row makes an item, or lays its columns over the item of its id; an empty cell changes nothing. Wrong rows sink no
-    other. `report`, `progress`, `stop` and `after_line` are those of the import of people: one that was stopped goes on
-    after `line`, or from the top, which comes to the same. Raises `Unusable`.
+    A row creates an item, or updates the columns of the item of its id; an empty cell changes nothing. Wrong rows do not
+    affect others. `report`, `progress`, `stop` and `after_line` are those of the import of people: one that was stopped goes on
+    after `line`, or from the top, which has the same result. Raises `Unusable`.
     """
     result = Outcome(line=after_line)
     with ExitStack() as stack:

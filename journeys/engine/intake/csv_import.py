@@ -58,8 +58,8 @@ async def import_file(
     """Import a CSV file (CSV-1 to CSV-4, CSV-6, CSV-7, CSV-9), and return the outcome. A row that is not valid does not affect others.
 
     `report` is a file for the refused rows, with line and reason, that can be corrected and imported itself; it is made
-    only where a row is refused. `progress` is told after each batch how many bytes were read. When `stop` is set,
-    the import ends after the batch at hand. Rows up to `after_line` are passed over. Raises `Unusable`.
+    only where a row is refused. `progress` gets the number of bytes read after each batch. When `stop` is set,
+    the import ends after the current batch. Rows up to `after_line` are skipped. Raises `Unusable`.
     """
     result = Imported(line=after_line)
     with ExitStack() as stack:
@@ -130,7 +130,7 @@ async def _allowed(
     result: Imported,
     report: Report,
 ) -> tuple[list[dict[str, Any]], list[Row]]:
-    """An import by alias leaves identified people alone, and one by `braze_id` makes nobody (CSV-2)."""
+    """An import by alias does not change identified people, and one by `braze_id` creates no one (CSV-2)."""
     aliases = [said["user_alias"] for said in objects if "user_alias" in said]
     ids = [said["braze_id"].lower() for said in objects if "braze_id" in said]
     barred: set[tuple[str, str]] = set()

@@ -18,7 +18,7 @@ BATCH = 500
 """Rows of one transaction."""
 
 SHOWN = 1000
-"""So many refusals and warnings are kept in memory; the report has all refusals."""
+"""How many refusals and warnings are kept in memory; the report has all refusals."""
 
 REPORT_COLUMNS = ("import_line", "import_reason")
 """What the report of refused rows adds to the file's own columns; an import does not read them."""
@@ -57,7 +57,7 @@ async def through(
 ) -> None:
     """Take the rows after `result.line`, batch by batch.
 
-    `progress` is told after each how many bytes were read. When `stop` is set, the import ends after the batch at hand.
+    `progress` gets the number of bytes read after each. When `stop` is set, the import ends after the current batch.
     """
     for batch in _batches(lines, result.line):
         await take(batch)

@@ -18,7 +18,7 @@ where other.workspace = $1 and other.email in (
 
 
 async def sharing(connection: Any, workspace: int, items: Sequence[Item]) -> list[Identifier]:
-    """Those who have the address of somebody whose e-mail consent is set here: theirs is set with it (PRF-5).
+    """The people who share the address of a person whose e-mail consent is set here: it is set for them too (PRF-5).
 
     They must be locked with the others, so they are looked up before. Nothing is asked where no consent is set.
     """

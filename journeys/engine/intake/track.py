@@ -26,7 +26,7 @@ from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published
 
 MOST = 75
-"""So many objects of each kind in one request (D1)."""
+"""The maximum number of objects of each kind in one request (D1)."""
 
 
 @dataclass(slots=True)
@@ -45,7 +45,7 @@ class Tracked:
 
 @dataclass(slots=True)
 class Written:
-    """What one transaction wrote: its people, locked, as they are now; and who must be told of it after the commit."""
+    """What one transaction wrote: its people, locked, as they are now; and whom to inform after the commit."""
 
     tracked: Tracked
     people: Mapping[Identifier, UUID]
@@ -91,7 +91,7 @@ async def write(
     objects: Objects,
     others: Iterable[Identifier] = (),
 ) -> Written:
-    """Write what was read, within a transaction that has locked nobody yet. `others` are locked and loaded with it."""
+    """Write what was read, within a transaction that has no locks yet. `others` are locked and loaded with it."""
     workspace, now = publication.workspace, clock.now()
     wanted: dict[Identifier, bool] = dict.fromkeys(others, False)
     links: dict[Identifier, Identifier] = {}

@@ -25,7 +25,7 @@ from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Published, Running
 
 PAGE = 500
-"""So many people of a broadcast are taken in one transaction."""
+"""How many people of a broadcast are taken in one transaction."""
 
 LONGEST_STRETCH = 0.01
 """Seconds for which people are judged before others on the event loop have their turn."""
@@ -62,7 +62,7 @@ class Triggered:
     entered: int = 0
     refused: list[tuple[UUID, str]] = field(default_factory=list)
     unknown: list[Identifier] = field(default_factory=list)
-    """Recipients whom nobody knows."""
+    """Unknown recipients."""
     earlier: Reply | None = None
     """The answer that was given earlier to a call with this key: then nothing was done now."""
 
@@ -164,7 +164,7 @@ class Trigger:
     ) -> tuple[Triggered, UUID | None]:
         """One page of a broadcast, in one transaction; and the person after whom the next begins (None: it was the last).
 
-        The entries' keys come from the dispatch, so that a page that is run again enters nobody twice. A page that
+        The entries' keys come from the dispatch, so that no one enters twice if a page is run again. A page that
         fails is run person by person; one who cannot be let in is noted with the reason, and the others go on.
         """
         rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE)
@@ -257,7 +257,7 @@ def status_notice(status: str) -> str | None:
 
 
 def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifier]) -> str | None:
-    """What a call is told whose recipients are not all known; None where they are."""
+    """The notice for a call with unknown recipients; None if all are known."""
     places = [str(index) for index, wanted in enumerate(recipients) if wanted.who in strangers]
     if not places:
         return None

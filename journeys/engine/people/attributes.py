@@ -26,7 +26,7 @@ OPERATIONS = frozenset({"add", "remove", "$add", "$remove", "$update"})
 ON_OBJECTS = frozenset({"$add", "$remove", "$update"})
 
 REMOVED: Final = object()
-"""What a change comes to that takes the attribute away (ATT-7)."""
+"""The result of a change that removes the attribute (ATT-7)."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 

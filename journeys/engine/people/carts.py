@@ -121,7 +121,7 @@ def _after(before: Cart | None, event: Told) -> Cart:
 
 
 def _counted(before: Sequence[Mapping[str, Any]], more: Sequence[Mapping[str, Any]], sign: int) -> list[Any]:
-    """The products after some were added to them, or taken away; none are left of what comes to nothing."""
+    """The products after some were added to them, or taken away; products with no quantity left are removed."""
     made: dict[str, dict[str, Any]] = {_line(each): dict(each) for each in before}
     for each in more:
         old = made.get(_line(each), {"quantity": 0})

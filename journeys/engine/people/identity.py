@@ -149,7 +149,7 @@ async def _link(
 ) -> set[UUID]:
     """Give the external id to the anonymous person, or the anonymous id to the identified one; who remains made.
 
-    Either id was reserved, in the order of all writers, by a row that is taken back here; so nobody waits for an id
+    Either id was reserved, in the order of all writers, by a row that is taken back here; so no transaction waits for an id
     while holding a person. Two people who both exist already stay two: joining them is a merge.
     """
     rows = await connection.fetch(NAMED, workspace, [found[one] for link in links.items() for one in link])

@@ -102,7 +102,7 @@ def _apply(profile: Profile, given: Mapping[str, Any], result: Updated) -> None:
 
 
 def _written(change: Any, before: Any, text: Callable[[str], str]) -> Sequence[Any]:
-    """What a change comes to: one value; none where a call failed, or where no number is incremented (ATT-3)."""
+    """The result of a change: one value; none where a call failed, or where no number is incremented (ATT-3)."""
     increment = getattr(change, "increment", None)
     if increment is not None:
         if isinstance(before, bool) or not isinstance(before, int | float | None):

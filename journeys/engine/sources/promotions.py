@@ -17,7 +17,7 @@ from journeys.engine.content import Aborted
 from journeys.engine.store.database import Database
 
 MOST_UNUSED = 20_000_000
-"""So many codes of a list may be nobody's yet (P4)."""
+"""The maximum number of unused codes of a list (P4)."""
 
 LONGEST_LIFE = timedelta(days=184)
 """How far ahead the end of a list may lie: six months (P4)."""
@@ -32,7 +32,7 @@ FIRST_PAUSE = 0.002
 """Seconds before others who charge at the same time are asked again; then twice as long, and so on.
 
 A code that another transaction takes at this moment may become free again, if that transaction rolls back. So a list is
-empty only where nobody can give a code back.
+empty only if no transaction can give a code back.
 """
 
 OPEN = """
@@ -105,7 +105,7 @@ def end_of(expires: datetime, now: datetime) -> datetime:
 
 @asynccontextmanager
 async def _alone(db: Database, workspace: int, name: str) -> AsyncIterator[Any]:
-    """A connection on which nobody else fills this list."""
+    """A connection with the lock for filling this list."""
     lock = f"promotions {workspace} {name}"
     async with db.pool.acquire() as connection:
         if not await connection.fetchval("select pg_try_advisory_lock(hashtextextended($1, 0))", lock):
@@ -165,7 +165,7 @@ async def charge(
 ) -> Mapping[str, str]:
     """One code of each of these lists, by list: those that the send has, else new ones (P2). Raises `NoCode`.
 
-    `send` names what the codes are for; whoever asks for it again, at the same time too, gets the same codes. What is
+    `send` names what the codes are for; a repetition, also at the same time, gets the same codes. What is
     charged is charged at once, outside of any transaction: it is not given back, whatever becomes of the message (P3).
     """
     wanted = sorted(set(snippets))
@@ -182,7 +182,7 @@ async def charge(
                 elif not await connection.fetchval(LEFT, workspace, name, send):  # P3
                     raise NoCode("promo_codes_exhausted", f"the promotion list “{name}” has no code left")
         except (asyncpg.UniqueViolationError, asyncpg.DeadlockDetectedError):
-            pass  # somebody charges the same send at this moment: take what he got
+            pass  # another transaction charges the same send: take its codes
         else:
             if len(codes) == len(wanted):
                 return codes

@@ -75,7 +75,7 @@ T = TypeVar("T")
 
 
 class Moved(Exception):
-    """A row belongs to a person whose lock is not held: it moved, or they went, while somebody waited for the lock."""
+    """A row belongs to a person whose lock is not held: it moved, or they went, while a transaction waited for the lock."""
 
 
 def check_locked(rows: Iterable[Mapping[str, Any]], locked: Iterable[Mapping[str, Any]]) -> None:

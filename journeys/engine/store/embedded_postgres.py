@@ -17,7 +17,7 @@ from typing import Any
 import asyncpg
 
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
-"""Settings for data that nobody will miss."""
+"""Settings for data that may be lost."""
 
 
 class NotStarted(RuntimeError):
@@ -109,7 +109,7 @@ def _alive(pid: int) -> bool:
 
 
 def guard(folder: Path, owner: int) -> None:
-    """Wait until the owner is gone; stop its server where nobody else uses it."""
+    """Wait until the owner is gone; stop its server if no other process uses it."""
     sys.stdin.buffer.read()
     with suppress(OSError, ValueError):
         users = json.loads((folder / ".handle_pids.json").read_text())

@@ -96,7 +96,7 @@ async def _begun(connection: Any, scale: float | None) -> Clock:
 
 
 async def _held(db: Database) -> asyncpg.Connection:
-    """A connection that says, as long as it is open, that somebody runs at a scale."""
+    """A connection whose lock shows that a process runs at a scale."""
     connection = await asyncpg.connect(db.url)
     await connection.execute("select pg_advisory_lock_shared($1, $2)", *LOCK)
     return connection

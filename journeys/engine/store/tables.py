@@ -245,7 +245,7 @@ class EntryRow(Table):
 
     `turn` goes up with every change, `answered` is the turn of the last burst's reply to its workflow, `told` the
     last that the workflow knows of. `alarm` names the workflow that wakes it: `<alarm>:<generation>`. `key` makes
-    admission repeatable: the same key enters nobody twice. `alarm_at` is `wake_at`, and the grace for events on their
+    admission repeatable: with the same key no one enters twice. `alarm_at` is `wake_at`, and the grace for events on their
     way where the step listens.
     """
 

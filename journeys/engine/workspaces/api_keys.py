@@ -52,7 +52,7 @@ PERMISSIONS = frozenset({
 
 PREFIX = "jk_"
 SHOWN = 8
-"""So many characters of a key are kept, to tell keys apart."""
+"""How many characters of a key are stored, to tell keys apart."""
 
 FRESH = 1.0
 """For how long, in seconds, a process trusts what it knows of a key: a key that is taken back works that long."""

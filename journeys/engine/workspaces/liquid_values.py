@@ -94,7 +94,7 @@ class Found:
         return replace(given, context={**given.context, **self.values})  # CXS-2
 
     def take(self, name: str, kind: str, text: str) -> None:
-        """Set a variable from the text that its Liquid came to, if it can be."""
+        """Set a variable from the text of its Liquid, if possible."""
         try:
             value = typed(kind, text)  # CXS-4
         except ValueError as error:
@@ -127,7 +127,7 @@ def rendered(variables: Sequence[tuple[str, str, str]], given: Values) -> Found:
 
 
 def typed(kind: str, text: str) -> Any:
-    """A context variable's value from the text that its Liquid came to.
+    """A context variable's value from the text of its Liquid.
 
     Raises ValueError where the text is empty or of another type: the variable is not set then (CXS-4).
     """

@@ -95,7 +95,7 @@ class Writer:
         self.lines = lines
 
     def work(self, amount: int) -> None:
-        """So much is to be done now: in turn the rendering looks at its clock."""
+        """Count work that is to be done; the rendering checks its clock for it."""
         self.pending += amount
         if self.pending >= CHUNK:
             self.line(f"spend({self.pending}, {self.parts})")

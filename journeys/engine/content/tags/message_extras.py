@@ -13,7 +13,7 @@ from journeys.engine.content.services import Services
 from journeys.engine.content.tags.tag_words import filled, filled_async, opened, text, words
 
 MOST = 1000
-"""Bytes that all keys and values of a message may come to (M3)."""
+"""Bytes that all keys and values of a message may have together (M3)."""
 
 
 class ExtrasNode(Node):

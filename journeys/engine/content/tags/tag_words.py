@@ -119,7 +119,7 @@ def value(env: Environment, word: Word) -> BlockNode:
 
 
 def filled(block: BlockNode, context: RenderContext) -> str:
-    """The text that a part comes to."""
+    """The text of a part."""
     buffer = context.get_buffer()
     for node in block.nodes:
         node.render(context, buffer)
@@ -127,7 +127,7 @@ def filled(block: BlockNode, context: RenderContext) -> str:
 
 
 async def filled_async(block: BlockNode, context: RenderContext) -> str:
-    """The text that a part comes to, where it may make calls."""
+    """The text of a part that may make calls."""
     buffer = context.get_buffer()
     for node in block.nodes:
         await node.render_async(context, buffer)

@@ -22,7 +22,7 @@ FRESH = 1.0
 """For how long, in seconds, a process trusts what it has read."""
 
 HELD = 10_000
-"""So many answers of each sort are held at most."""
+"""How many answers of each sort are cached at most."""
 
 Item = Mapping[str, Any]
 

@@ -17,7 +17,7 @@ from journeys.engine.sources.catalogs.schema import shared_types, types_of
 from journeys.engine.sources.catalogs.values import Refused, coerced, patched
 
 MOST = 50
-"""So many items in one call, and on one page."""
+"""The maximum number of items in one call, and on one page."""
 
 Payload = Mapping[str, Any]
 Items = Mapping[str, Payload]

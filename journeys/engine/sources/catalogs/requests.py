@@ -25,7 +25,7 @@ from journeys.engine.content import TemplateError, compile
 from journeys.engine.sources.catalogs.values import Refused, coerced
 
 MOST_FIELDS = 500
-"""So many fields a catalog gets by API (D9)."""
+"""The maximum number of fields of a catalog that is created by API (D9)."""
 
 MOST_NEW_FIELDS = 50
 

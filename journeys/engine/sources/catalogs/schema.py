@@ -89,7 +89,7 @@ async def types_of(connection: Any, workspace: int, name: str) -> dict[str, str]
 
 
 async def shared_types(connection: Any, workspace: int, name: str) -> dict[str, str]:
-    """The same, held until the end of the transaction: nobody changes the fields while items are written."""
+    """The same, locked until the end of the transaction, so that the fields do not change while items are written."""
     return await _types(connection, READ + " for share", workspace, name)
 
 

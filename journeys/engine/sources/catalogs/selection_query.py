@@ -27,7 +27,7 @@ ELEMENTS = {"array": "string"}
 
 
 class NoAnswer(Exception):
-    """A filter's value came to nothing that its field could be compared with: no item matches."""
+    """A filter's value cannot be compared with its field: no item matches."""
 
 
 def question(

@@ -28,7 +28,7 @@ class Cache:
         self._clock = clock
         self._held: OrderedDict[Key, tuple[float, int, Reply]] = OrderedDict()
         self.bytes = 0
-        """What the replies that are held come to."""
+        """The size of all cached replies."""
 
     def get(self, key: Key) -> Reply | None:
         """The reply, while it may serve."""

@@ -56,14 +56,14 @@ CHARSETS = frozenset(
 PORTS = (80, 443)
 
 BAD, REFUSED, LARGE, NO_ANSWER = 400, 403, 413, 599
-"""Statuses of ours: an address or header that cannot be sent, an address that may not be called, a reply over a
+"""Statuses set by Journeys: an address or header that cannot be sent, an address that may not be called, a reply over a
 megabyte, and no connection or no answer in time (C6)."""
 
 log = logger(__name__)
 
 
 class Caller:
-    """Makes calls. Open it as a context. What it logs is the host, the status and the time: nothing of anybody."""
+    """Makes calls. Open it as a context. It logs the host, the status and the time: nothing personal."""
 
     def __init__(self, exceptions: Sequence[Network] = (), *, timeout: float | None = None) -> None:
         self._client = Outgoing(exceptions, PORTS)  # C4

@@ -13,13 +13,13 @@ COUNTED = frozenset({408, 429, 502, 503, 504, 529, 599})
 FAILURES = 3_000
 SHARE = 0.9
 WINDOW = 60.0
-"""Over so many failures, and over this share of all calls, in so many seconds …"""
+"""With more failures than this, and a larger share of all calls, in this many seconds …"""
 
 REST = 60.0
-"""… the host is not called for so many seconds; then one call finds out how it is."""
+"""… the host is not called for this many seconds; then one call probes it."""
 
 HOSTS = 10_000
-"""So many hosts are remembered; those that were called longest ago are forgotten first."""
+"""How many hosts are remembered; the least recently called are forgotten first."""
 
 
 @dataclass(slots=True)
@@ -73,7 +73,7 @@ class Breaker:
             found.rests_until = now + REST
 
     def forget(self, workspace: int, host: str) -> None:
-        """The call that was to find out never came to an end: the next one may."""
+        """The probe did not finish: the next call may probe."""
         found = self._hosts.get((workspace, host))
         if found is not None:
             found.probing = False

@@ -18,7 +18,7 @@ from journeys.engine.store.database import Database
 Kind = Literal["basic", "headers"]
 
 FRESH = 5.0
-"""For so many seconds a process trusts what it has read: a credential that is removed is used no longer than that."""
+"""How many seconds a process caches credentials: a removed credential is used no longer than that."""
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,100}")
 DOMAIN = re.compile(r"(\*\.)?([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
@@ -146,7 +146,7 @@ class Keyring:
         return "Keyring()"
 
     async def headers(self, workspace: int, call: Call) -> Mapping[str, str]:
-        """The headers that the credentials of a call come to.
+        """The headers for the credentials of a call.
 
         Raises `NoCredential`, and `Locked` where it cannot be opened.
         """
