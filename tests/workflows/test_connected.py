@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
+from typing import Any
 from uuid import UUID
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.entries import fetching
 from journeys.engine.store import Database
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, live_stage, webhook
@@ -22,6 +23,11 @@ STEPS = """
     when: {{context: size, more_than: 40}}
     steps: [{{type: message, id: tell, channel: webhook, template: hook}}]
 """
+
+
+async def closed(handle: WorkflowHandle[Any, Any]) -> bool:
+    """Whether a workflow has ended."""
+    return (await handle.describe()).close_time is not None
 
 
 async def until_sent(stage: Stage, entry: UUID) -> None:
@@ -39,6 +45,7 @@ async def test_a_service_that_is_busy_twice_and_then_answers_holds_the_entry_and
 ) -> None:
     """X5, C3: 429 twice; then the answer decides the way. Nothing of it is in the workflow's history."""
     monkeypatch.setenv("JOURNEYS_CONNECTED_ALLOWED_NETWORKS", "127.0.0.0/8")
+    monkeypatch.setattr(fetching, "FIRST_PAUSE", fetching.LONGEST_PAUSE)  # only the test ends it
     receiver.statuses = [429, 429]
     receiver.replies["/size"] = {"size": 42}
     text = canvas(STEPS.format(url=receiver.url), more=f"workflow: {workflow}") + webhook(receiver.url)
@@ -58,10 +65,7 @@ async def test_a_service_that_is_busy_twice_and_then_answers_holds_the_entry_and
         await until_sent(stage, entry)
         client = await Client.connect(temporal)
         handle = client.get_workflow_handle(f"{entry}:0")
-        for _ in range(100):
-            if (await handle.describe()).close_time is not None:
-                break
-            await asyncio.sleep(0.05)
+        await stage.until(lambda: closed(handle), "the workflow to close")
         history = await handle.fetch_history()
 
     assert [call["path"] for call in receiver.calls] == ["/size"] * 3 + ["/hook"]
@@ -87,6 +91,7 @@ async def test_a_user_update_waits_for_a_busy_service_and_nothing_of_it_is_in_th
 ) -> None:
     """UPD-2, UPD-3, X5: the next step sees what the service answered, once it did."""
     monkeypatch.setenv("JOURNEYS_CONNECTED_ALLOWED_NETWORKS", "127.0.0.0/8")
+    monkeypatch.setattr(fetching, "FIRST_PAUSE", fetching.LONGEST_PAUSE)
     receiver.statuses = [503]
     receiver.replies["/size"] = {"size": 42}
     text = canvas(UPDATE.format(url=receiver.url), more="workflow: always") + webhook(receiver.url)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 from pathlib import Path
@@ -16,6 +15,7 @@ from journeys.engine.store import Database
 from journeys.workflows.deliver import Deliver
 from journeys.workflows.entry import EntryAlarm
 from tests.stage import EMAIL, canvas, live_stage
+from tests.workflows.test_connected import closed
 
 HISTORIES = Path(__file__).parents[1] / "histories"
 
@@ -73,10 +73,7 @@ async def test_histories_of_today_replay_and_stay_small(db: Database, temporal: 
         histories = {}
         for name, entry in (("delay_event_delay", heard), ("delay_exit", left), ("message", quick)):
             handle = client.get_workflow_handle(f"{entry}:0")
-            for _ in range(100):
-                if (await handle.describe()).close_time is not None:
-                    break
-                await asyncio.sleep(0.05)
+            await stage.until(lambda handle=handle: closed(handle), "the workflow to close")
             histories[name] = await handle.fetch_history()
     for history in histories.values():
         assert len(history.events) <= 20
