@@ -5,7 +5,7 @@ RUN := .venv/bin
 STAMP := .venv/.installed
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test check coverage format bench fuzz readings ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test check coverage format bench fuzz readings kills ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ fuzz: $(STAMP)  ## ten thousand spoilt definitions, none of which may give a sta
 
 readings: $(STAMP)  ## twenty thousand templates, each by the function that is made of it and by the tree
 	@JOURNEYS_READINGS=20000 $(RUN)/python -m pytest -q --timeout 7200 -n 2 tests/content/test_codegen.py
+
+kills: $(STAMP)  ## the long forms of what kills workers and of writers beside bursts: minutes of each
+	@JOURNEYS_KILLS=40 JOURNEYS_ROUNDS=500 JOURNEYS_PEOPLE=5000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_kills.py tests/engine/entries/test_contention.py tests/engine/people/test_writers.py
 
 ruby: $(STAMP)  ## five thousand templates beside Ruby's own Liquid (apt-get install ruby ruby-liquid ruby-activesupport)
 	@JOURNEYS_RUBY_TEMPLATES=5000 JOURNEYS_RUBY_SEED=$$RANDOM$$RANDOM $(RUN)/python -m pytest -q -s --timeout 3600 -n 0 tests/content/test_ruby.py

@@ -1,4 +1,7 @@
-"""Workers are killed and frozen at random moments: entries end as in the simulator, no message is lost or sent twice."""
+"""Workers are killed and frozen at random moments: entries end as in the simulator, no message is lost or sent twice.
+
+`JOURNEYS_KILLS` makes it longer: `make kills` has forty of them, among two thousand entries.
+"""
 
 from __future__ import annotations
 
@@ -24,19 +27,20 @@ from tests import forked
 from tests.receiver import Receiver
 from tests.stage import EMAIL, Stage, canvas, stage_on, webhook
 
-ENTRIES = 500
+KILLS = int(os.environ.get("JOURNEYS_KILLS", "10"))
+ENTRIES = 50 * KILLS
 WORKERS = 3
 
 HOOKS = canvas(
     """
   - {type: message, id: first, channel: webhook, template: hook}
-  - {type: delay, id: one, duration: 6 seconds}
+  - {type: delay, id: one, duration: 4 seconds}
   - type: experiment_paths
     id: offer
     paths:
       - {name: a, weight: 50, steps: [{type: message, id: a_hook, channel: webhook, template: hook}]}
-      - {name: b, weight: 50, steps: [{type: delay, id: b_wait, duration: 8 seconds}]}
-  - {type: delay, id: two, duration: 6 seconds}
+      - {name: b, weight: 50, steps: [{type: delay, id: b_wait, duration: 5 seconds}]}
+  - {type: delay, id: two, duration: 4 seconds}
   - {type: user_update, id: count, attributes: {rounds: {increment: 1}}}
   - {type: message, id: last, channel: webhook, template: hook}
 """,
@@ -151,12 +155,12 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
         if some:
             entries.update(zip(await stage.enter(*some), some, strict=True))
 
-    plan = ["any", "write", "any", "any", "write", "freeze", "any", "write", "any", "any"]
+    plan = ["any", "write", "any", "any", "write", "freeze", "any", "write", "any", "any"] * (KILLS // 10)
     caught = 0
     while plan:
         how = plan.pop(0)
         await come(20)
-        await asyncio.sleep(lots.uniform(0.5, 2.5))
+        await asyncio.sleep(lots.uniform(0.3, 1.5))
         await come(25)
         if how == "write":
             if await kill_in_a_transaction(db, pack):
@@ -171,12 +175,12 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
             pack.workers[name].send_signal(signal.SIGCONT)
         await pack.kill(lots.choice(list(pack.workers)))
     await come(ENTRIES)
-    await stage.all_ended(240)
-    await stage.until(lambda: _settled(db), "all messages to be settled", 60)
+    await stage.all_ended()
+    await stage.until(lambda: _settled(db), "all messages to be settled")
     await pack.stop()
     await alarm_sync.drain()
 
-    assert pack.kills >= 10
+    assert pack.kills >= KILLS >= 10
     assert caught >= 3, "kills within an open transaction"
     expected: Counter[str] = Counter()
     for entry, person in entries.items():
@@ -235,8 +239,8 @@ async def test_kills_during_a_mails_hand_over_leave_at_most_one_in_doubt_per_con
                 for process in pack.workers.values():
                     process.send_signal(signal.SIGCONT)
             await asyncio.sleep(0.003)
-    await stage.all_ended(120)
-    await stage.until(lambda: _settled(db), "all messages to be settled", 90)
+    await stage.all_ended()
+    await stage.until(lambda: _settled(db), "all messages to be settled")
     await pack.stop()
     await alarm_sync.drain()
 
