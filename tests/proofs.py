@@ -127,7 +127,7 @@ class Workshop:
         asked = self.arguments
         with tempfile.TemporaryDirectory(prefix="proofs-", ignore_cleanup_errors=True) as folder:
             trials = Trials(session, self.project.root, self.project.package, Path(folder))
-            options = Options(asked.mutants, asked.seed, asked.every)
+            options = Options(asked.mutants, asked.seed, every=asked.every)
             run = Run(Examination(self.project, options, trials), anew=asked.anew, verbose=asked.verbose)
             wanted = {
                 name

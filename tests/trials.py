@@ -86,12 +86,12 @@ class Recorder:
             self.failed = "stumbled", report.nodeid, ""  # what it says comes right after
 
     def _says(self, error: BaseException) -> bool:
-        """Whether it is the test that speaks, or the package: not Python that cannot go on."""
+        """Whether it is the test that speaks, or the package: not Python, or a library, that cannot go on."""
         if isinstance(error, BaseExceptionGroup):
             return any(self._says(each) for each in error.exceptions)
-        if isinstance(error, AssertionError):
-            frames = traceback.extract_tb(error.__traceback__)
-            return bool(frames) and f"{os.sep}tests{os.sep}" in frames[-1].filename
+        frames = traceback.extract_tb(error.__traceback__)
+        if frames and f"{os.sep}tests{os.sep}" in frames[-1].filename:  # it missed what it looked for
+            return True
         ours = type(error).__module__.split(".")[0] == self.package
         return ours or isinstance(error, pytest.fail.Exception | TimeoutError | ValidationError)
 

@@ -33,7 +33,7 @@ class Asking(Step):
     def ask(self, here: Here) -> Outcome:
         """Wait for the values of the Liquid, which arrive as `Answered`."""
         fetch = Fetch(step=self.id, key=here.key, at=here.now)
-        return Wait(plus(here.now, LONGEST_WAIT), phase="asked", doing=(fetch,))  # CXS-5, X5
+        return Wait(plus(here.now, LONGEST_WAIT), phase="asked", doing=(fetch,))  # CXS-5
 
     def go(self, here: Here, found: Mapping[str, Any]) -> Go:
         """Go on with the values of the Liquid."""
@@ -45,7 +45,7 @@ class Asking(Step):
             case Answered(answer=dict() as found):
                 return self.go(here, found)  # CXS-4
             case Answered() | Woke():
-                return End("unanswered")  # CXS-5, X5
+                return End("unanswered")  # X5
         return None
 
     def longest(self) -> timedelta:

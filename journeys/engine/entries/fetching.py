@@ -132,18 +132,18 @@ class Watched:
         if may_recover(reply.status):  # X5
             raise Retry(call.url, reply.status)
         if not reply.ok:
-            self.failed = f"{host_of(call.url)} answered {reply.status}"  # CXS-5, X5
+            self.failed = f"{host_of(call.url)} answered {reply.status}"  # X5
         return reply
 
 
 def may_recover(status: int) -> bool:
     """Whether one tries again: 429, 5xx, and time-outs (X5)."""
-    return status in (408, 429) or status >= 500  # CXS-5, X5
+    return status in (408, 429) or status >= 500  # X5
 
 
 def pause(tries: int) -> float | None:
     """Seconds to the next try, or None where it was tried often enough."""
-    return None if tries >= TRIES else min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)  # C3, CXS-5, X5
+    return None if tries >= TRIES else min(FIRST_PAUSE * 2.0**tries, LONGEST_PAUSE)  # C3, X5
 
 
 class CallFailed(Exception):
@@ -179,7 +179,7 @@ class Writer:
                 raise CallFailed(self._watched.failed) from error
             raise
         if self._watched.failed:
-            raise CallFailed(self._watched.failed)  # CXS-4, CXS-5
+            raise CallFailed(self._watched.failed)  # CXS-4
         return storable(text)
 
 
@@ -272,7 +272,7 @@ class Fetcher:
         try:
             asking = {asyncio.create_task(each) for each in await self._asking(batch)}
             while asking:
-                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+                done, asking = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)  # CXS-5
                 await self._settle(claim, [each.result() for each in done])
         except asyncio.CancelledError:
             await asyncio.shield(self._db.pool.execute(RELEASE, claim))

@@ -156,7 +156,7 @@ def typed(kind: str, text: str) -> Any:
 def _structured(kind: str, text: str) -> Any:
     """Objects as JSON; lists as JSON if that is what they are, else as a plain list of strings (CTX-7)."""
     try:
-        value = msgspec.json.decode(text)
+        value = msgspec.json.decode(text)  # CXS-6, C11
     except msgspec.DecodeError as error:
         if kind == "list":
             return [part.strip() for part in text.split(",")]  # CTX-7

@@ -139,6 +139,27 @@ async def test_an_event_between_admission_and_the_first_burst_is_heard_by_lookin
     assert await stage.path(entry) == ["watch", "mark", "last"]
 
 
+async def test_looking_back_goes_to_the_arrival_and_no_further(db: Database) -> None:
+    """ACT-4: what happened while the entry was still in the step before is not for this one."""
+    stage = await stage_on(
+        db,
+        WATCH.replace(
+            "  - type: action_paths", "  - {type: delay, id: before, duration: 1 day}\n  - type: action_paths"
+        ),
+    )
+    early, late = await stage.person(), await stage.person()
+    entries = await stage.enter(early, late, shoe="red")
+    turns = [(await stage.burst(entry)).turn for entry in entries]
+    await stage.happens(early, "order_completed", {"shoe": "red"}, at=MONDAY + timedelta(hours=23))
+    stage.clock.turn(timedelta(days=1, seconds=2))  # type: ignore[attr-defined]
+    await stage.happens(late, "order_completed", {"shoe": "red"}, at=MONDAY + timedelta(days=1, seconds=1))
+    for entry, turn in zip(entries, turns, strict=True):
+        await stage.burst(entry, turn)
+
+    assert await stage.path(entries[0]) == ["before", "watch"]
+    assert await stage.path(entries[1]) == ["before", "watch", "mark", "last"]
+
+
 async def test_an_event_before_the_deadline_beats_the_timer_if_it_is_committed_before_the_burst(
     db: Database,
 ) -> None:

@@ -67,7 +67,7 @@ async def logged(db: Database) -> list[tuple[str, dict[str, Any]]]:
 async def test_what_a_service_answers_is_written_and_seen_by_the_steps_after_it(
     db: Database, receiver: Receiver
 ) -> None:
-    """UPD-2, UPD-3, UPD-5: at any depth; the burst itself calls nobody, and each text is rendered once."""
+    """UPD-1, UPD-2, UPD-3, UPD-5: set, incremented, taken away; at any depth; the burst itself calls nobody, and each text is rendered once."""
     receiver.replies |= {"/size": {"size": 42}, "/taste": "salt"}
     stage, entry = await entered(db, story(receiver))
     assert (receiver.calls, (await stage.row(entry))["step"]) == ([], "ask")

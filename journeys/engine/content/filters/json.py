@@ -18,7 +18,7 @@ def json_escape(value: Any) -> str:
 
 def as_json_string(value: Any) -> str:
     """Compact JSON."""
-    return text(compact(value))  # CXS-6, C11
+    return text(compact(value))
 
 
 def json_parse(value: Any) -> Any:
