@@ -31,7 +31,7 @@ COMMANDS = {
 }
 GROUPS = {
     "canvas": (
-        "Canvases that run: list, stop, resume, archive.",
+        "Published canvases: list, stop, resume, archive.",
         {
             "list": "canvases:list_",
             "stop": "canvases:stop",

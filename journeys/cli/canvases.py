@@ -1,4 +1,4 @@
-"""`journeys canvas`: what runs is listed, stopped, resumed and archived."""
+"""`journeys canvas`: lists canvases, and stops, resumes and archives them."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.canvas_changes import (
     Archived,
+    CanvasStatus,
     NoCanvas,
-    Standing,
     canvases_of,
     change,
     waiting,
@@ -37,14 +37,14 @@ def list_(
     every: Annotated[bool, Parameter("--all")] = False,
     as_json: Annotated[bool, Parameter("--json")] = False,
 ) -> int:
-    """Show the canvases of a workspace: the status, since when it is so, and how many entries are inside.
+    """List the canvases of a workspace: the status and since when, and the number of entries that have not ended.
 
     Parameters
     ----------
     workspace_name
         The workspace.
     every
-        Show the archived ones as well.
+        Show archived canvases too.
     as_json
         Print them as JSON.
     """
@@ -69,7 +69,7 @@ def list_(
             table.add_column(column, justify="right" if column == "inside" else "left")
         for one in shown:
             table.add_row(one.name, one.status, f"{one.since:%Y-%m-%d %H:%M}", f"{one.inside:,}")
-        out.print(table if shown else "there is no canvas")
+        out.print(table if shown else "there are no canvases")
         if hidden := len(found) - len(shown):
             out.print(f"{_many(hidden, 'archived canvas', 'archived canvases')} not shown: --all shows them")
         return 0
@@ -78,9 +78,9 @@ def list_(
 
 
 def stop(name: str, *, workspace_name: Workspace = "default") -> int:
-    """Stop a canvas: nobody enters, nobody advances, nothing more leaves. Who is inside stays there until it is resumed.
+    """Stop a canvas: no one enters, no entry advances, no message is sent. Entries wait until the canvas is resumed.
 
-    What falls due until then ends its entry, and a message that falls due is dropped.
+    An entry that is due before the resume ends then, and a message that is due before it is dropped.
 
     Parameters
     ----------
@@ -93,12 +93,12 @@ def stop(name: str, *, workspace_name: Workspace = "default") -> int:
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             clock = await read_clock(db)
-            identity, standing = await _changed(db, workspace_name, name, "stop", clock)
+            identity, changed = await _changed(db, workspace_name, name, "stop", clock)
             inside, messages = await waiting(db, identity, name)
-        out.print(_said(standing))
+        out.print(_said(changed))
         out.print(
             f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}; "
-            f"`journeys canvas resume {name}` lets them go on, `journeys canvas archive {name}` ends them",
+            f"continue with `journeys canvas resume {name}`, end with `journeys canvas archive {name}`",
             markup=False,
         )
         return 0
@@ -107,7 +107,7 @@ def stop(name: str, *, workspace_name: Workspace = "default") -> int:
 
 
 def resume(name: str, *, workspace_name: Workspace = "default") -> int:
-    """Let a canvas that was stopped go on. Whoever was due meanwhile leaves it, the others go on as planned.
+    """Resume a stopped canvas. Entries that were due meanwhile leave it, the others go on as planned.
 
     Parameters
     ----------
@@ -120,18 +120,18 @@ def resume(name: str, *, workspace_name: Workspace = "default") -> int:
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             clock = await read_clock(db)
-            identity, standing = await _changed(db, workspace_name, name, "resume", clock)
+            identity, changed = await _changed(db, workspace_name, name, "resume", clock)
             await followed(db, clock, identity, name)
-        out.print(_said(standing))
+        out.print(_said(changed))
         return 0
 
     return run(work)
 
 
 def archive(name: str, *, workspace_name: Workspace = "default") -> int:
-    """End a canvas: who is inside leaves it, what was not sent is withdrawn, and nobody enters it any more.
+    """Archive a canvas: its entries end, unsent messages are withdrawn, and no one enters it any more.
 
-    `journeys publish --restore` with its definition lets it run again, for new entries.
+    `journeys publish --restore` with its definition makes it active again, for new entries.
 
     Parameters
     ----------
@@ -144,18 +144,18 @@ def archive(name: str, *, workspace_name: Workspace = "default") -> int:
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             clock = await read_clock(db)
-            identity, standing = await _changed(db, workspace_name, name, "archive", clock)
+            identity, changed = await _changed(db, workspace_name, name, "archive", clock)
             ended = await followed(db, clock, identity, name)
-        out.print(_said(standing))
+        out.print(_said(changed))
         if ended:
-            out.print(f"{_many(ended, 'entry has', 'entries have')} left it")
+            out.print(f"{_many(ended, 'entry has', 'entries have')} ended")
         return 0
 
     return run(work)
 
 
 async def followed(db: Database, clock: Clock, workspace_id: int, name: str) -> int:
-    """See to those inside a canvas after its last change; the workers tell their workflows."""
+    """Bring the entries of a canvas up to date after its last change; the workers inform their workflows."""
     none = NullNotifier()
     following = FollowingChanges(db, Bursts(db, Published(db), clock, none), clock, none)
     inside, _ = await waiting(db, workspace_id, name)
@@ -163,8 +163,8 @@ async def followed(db: Database, clock: Clock, workspace_id: int, name: str) -> 
         return await following.follow(workspace_id, name, progress=progress)
 
 
-def whoever() -> str:
-    """Who types this, as the system calls them."""
+def user_name() -> str:
+    """The user who runs this command, by the name of the system account."""
     try:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
@@ -173,18 +173,18 @@ def whoever() -> str:
 
 async def _changed(
     db: Database, workspace_name: str, name: str, word: Word, clock: Clock
-) -> tuple[int, Standing]:
+) -> tuple[int, CanvasStatus]:
     publication = await workspace(db, workspace_name)
     try:
-        standing = await change(db, publication.workspace, name, word, at=clock.now(), who=whoever())
+        changed = await change(db, publication.workspace, name, word, at=clock.now(), who=user_name())
     except (NoCanvas, Archived) as error:
         raise Stop(str(error), 2) from error
-    return publication.workspace, standing
+    return publication.workspace, changed
 
 
-def _said(standing: Standing) -> str:
-    again = "" if standing.new else ", as it was before"
-    return f"{standing.name} is {standing.status} since {standing.since:%Y-%m-%d %H:%M} UTC{again}"
+def _said(changed: CanvasStatus) -> str:
+    again = "" if changed.new else " (unchanged)"
+    return f"{changed.name} is {changed.status} since {changed.since:%Y-%m-%d %H:%M} UTC{again}"
 
 
 def _many(count: int, one: str, many: str) -> str:

@@ -179,6 +179,6 @@ def _show(plan: Plan, report: Report) -> None:
 
 
 def schema() -> int:
-    """Print the JSON schema that editors check definitions with."""
+    """Print the JSON schema with which editors complete and check definitions."""
     print(schema_text(), end="")
     return 0

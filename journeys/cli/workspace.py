@@ -15,7 +15,7 @@ from journeys.canvas.problems import Refused
 from journeys.canvas.yaml_definitions import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.addresses import database, workspace
-from journeys.cli.canvases import followed, whoever
+from journeys.cli.canvases import followed, user_name
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
@@ -49,17 +49,17 @@ def publish(
     name
         The workspace.
     restore
-        Let canvases among them that were archived run again.
+        Make archived canvases among them active again.
     archive_missing
-        Archive the canvases of the workspace that are not among them: who is inside leaves. Goes with folders.
+        Archive the canvases of the workspace that are not among them, which ends their entries. Only with folders.
     """
     given = list(paths) or [Path("definitions")]
     found = read(given)
     folder = all(path.is_dir() for path in given)
     if archive_missing and not folder:
-        raise Stop("--archive-missing goes with folders: canvases are missing in a folder, not in a file", 2)
+        raise Stop("--archive-missing can be used only with folders", 2)
     if archive_missing and not found.named("canvas"):
-        raise Stop(f"there is no canvas in {given[0]}: with --archive-missing all would be archived", 2)
+        raise Stop(f"{given[0]} has no canvas: --archive-missing would archive all canvases", 2)
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
@@ -71,7 +71,7 @@ def publish(
                 restore=restore,
                 archive_missing=archive_missing,
                 at=clock.now(),
-                who=whoever(),
+                who=user_name(),
             )
             for canvas in changes.archived:
                 await followed(db, clock, changes.workspace, canvas)
@@ -88,18 +88,18 @@ def publish(
 
 
 def _tell_of_canvases(changes: Changes, *, folder: bool) -> None:
-    """What became of canvases beside their definitions, and what of those that a folder has no more."""
+    """Print changes of the status of canvases, and canvases that are not in the folder."""
     for word, names in (("restored", changes.restored), ("archived", changes.archived)):
         for one in names:
             out.print(f"{word:<8} {'canvas':<13} {one}")
     if changes.still_archived:
         stay = ", ".join(changes.still_archived)
-        out.print(f"archived, and so they stay: {stay}; publish with --restore to let them run again")
+        out.print(f"still archived: {stay}; publish with --restore to make them active")
     if folder and changes.missing and not changes.archived:
         missing = ", ".join(f"{one} ({status})" for one, status in changes.missing)
         out.print(
-            f"not in what was published, and left as they are: {missing}; `journeys canvas archive NAME` ends one, "
-            "--archive-missing all of them",
+            f"not published, and unchanged: {missing}; archive one with `journeys canvas archive NAME`, "
+            "all with --archive-missing",
             soft_wrap=True,
         )
 

@@ -139,7 +139,7 @@ async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(d
     await stage.published.of(stage.workspace)
     for word, status in (("stop", "stopped"), ("archive", "archived")):
         await change(stage.db, stage.workspace, "story", word, at=stage.clock.now())
-        notice = f"the canvas is {status}: nobody enters"
+        notice = f"the canvas is {status}: no one enters"
 
         assert (await sends(door, to("p0")))["notice"] == notice
         assert (await sends(door, {"broadcast": True}))["notice"] == notice

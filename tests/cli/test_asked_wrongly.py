@@ -193,7 +193,7 @@ async def test_who_is_refused_or_unknown_is_named_as_typed(db: Database) -> None
     assert "not started yet; its workflow is not informed yet" in shown.out
     await db.pool.execute("update entries set leaving = 'audience'")
     shown = await journeys("entries", "ann", url=db.url)
-    assert "not been told yet; will leave at the end of the step: audience" in shown.out
+    assert "is not informed yet; will leave at the end of the step: audience" in shown.out
     assert "refused by byapi: already_entered" in shown.out
     await db.pool.execute("update entries set step = 'm', begun = entered, leaving = 'exit_event'")
     shown = await journeys("entries", "bob", url=db.url)

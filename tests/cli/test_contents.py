@@ -34,7 +34,7 @@ async def test_a_catalog_is_published_and_filled_from_a_file(db: Database, tmp_p
     )
     refused = await journeys("publish", "shoes.yaml", url=db.url, cwd=tmp_path)
     assert refused.code == 1
-    assert "the field “title” of the catalog “shoes” is of type string, for good" in refused.err
+    assert "the field “title” of the catalog “shoes” is of type string, which cannot change" in refused.err
     unknown = await journeys("import", "shoes.csv", "--catalog", "shoos", url=db.url, cwd=tmp_path)
     assert (unknown.code, "did you mean “shoes”?" in unknown.err) == (2, True)
 

@@ -1,4 +1,4 @@
-"""Tags, and words in tags, that a template can do without: they are read, and do nothing."""
+"""Finds tags, and words in tags, that have no effect."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEAVING = frozenset({"break", "continue"})
 COUNTING = frozenset({"increment", "decrement"})
 
 Idle = tuple[int, str, str]
-"""The place, what is to be said of it, and what to write."""
+"""The place, the message, and what to write instead."""
 
 
 @dataclass(slots=True)
@@ -40,7 +40,7 @@ def idle(tokens: Iterable[Token]) -> Iterator[Idle]:
             if token.kind == TOKEN_EXPRESSION and tag is not None:
                 yield from _said(tag, token, opened)
             tag = None
-    except LiquidSyntaxError:  # told by who reads it all
+    except LiquidSyntaxError:  # reported by the parser
         return
 
 
@@ -53,7 +53,7 @@ def _bare(tag: Token, opened: list[_Open]) -> Iterator[Idle]:
         opened.pop()
     elif name == "else":
         if here.otherwise and here.name == "case":
-            yield tag.start_index, "this is another “else”: both are printed", "leave one out"
+            yield tag.start_index, "this is another “else”: both are printed", "remove one"
         elif here.otherwise and here.name in ("if", "unless"):
             yield (
                 tag.start_index,
@@ -79,12 +79,12 @@ def _said(tag: Token, said: Token, opened: list[_Open]) -> Iterator[Idle]:
         yield from idle(lines(said))
     elif name == "else" and words[0] in ("if", "unless"):
         hint = "write {% elsif … %}" if here in ("if", "unless") else "write {% else %}{% if … %}"
-        yield said.start_index, f"“else {words[0]}” is an “else”: nothing is asked", hint
+        yield said.start_index, f"“else {words[0]}” is an “else”: its condition is ignored", hint
     elif name in LEAVING:
         hint = f"write {{% if … %}}{{% {name} %}}{{% endif %}}"
-        yield said.start_index, f"“{name}” asks nothing: it is done each time", hint
+        yield said.start_index, f"“{name}” takes no condition: it always applies", hint
     elif name == "else" or name.removeprefix("end") in BLOCKS - {name}:
-        yield said.start_index, f"“{said.value[:40]}” after “{name}” does nothing", "leave it out"
+        yield said.start_index, f"“{said.value[:40]}” after “{name}” has no effect", "remove it"
     elif name in COUNTING and len(words) > 1:
         place = said.start_index + said.value.index(words[1], len(words[0]))
-        yield place, f"“{words[1][:40]}” does nothing", f"“{name}” takes one name"
+        yield place, f"“{words[1][:40]}” has no effect", f"“{name}” takes one name"

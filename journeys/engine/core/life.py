@@ -1,7 +1,7 @@
-"""The life of a canvas: what its changes mean for an entry inside, and for a message that waits to leave. Pure.
+"""The life of a canvas: what a stop, a resume or an archive means for its entries and unsent messages. Pure.
 
-A canvas' changes are a log that is only added to. Nobody's rows are rewritten when an operator stops a canvas: each
-entry carries the number of the last change that it has behind it, and is brought to the present when it is read.
+A canvas' changes are a log that is only added to. A stop of a canvas rewrites no rows: each
+entry has the number of the last change that was applied to it, and is brought up to date when it is read.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ AFTER: Mapping[str, Mapping[str, str]] = {
     "resume": {"active": "active", "stopped": "active"},
     "archive": {"active": "archived", "stopped": "archived", "archived": "archived"},
 }
-"""The status that a canvas has after a word, by the one that it had; a word that is missing makes no sense there."""
+"""The status that a canvas has after a word, by the one that it had; a missing word is not possible."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Present:
-    """An entry at the present. `change`: the last change that it has behind it; `stopped`: its canvas is.
+    """An entry that is up to date. `change`: the last change that was applied to it; `stopped`: its canvas is stopped.
 
     `commands` are what the machine says of an entry that ended on the way.
     """
@@ -49,11 +49,11 @@ class Present:
 
 
 def current(plan: Plan, entry: Entry, change: int, changes: Iterable[Change]) -> Present:
-    """Take an entry, which has the changes up to `change` behind it, through those that came after, in their order.
+    """Apply the changes after `change` to an entry, in their order.
 
-    What falls due while its canvas is stopped ends it at the resume, as `stopped`; who was not due goes on as planned,
-    at the resume at the earliest (X4, STA-3). An archive ends it. A stop that lasts is not behind it: the entry meets
-    it again each time that it is read, until the resume.
+    An entry that is due while its canvas is stopped ends at the resume, as `stopped`; others go on as planned, at the
+    resume at the earliest (X4, STA-3). An archive ends it. A stop without a resume is not applied: it is read again
+    each time that the entry is read, until the resume.
     """
     stop: Change | None = None
     for each in changes:
@@ -71,7 +71,7 @@ def current(plan: Plan, entry: Entry, change: int, changes: Iterable[Change]) ->
 
 
 def dropped(due: datetime | None, changes: Iterable[Change]) -> str | None:
-    """Why a message that waited to leave while its canvas changed does not; None: it leaves.
+    """Why a message that waited while its canvas changed is not sent; None: it is sent.
 
     `due`: the instant, on the database's clock, before which it could not leave; None where there was none: then it was
     due before all of these changes. Dropped is what fell due while the canvas was stopped, and what an archive found.
@@ -90,7 +90,7 @@ def dropped(due: datetime | None, changes: Iterable[Change]) -> str | None:
 
 
 def shown(status: str, *, inside: int, over: bool) -> str:
-    """The status as people read it: `idle` is an active canvas with nobody inside, whose entry window is over."""
+    """The status as people read it: `idle` is an active canvas without open entries, whose entry window is over."""
     return "idle" if status == "active" and over and not inside else status
 
 

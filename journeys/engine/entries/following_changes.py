@@ -1,29 +1,29 @@
-"""Sees to those inside after a change of their canvas: who slept through a stop is woken, an archive ends entries.
+"""Applies a change of a canvas to its entries: after a resume those that were due are woken, an archive ends them.
 
-What a change means is decided where an entry is read (`core/life.py`); here is only that it is read soon. It is done in
-pages, by the command that made the change and, where that died, by the housekeeping of any process.
+`core/life.py` decides what a change means when an entry is read; this file makes sure that it is read soon. It works in
+pages, in the command that makes the change and, if that dies, in the housekeeping of any process.
 """
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from journeys.engine.clock import Clock
 from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.logs import logger
 from journeys.engine.people.profiles import lock
 from journeys.engine.ports import AlarmSync, PendingAlarm
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.store.entry_writes import PENDING_ALARM
 
 PAGE = 200
-"""So many people are locked at once."""
+"""How many people are locked at once."""
 
 SOON = timedelta(minutes=1)
-"""Who is due within this real time is woken as well: clocks differ, and one nudge too many costs a burst."""
+"""Entries that are due within this real time are woken as well: clocks differ, and one nudge too many costs a burst."""
 
 NOBODY = UUID(int=0)
 
@@ -54,9 +54,11 @@ where e.workspace = $1 and e.canvas = $2 and e.ended is null and e.person > $3 g
 
 Progress = Callable[[int], None]
 
+log = logger(__name__)
+
 
 class FollowingChanges:
-    """Follows the changes of canvases. `bursts` ends those inside an archived one."""
+    """Applies changes of canvases. `bursts` ends the entries of an archived one."""
 
     def __init__(self, db: Database, bursts: Bursts, clock: Clock, alarm_sync: AlarmSync) -> None:
         self._db = db
@@ -121,10 +123,19 @@ class FollowingChanges:
             if not rows:
                 return count
             alarms = {alarm for row in rows for alarm in row["alarms"]}
-            call = Call(-1, self._clock.now())
-            ends = await asyncio.gather(*(self._bursts(one, call) for one in alarms), return_exceptions=True)
-            for error in ends:
-                if isinstance(error, PASSING):
-                    raise error
+            await self._burst(alarms)
             after, count = rows[-1]["person"], count + len(alarms)
             progress(count)
+
+    async def _burst(self, alarms: Collection[UUID]) -> None:
+        call = Call(-1, self._clock.now())
+        try:
+            await self._bursts.run(dict.fromkeys(alarms, call))
+        except PASSING:
+            raise
+        except Exception as error:  # noqa: BLE001 - one entry's failure stops no other's
+            if len(alarms) == 1:
+                log.warning("not_ended", alarm=str(*alarms), error=type(error).__name__)
+                return
+            for one in alarms:
+                await self._burst([one])

@@ -253,7 +253,7 @@ class Trigger:
 
 def status_notice(status: str) -> str | None:
     """What a call is told whose canvas lets nobody in (STA-5); None where it does."""
-    return None if status == "active" else f"the canvas is {status}: nobody enters"
+    return None if status == "active" else f"the canvas is {status}: no one enters"
 
 
 def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifier]) -> str | None:

@@ -1,4 +1,4 @@
-"""The tables of canvases: how each stands now, and the log of how it came to that."""
+"""The tables of canvases: the current status of each, and the log of its changes."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from journeys.engine.store.tables import Instant, Json, Now, Table
 class CanvasRow(Table):
     """A canvas of a workspace and the plan by which people enter now.
 
-    `status` and `change`, the number of its last change, go with the log of changes. `settled` is the change up to
-    which those inside were seen to: who slept through a stop is woken, who was inside an archived one has left.
+    `status` and `change`, the number of its last change, follow the log of changes. `settled` is the change up to
+    which all entries are up to date: those that slept through a stop are woken, those of an archived canvas have ended.
     """
 
     __tablename__ = "canvases"
@@ -32,7 +32,7 @@ class CanvasRow(Table):
 
 
 class CanvasChange(Table):
-    """One change of a canvas: publish, stop, resume, archive. Only added to; `no` counts them, `who` did it."""
+    """One change of a canvas: publish, stop, resume, archive. Rows are only added; `no` counts them, `who` made it."""
 
     __tablename__ = "canvas_changes"
     workspace: Mapped[int] = mapped_column(primary_key=True)

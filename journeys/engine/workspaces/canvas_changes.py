@@ -1,4 +1,4 @@
-"""What an operator does with a canvas that runs: stop, resume, archive; each is one row in the log of its changes."""
+"""Stops, resumes and archives canvases; each change is a row in the log `canvas_changes`."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class NoCanvas(LookupError):
 
 
 class Archived(ValueError):
-    """What was asked for makes no sense for an archived canvas; the text is for people."""
+    """The change is not possible for an archived canvas; the text is for people."""
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
-    """How a canvas stands, and `since` when. `new`: whether the command that asks has made it so."""
+class CanvasStatus:
+    """The status of a canvas, and `since` when. `new`: whether this command changed it."""
 
     name: str
     status: str
@@ -56,7 +56,7 @@ select $1, $2, change, greatest($5::timestamptz, (select max(at) from canvas_cha
     $3, $6, $7 from moved
 returning at
 """
-"""The log's instants never go back, whoever's clock they come from."""
+"""The instants of the log never go back, whichever clock they come from."""
 
 SINCE = """
 select max(l.at) from canvas_changes l where (l.workspace, l.canvas) = ($1, $2)
@@ -90,7 +90,7 @@ async def record(
 ) -> datetime:
     """Write a change of a canvas, and the status that it has after it; returns its instant.
 
-    The workspace's row is locked by the caller. After a resume and an archive those inside are to be seen to.
+    The workspace's row is locked by the caller. After a resume and an archive the entries must be brought up to date.
     """
     seen_to = word in ("publish", "stop")
     told = dict(data or {})
@@ -101,8 +101,8 @@ async def record(
 
 async def change(
     db: Database, workspace: int, canvas: str, word: Word, *, at: datetime, who: str = ""
-) -> Standing:
-    """Stop, resume or archive a canvas. Where it stands so already nothing is written.
+) -> CanvasStatus:
+    """Stop, resume or archive a canvas. Nothing is written if it has that status already.
 
     Raises `NoCanvas`, with the nearest name, and `Archived` where a canvas that is archived is to be stopped or resumed.
     """
@@ -110,17 +110,17 @@ async def change(
         await connection.execute("select 1 from workspaces where id = $1 for update", workspace)
         before = await connection.fetchval(STATUS, workspace, canvas)
         if before is None:
-            raise NoCanvas(await _nobody(connection, workspace, canvas))
+            raise NoCanvas(await _unknown(connection, workspace, canvas))
         after = AFTER[word].get(before)
         if after is None:
             raise Archived(
-                f"the canvas “{canvas}” is archived: `journeys publish --restore` with its definition lets it run again"
+                f"the canvas “{canvas}” is archived: publish its definition with `journeys publish --restore` first"
             )
         if after == before:
-            return Standing(canvas, after, await connection.fetchval(SINCE, workspace, canvas), new=False)
+            return CanvasStatus(canvas, after, await connection.fetchval(SINCE, workspace, canvas), new=False)
         since = await record(connection, workspace, canvas, word, after, at, who)
         await connection.execute("update workspaces set revision = revision + 1 where id = $1", workspace)
-    return Standing(canvas, after, since, new=True)
+    return CanvasStatus(canvas, after, since, new=True)
 
 
 async def status_of(connection: Any, workspace: int, canvas: str) -> str:
@@ -129,7 +129,7 @@ async def status_of(connection: Any, workspace: int, canvas: str) -> str:
 
 
 async def canvases_of(db: Database, publication: Publication, now: datetime) -> list[Listed]:
-    """The canvases of a workspace by name, the archived too, as they stand at this moment."""
+    """The canvases of a workspace by name, including archived ones, with their status at this moment."""
     found = []
     for row in await db.pool.fetch(LIST, publication.workspace):
         window = opening(compile(Canvas.model_validate(row["body"])), publication.company)
@@ -145,7 +145,7 @@ async def waiting(db: Database, workspace: int, canvas: str) -> tuple[int, int]:
     return row["inside"], row["messages"]
 
 
-async def _nobody(connection: Any, workspace: int, canvas: str) -> str:
+async def _unknown(connection: Any, workspace: int, canvas: str) -> str:
     rows = await connection.fetch("select name from canvases where workspace = $1", workspace)
     hint = meant(canvas, [row["name"] for row in rows])
     return f"there is no canvas “{canvas}” ({hint or 'the workspace has none'})"

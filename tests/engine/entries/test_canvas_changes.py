@@ -471,6 +471,27 @@ async def test_an_archive_ends_those_inside_and_withdraws_what_was_not_sent(
     assert await db.pool.fetchval("select count(*) from canvases where settled = change") == 2
 
 
+async def test_one_who_cannot_be_ended_stops_no_other(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    """STA-1: it ends when it is read next."""
+    stage = await stage_on(db, WAITS)
+    people = [await stage.person() for _ in range(3)]
+    entries = await stage.enter(*people)
+    real = Bursts._load
+
+    async def load(self: Any, transaction: Any, row: Any, profile: Any, call: Any) -> Any:
+        if row["entry"] == entries[1]:
+            raise OverflowError("date value out of range")
+        return await real(self, transaction, row, profile, call)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Bursts, "_load", load)
+        await say(stage, "archive")
+    ends = [(await stage.row(entry))["ended"] for entry in entries]
+    assert ends == ["archived", None, "archived"]
+    await burst(stage, entries[1])
+    assert (await stage.row(entries[1]))["ended"] == "archived"
+
+
 async def test_a_canvas_that_is_restored_is_entered_anew_and_ends_who_was_inside_before(db: Database) -> None:
     """STA-1: a publication alone leaves it archived, with an explicit word it runs."""
     stage = await stage_on(db, WAITS)

@@ -130,7 +130,7 @@ select (select count(*) from entries where ended is null), (select count(*) from
 @asynccontextmanager
 async def calling(receiver: Receiver) -> AsyncIterator[Calls]:
     """Calls the receiver in the place of the address at which nobody answers."""
-    async with Caller(networks("127.0.0.0/8"), timeout=0.1) as caller:
+    async with Caller(networks("127.0.0.0/8"), timeout=60) as caller:
 
         async def call(workspace: int, call: Call) -> Reply:
             return await caller(workspace, replace(call, url=call.url.replace(NOBODY, receiver.url)))
