@@ -20,7 +20,7 @@ class Slow(Housekeeping):
 
     def __init__(self) -> None:
         nothing = cast("Any", None)
-        super().__init__(nothing, nothing, Clock(), nothing, nothing, closed=nothing)
+        super().__init__(nothing, nothing, Clock(), nothing, nothing, nothing, closed=nothing)
         self.at_once = self.most_at_once = self.done = 0
         self.twice = asyncio.Event()
 
