@@ -3,9 +3,10 @@ SHELL := /bin/bash
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin
 STAMP := .venv/.installed
+BUILDING := "$(PYTHON)" journeys/workflows/temporal_build.py
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test check coverage format bench fuzz readings kills ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test server check coverage format bench fuzz readings kills ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -19,12 +20,18 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(RUN)/uv pip install --quiet --python $(RUN)/python --no-deps -e .
 	@touch $@
 
-demo: $(STAMP)  ## Mel's story: real people, real mail, a real Temporal server and database
-	@$(RUN)/journeys demo
+# The server is built beside the installation: the demo finds it half done, and waits for the rest.
+demo:  ## Mel's story: real people, real mail, a real Temporal server and database
+	@(test -n "$$TEMPORAL_ADDRESS" || exec $(BUILDING) --if-needed >/dev/null 2>&1) & \
+	trap "kill $$! 2>/dev/null; true" EXIT; \
+	$(MAKE) --no-print-directory $(STAMP) && $(RUN)/journeys demo
 
-test: $(STAMP)  ## install what the tests need and run all of them
-	@test -n "$$TEMPORAL_ADDRESS" || $(RUN)/python -m journeys.workflows.temporal_server
+test:  ## install what the tests need and run all of them
+	@$(MAKE) --no-print-directory -j2 $(STAMP) server
 	@$(RUN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+
+server:  ## build the Temporal server that the tests run, once
+	@test -n "$$TEMPORAL_ADDRESS" || $(BUILDING)
 
 check: $(STAMP)  ## format, lint, types, import contracts
 	@$(RUN)/ruff format --check .

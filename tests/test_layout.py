@@ -18,6 +18,7 @@ import grimp
 import networkx as nx
 import pytest
 
+from journeys.workflows import temporal_build
 from tests import pages
 
 ROOT = Path(__file__).parents[1]
@@ -149,7 +150,7 @@ def test_the_wheel_installs_one_package_that_tells_the_demo_to_its_end_in_an_emp
     assert {name.split("/")[0] for name in names if ".dist-info" not in name} == {"journeys"}
     for wanted in (
         "journeys/definitions/new-article.yaml",
-        "journeys/workflows/devserver/main.go",
+        *(f"journeys/workflows/devserver/{one.as_posix()}" for one in temporal_build.sources()),
         "journeys/engine/store/migrations/versions/0001_first.sql",
         "journeys/py.typed",
     ):

@@ -9,25 +9,22 @@ seconds by `TemporalServer.keep`, which restarts it, with its data, if it has st
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
 import shutil
 import signal
 import socket
 import sys
-import tempfile
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
-from hashlib import blake2b
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
 
-SOURCES = Path(__file__).parent / "devserver"
+from journeys.workflows.temporal_build import NoServer as NoServer
+from journeys.workflows.temporal_build import Say, build, cache_folder, downloaded, program
 
 DOWNLOAD_TIMEOUT = 60.0
 """Seconds that the SDK's download may take."""
@@ -40,58 +37,6 @@ DEADLINE = 4.0
 
 WEDGED = 3
 """A server that does not answer so many times in a row is restarted."""
-
-Say = Callable[[str], None]
-
-
-class NoServer(RuntimeError):
-    """No Temporal server is available; the message says what to do."""
-
-
-def cache_folder() -> Path:
-    """The user's cache folder of this program."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "journeys"
-
-
-def program() -> Path:
-    """Where our server program lies once it is built: named by the hash of its sources."""
-    digest = blake2b(digest_size=8)
-    for name in ("go.mod", "go.sum", "main.go"):
-        digest.update((SOURCES / name).read_bytes())
-    return cache_folder() / "temporal" / digest.hexdigest() / "devserver"
-
-
-async def build(say: Say = lambda _: None) -> Path:
-    """Build our server program with Go, unless it is built; a few minutes, once. Progress goes to `say`.
-
-    Raises NoServer where Go is missing or the build fails.
-    """
-    target = program()
-    if target.exists():
-        return target
-    go = shutil.which("go")
-    if go is None:
-        raise NoServer("Temporal is needed: install the `temporal` command or Go, or set TEMPORAL_ADDRESS")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with (target.parent / "lock").open("w") as lock:
-        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)  # several builders wait for the first
-        if target.exists():
-            return target
-        say("building the Temporal server with Go (once; a few minutes)")
-        with tempfile.TemporaryDirectory(dir=target.parent) as folder:
-            place = Path(folder)
-            for name in ("go.mod", "go.sum", "main.go"):
-                shutil.copy(SOURCES / name, place / name)
-            await _compile(go, place, say)
-            (place / "devserver").rename(target)
-    return target
-
-
-def downloaded() -> Path | None:
-    """The newest `temporal` command that the SDK has downloaded."""
-    folder = cache_folder() / "temporal" / "cli"
-    found = [one for one in folder.glob("temporal*") if one.is_file() and os.access(one, os.X_OK)]
-    return max(found, key=lambda one: one.stat().st_mtime, default=None)
 
 
 async def download(say: Say = lambda _: None) -> Path | None:
@@ -112,37 +57,6 @@ async def download(say: Say = lambda _: None) -> Path | None:
     except (RuntimeError, RPCError, TimeoutError):
         return None
     return downloaded()
-
-
-async def _compile(go: str, place: Path, say: Say) -> None:
-    """Run the compiler, counting the packages that it names."""
-    listing = await asyncio.create_subprocess_exec(
-        go, "list", "-deps", ".", cwd=place, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    names, wrong = await listing.communicate()
-    if listing.returncode:
-        raise NoServer(f"Go could not download the modules of the Temporal server: {wrong.decode()[-500:]}")
-    total = names.count(b"\n")
-    building = await asyncio.create_subprocess_exec(
-        *(go, "build", "-v", "-ldflags", "-s -w", "-o", "devserver", "."),
-        cwd=place,
-        stderr=asyncio.subprocess.PIPE,
-    )
-    assert building.stderr is not None, "it was asked for"
-    tail: list[str] = []
-    count = 0
-    try:
-        async for line in building.stderr:
-            tail = [*tail[-20:], line.decode()]
-            count += 1
-            if count % 25 == 0:
-                say(f"building the Temporal server: {count} of about {total} packages")
-        if await building.wait():
-            raise NoServer(f"the Temporal server could not be built: {''.join(tail)[-800:]}")
-    except asyncio.CancelledError:
-        building.terminate()
-        await building.wait()
-        raise
 
 
 def free_port() -> int:
@@ -282,8 +196,3 @@ async def _command(say: Say) -> Path:
         return program()
     found = shutil.which("temporal")
     return Path(found) if found else await download(say) or await build(say)
-
-
-if __name__ == "__main__":  # builds it ahead of the tests
-    if not program().exists():
-        asyncio.run(build(lambda text: print(text, file=sys.stderr, flush=True)))

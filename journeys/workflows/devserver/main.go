@@ -21,7 +21,9 @@ import (
 	"go.temporal.io/server/common/config"
 	"go.temporal.io/server/common/dynamicconfig"
 	"go.temporal.io/server/common/log"
+	"go.temporal.io/server/common/membership/static"
 	sqliteplugin "go.temporal.io/server/common/persistence/sql/sqlplugin/sqlite"
+	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/schema/sqlite"
 	"go.temporal.io/server/temporal"
 )
@@ -46,6 +48,7 @@ func freePort() int {
 }
 
 func main() {
+	_ = os.Unsetenv("OTEL_TRACES_EXPORTER") // what is set for other programs: traces are left out of this one
 	arguments := os.Args[1:]
 	for len(arguments) > 0 && !strings.HasPrefix(arguments[0], "-") { // `server start-dev`
 		arguments = arguments[1:]
@@ -75,8 +78,8 @@ func main() {
 		store.ConnectAttributes["cache"] = "shared"
 	} else {
 		store.ConnectAttributes["mode"] = "rwc"
-		store.ConnectAttributes["_journal_mode"] = "WAL"
-		store.ConnectAttributes["_synchronous"] = "NORMAL"
+		store.ConnectAttributes["journal_mode"] = "WAL"
+		store.ConnectAttributes["synchronous"] = "NORMAL"
 		if _, err := os.Stat(*file); os.IsNotExist(err) {
 			if err := sqlite.SetupSchema(&store); err != nil {
 				fail("cannot set up %s: %v", *file, err)
@@ -84,14 +87,19 @@ func main() {
 		}
 	}
 
-	service := func(servicePort int) config.Service {
-		return config.Service{RPC: config.RPC{GRPCPort: servicePort, MembershipPort: freePort(), BindOnIP: *ip}}
+	// One process has no need of gossip to learn where each service is.
+	services, hosts := map[string]config.Service{}, map[primitives.ServiceName]static.Hosts{}
+	service := func(name primitives.ServiceName, servicePort int) string {
+		services[string(name)] = config.Service{RPC: config.RPC{GRPCPort: servicePort, BindOnIP: *ip}}
+		at := fmt.Sprintf("%s:%d", *ip, servicePort)
+		hosts[name] = static.SingleLocalHost(at)
+		return at
 	}
-	address := fmt.Sprintf("%s:%d", *ip, *port)
+	address := service(primitives.FrontendService, *port)
+	service(primitives.HistoryService, freePort())
+	service(primitives.MatchingService, freePort())
+	service(primitives.WorkerService, freePort())
 	cfg := &config.Config{
-		Global: config.Global{
-			Membership: config.Membership{MaxJoinDuration: 30 * time.Second, BroadcastAddress: "127.0.0.1"},
-		},
 		Persistence: config.Persistence{
 			DefaultStore:     sqliteplugin.PluginName,
 			VisibilityStore:  sqliteplugin.PluginName,
@@ -107,9 +115,7 @@ func main() {
 			},
 		},
 		DCRedirectionPolicy: config.DCRedirectionPolicy{Policy: "noop"},
-		Services: map[string]config.Service{
-			"frontend": service(*port), "history": service(freePort()), "matching": service(freePort()), "worker": service(freePort()),
-		},
+		Services:            services,
 		Archival: config.Archival{
 			History:    config.HistoryArchival{State: "disabled"},
 			Visibility: config.VisibilityArchival{State: "disabled"},
@@ -165,6 +171,7 @@ func main() {
 		temporal.WithLogger(log.NewZapLogger(log.BuildZapLogger(log.Config{Stdout: false, Level: *level}))),
 		temporal.WithAuthorizer(authorizer),
 		temporal.WithDynamicConfigClient(dynamic),
+		temporal.WithStaticHosts(hosts),
 	)
 	if err != nil {
 		fail("cannot build the server: %v", err)

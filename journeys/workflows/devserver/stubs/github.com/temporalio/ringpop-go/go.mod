@@ -1,0 +1,3 @@
+module github.com/temporalio/ringpop-go
+
+go 1.26

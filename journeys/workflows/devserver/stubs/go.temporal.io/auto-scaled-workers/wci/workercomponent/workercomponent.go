@@ -1,0 +1,6 @@
+// Package workercomponent has no worker.
+package workercomponent
+
+import "go.uber.org/fx"
+
+var Module = fx.Options()
