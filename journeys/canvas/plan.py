@@ -58,9 +58,7 @@ class Plan:
         latest = {start: entered for start in self.starts.values() if start is not None}
         end = entered
         for step in self.order:
-            if step not in latest:
-                continue
-            left = self.steps[step].latest(latest[step])
+            left = self.steps[step].latest(latest.get(step, entered))
             end = max(end, left)  # CTL-6
             for target in self.exits[step].values():
                 if target is not None:

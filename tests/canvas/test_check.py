@@ -441,3 +441,12 @@ def test_a_user_update_cannot_say_who_somebody_is(tmp_path: Path, name: str) -> 
     [found] = said(tmp_path, canvas(f"  - {{type: user_update, id: u, attributes: {{size: 38, {name}: x}}}}"))
 
     assert (found[0], name in found[3]) == ("J100", True)
+
+
+def test_an_operator_without_an_operand_is_refused_where_it_asks_for_one(tmp_path: Path) -> None:
+    """`equals: null` asks whether there is no value; no other operator does."""
+    split = "  - {{type: decision_split, id: s, when: {{attribute: size, {}: null}}, steps: [{{type: delay, id: d, duration: 1 day}}]}}"
+
+    [found] = said(tmp_path, canvas(split.format("one_of")))
+    assert (found[0], "“one_of”" in found[3] or "`one_of`" in found[3]) == ("J104", True)
+    assert said(tmp_path, canvas(split.format("equals"))) == []

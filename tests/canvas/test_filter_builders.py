@@ -153,11 +153,11 @@ def test_the_deadline_of_a_conversion_has_bounds(within: str, fits: bool) -> Non
 
 @pytest.mark.parametrize(("shares", "controls", "wrong"), [
     ((60, 40), 0, None),
-    ((60, 30), 0, "make 90, not 100"),
-    ((60, 41), 0, "make 101, not 100"),
+    ((60, 30), 0, "add up to 90, not 100"),
+    ((60, 41), 0, "add up to 101, not 100"),
     ((60, 30, 10), 1, None),
-    ((60, 40, 10), 1, "make 110, not 100"),
-    ((60, 30), 1, "make 90, not 100"),
+    ((60, 40, 10), 1, "add up to 110, not 100"),
+    ((60, 30), 1, "add up to 90, not 100"),
     ((40, 30, 30), 2, "at most one control variant"),
 ])  # fmt: skip
 def test_the_shares_of_variants_make_a_hundred(

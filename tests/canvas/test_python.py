@@ -175,3 +175,9 @@ def test_what_is_no_call_is_said_where_it_stands(tmp_path: Path) -> None:
     assert said(tmp_path, "for x in 5:\n    pass\n") == [
         "1:1: J006 the file failed: TypeError: 'int' object is not iterable"
     ]
+
+
+def test_a_file_that_is_no_program_is_read_so_that_its_fault_is_told(tmp_path: Path) -> None:
+    (tmp_path / "broken.py").write_text("from journeys import Canvas\nif\n", encoding="utf-8")
+
+    assert looks_like_definitions(tmp_path / "broken.py")

@@ -406,5 +406,5 @@ async def test_each_text_that_is_rendered_again_is_counted() -> None:
             return Reply(200, "[" + ",".join(f'"{no} {{{{x}}}}"' for no in range(10_001)) + "]")
 
     template = compile("{% connected_content https://a.example :save x :rerender %}")
-    with pytest.raises(RenderError, match="go round"):
+    with pytest.raises(RenderError, match="more than 10,000 passes"):
         await template.render_async(Values(), Server(), limits=UNHURRIED)

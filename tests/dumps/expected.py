@@ -50,7 +50,7 @@ class Recorded(Scenario):
             company=publication.zone,
             segments=publication.segments,
             values=entry["answers"],
-            likely=Probabilities(happens=0),
+            probabilities=Probabilities(happens=0),
         )
         self.email = email
 

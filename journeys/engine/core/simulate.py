@@ -295,9 +295,9 @@ def _next(
         [after], decided = decide([OpenEntry(plan, entry)], what, person)
         if after.leaves:
             return what.at, [Left(reason=after.leaves, at=what.at, at_once=after.at_once)]
-        for decision in decided:
-            if isinstance(decision, Hears):
-                return what.at, [Happened(label=decision.label, occurrence=what)]
+        match decided:
+            case [Hears(label=label)]:
+                return what.at, [Happened(label=label, occurrence=what)]
     if not scripted and entry.phase == "watching" and plan.steps[entry.step].triggers():
         drawn = scenario.awaited(plan, entry)
         if drawn is not None:

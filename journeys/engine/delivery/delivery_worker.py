@@ -32,7 +32,7 @@ from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.template_services import TemplateServices
 
-PATIENCE = 0.25
+RECHECK = 0.25
 """Seconds that a batch is waited for before the next is claimed beside it."""
 
 BATCHES = 64
@@ -116,7 +116,7 @@ class DeliveryWorker:
                         batches.add(asyncio.create_task(self._take(name, part, under_way)))
                     if batches and not batch:
                         await asyncio.sleep(BREATH)
-                    batches = await self._wait(batches, notified, stop, PATIENCE if batch else POLL)
+                    batches = await self._wait(batches, notified, stop, RECHECK if batch else POLL)
                 await asyncio.gather(*batches)
             finally:
                 for each in batches:

@@ -34,7 +34,7 @@ async def workspace_definitions(connection: Any, workspace: int) -> Definitions:
         if row["name"] not in found.catalogs:
             _add(found, "catalog", row["name"], dict(row))
     for row in await connection.fetch(BLOCKS, workspace):
-        block = ContentBlock.model_construct(**dict(row))
+        block = ContentBlock.model_construct(**{**row, "tags": tuple(row["tags"])})
         found.add(Definition("content_block", block, _nowhere("content_block", row["name"])))
     return found
 

@@ -88,6 +88,12 @@ def _not_run(one: Definition) -> Iterator[Problem]:
     if one.kind == "canvas":
         steps = site(one.value, one.places).steps
         run = {(*path, *below) for path, step in steps for below in step.sources()}
+    elif one.kind == "catalog":
+        run = {
+            ("selections", place, "filters", each, "value")
+            for place, selection in enumerate(one.value.selections)
+            for each in range(len(selection.filters))
+        }
     else:
         run = set(one.value.sources()) if one.kind in LIQUID else set()
     for path, key in _liquid_in(one.value.model_dump(mode="json"), ()):

@@ -155,3 +155,14 @@ def test_a_canvas_is_idle_when_its_window_is_over_and_nobody_is_inside() -> None
     assert shown("active", inside=0, over=True) == "idle"
     for status, inside, over in (("active", 1, True), ("active", 0, False), ("stopped", 0, True)):
         assert shown(status, inside=inside, over=over) == status
+
+
+@pytest.mark.parametrize(
+    ("due", "reason"),
+    [(None, None), (5, None), (15, "stopped"), (25, None), (35, "stopped"), (45, None)],
+)
+def test_a_message_that_fell_due_in_any_stop_is_dropped(due: float | None, reason: str | None) -> None:
+    """X4: before, between and after stops it is sent."""
+    changes = log(("stop", 10), ("resume", 20), ("stop", 30), ("resume", 40))
+
+    assert dropped(None if due is None else at(due), changes) == reason
