@@ -16,7 +16,6 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from journeys.channels import webhook
 from journeys.channels.base import Channel, Content, Receipt, Recipient, kinds
 from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, written
 from journeys.channels.mailbox import Mailbox
@@ -160,16 +159,14 @@ async def test_get_has_no_body_and_the_others_do(receiver: Receiver) -> None:
     ]
 
 
-async def test_a_call_is_given_up_after_ninety_seconds(
-    receiver: Receiver, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_call_is_given_up_after_ninety_seconds(receiver: Receiver) -> None:
     """WHK-1: here it is less; what is given up is tried again."""
-    assert webhook.TIMEOUT == 90
-    monkeypatch.setattr(webhook, "TIMEOUT", 0.1)
+    assert WebhookSettings().timeout == 90
     receiver.delay = 2
-    said = await delivered(Webhook(OPEN), hook(receiver))
+    said = await delivered(Webhook(OPEN.model_copy(update={"timeout": 0.1})), hook(receiver))
 
-    assert (said.outcome, said.detail) == ("retry", "no response: ReadTimeout")
+    assert said.outcome == "retry"
+    assert said.detail.startswith("no response: ")
 
 
 @pytest.mark.parametrize(
