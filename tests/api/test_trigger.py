@@ -366,7 +366,7 @@ async def test_a_broadcast_that_fails_every_time_is_set_aside_and_holds_up_no_ot
 
     found = await latest(db, workspace)
     assert {one["state"] for one in found if one["id"] != good} == {"set aside"}
-    assert all("looks around" in str(one["reason"]) for one in found if one["id"] != good)
+    assert all("look-around" in str(one["reason"]) for one in found if one["id"] != good)
     [again] = [one["id"] for one in found if one["id"] != good][:1]
     await db.pool.execute("update broadcasts set audience = null where id = $1", UUID(str(again)))
     assert await db.pool.fetchval(AGAIN, workspace, again)
