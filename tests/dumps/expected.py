@@ -137,7 +137,7 @@ class Somebody:
         course = run(plan, person.id, entered, world, profile=person, script=script, context=entry["context"])
         for at, _, command in course:
             match command:
-                case Note(fact=fact, step=step, data=data):
+                case Note(fact=fact, step=step, data=data) if fact in MACHINE:
                     expected.facts.append((fact, step, at, data))
                 case Send(step=step):
                     expected.sends[f"{entry['id']}/{step}"] = (
