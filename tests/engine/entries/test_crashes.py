@@ -13,12 +13,10 @@ import pytest
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.core.life import Word
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import Fetcher
-from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.intake.broadcasts import begin, carry_on
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
@@ -30,7 +28,6 @@ from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
 from journeys.engine.sources.connected.encryption import Sealer
 from journeys.engine.store import Database
-from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.template_services import TemplateServices
@@ -322,76 +319,6 @@ async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_no
         assert outcome == wanted, point
     told = [call["body"] for call in receiver.calls if call["path"] == "/told"]
     assert told == [{"word": "a word", "more": "more"}] * (len(loaded_entries) + 1)
-
-
-HALTED = """
-  - {{type: delay, id: wait, duration: 1 day}}
-  - {{type: message, id: m, channel: {channel}, template: {template}}}
-"""
-
-
-class Halting(Life):
-    """Two groups wait in a canvas that is stopped, resumed and archived: one is due during the stop, the other after it."""
-
-    async def group(self, name: str) -> None:
-        await self.tell({"attributes": [{"external_id": f"{name}{n}"} for n in range(3)]})
-        publication = await self.published.of(self.workspace)
-        people = [Wanted(Identifier("external_id", f"{name}{n}"), {}) for n in range(3)]
-
-        async def trigger() -> None:
-            parts = self.mine, self.published, self.clock, NullNotifier(), NullNotifier()
-            await Trigger(*parts).named(publication, publication.running["story"], name, people, None)
-
-        await self.survive(trigger)
-
-    async def say(self, word: Word) -> None:
-        async def command() -> None:
-            await change(self.mine, self.workspace, "story", word, at=self.clock.now())
-
-        async def followed() -> None:
-            following = FollowingChanges(self.mine, self.bursts, self.clock, NullNotifier())
-            await following.unsettled()
-
-        await self.survive(command)
-        await self.survive(followed)
-
-    async def story(self) -> None:
-        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
-        await self.group("a")
-        self.clock.turn(timedelta(hours=12))
-        await self.group("b")
-        self.clock.turn(timedelta(hours=1))
-        await self.say("stop")
-        self.clock.turn(timedelta(hours=12))
-        await self.say("resume")
-        await self.settle()
-        self.clock.turn(timedelta(hours=12))
-        await self.settle()
-        await self.group("c")
-        await self.say("archive")
-        await self.settle()
-
-
-@pytest.mark.slow
-async def test_a_crash_while_a_canvas_is_stopped_resumed_and_archived_leaves_nobody_behind(
-    db: Database, template: str, postgres: str, receiver: Receiver
-) -> None:
-    """X4, STA-1, STA-2: whoever was due in the stop, whoever was not, and whoever an archive met."""
-    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
-    await channel.open()
-    text = canvas(HALTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
-    try:
-        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Halting)
-    finally:
-        await channel.close()
-
-    print(f"{count} points at which a crash could matter")
-    assert count >= 15
-    assert wanted[0] == {("stopped", 3), ("completed", 3), ("archived", 3)}
-    assert ("sent", "m", 3) in wanted[1]
-    for point, outcome in lives:
-        assert outcome == wanted, point
-    assert len(receiver.calls) == 3 * (count + 2)
 
 
 async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:

@@ -327,7 +327,7 @@ STRANGE: Sequence[dict[str, Any]] = (
     {"variant_id": ["38"]},
     {"variant_id": {"size": 38}},
     {"quantity": "2", "price": "9.5"},
-    {"quantity": 10**30, "price": 1.5},
+    {"quantity": 10**15, "price": 1.5},
     {"quantity": 1e308, "price": 1e308},
     {"quantity": True, "price": None},
     {"quantity": -3},
@@ -350,6 +350,19 @@ async def test_strange_products_spoil_no_cart_and_nobody_elses_request(db: Datab
         carts = dict(await db.pool.fetch("select id, body from carts"))
         assert carts["zoes"]["total_value"] == 19
         assert carts["c1"]["total_value"] == 0  # no product has both a quantity and a price
+
+
+async def test_a_number_beyond_64_bits_in_a_product_refuses_its_event_and_no_other(db: Database) -> None:
+    """EVT-7: nothing can hold it."""
+    stage = await stocked(db, "x")
+    large = [{"product_id": "a", "quantity": 10**30, "price": 1}]
+
+    answer = await told(
+        stage, cart_event("cart_updated", 2, products=large), cart_event("cart_updated", 1, products=[SHOE])
+    )
+
+    assert answer.taken == {"events": 1}
+    assert [error["index"] for error in answer.errors] == [0]
 
 
 # Selections ----------------------------------------------------------------------------------------------------
