@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -40,13 +41,26 @@ def patience() -> Iterator[None]:
         yield
 
 
+PLENTY = 12 * 2**30
+"""Bytes: the databases of a run come to about half of it."""
+
+
+def _memory() -> str | None:
+    """A folder in memory, where there is plenty: to delete some hundred databases takes a disk minutes."""
+    folder = Path("/dev/shm")
+    there = folder.is_dir() and os.access(folder, os.W_OK)
+    return str(folder) if there and shutil.disk_usage(folder).free > PLENTY else None
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Path]:
     """A folder for what the servers keep, of this run alone.
 
     Not one of pytest's: a second run that is given the same base folder empties it, and later ones delete older ones.
     """
-    with tempfile.TemporaryDirectory(prefix="journeys-tests-", ignore_cleanup_errors=True) as folder:
+    with tempfile.TemporaryDirectory(
+        prefix="journeys-tests-", dir=_memory(), ignore_cleanup_errors=True
+    ) as folder:
         Path(folder).chmod(0o755)  # the database lets go of root's rights
         yield Path(folder)
 
