@@ -9,12 +9,12 @@ from typing import Any
 import networkx as nx
 
 from journeys.canvas.canvas import Canvas
+from journeys.canvas.conditions import FromContext
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
     ContextFilter,
     Filter,
-    FromContext,
     MessageFilter,
     MessageTrigger,
     NoneOf,

@@ -17,17 +17,10 @@ from journeys.canvas import steps
 from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
 from journeys.canvas.check import check, check_segment
+from journeys.canvas.conditions import FromAttribute
 from journeys.canvas.definition_kinds import parse
 from journeys.canvas.events_and_commands import Entry, Happened, Occurrence
-from journeys.canvas.filters import (
-    AllOf,
-    AttributeFilter,
-    EventFilter,
-    EventTrigger,
-    Filter,
-    FromAttribute,
-    SegmentFilter,
-)
+from journeys.canvas.filters import AllOf, AttributeFilter, EventFilter, EventTrigger, Filter, SegmentFilter
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
 from journeys.canvas.problems import CODES, Problem, Where, nearest

@@ -7,18 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from journeys.canvas.conditions import Condition, FromAttribute, FromContext
 from journeys.canvas.events_and_commands import NOTHING, Kind, Occurrence
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
     AttributeFilter,
     BucketFilter,
-    Condition,
     ContextFilter,
     EventFilter,
     Filter,
-    FromAttribute,
-    FromContext,
     MessageFilter,
     MessageTrigger,
     NoneOf,
