@@ -42,6 +42,7 @@ _WORDS = {
     "WebhookTemplate": "canvas.definition_kinds",
     "attribute": "canvas.filter_builders",
     "bucket": "canvas.filter_builders",
+    "consent": "canvas.filter_builders",
     "context": "canvas.filter_builders",
     "days": "canvas.times",
     "event": "canvas.filter_builders",
@@ -59,7 +60,16 @@ if TYPE_CHECKING:
     from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
     from journeys.canvas.content_blocks import ContentBlock
     from journeys.canvas.definition_kinds import EmailTemplate, Segment, Sender, WebhookTemplate
-    from journeys.canvas.filter_builders import attribute, bucket, context, event, message, purchase, segment
+    from journeys.canvas.filter_builders import (
+        attribute,
+        bucket,
+        consent,
+        context,
+        event,
+        message,
+        purchase,
+        segment,
+    )
     from journeys.canvas.steps import (
         ActionPath,
         ActionPaths,
@@ -113,6 +123,7 @@ __all__ = [
     "WebhookTemplate",
     "attribute",
     "bucket",
+    "consent",
     "context",
     "days",
     "event",

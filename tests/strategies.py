@@ -14,12 +14,14 @@ from journeys.canvas.filters import (
     AnyOf,
     AttributeFilter,
     BucketFilter,
+    ConsentFilter,
     ContextFilter,
     EventFilter,
     EventTrigger,
     MessageTrigger,
     NoneOf,
     PropertyFilter,
+    PurchaseFilter,
     SegmentFilter,
     Times,
 )
@@ -86,6 +88,13 @@ leaves = st.one_of(
     ),
     st.just(SegmentFilter(segment="runners")),
     st.just(BucketFilter(bucket=(0, 4999))),
+    st.just(PurchaseFilter(purchase=True)),
+    st.sampled_from(
+        [
+            ConsentFilter(consent="email", equals="opted_in"),
+            ConsentFilter(consent="push", none_of=("subscribed",)),
+        ]
+    ),
 )
 filters = st.recursive(
     leaves,

@@ -12,6 +12,7 @@ from journeys.canvas.filters import (
     EventTrigger,
     Filter,
     MessageTrigger,
+    Product,
     PropertyFilter,
     PurchaseTrigger,
     Trigger,
@@ -42,7 +43,7 @@ class Awaited(Frozen):
     """What is waited for: an event, a purchase, or an engagement with a message."""
 
     event: Annotated[str, Field(min_length=1, max_length=255)] | None = None
-    purchase: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    purchase: Product | None = None
     message: Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed"] | None = None
     step: str | None = None
     canvas: str | None = None

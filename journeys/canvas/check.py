@@ -21,6 +21,7 @@ from journeys.canvas.filters import (
     SegmentFilter,
 )
 from journeys.canvas.incomplete_canvas import Unread
+from journeys.canvas.never_matching import never_matching
 from journeys.canvas.plan import END, links
 from journeys.canvas.problems import Problem, meant, nearest
 from journeys.canvas.source_positions import Path, Places
@@ -204,11 +205,9 @@ def _message_references(step: Step) -> Iterator[tuple[Path, str]]:
         for path, found in _inside(each, where):
             if isinstance(found, MessageFilter) and found.step and not found.canvas:
                 yield (*path, "step"), found.step
-    if isinstance(step, ActionPaths):
-        for place, path_ in enumerate(step.paths):
-            for number, trigger in enumerate(path_.triggers):
-                if isinstance(trigger, MessageTrigger) and trigger.step and not trigger.canvas:
-                    yield ("paths", place, "triggers", number, "step"), trigger.step
+    for where, trigger in _step_triggers(step):
+        if isinstance(trigger, MessageTrigger) and trigger.step and not trigger.canvas:
+            yield (*where, "step"), trigger.step
 
 
 def _inside(each: Any, path: Path) -> Iterator[tuple[Path, Any]]:
@@ -249,6 +248,44 @@ def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Pr
             yield here.problem("J209", where, f"a context variable cannot be used here: {why}")
 
 
+def filters_that_never_match(here: Site) -> Iterator[Problem]:
+    """J111, and J108 for what nothing reports yet: in every filter and every trigger."""
+    for path, each in (*_filters(here), *_triggers(here)):
+        for fault in never_matching(each, path):
+            yield here.problem(fault.code, fault.path, fault.message, fault.hint)
+
+
+def _filters(here: Site) -> Iterator[tuple[Path, Any]]:
+    """All filters of a canvas, each with its path."""
+    if here.canvas.audience is not None:
+        yield ("audience",), here.canvas.audience
+    for place, leaving in enumerate(here.canvas.exits):
+        if leaving.audience is not None:
+            yield ("exits", place, "audience"), leaving.audience
+    for path, step in here.steps:
+        for where, each in step.filters():
+            yield (*path, *where), each
+
+
+def _triggers(here: Site) -> Iterator[tuple[Path, Any]]:
+    """All triggers of a canvas, each with its path."""
+    yield ("schedule",), here.canvas.schedule.trigger
+    for place, leaving in enumerate(here.canvas.exits):
+        yield ("exits", place), leaving.trigger
+    for place, conversion in enumerate(here.canvas.conversions):
+        yield ("conversions", place), conversion.trigger
+    for path, step in here.steps:
+        for where, each in _step_triggers(step):
+            yield (*path, *where), each
+
+
+def _step_triggers(step: Step) -> Iterator[tuple[Path, Any]]:
+    if isinstance(step, ActionPaths):
+        for place, one in enumerate(step.paths):
+            for number, trigger in enumerate(one.triggers):
+                yield ("paths", place, "triggers", number), trigger
+
+
 CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
     too_many_steps,
     same_names,
@@ -257,6 +294,7 @@ CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
     message_steps,
     experiments,
     context_too_early,
+    filters_that_never_match,
 )
 """The checks, one small function each. To add one, add it here."""
 
@@ -265,15 +303,8 @@ CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
 
 
 def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
-    places: list[tuple[Path, Any]] = []
-    if here.canvas.audience is not None:
-        places.append((("audience",), here.canvas.audience))
-    places += [
-        (("exits", n, "audience"), one.audience) for n, one in enumerate(here.canvas.exits) if one.audience
-    ]
-    places += [((*path, *where), each) for path, step in here.steps for where, each in step.filters()]
     problems = []
-    for path, each in places:
+    for path, each in _filters(here):
         for where, found in _inside(each, path):
             if isinstance(found, SegmentFilter) and found.segment not in segments:
                 message = f"there is no segment “{found.segment}”"
@@ -284,7 +315,10 @@ def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
 
 def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str, Filter]) -> list[Problem]:
     """What is wrong with a segment: it names others that do not exist, or itself through others."""
-    problems = []
+    problems = [
+        Problem(fault.code, places.where(fault.path), fault.message, fault.hint)
+        for fault in never_matching(when, ("when",))
+    ]
     for where, found in _inside(when, ("when",)):
         if isinstance(found, ContextFilter):
             problems.append(

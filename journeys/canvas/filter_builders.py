@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 from journeys.canvas.filters import (
     AttributeFilter,
     BucketFilter,
+    ConsentFilter,
     ContextFilter,
     Engagement,
     EventFilter,
@@ -108,6 +109,11 @@ def context(name: str) -> Subject:
     return Subject(ContextFilter, context=name)
 
 
+def consent(channel: str) -> Subject:
+    """The person's state on a channel: `consent("email") == "subscribed"`."""
+    return Subject(ConsentFilter, consent=channel)
+
+
 def segment(name: str) -> SegmentFilter:
     """She is in a segment."""
     return SegmentFilter(segment=name)
@@ -133,8 +139,8 @@ class Events:
 event = Events()
 
 
-def purchase(product: str, **more: Any) -> PurchaseFilter:
-    """She bought it."""
+def purchase(product: str | Literal[True] = True, **more: Any) -> PurchaseFilter:  # noqa: FBT002 - as in YAML
+    """They bought this product; anything at all where none is named."""
     return PurchaseFilter(purchase=product, **more)
 
 

@@ -10,7 +10,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
+from pydantic import (
+    BeforeValidator,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from journeys.canvas.conditions import Condition
 from journeys.canvas.frozen_model import Frozen
@@ -83,10 +91,24 @@ class EventFilter(Past):
     event: Annotated[str, Field(min_length=1, max_length=255)]
 
 
-class PurchaseFilter(Past):
-    """She bought it: with such properties, so often, lately."""
+def _product(value: Any) -> Any:
+    if value is True or (isinstance(value, str) and 0 < len(value) <= 255):
+        return value
+    raise wrong("J100", f"a purchase is of a product, not of “{str(value)[:60]}”", "write `true` for any")
 
-    purchase: Annotated[str, Field(min_length=1, max_length=255)]
+
+Product = Annotated[
+    str | Literal[True],
+    PlainValidator(_product),
+    WithJsonSchema({"anyOf": [{"type": "string", "minLength": 1, "maxLength": 255}, {"const": True}]}),
+]
+"""The product of a purchase; true stands for any."""
+
+
+class PurchaseFilter(Past):
+    """They bought it, or anything at all: with such properties, so often, lately."""
+
+    purchase: Product
 
 
 Engagement = Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed"]
@@ -100,6 +122,42 @@ class MessageFilter(Logic, Frozen):
     canvas: str | None = None
     campaign: str | None = None
     within_last: LongSpan | None = None
+
+
+Consented = Literal["opted_in", "subscribed", "unsubscribed"]
+
+
+class ConsentFilter(Logic, Frozen):
+    """The state of the person on a channel: exactly one comparison. Who said nothing is subscribed (SUB-1)."""
+
+    consent: Literal["email", "push"]
+    equals: Consented | None = None
+    not_equals: Consented | None = None
+    one_of: Annotated[tuple[Consented, ...], Field(min_length=1)] | None = None
+    none_of: Annotated[tuple[Consented, ...], Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        used = [name for name in self._comparisons() if getattr(self, name) is not None]
+        if len(used) != 1:
+            said = f"it has {' and '.join(used)}" if used else "it has none"
+            hint = "write equals: subscribed"
+            raise wrong("J104", f"a consent has exactly one comparison; {said}", hint, at=used[1:2])
+        return self
+
+    @classmethod
+    def _comparisons(cls) -> list[str]:
+        return [name for name in cls.model_fields if name != "consent"]
+
+    @property
+    def operator(self) -> str:
+        """The name of its comparison."""
+        return next(name for name in self._comparisons() if getattr(self, name) is not None)
+
+    @property
+    def operand(self) -> Any:
+        """The state, or the states, that it compares with."""
+        return getattr(self, self.operator)
 
 
 class SegmentFilter(Logic, Frozen):
@@ -151,6 +209,7 @@ _FILTERS: dict[str, type[Any]] = {
     "event": EventFilter,
     "purchase": PurchaseFilter,
     "message": MessageFilter,
+    "consent": ConsentFilter,
     "segment": SegmentFilter,
     "bucket": BucketFilter,
     "all": AllOf,
@@ -167,9 +226,9 @@ class EventTrigger(Frozen):
 
 
 class PurchaseTrigger(Frozen):
-    """A purchase of this product, with such properties."""
+    """A purchase of this product, or of any, with such properties."""
 
-    purchase: Annotated[str, Field(min_length=1, max_length=255)]
+    purchase: Product
     where: tuple[PropertyFilter, ...] = ()
 
 
@@ -229,6 +288,7 @@ Filter = Annotated[
     | Annotated[EventFilter, Tag("event")]
     | Annotated[PurchaseFilter, Tag("purchase")]
     | Annotated[MessageFilter, Tag("message")]
+    | Annotated[ConsentFilter, Tag("consent")]
     | Annotated[SegmentFilter, Tag("segment")]
     | Annotated[BucketFilter, Tag("bucket")]
     | Annotated[AllOf, Tag("all")]

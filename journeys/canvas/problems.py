@@ -76,6 +76,7 @@ CODES = {
     "J108": "A part of the language that this version does not support yet.",
     "J109": "A filter or trigger without a subject, or with one that does not exist.",
     "J110": "A name or id that is too long or has characters that are not allowed.",
+    "J111": "A filter or trigger that can never match, or that always holds: what it looks at is never there.",
     "J201": "`then` names a step that does not exist.",
     "J202": "A step that cannot be reached.",
     "J203": "The steps make a loop: steps go forwards only.",

@@ -14,6 +14,7 @@ from journeys.canvas.filters import (
     AnyOf,
     AttributeFilter,
     BucketFilter,
+    ConsentFilter,
     ContextFilter,
     EventFilter,
     Filter,
@@ -54,12 +55,16 @@ class Person:
         found = lookup(self.standard, path)
         return found or lookup(self.custom, path)
 
+    def consent(self, channel: str) -> str:
+        """The state on a channel; who said nothing is subscribed (SUB-1)."""
+        return self.consents.get(channel, "subscribed")  # SUB-1
+
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What must be known of a person's history: which kinds and names, and how far back (None: all of it)."""
+    """What must be known of a person's history: which kinds and names (None: any), and how far back (None: all of it)."""
 
-    history: frozenset[tuple[str, str]] = frozenset()
+    history: frozenset[tuple[str, str | None]] = frozenset()
     since: timedelta | None = None
 
 
@@ -103,16 +108,16 @@ def _matches(what: Filter, evaluation: _Evaluation) -> bool:
             return _holds(what, evaluation.person.values(path), evaluation)
         case ContextFilter(context=path):
             return _holds(what, lookup(evaluation.context, path), evaluation)
-        case EventFilter(event=name):
-            return _did(what, evaluation.person.history.get(("event", name), ()), evaluation)
-        case PurchaseFilter(purchase=product):
-            return _did(what, evaluation.person.history.get(("purchase", product), ()), evaluation)
+        case EventFilter() | PurchaseFilter():
+            return _did(what, past(evaluation.person.history, *named(what)), evaluation)
         case MessageFilter():
-            past = evaluation.person.history.get(("message", what.message), ())
             return any(
                 _of_message(what, each, evaluation.canvas) and _lately(each, what.within_last, evaluation)
-                for each in past
+                for each in past(evaluation.person.history, *named(what))
             )
+        case ConsentFilter(consent=channel):
+            said = [evaluation.person.consent(channel)]
+            return holds(what.operator, said, what.operand, evaluation.now)
         case SegmentFilter(segment=name):
             return name in evaluation.segments and _matches(evaluation.segments[name], evaluation)
         case BucketFilter(bucket=(low, high)):
@@ -153,10 +158,17 @@ def _lately(occurrence: Occurrence, within: timedelta | None, evaluation: _Evalu
     )
 
 
-def _did(what: EventFilter | PurchaseFilter, past: Sequence[Occurrence], evaluation: _Evaluation) -> bool:
+def past(history: Did, kind: str, name: str | None) -> Sequence[Occurrence]:
+    """What was done of a kind, under one name or under any."""
+    if name is not None:
+        return history.get((kind, name), ())
+    return [each for (of, _), several in history.items() if of == kind for each in several]
+
+
+def _did(what: EventFilter | PurchaseFilter, done: Sequence[Occurrence], evaluation: _Evaluation) -> bool:
     fitting = (
         each
-        for each in past
+        for each in done
         if _lately(each, what.within_last, evaluation) and _where(what.where, each, evaluation)
     )
     if what.times is None:
@@ -200,8 +212,7 @@ def judge(
             and occurrence.name == trigger.message
             and _of_message(trigger, occurrence, canvas)
         )
-    kind, name = named(trigger)
-    if (occurrence.kind, occurrence.name) != (kind, name):
+    if not concerns(trigger, occurrence.kind, occurrence.name):
         return False
     return not trigger.where or _where(
         trigger.where, occurrence, _Evaluation(person, occurrence.at, context, NOTHING, canvas)
@@ -211,13 +222,19 @@ def judge(
 KINDS: tuple[Kind, ...] = ("event", "purchase", "message")
 
 
-def named(what: Any) -> tuple[Kind, str]:
-    """The kind and name of what a filter or trigger on the past looks at."""
+def named(what: Any) -> tuple[Kind, str | None]:
+    """The kind and name of what a filter or trigger on the past looks at; None: any of its kind."""
     for kind in KINDS:
         name = getattr(what, kind, None)
         if name is not None:
-            return kind, str(name)
+            return kind, None if name is True else str(name)
     raise AssertionError(f"it does not look at the past: {what!r}")
+
+
+def concerns(trigger: Trigger, kind: str, name: str) -> bool:
+    """Whether a trigger awaits what is of this kind and name."""
+    of, wanted = named(trigger)
+    return of == kind and wanted in (None, name)
 
 
 def heard(
@@ -237,7 +254,7 @@ def heard(
 
 def needs(several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING) -> Needs:
     """What these filters and triggers must know of a person's history."""
-    found: set[tuple[str, str]] = set()
+    found: set[tuple[str, str | None]] = set()
     spans: list[timedelta | None] = []
     for each in several:
         _gather(each, segments, found, spans, frozenset())
@@ -249,7 +266,7 @@ def needs(several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING) -> N
 def _gather(
     what: Any,
     segments: Mapping[str, Filter],
-    found: set[tuple[str, str]],
+    found: set[tuple[str, str | None]],
     spans: list[timedelta | None],
     inside: frozenset[str],
 ) -> None:
@@ -260,8 +277,25 @@ def _gather(
         case SegmentFilter(segment=name):
             if name in segments and name not in inside:
                 _gather(segments[name], segments, found, spans, inside | {name})
-        case AttributeFilter() | ContextFilter() | BucketFilter():
+        case AttributeFilter() | ContextFilter() | BucketFilter() | ConsentFilter():
             return
         case _:
             found.add(named(what))
             spans.append(getattr(what, "within_last", None))
+
+
+def asks_consents(
+    several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING, inside: frozenset[str] = frozenset()
+) -> bool:
+    """Whether one of these filters looks at consents, itself or by a segment. `inside`: segments not to follow."""
+    for each in several:
+        match each:
+            case ConsentFilter():
+                return True
+            case AllOf(all=within) | AnyOf(any=within) | NoneOf(none=within):
+                if asks_consents(within, segments, inside):
+                    return True
+            case SegmentFilter(segment=name) if name in segments and name not in inside:
+                if asks_consents([segments[name]], segments, inside | {name}):
+                    return True
+    return False

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from journeys.canvas.filters import EventTrigger, MessageTrigger, Trigger
 from journeys.canvas.wall_clock import wall_of
-from journeys.engine.audience.match import Person, named
+from journeys.engine.audience.match import Person, named, past
 
 LEARNS_FROM: Sequence[Trigger] = (
     EventTrigger(event="session_start"),
@@ -35,7 +35,7 @@ def learn(person: Person, channel: str) -> int | None:
     instants = [
         each.at
         for kind, name in map(named, LEARNS_FROM)
-        for each in person.history.get((kind, name), ())
+        for each in past(person.history, kind, name)
         if kind == "event" or each.properties.get("channel", channel) == channel  # IT-1
     ]
     return densest(instants, person.zone)

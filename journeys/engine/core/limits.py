@@ -56,5 +56,5 @@ def _agreed(plan: Plan, channel: str, person: Person) -> bool:
     wanted = plan.canvas.send.subscription
     if wanted == "all" or channel in UNASKED:
         return True
-    state = person.consents.get(channel, "subscribed")
+    state = person.consent(channel)
     return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")  # SUB-1

@@ -163,7 +163,9 @@ class Scenario:
         share, (label, trigger) = best
         kind, name = named(trigger)
         instant = entry.begun + (entry.wake_at - entry.begun) * share
-        return Occurrence(no=entry.heard + 1, kind=kind, name=name, at=instant, properties={"@": label})
+        return Occurrence(
+            no=entry.heard + 1, kind=kind, name=name or "anything", at=instant, properties={"@": label}
+        )
 
 
 def _plain(variables: Iterable[tuple[str, str, str]]) -> dict[str, Any]:

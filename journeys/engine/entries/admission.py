@@ -12,12 +12,12 @@ from uuid_utils.compat import uuid7
 
 from journeys.canvas.events_and_commands import Entered, Entry
 from journeys.canvas.steps.delay import Delay
-from journeys.engine.audience.match import needs
+from journeys.engine.audience.match import asks_consents, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import Case
 from journeys.engine.core.gates import Candidate, refusal
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
-from journeys.engine.people.profiles import History, Profile, history
+from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.published import Publication, Published, Running
 
@@ -149,6 +149,8 @@ async def _histories(
         return {}
     wanted = needs([audience], publication.segments)
     people = [entrant.profile.id for entrant in entrants]
+    if asks_consents([audience], publication.segments):
+        await read_consents(connection, publication.workspace, [entrant.profile for entrant in entrants])
     return await history(connection, publication.workspace, people, wanted, clock.now())
 
 

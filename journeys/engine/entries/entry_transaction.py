@@ -30,11 +30,11 @@ from journeys.canvas.events_and_commands import (
     Zones,
     ZonesAnswer,
 )
-from journeys.engine.audience.match import Person, heard, matches, needs
+from journeys.engine.audience.match import Person, asks_consents, heard, matches, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS_FROM, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
-from journeys.engine.people.profiles import History, Profile, history
+from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.people.user_updates import DerivedEvent, store_updates, update_profile
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
@@ -170,6 +170,7 @@ class EntryTransaction:
 
     async def _answers(self, asked: Sequence[tuple[LoadedEntry, Question]]) -> Answers:
         histories = await self._histories(asked)
+        await self._read_consents(asked)
         answers: dict[str, object] = {}
         for loaded, question in asked:
             person = self._person(loaded, histories)
@@ -245,6 +246,19 @@ class EntryTransaction:
             ).items():
                 found[workspace_id, person] = past
         return found
+
+    async def _read_consents(self, asked: Sequence[tuple[LoadedEntry, Question]]) -> None:
+        """Give the profiles of these questions their consents, where a filter looks at them; those of this transaction too."""
+        wanted: dict[int, dict[UUID, Profile]] = {}
+        for loaded, question in asked:
+            if isinstance(question, Matches) and asks_consents(question.filters, loaded.publication.segments):
+                wanted.setdefault(loaded.profile.workspace, {})[loaded.profile.id] = loaded.profile
+        for workspace, profiles in wanted.items():
+            await read_consents(self.connection, workspace, profiles.values())
+            for of, person, channel, state, _ in self.consents:
+                if of == workspace and person in profiles:
+                    profile = profiles[person]
+                    profile.consents = {**profile.consents, channel: state}  # UPD-2
 
     def _person(self, loaded: LoadedEntry, histories: Mapping[tuple[int, UUID], History]) -> Person:
         return loaded.profile.as_person(loaded.publication.zone, histories.get(loaded.place))

@@ -10,6 +10,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from journeys.canvas.filters import ContextFilter, Filter, SegmentFilter
+from journeys.canvas.never_matching import never_matching
 from journeys.engine.people.attributes import fits
 
 FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
@@ -66,6 +67,8 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
             raise UnusableAudience(f"there is no segment “{each.segment}”; known: {known}")
         if isinstance(each, ContextFilter):  # CTX-14
             raise UnusableAudience("an audience cannot look at the context of an entry (CTX-14)")
+    for fault in never_matching(found):
+        raise UnusableAudience(f"{fault.message}: {fault.hint}")
     return found
 
 
@@ -113,11 +116,22 @@ def _ours(given: Any, now: datetime, depth: int) -> Any:
             return {"any": [_ours(each, now, depth + 1) for each in several]}  # SND-12
         case {"custom_attribute": Mapping() as said, **rest} if not rest:
             return _attribute(said, now)
-        case {"push_subscription_status": _} | {"email_subscription_status": _} | {"last_used_app": _}:
-            raise UnusableAudience(f"the filter {next(iter(given))} is not supported yet")
+        case {"email_subscription_status": Mapping() as said, **rest} if not rest:
+            return _consent("email", said)
+        case {"push_subscription_status": Mapping() as said, **rest} if not rest:
+            return _consent("push", said)
+        case {"last_used_app": _}:
+            raise UnusableAudience("the filter last_used_app is not supported yet")
         case {"AND": _} | {"OR": _}:
             raise UnusableAudience("AND and OR take a list of filters, and nothing beside them")
     return given
+
+
+def _consent(channel: str, said: Mapping[str, Any]) -> dict[str, Any]:
+    operator = {"is": "equals", "is_not": "not_equals"}.get(str(said.get("comparison")))
+    if operator is None or said.get("value") is None:
+        raise UnusableAudience(f"{channel}_subscription_status has 'comparison': is or is_not, and 'value'")
+    return {"consent": channel, operator: said["value"]}  # SND-11
 
 
 def _attribute(said: Mapping[str, Any], now: datetime) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.filters import AllOf, Filter
-from journeys.engine.audience.match import matches, needs
+from journeys.engine.audience.match import asks_consents, matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.intake.idempotency import Reply, amend, claim
@@ -19,7 +19,7 @@ from journeys.engine.intake.track import Written, write
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.logs import logger
 from journeys.engine.people.identity import Identifier
-from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of
+from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of, read_consents
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Published, Running
@@ -142,6 +142,8 @@ class Trigger:
         wanted = needs([audience], publication.segments)
         now = self.clock.now()
         people = [profile.id for profile in profiles]
+        if asks_consents([audience], publication.segments):
+            await read_consents(connection, publication.workspace, profiles)
         pasts = await history(connection, publication.workspace, people, wanted, now)
         found, given_way = [], time.perf_counter()
         for profile in profiles:

@@ -115,12 +115,18 @@ async def load(
                 name: value for name, value in profile.attributes.items() if value is not None
             }
     if consents and found:
-        states: dict[UUID, dict[str, str]] = {}
-        for row in await connection.fetch(CONSENTS, workspace, list(found)):
-            states.setdefault(row["person"], {})[row["channel"]] = row["state"]
-        for person, state in states.items():
-            found[person].consents = state
+        await read_consents(connection, workspace, found.values())
     return found
+
+
+async def read_consents(connection: Any, workspace: int, profiles: Iterable[Profile]) -> None:
+    """Give these profiles their consents."""
+    people = {profile.id: profile for profile in profiles}
+    for profile in people.values():
+        profile.consents = {}
+    for row in await connection.fetch(CONSENTS, workspace, list(people)):
+        profile = people[row["person"]]
+        profile.consents = {**profile.consents, row["channel"]: row["state"]}
 
 
 @lru_cache(maxsize=64)
@@ -148,6 +154,13 @@ where e.workspace = $1 and e.person = any($2::uuid[]) and ($5::timestamptz is nu
 order by e.person, e.no
 """
 
+WHOLE_KINDS = """
+select e.person, e.kind, e.name, e.no, e.at, e.properties from events e
+where e.workspace = $1 and e.person = any($2::uuid[]) and e.kind = any($3::text[]) and ($4::timestamptz is null or e.at >= $4)
+order by e.person, e.no
+"""
+"""Of a filter on any purchase."""
+
 
 async def history(
     connection: Any, workspace: int, ids: Iterable[UUID], needs: Needs, now: datetime
@@ -155,9 +168,15 @@ async def history(
     """What these people did of the kinds and names that the filters look at, in the order in which it was stored."""
     if not needs.history:
         return {}
-    kinds, names = zip(*needs.history, strict=True)
     since = None if needs.since is None else now - needs.since
-    rows = await connection.fetch(HISTORY, workspace, list(ids), list(kinds), list(names), since)
+    whole = {kind for kind, name in needs.history if name is None}
+    named = [(kind, name) for kind, name in needs.history if kind not in whole]
+    people, rows = list(ids), []
+    if named:
+        kinds, names = zip(*named, strict=True)
+        rows += await connection.fetch(HISTORY, workspace, people, list(kinds), list(names), since)
+    if whole:
+        rows += await connection.fetch(WHOLE_KINDS, workspace, people, list(whole), since)
     found: dict[UUID, dict[tuple[str, str], list[Occurrence]]] = {}
     for row in rows:
         occurrence = Occurrence(

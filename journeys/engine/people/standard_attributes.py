@@ -10,6 +10,7 @@ from typing import Any
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from journeys.canvas.never_matching import CONSENTS, CONTROL
 from journeys.engine.core.instants import instant
 from journeys.engine.people import code_lists
 from journeys.engine.people.attributes import REMOVED, Refused
@@ -32,13 +33,7 @@ TIMES = frozenset({"date_of_first_session", "date_of_last_session", "marked_emai
 TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabled"})
 ARRAYS = frozenset({"push_tokens", "subscription_groups"})
 OBJECTS = frozenset({"facebook", "twitter"})
-CONSENTS = {"email_subscribe": "email", "push_subscribe": "push"}
 STATES = ("opted_in", "subscribed", "unsubscribed")
-CONTROL = frozenset({
-    "external_id", "user_alias", "braze_id", "anonymous_id", "_update_existing_only", "_merge_objects",
-    "push_token_import", "app_id", "bio", "alias_name", "alias_label",
-})  # fmt: skip
-"""Keys that are never stored."""
 GENDERS = ("M", "F", "O", "N", "P")
 UNFORMATTED = "unformatted_phone"
 """Where a phone number is kept that has no international form; nothing can be sent to it (IDN-8)."""

@@ -16,7 +16,7 @@ from journeys.canvas.definition_kinds import Segment, Template, WorkspaceSetting
 from journeys.canvas.events_and_commands import NOTHING, Kind
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan, compile
-from journeys.engine.audience.match import named
+from journeys.engine.audience.match import concerns
 from journeys.engine.content import Values
 from journeys.engine.core.gates import Opening, opening
 from journeys.engine.people.profiles import Profile
@@ -80,7 +80,7 @@ class Publication:
     def listens(self, kind: Kind, name: str) -> bool:
         """Whether a step of a canvas that runs waits for such an occurrence."""
         return any(
-            named(trigger) == (kind, name)
+            concerns(trigger, kind, name)
             for running in self.running.values()
             for step in running.plan.steps.values()
             for _, trigger in step.triggers()

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from journeys.canvas.events_and_commands import Occurrence
-from journeys.canvas.filters import Filter
+from journeys.canvas.filters import Filter, Trigger
 from journeys.canvas.regular_expressions import MOST_INSTRUCTIONS, compiled, search
-from journeys.engine.audience.match import Person, matches, needs
+from journeys.engine.audience.match import Person, asks_consents, concerns, matches, needs
 from journeys.engine.core.best_time import densest
 from journeys.engine.delivery.settlement import pause
 from tests.strategies import filters
@@ -42,6 +42,7 @@ MEL = Person(
         ("purchase", "shoe"): [did("shoe", 2, "purchase", price=99)],
         ("message", "opened"): [did("opened", 3, "message", step="hello", canvas="story")],
     },
+    consents={"push": "opted_in"},
 )  # fmt: skip
 
 CASES = [
@@ -86,6 +87,14 @@ CASES = [
     ({"event": "liked", "where": [{"property": "n", "equals": 2}], "within_last": "30 days"}, False),
     ({"event": "never"}, False),
     ({"purchase": "shoe", "where": [{"property": "price", "more_than": 50}]}, True),
+    ({"purchase": True}, True),
+    ({"purchase": True, "within_last": "1 day"}, False),
+    ({"purchase": True, "where": [{"property": "price", "more_than": 500}]}, False),
+    ({"consent": "email", "equals": "subscribed"}, True),
+    ({"consent": "push", "equals": "subscribed"}, False),
+    ({"consent": "push", "one_of": ["opted_in", "subscribed"]}, True),
+    ({"consent": "push", "not_equals": "opted_in"}, False),
+    ({"consent": "email", "none_of": ["unsubscribed"]}, True),
     ({"message": "opened"}, True),
     ({"message": "opened", "step": "hello"}, True),
     ({"message": "opened", "step": "other"}, False),
@@ -160,6 +169,32 @@ def test_what_a_filter_needs_is_enough_to_answer_it(what: Any) -> None:
     )
 
     assert matches(what, full, now=NOW, segments=SEGMENTS) == matches(what, cut, now=NOW, segments=SEGMENTS)
+
+
+def test_filters_say_whether_they_look_at_consents() -> None:
+    """However deep it lies; a segment that leads to itself ends."""
+    said = ADAPTER.validate_python({"consent": "email", "equals": "opted_in"})
+    segments = {
+        "reached": said,
+        "round": ADAPTER.validate_python({"any": [{"segment": "round"}, {"segment": "unknown"}]}),
+    }
+
+    def asks(what: Any) -> bool:
+        return asks_consents([ADAPTER.validate_python(what)], segments)
+
+    assert asks({"none": [{"all": [{"bucket": [0, 1]}, {"consent": "push", "equals": "opted_in"}]}]})
+    assert asks({"any": [{"segment": "reached"}]})
+    assert not asks({"any": [{"segment": "round"}, {"event": "e"}]})
+    assert needs([said]).history == frozenset()
+
+
+def test_any_purchase_is_needed_and_awaited_whatever_its_product() -> None:
+    whole = ADAPTER.validate_python({"purchase": True, "within_last": "2 days"})
+
+    assert needs([whole]).history == frozenset({("purchase", None)})
+    trigger: Any = TypeAdapter(Trigger).validate_python({"purchase": True})
+    assert concerns(trigger, "purchase", "shoe")
+    assert not concerns(trigger, "event", "shoe")
 
 
 GREEDY = [

@@ -1,0 +1,143 @@
+"""Filters on consents and on any purchase, as the store reads them: at the entry, at splits, at exits, in API audiences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from journeys.engine.intake.api_audience import audience_of
+from journeys.engine.intake.triggering import Trigger
+from journeys.engine.people.profiles import load
+from journeys.engine.ports import NullNotifier
+from journeys.engine.store import Database
+from tests.stage import MONDAY, Stage, canvas, stage_on
+
+SPLIT = (
+    "  - {{type: decision_split, id: s, when: {}, steps: [{{type: delay, id: yes_, duration: 1 day}}],"
+    " otherwise: [{{type: delay, id: no_, duration: 1 day}}]}}"
+)
+
+
+async def says(stage: Stage, person: Any, state: str, channel: str = "email") -> None:
+    await stage.db.pool.execute(
+        "insert into consents values ($1, $2, $3, $4, now())", stage.workspace, person.id, channel, state
+    )
+
+
+async def taken(stage: Stage, person: Any) -> list[str]:
+    [entry] = await stage.enter(person)
+    await stage.burst(entry)
+    return await stage.path(entry)
+
+
+async def test_an_audience_by_consent_lets_in_who_has_it(db: Database) -> None:
+    """Who said nothing is subscribed; a segment may ask, too."""
+    stage = await stage_on(
+        db,
+        canvas(
+            "  - {type: delay, id: w, duration: 1 day}",
+            more="audience: {all: [{segment: reached}, {consent: push, not_equals: unsubscribed}]}",
+        )
+        + "---\nkind: segment\nformat: 1\nname: reached\nwhen: {consent: email, one_of: [opted_in, subscribed]}\n",
+    )
+    silent, opted, gone = [await stage.person(external_id=name) for name in ("silent", "opted", "gone")]
+    await says(stage, opted, "opted_in")
+    await says(stage, gone, "unsubscribed")
+
+    assert [len(await stage.enter(one)) for one in (silent, opted, gone)] == [1, 1, 0]
+
+
+async def test_a_split_by_consent_sees_what_a_step_before_it_said(db: Database) -> None:
+    """UPD-2: within one transaction, too."""
+    update = "  - {type: user_update, id: u, attributes: {email_subscribe: unsubscribed}}\n"
+    split = SPLIT.format("{consent: email, equals: unsubscribed}")
+    stage = await stage_on(db, canvas(update + split))
+    mel = await stage.person(external_id="mel")
+    await says(stage, mel, "opted_in")
+
+    assert await taken(stage, mel) == ["u", "s", "yes_"]
+
+
+async def test_an_exit_by_consent_takes_who_has_left_the_channel(db: Database) -> None:
+    stage = await stage_on(
+        db,
+        canvas(
+            "  - {type: delay, id: w, duration: 1 day}\n  - {type: delay, id: v, duration: 1 day}",
+            more="exits: [{audience: {consent: email, equals: unsubscribed}}]",
+        ),
+    )
+    mel, gone = await stage.person(external_id="mel"), await stage.person(external_id="gone")
+    await says(stage, gone, "unsubscribed")
+    entries = await stage.enter(mel, gone)
+    for entry in entries:
+        await stage.burst(entry)
+
+    assert [(await stage.row(entry))["ended"] for entry in entries] == [None, "exit_audience"]
+
+
+@pytest.mark.parametrize(
+    ("bought", "ways"),
+    [
+        ([], "no_"),
+        ([("shoe", 5)], "no_"),
+        ([("shoe", 5), ("sock", 50)], "yes_"),
+    ],
+)
+async def test_a_split_by_any_purchase_counts_every_product(
+    db: Database, bought: list[tuple[str, int]], ways: str
+) -> None:
+    asked = "{all: [{purchase: true, where: [{property: price, more_than: 9}]}, {purchase: shoe}]}"
+    stage = await stage_on(db, canvas(SPLIT.format(asked)))
+    mel = await stage.person(external_id="mel")
+    for product, price in bought:
+        await stage.happens(mel, product, {"price": price}, kind="purchase")
+
+    assert await taken(stage, mel) == ["s", ways]
+
+
+async def test_any_purchase_brings_in_leads_out_and_decides(db: Database) -> None:
+    """As a trigger of schedules, exits and action paths."""
+    steps = "  - {type: action_paths, id: a, within: 1 day, paths: [{name: more, triggers: [{purchase: true, where: [{property: price, more_than: 9}]}]}]}\n  - {type: delay, id: w, duration: 1 day}"
+    stage = await stage_on(
+        db,
+        canvas(
+            steps,
+            schedule="{purchase: true}",
+            more="reentry: {after: 0 days}\nexits: [{purchase: true, where: [{property: refund, equals: true}]}]",
+        ),
+    )
+    mel = await stage.person(external_id="mel")
+    await stage.happens(mel, "sock", {"price": 1}, kind="purchase")
+    [entry] = [row["id"] for row in await db.pool.fetch("select id from entries")]
+    await stage.burst(entry)
+    await stage.happens(mel, "shoe", {"price": 10}, kind="purchase")
+    await stage.burst(entry, 2)
+    assert await stage.path(entry) == ["a", "w"]
+    await stage.happens(mel, "shoe", {"refund": True}, kind="purchase")
+    assert (await stage.row(entry))["ended"] == "exit_event"
+
+
+@pytest.mark.parametrize(
+    "audience",
+    [
+        {"consent": "email", "equals": "opted_in"},
+        {"email_subscription_status": {"comparison": "is", "value": "opted_in"}},
+        {"none": [{"consent": "email", "not_equals": "opted_in"}]},
+        {"AND": [{"push_subscription_status": {"comparison": "is_not", "value": "unsubscribed"}}, {"consent": "email", "equals": "opted_in"}]},
+    ],
+)  # fmt: skip
+async def test_an_audience_of_a_call_may_ask_for_consents(db: Database, audience: Any) -> None:
+    """SND-11"""
+    stage = await stage_on(db, canvas("  - {type: delay, id: w, duration: 1 day}"))
+    silent, opted = await stage.person(external_id="silent"), await stage.person(external_id="opted")
+    await says(stage, opted, "opted_in")
+    publication = await stage.published.of(stage.workspace)
+    found = audience_of(audience, now=MONDAY, segments={})
+    profiles = (await load(db.pool, stage.workspace, [silent.id, opted.id])).values()
+
+    matching = await Trigger(db, stage.published, stage.clock, NullNotifier(), NullNotifier())._matching(
+        db.pool, publication, found, list(profiles)
+    )
+
+    assert [one.external_id for one in matching] == ["opted"]
