@@ -96,7 +96,7 @@ CODES = {
     "J308": "A content block with a name or content that is not valid.",
     "J309": "The settings of a workspace under the name of another.",
     "J310": "A template uses a value that does not exist, or that is always empty: a standard attribute, a namespace, or a name in a namespace.",
-    "J311": "A template names a content block or a catalog that does not exist.",
+    "J311": "A template names a content block, a catalog or a promotion list that does not exist.",
     "J312": "A template uses something that its channel does not support.",
     "J401": "More than 200 steps.",
     "J402": "More than 4 conversions.",

@@ -77,6 +77,8 @@ class Definitions:
     broken: list[Definition] = field(default_factory=list)
     """Those whose shape is wrong: they are checked as far as that goes, and cannot be used."""
     problems: list[Problem] = field(default_factory=list)
+    promotions: frozenset[str] | None = None
+    """The names of the promotion lists, which are in no file; None where they are not known."""
 
     def of(self, kind: str) -> dict[str, Definition]:
         """The definitions of one kind."""

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from journeys.channels.base import kinds
 from journeys.engine.store import Database
+from journeys.engine.workspaces.validate import validate
 from tests.cli.test_commands import Said, journeys
 
 CANVAS = """
@@ -108,3 +110,47 @@ async def test_the_settings_of_one_workspace_are_not_those_of_another(folder: Fo
     assert await db.pool.fetchval("select count(*) from definitions where kind = 'workspace'") == 0
     assert (await folder.publish(other, "--workspace", "other")).code == 0
     assert await db.pool.fetchval("select zone from workspaces where name = 'other'") == "Asia/Tokyo"
+
+
+NAMING = {
+    "a catalog": "{% catalog_items shoes 1 %}",
+    "a selection": "{% catalog_selection_items shoes on_sale %}",
+    "a content block": "{{content_blocks.${shoes}}}",
+    "a promotion list": "{% promotion('shoes') %}",
+}
+PLACES = {
+    "a template": 'kind: template\nformat: 1\nname: t\nchannel: webhook\nurl: https://example.com/\ntext: "X"\n',
+    "a content block": 'kind: content_block\nformat: 1\nname: b\ncontent: "X"\n',
+    "a context step": 'kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps: [{type: context, id: s, set: [{name: v, type: text, value: "X"}]}]\n',
+    "a user update": 'kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\nsteps: [{type: user_update, id: s, attributes: {a: "X"}}]\n',
+}
+
+
+async def test_a_name_of_what_no_workspace_has_is_refused_wherever_it_stands(
+    db: Database, tmp_path: Path
+) -> None:
+    """Where there is no catalog, no block or no list at all, too; a list is in no file, so only publishing knows it."""
+    here = Folder(tmp_path, db.url)
+    for place, text in PLACES.items():
+        for what, source in NAMING.items():
+            if (place, what) == ("a content block", "a content block"):
+                continue
+            said = await here.publish(text.replace("X", source))
+            assert (said.code, "J311" in said.err, "shoes" in said.err) == (1, True, True), (place, what)
+            found = validate([tmp_path], kinds()).problems
+            assert [one.code for one in found] == ([] if what == "a promotion list" else ["J311"]), (
+                place,
+                what,
+            )
+    assert "there is no promotion list" in said.err or "there is no content block" in said.err
+
+    await db.pool.execute(
+        "insert into promotion_lists select id, 'shoes', now() + interval '1 day' from workspaces where name = 'default'"
+    )
+    await db.pool.execute(
+        "insert into promotion_lists select id, 'other', now() + interval '1 day' from workspaces where name = 'default'"
+    )
+    promo = PLACES["a template"].replace("X", NAMING["a promotion list"])
+    assert (await here.publish(promo)).code == 0
+    said = await here.publish(promo.replace("shoes", "shoos"))
+    assert "there is no promotion list “shoos” (did you mean “shoes”?)" in said.err

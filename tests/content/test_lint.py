@@ -21,7 +21,11 @@ GIVEN = {
 """The namespaces that have values, and their names."""
 
 EMAILS = Setting(
-    "email", blocks={"footer"}, catalogs={"shoes", "hats"}, selections={"shoes": ["on_sale"], "hats": []}
+    "email",
+    blocks={"footer"},
+    catalogs={"shoes", "hats"},
+    selections={"shoes": ["on_sale"], "hats": []},
+    promotions={"spring"},
 )
 FOUND = [
     ("E1", "a\n {{ x | foo }}", "J302", 2, 9, "no filter “foo”"),
@@ -43,6 +47,8 @@ FOUND = [
     ("B1", "{% assign x = {{content_blocks.${foter}}} %}", "J311", 1, 17, "no content block"),
     ("K2", "{% catalog_items shoos 1 %}", "J311", 1, 18, "no catalog “shoos” (did you mean “shoes”?)"),
     ("K2", "{% catalog_selection_items shoos on_sale %}", "J311", 1, 28, "no catalog"),
+    ("P1", "{% promotion('sprng') %}", "J311", 1, 4, "no promotion list “sprng” (did you mean “spring”?)"),
+    ("P1", "{% if false %}{% capture c %}{% promotion 'Autumn' %}{% endcapture %}{% endif %}", "J311", 1, 33, "no promotion list “Autumn”"),
     ("K4", "{% catalog_items shoes 1 :rerendr %}", "J906", 1, 26, "“:rerendr” is not an option (did you mean “:rerender”?)"),
     ("K3", "{% catalog_selection_items shoes on_sail %}", "J911", 1, 34, "the catalog “shoes” has no selection “on_sail” (did you mean “on_sale”?)"),
     ("L11", "Dear\n you, ${first_name}", "J902", 2, 7, "“${first_name}” is printed as it is (write {{${first_name}}})"),
@@ -280,3 +286,18 @@ UPDATE = (
     "  - type: user_update\n    id: u\n"
     '    attributes: {{greeting: "{}"}}\n'
 )
+
+
+@pytest.mark.parametrize(
+    ("source", "code"),
+    [
+        ("{% catalog_items shoes 1 %}", "J311"),
+        ("{% catalog_selection_items shoes on_sale %}", "J311"),
+        ("{{content_blocks.${footer}}}", "J311"),
+        ("{% promotion('spring') %}", "J311"),
+    ],
+)
+def test_where_there_is_none_at_all_every_name_is_wrong(source: str, code: str) -> None:
+    """An empty collection is known to be empty; None is not known."""
+    assert [one.code for one in lint(source, Setting("email", (), (), {}, ()))] == [code]
+    assert lint(source, Setting("email")) == []

@@ -50,13 +50,15 @@ LONG = 100_000
 class Setting:
     """Where a template stands: its channel (None: in a step that sends nothing), and what there is to name.
 
-    `blocks` and `catalogs`: None where they are not known. `selections`: by their catalogs, as far as they are known.
+    `blocks`, `catalogs`, `promotions`: None where they are not known. `selections`: by their catalogs, as far as they
+    are known.
     """
 
     channel: str | None = None
     blocks: Collection[str] | None = None
     catalogs: Collection[str] | None = None
     selections: Mapping[str, Collection[str]] = field(default_factory=dict)
+    promotions: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +201,9 @@ def _node(node: Node, source: str, setting: Setting) -> Iterator[_Found]:
             yield from _catalog(node, setting)
         case PromotionNode() if setting.channel == "banner":
             yield index, "J312", "a banner has no promotion codes", ""
+        case PromotionNode(snippet=name) if setting.promotions is not None and name not in setting.promotions:
+            hint = meant(name, setting.promotions) or f"run journeys promotions import {name} FILE"
+            yield index, "J311", f"there is no promotion list “{name}”", hint
     for expression in node.expressions():
         for each in _filters(expression):
             yield from _zone(each)

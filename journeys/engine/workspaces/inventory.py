@@ -22,6 +22,7 @@ select kind, name, body from definitions d where workspace = $1 and kind <> 'con
 """Whatever else is published may break an archived canvas: it is checked when it is published again."""
 
 CATALOGS = "select name, description, fields from catalogs where workspace = $1"
+PROMOTIONS = "select name from promotion_lists where workspace = $1"
 BLOCKS = "select name, description, state, tags, content from content_blocks where workspace = $1"
 
 
@@ -36,6 +37,7 @@ async def workspace_definitions(connection: Any, workspace: int) -> Definitions:
     for row in await connection.fetch(BLOCKS, workspace):
         block = ContentBlock.model_construct(**{**row, "tags": tuple(row["tags"])})
         found.add(Definition("content_block", block, _nowhere("content_block", row["name"])))
+    found.promotions = frozenset(row["name"] for row in await connection.fetch(PROMOTIONS, workspace))
     return found
 
 
@@ -59,7 +61,7 @@ def problems_together(
     What is given replaces what has the same kind and name. What was wrong before is left as it is.
     """
     before = {problem.identity for problem in problems_of(stands, channels)}
-    together = Definitions(broken=given.broken)
+    together = Definitions(broken=given.broken, promotions=stands.promotions)
     for kind in KINDS:
         together.of(kind).update(stands.of(kind) | given.of(kind))
     after = [*given.problems, *_settings(given, workspace), *problems_of(together, channels)]

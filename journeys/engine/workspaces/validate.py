@@ -134,9 +134,11 @@ _WAY_OUT = re.compile(rf"\$\{{\s*(?:{'|'.join(sorted(UNSUBSCRIBE))})\s*\}}")
 
 
 def _setting(found: Definitions, channel: str | None = None) -> Setting:
-    """What a template may name: blocks and catalogs where these files have any, else whatever the workspace has."""
+    """What a template may name: the blocks and catalogs that there are, and the promotion lists where they are known."""
     selections = {name: [each.name for each in one.value.selections] for name, one in found.catalogs.items()}
-    return Setting(channel, found.named("content_block") or None, found.named("catalog") or None, selections)
+    return Setting(
+        channel, found.named("content_block"), found.named("catalog"), selections, found.promotions
+    )
 
 
 def _liquid_of(
