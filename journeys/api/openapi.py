@@ -132,7 +132,7 @@ IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
     "in": "header",
     "schema": {"type": "string", "maxLength": 255},
-    "description": "A request with the same key and body within 24 hours gets the same response, and no one enters twice.",
+    "description": "A request with the same key and body within 24 hours gets the same response, and nothing is done twice.",
 }
 
 
@@ -168,7 +168,11 @@ def document() -> dict[str, Any]:
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
         "paths": {
             "/users/track": _post(
-                "Attributes, events and purchases of people", "users.track", TRACK, TRACKED
+                "Attributes, events and purchases of people",
+                "users.track",
+                TRACK,
+                TRACKED,
+                parameters=[IDEMPOTENCY_KEY],
             ),
             "/canvas/trigger/send": _post(
                 "Let people into a canvas",

@@ -7,23 +7,30 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.engine.intake.track import MOST, track
 from journeys.engine.intake.track_objects import ARRAYS
 from journeys.engine.workspaces.api_keys import Key
 
+ROUTE = "/users/track"
+"""What idempotency keys are kept under; the call for larger loads is the same route (TRK-15)."""
+
 NOTHING_VALID = "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."  # TRK-8
 
 
 async def users_track(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
-    """Take the arrays; 201 with counts, errors beside them; 400 where nothing could be taken."""
-    del request
+    """Take the arrays; 201 with counts, errors beside them; 400 where nothing could be taken.
+
+    A repetition with the same `Idempotency-Key` within 24 hours gets the same answer, and writes nothing (EVT-5).
+    """
     arrays = {name: body[name] for name in ARRAYS if body.get(name) is not None}
     if not all(isinstance(array, list) for array in arrays.values()) or not any(arrays.values()):  # TRK-1
         raise Refusal(400, NOTHING_VALID)
     if any(len(array) > MOST for array in arrays.values()):  # TRK-2, D1
         raise Refusal(400, "Max input length exceeded")
+    reply = reply_of(key, ROUTE, request, body, {})
     tracked = await track(
         services.db,
         services.published,
@@ -32,13 +39,10 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
         services.notifier,
         key.workspace,
         arrays,
+        reply,
     )
+    if tracked.earlier is not None:
+        return answer_again(reply, tracked.earlier)
     if not any(tracked.taken.values()):  # TRK-6
         return answer(400, {"message": NOTHING_VALID, "errors": tracked.errors})
-    counts = {f"{name}_processed": count for name, count in tracked.taken.items()}  # TRK-4
-    said: dict[str, Any] = {"message": "success", **counts}
-    errors = sorted(
-        [*tracked.errors, *tracked.warnings],
-        key=lambda each: (ARRAYS.index(each["input_array"]), each["index"]),  # TRK-5
-    )
-    return answer(201, {**said, "errors": errors} if errors else said)  # TRK-4, TRK-5
+    return answer(201, tracked.said())

@@ -14,12 +14,13 @@ from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
 from journeys.api.rate_limits import BROADCAST
+from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.canvas.filters import Filter
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import begin
-from journeys.engine.intake.idempotency import Reply, amend, claim, digest_of
+from journeys.engine.intake.idempotency import Reply, amend, claim
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import (
     CONTEXT_LIMIT,
@@ -38,8 +39,6 @@ from journeys.engine.workspaces.published import Publication, Running
 ROUTE = "/canvas/trigger/send"
 MOST = 50
 """The maximum number of recipients in one call."""
-
-LONGEST_KEY = 255
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,25 +65,13 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
             raise Refusal(429, "Rate Limited")
     dispatch_id = uuid7()
     said = {"dispatch_id": str(dispatch_id), "message": "success"}
-    reply = _reply(key, body, request, said)
+    reply = reply_of(key, ROUTE, request, body, said)
     sent = await _send(services, publication, call, dispatch_id, reply)
-    earlier = sent.earlier
-    if earlier is None:
-        unknown = unknown_notice(call.recipients, sent.unknown)
-        notices = [each for each in (status_notice(sent.status), unknown) if each]
-        return answer(201, said | ({"notice": "; ".join(notices)} if notices else {}))
-    if reply is None or earlier.digest != reply.digest:
-        raise Refusal(422, "this 'Idempotency-Key' was used with another body in the last 24 hours")
-    return answer(earlier.status, earlier.body)
-
-
-def _reply(key: Key, body: Any, request: Request, said: Mapping[str, Any]) -> Reply | None:
-    repeat = request.headers.get("idempotency-key")
-    if repeat is None:
-        return None
-    if not 0 < len(repeat) <= LONGEST_KEY:
-        raise Refusal(400, f"'Idempotency-Key' has 1 to {LONGEST_KEY} characters")
-    return Reply(key.workspace, ROUTE, repeat, digest_of(body), 201, said)
+    if sent.earlier is not None:
+        return answer_again(reply, sent.earlier)
+    unknown = unknown_notice(call.recipients, sent.unknown)
+    notices = [each for each in (status_notice(sent.status), unknown) if each]
+    return answer(201, said | ({"notice": "; ".join(notices)} if notices else {}))
 
 
 async def _send(

@@ -148,16 +148,75 @@ async def test_76_objects_of_one_kind_are_refused_whole(door: Door) -> None:
     assert await door.profile("p0") is None
 
 
-async def test_a_double_of_an_event_is_stored_once(door: Door) -> None:
-    """By its id where it has one, else by its content and time."""
-    one = {"external_id": "a", "name": "e", "time": "2026-12-07T08:00:00Z", "properties": {"n": 1}}
-    for _ in range(2):
-        await door.post("/users/track", {"events": [one, {**one, "properties": {"n": 2}}]})
-        await door.post(
-            "/users/track", {"events": [{**one, "name": "f", "properties": {"$insert_id": "7", "k": _}}]}
-        )
+ONE_EVENT = {"external_id": "a", "name": "e", "time": "2026-12-07T08:00:00Z", "properties": {"n": 1}}
+ONE_PURCHASE = {
+    "external_id": "a", "product_id": "shoe", "currency": "EUR", "price": 9.5, "time": "2026-12-07T08:00:00Z",
+}  # fmt: skip
 
+
+@pytest.mark.parametrize("time", ["2026-12-07T08:00:00Z", "2030-01-01"], ids=["past", "ahead"])
+@pytest.mark.parametrize(("array", "one"), [("events", ONE_EVENT), ("purchases", ONE_PURCHASE)])
+async def test_like_things_without_an_id_all_count(
+    door: Door, array: str, one: dict[str, Any], time: str
+) -> None:
+    """EVT-5: within a call and over several calls, events and purchases, past or ahead."""
+    for _ in range(2):
+        await door.post("/users/track", {array: [{**one, "time": time}, {**one, "time": time}]})
+
+    assert await door.stage.db.pool.fetchval("select count(*) from events") == 4
+
+
+@pytest.mark.parametrize(("array", "one"), [("events", ONE_EVENT), ("purchases", ONE_PURCHASE)])
+@pytest.mark.parametrize("inside", [False, True], ids=["event_id", "insert_id"])
+async def test_of_things_with_one_id_the_first_counts(
+    door: Door, array: str, one: dict[str, Any], inside: bool
+) -> None:
+    """EVT-5: within a call and over several calls; another person's event may have the same id."""
+
+    def named(n: int) -> dict[str, Any]:
+        return {**one, "properties": {"n": n, "$insert_id": "7"}} if inside else {**one, "event_id": "7", "properties": {"n": n}}  # fmt: skip
+
+    body = {array: [named(1), named(2), {**named(3), "external_id": "b"}]}
+    answer = await door.post("/users/track", body)
+    await door.post("/users/track", {array: [named(4)]})
+
+    assert answer.json() == {"message": "success", f"{array}_processed": 3}
+    kept = await door.stage.db.pool.fetch("select properties from events order by no")
+    assert [row["properties"]["n"] for row in kept] == [1, 3]
+
+
+@pytest.mark.parametrize("path", ["/users/track", "/users/track/bulk"])
+async def test_a_repeated_track_call_with_its_key_writes_once_and_answers_the_same(
+    door: Door, path: str
+) -> None:
+    """EVT-5, TRK-15: `Idempotency-Key`, also when the calls race; the errors of the first time are in the answer."""
+    body = {
+        "attributes": [{"external_id": "a", "visits": {"inc": 1}}, {"external_id": "b", "t": "\0"}],
+        "events": [ONE_EVENT, {"external_id": "a", "name": "e\0", "time": "soon"}],
+        "purchases": [ONE_PURCHASE, ONE_PURCHASE],
+    }
+    answers = await asyncio.gather(*(door.post(path, body, **{"Idempotency-Key": "k"}) for _ in range(5)))
+    answers.append(await door.post("/users/track", dict(reversed(body.items())), **{"Idempotency-Key": "k"}))
+
+    assert {answer.text for answer in answers} == {answers[0].text}
+    assert answers[0].status_code == 201
+    assert len(answers[0].json()["errors"]) == 2
+    assert (await door.profile("a"))["attributes"] == {"visits": 1}
     assert await door.stage.db.pool.fetchval("select count(*) from events") == 3
+
+    other = await door.post(path, {"events": [ONE_EVENT]}, **{"Idempotency-Key": "k"})
+    assert other.status_code == 422
+    assert (await door.post(path, body, **{"Idempotency-Key": "k" * 256})).status_code == 400
+    await door.post(path, body)
+    assert (await door.profile("a"))["attributes"] == {"visits": 2}
+
+
+async def test_the_keys_of_one_route_are_none_of_another(door: Door) -> None:
+    """`Idempotency-Key`: kept by route and workspace."""
+    key = {"Idempotency-Key": "k"}
+    assert (await door.post("/users/track", {"events": [ONE_EVENT]}, **key)).status_code == 201
+    body = {"canvas_id": "story", "recipients": [{"external_user_id": "a"}]}
+    assert "dispatch_id" in (await door.post("/canvas/trigger/send", body, **key)).json()
 
 
 async def test_without_the_right_key_nothing_is_said_of_anything_else(door: Door) -> None:

@@ -129,10 +129,10 @@ async def test_what_is_no_time_is_said(door: Door, time: Any) -> None:
     ]
 
 
-async def test_a_time_ahead_becomes_now_and_its_double_is_known_by_what_was_sent(door: Door) -> None:
+async def test_a_time_ahead_becomes_now_and_its_double_is_known_by_its_id(door: Door) -> None:
     """EVT-1, EVT-5"""
     for _ in range(2):
-        await door.post(TRACK, {"events": [{**EVENT, "time": "2030-01-01"}]})
+        await door.post(TRACK, {"events": [{**EVENT, "time": "2030-01-01", "event_id": "7"}]})
         door.stage.clock.turn(MONDAY - MONDAY.replace(hour=8))  # type: ignore[attr-defined]
 
     assert await door.stage.db.pool.fetch("select at from events") == [(MONDAY,)]

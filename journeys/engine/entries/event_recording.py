@@ -1,4 +1,4 @@
-"""Stores what people did, without duplicates, and routes it to those who wait for it."""
+"""Stores what people did, once where it has an id of its sender, and routes it to those who wait for it."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -30,12 +31,12 @@ class NewEvent:
     event_id: str | None = None
 
     @property
-    def digest(self) -> bytes:
-        """What refuses a double: the event's id where it has one, else its content and time."""
-        said: Any = ["id", self.kind, self.event_id]  # EVT-5
-        if self.event_id is None:
-            said = [self.kind, self.name, self.at.isoformat(), self.properties]  # EVT-5
-        return blake2b(msgspec.json.encode(said, order="sorted"), digest_size=16).digest()
+    def digest(self) -> bytes | None:
+        """What refuses a double: the event's id; None where it has none, and so is no double of another."""
+        if self.event_id is None:  # EVT-5
+            return None
+        said = ["id", self.kind, self.event_id]  # EVT-5
+        return blake2b(msgspec.json.encode(said), digest_size=16).digest()
 
 
 SEEN = """
@@ -55,15 +56,7 @@ async def record(
     connection: Any, publication: Publication, published: Published, clock: Clock, news: Sequence[NewEvent]
 ) -> Routed:
     """Store these in their order, refuse doubles, and let them be heard. The people are locked by the caller."""
-    if not news:
-        return Routed()
-    digests = {(new.profile.id, new.digest): new for new in news}
-    keys = sorted(digests, key=lambda key: (key[0].bytes, key[1]))
-    rows = await connection.fetch(
-        SEEN, publication.workspace, [key[0] for key in keys], [key[1] for key in keys]
-    )
-    fresh = {(row["person"], row["digest"]) for row in rows}
-    firsts = [new for key, new in digests.items() if key in fresh]  # EVT-5
+    firsts = await _firsts(connection, publication.workspace, news)
     if not firsts:
         return Routed()
     stored = await connection.fetch(
@@ -85,3 +78,20 @@ async def record(
         for new, row in zip(firsts, stored, strict=True)
     ]
     return await route(connection, publication, published, clock, events)
+
+
+async def _firsts(connection: Any, workspace: int, news: Sequence[NewEvent]) -> list[NewEvent]:
+    """Those that are stored, in their order: all without an id, and of those with the same id the first there ever was."""
+    keys = [(new.profile.id, new.digest) for new in news]
+    asked = sorted({(person.bytes, digest) for person, digest in keys if digest is not None})
+    if not asked:
+        return list(news)
+    people = [UUID(bytes=person) for person, _ in asked]
+    rows = await connection.fetch(SEEN, workspace, people, [digest for _, digest in asked])
+    fresh = {(row["person"], row["digest"]) for row in rows}
+    firsts = []
+    for new, key in zip(news, keys, strict=True):
+        if key[1] is None or key in fresh:  # EVT-5
+            firsts.append(new)
+            fresh.discard(key)
+    return firsts

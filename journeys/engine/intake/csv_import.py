@@ -1,7 +1,7 @@
 """CSV import of people and events, from a file of any size; refused rows go into a report.
 
 The file streams, in batches of one transaction each, through the code behind `/users/track`. Importing it again
-has no effect: attributes get the same values, and known events are refused as duplicates.
+has no effect: attributes get the same values, and events are known by the mark of their row where they have no id.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from journeys.engine.clock import Clock
 from journeys.engine.intake.csv_columns import Header, Kind, Unusable, typed
-from journeys.engine.intake.csv_rows import Row, rows
+from journeys.engine.intake.csv_rows import Row, marked, rows
 from journeys.engine.intake.import_files import SHOWN, Outcome, Report, opened, through
 from journeys.engine.intake.track import track
 from journeys.engine.ports import AlarmSync, Notifier
@@ -64,7 +64,7 @@ async def import_file(
     result = Imported(line=after_line)
     with ExitStack() as stack:
         file = stack.enter_context(opened(path))
-        lines = rows(file)
+        lines = marked(rows(file))
         header = Header.read(next(lines, None), kind, path.name)
         for text in header.remarks:
             result.warn(1, text)
@@ -99,7 +99,7 @@ async def _import(
         if isinstance(said, str):
             result.refuse(row, said, report)  # CSV-1, CSV-7
         else:
-            objects.append(said)
+            objects.append(said if header.kind == "attributes" else {"event_id": f"row {row.mark}", **said})
             of.append(row)
     objects, of = await _allowed(parts[0], workspace, objects, of, result, report)
     if not objects:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import blake2b
 
 LONGEST_ROW = 1024 * 1024
 """Characters that one row may have; an unclosed quote must not swallow the file."""
@@ -27,6 +28,16 @@ class Row:
     raw: str
     cells: tuple[str, ...] = ()
     wrong: str | None = None
+    mark: str = ""
+    """A digest of the file up to and including this row: the same where the file is read again."""
+
+
+def marked(several: Iterable[Row]) -> Iterator[Row]:
+    """The rows with their marks."""
+    digest = blake2b(digest_size=16)
+    for row in several:
+        digest.update(row.raw.encode("utf-8", "surrogateescape") + b"\n")
+        yield replace(row, mark=digest.hexdigest())
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:

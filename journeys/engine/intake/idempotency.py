@@ -38,6 +38,7 @@ AMEND = """
 update replies set body = body || jsonb_build_object('notice', concat_ws('; ', body->>'notice', $4::text))
 where (workspace, route, key) = ($1, $2, $3)
 """
+FILL = "update replies set body = $4 where (workspace, route, key) = ($1, $2, $3)"
 EARLIER = "select digest, status, body from replies where (workspace, route, key) = ($1, $2, $3)"
 
 
@@ -60,3 +61,9 @@ async def amend(connection: Any, reply: Reply | None, notice: str | None) -> Non
     """Add a notice to an answer that was claimed in this transaction."""
     if reply is not None and notice is not None:
         await connection.execute(AMEND, reply.workspace, reply.route, reply.key, notice)
+
+
+async def fill(connection: Any, reply: Reply | None, body: Mapping[str, Any]) -> None:
+    """Set the answer that was claimed in this transaction, once the work shows what it is."""
+    if reply is not None:
+        await connection.execute(FILL, reply.workspace, reply.route, reply.key, dict(body))

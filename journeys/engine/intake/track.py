@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
+from journeys.canvas.storable_characters import storable
 from journeys.engine.clock import Clock
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.routing import Routed
+from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
-from journeys.engine.intake.track_objects import Item, Objects, read, remark
+from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remark
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profile_writes import store_profiles
@@ -41,6 +40,17 @@ class Tracked:
     """The people that the request touched."""
     created: frozenset[UUID] = frozenset()
     """Those of them who were made by it."""
+    earlier: Reply | None = None
+    """The answer that was given earlier to a call with this key: then nothing was done now."""
+
+    def said(self) -> dict[str, Any]:
+        """What the sender is answered where something was taken: the counts, and what was refused."""
+        counts = {f"{name}_processed": count for name, count in self.taken.items()}  # TRK-4
+        errors = sorted(
+            [*self.errors, *self.warnings],
+            key=lambda each: (ARRAYS.index(each["input_array"]), each["index"]),  # TRK-5
+        )
+        return {"message": "success", **counts, **({"errors": errors} if errors else {})}  # TRK-4, TRK-5
 
 
 @dataclass(slots=True)
@@ -61,11 +71,13 @@ async def track(
     notifier: Notifier,
     workspace: int,
     body: Mapping[str, Sequence[Any]],
+    reply: Reply | None = None,
 ) -> Tracked:
     """Take a request whose arrays are lists: attributes first, then events, then purchases (TRK-3).
 
     An object that is not valid does not affect others. When this returns, all that was taken can be read (API-5). The
-    number of statements does not grow with the number of objects.
+    number of statements does not grow with the number of objects. With a `reply` that was given earlier nothing is
+    done, and it is in the result.
     """
     objects = read(body)
     if not objects.items:
@@ -73,10 +85,17 @@ async def track(
     publication = await published.of(workspace)
     others = await sharing(db.pool, workspace, objects.items)
 
-    async def work(connection: Any) -> Written:
-        return await write(connection, publication, published, clock, objects, others)
+    async def work(connection: Any) -> Written | Reply:
+        earlier = await claim(connection, reply)
+        if earlier is not None:
+            return earlier
+        written = await write(connection, publication, published, clock, objects, others)
+        await fill(connection, reply, storable(written.tracked.said()))
+        return written
 
     written = await db.anew(work)
+    if isinstance(written, Reply):
+        return Tracked(earlier=written)
     alarm_sync.sync(written.routed.pending_alarms)
     for channel in written.routed.channels:
         notifier.notify(channel)
@@ -151,17 +170,13 @@ def _alike(profile: Profile, channel: str, profiles: Mapping[UUID, Profile]) -> 
 
 
 def _new(item: Item, profile: Profile, now: datetime) -> NewEvent:
-    """A time in the future becomes now (EVT-1); the double of such an event is known by the time that was sent."""
+    """A time in the future becomes now (EVT-1)."""
     assert item.at is not None, "events and purchases have an instant"
-    event_id = item.event_id
-    if event_id is None and item.at > now:  # EVT-1, EVT-5
-        said = msgspec.json.encode([item.name, item.at.isoformat(), item.properties], order="sorted")
-        event_id = "ahead " + blake2b(said, digest_size=16).hexdigest()
     return NewEvent(
         profile=profile,
         kind="event" if item.array == "events" else "purchase",
         name=item.name,
         at=min(item.at, now),  # EVT-1
         properties=item.properties,
-        event_id=event_id,
+        event_id=item.event_id,
     )

@@ -184,7 +184,7 @@ class Occurrence(Table):
 
 
 class Seen(Table):
-    """What refuses doubles: the digest of an event's id, or of its content and time. Kept for a stated time."""
+    """What refuses doubles: the digest of an event's id. Kept for a stated time."""
 
     __tablename__ = "seen"
     workspace: Mapped[int] = mapped_column(primary_key=True)

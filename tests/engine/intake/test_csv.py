@@ -193,11 +193,22 @@ async def test_events_come_with_the_properties_of_their_columns(sheet: Sheet) ->
 
 
 async def test_importing_events_again_stores_nothing_twice(sheet: Sheet) -> None:
-    """Doubles are refused by their content and time."""
-    await sheet.takes(EVENTS, kind="events")
-    await sheet.takes(EVENTS, kind="events")
+    """A row is known by the file up to it, also where the file has grown; like rows are two events (EVT-5)."""
+    like = EVENTS + EVENTS.splitlines()[1] + "\n"
+    await sheet.takes(like, kind="events")
+    await sheet.takes(like, kind="events")
+    await sheet.takes(like.replace("\n", "\r\n") + "zoe,liked,2026-12-07T08:00:00Z,yoga,\r\n", kind="events")
 
-    assert await sheet.stage.db.pool.fetchval("select count(*) from events") == 2
+    assert await sheet.stage.db.pool.fetchval("select count(*) from events") == 4
+
+
+async def test_the_rows_of_another_file_are_other_events_but_for_their_ids(sheet: Sheet) -> None:
+    """EVT-5"""
+    head, row = "external_id,name,time,event_id\n", "mel,liked,2026-12-07T08:00:00Z,"
+    await sheet.takes(head + row + "\n" + row + "7\n", kind="events")
+    await sheet.takes(head + row + "7\n" + row + "\n", kind="events")
+
+    assert await sheet.stage.db.pool.fetchval("select count(*) from events") == 3
 
 
 async def test_a_stopped_import_says_how_far_it_came_and_goes_on_there(sheet: Sheet) -> None:
