@@ -77,6 +77,8 @@ class Occurrence:
     name: str
     at: datetime
     properties: Mapping[str, Any] = field(default_factory=_nothing)
+    compared: Mapping[str, Any] = field(default_factory=_nothing)
+    """The attributes that triggers compare it with, as they were when it happened; those not kept are read now (ACT-7)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +178,8 @@ class Render:
 class LookBack:
     """What of that which the step listens to has already happened since `since`? Answer: tuple of `Happened`.
 
-    The driver asks it when a step begins to listen, so that nothing falls between the step and the ingestion.
+    The driver asks it when a step begins to listen, so that nothing falls between the step and the ingestion. Where
+    another entry has heard it, `Left` is in the answer instead (ACT-10).
     """
 
     since: datetime

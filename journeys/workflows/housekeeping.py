@@ -177,8 +177,11 @@ class Housekeeping:
         return len(grown)
 
     async def forget(self) -> None:
-        """Delete digests, replies and promotion codes that are past their time."""
+        """Delete digests, hearings, replies and promotion codes that are past their time."""
         await self._db.pool.execute("delete from seen where stored < clock_timestamp() - $1::interval", KEPT)
+        await self._db.pool.execute(
+            "delete from hearings where stored < clock_timestamp() - $1::interval", KEPT
+        )
         await self._db.pool.execute(
             "delete from replies where stored < clock_timestamp() - interval '24 hours'"
         )

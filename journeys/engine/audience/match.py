@@ -77,6 +77,8 @@ class _Evaluation:
     context: Mapping[str, Any]
     segments: Mapping[str, Filter]
     canvas: str | None
+    then: Mapping[str, Any] = field(default_factory=dict)
+    """Attributes as they were when the thing happened that is judged (ACT-7)."""
 
 
 def matches(
@@ -134,7 +136,8 @@ def _operand(operand: Any, evaluation: _Evaluation) -> Any:
         case FromContext(context=path):
             found = lookup(evaluation.context, path)  # EXT-3, ACT-7
         case FromAttribute(attribute=path):
-            found = evaluation.person.values(path)  # ACT-7
+            then = evaluation.then
+            found = [then[path]] if path in then else evaluation.person.values(path)  # ACT-7
         case tuple():
             parts = tuple(_operand(each, evaluation) for each in operand)
             return _MISSING if any(part is _MISSING for part in parts) else parts
@@ -205,7 +208,10 @@ def judge(
     *,
     canvas: str | None = None,
 ) -> bool:
-    """Whether this occurrence is what the trigger awaits, given the person's attributes and entry at this moment (ACT-7)."""
+    """Whether this occurrence is what the trigger awaits, given the entry at this moment and the person's attributes.
+
+    The attributes are those of when it happened, where the occurrence has them, else those of this moment (ACT-7).
+    """
     if isinstance(trigger, MessageTrigger):
         return (
             occurrence.kind == "message"
@@ -214,9 +220,17 @@ def judge(
         )
     if not concerns(trigger, occurrence.kind, occurrence.name):
         return False
-    return not trigger.where or _where(
-        trigger.where, occurrence, _Evaluation(person, occurrence.at, context, NOTHING, canvas)
-    )
+    evaluation = _Evaluation(person, occurrence.at, context, NOTHING, canvas, occurrence.compared)
+    return not trigger.where or _where(trigger.where, occurrence, evaluation)
+
+
+def compared_with(trigger: Trigger) -> frozenset[str]:
+    """The attributes that a trigger compares the properties of an occurrence with (ACT-7)."""
+    operands: list[Any] = []
+    for condition in getattr(trigger, "where", ()):
+        operand = condition.operand
+        operands.extend(operand if isinstance(operand, tuple) else [operand])
+    return frozenset(operand.attribute for operand in operands if isinstance(operand, FromAttribute))
 
 
 KINDS: tuple[Kind, ...] = ("event", "purchase", "message")

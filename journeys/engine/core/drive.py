@@ -148,7 +148,7 @@ def _look_back(case: Case) -> Generator[Sequence[Command], object, list[Event]]:
     assert case.entry.begun is not None, "an entry in a step has the instant of its arrival"
     found = yield [Ask(LookBack(case.entry.begun))]
     assert isinstance(found, tuple), "a look back is answered with a tuple"
-    return [event for event in found if event.occurrence.no != case.entry.heard]
+    return [event for event in found if isinstance(event, Left) or event.occurrence.no != case.entry.heard]
 
 
 def _next_event(case: Case, unheard: Sequence[Event]) -> tuple[Event | None, datetime]:

@@ -24,10 +24,10 @@ delete from echoes where workspace = $1 and person = any($2::uuid[])
 returning person, key, name, at, properties, hops
 """
 STORE = """
-insert into events (workspace, person, shard, kind, name, at, properties, hops)
-select $1, s.person, s.shard, 'event', s.name, s.at, s.properties, s.hops
-from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[])
-    with ordinality as s(person, shard, name, at, properties, hops, place)
+insert into events (workspace, person, shard, kind, name, at, properties, hops, compared)
+select $1, s.person, s.shard, 'event', s.name, s.at, s.properties, s.hops, s.compared
+from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[], $8::jsonb[])
+    with ordinality as s(person, shard, name, at, properties, hops, compared, place)
 order by s.place returning no
 """
 CUT = """
@@ -67,7 +67,10 @@ async def route_derived_events(
             ]))  # fmt: skip
         if live:
             stored = await connection.fetch(STORE, workspace, *_columns([
-                (row["person"], profiles[row["person"]].shard, row["name"], row["at"], row["properties"], row["hops"])
+                (
+                    row["person"], profiles[row["person"]].shard, row["name"], row["at"], row["properties"], row["hops"],
+                    publication.compared_values(profiles[row["person"]], "event", row["name"]),
+                )
                 for row in live
             ]))  # fmt: skip
             await store_carts(connection, workspace, _cart_events(profiles, live))

@@ -19,7 +19,6 @@ from journeys.canvas.events_and_commands import (
     BestTimeAnswer,
     Entry,
     Fetch,
-    Happened,
     LookBack,
     Matches,
     Note,
@@ -30,10 +29,11 @@ from journeys.canvas.events_and_commands import (
     Zones,
     ZonesAnswer,
 )
-from journeys.engine.audience.match import Person, asks_consents, heard, matches, needs
+from journeys.engine.audience.match import Person, asks_consents, matches, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS_FROM, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
+from journeys.engine.entries.looking_back import Hearings, missed, several
 from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.people.user_updates import DerivedEvent, store_updates, update_profile
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
@@ -85,6 +85,7 @@ class EntryTransaction:
     consents: list[tuple[int, UUID, str, str, datetime]] = field(default_factory=list)
     derived_events: list[DerivedEvent] = field(default_factory=list)
     channels: set[str] = field(default_factory=set)
+    _hearings: Hearings = field(default_factory=Hearings)
     _loaded: dict[str, LoadedEntry] = field(default_factory=dict)
 
     async def drive(self, loaded_entries: Iterable[LoadedEntry]) -> None:
@@ -183,9 +184,9 @@ class EntryTransaction:
                     answers[loaded.entry.id] = BestTimeAnswer(person.zone, learn(person, channel))
                 case Render(variables=variables):
                     answers[loaded.entry.id] = self._rendered(loaded, variables)
-                case LookBack(since=since):
-                    answers[loaded.entry.id] = self._heard(loaded, person, since)
-        return answers
+                case LookBack():
+                    answers[loaded.entry.id] = tuple(missed(loaded.case.plan, loaded.entry, person))
+        return {**answers, **await self._heard(asked, answers)}
 
     def _first(self, loaded: LoadedEntry, person: Person, filters: Sequence[Any]) -> int | None:
         for place, each in enumerate(filters):
@@ -200,18 +201,16 @@ class EntryTransaction:
                 return place  # AUP-2
         return None
 
-    def _heard(self, loaded: LoadedEntry, person: Person, since: datetime) -> tuple[Happened, ...]:
-        step = loaded.case.plan.steps[loaded.entry.step or ""]
-        found = []
-        for occurrence in sorted(
-            (each for many in person.history.values() for each in many), key=lambda each: each.no
-        ):
-            if occurrence.at < since:  # ACT-4
-                continue
-            label = heard(step, occurrence, person, loaded.entry.context, canvas=loaded.entry.canvas)
-            if label is not None:
-                found.append(Happened(label=label, occurrence=occurrence))
-        return tuple(found)
+    async def _heard(
+        self, asked: Sequence[tuple[LoadedEntry, Question]], answers: Mapping[str, Any]
+    ) -> Mapping[str, object]:
+        """What was missed by entries that are perhaps not alone at their step: one of them hears it (ACT-9)."""
+        looking = [
+            (loaded, answers[loaded.entry.id])
+            for loaded, question in asked
+            if isinstance(question, LookBack) and several(loaded.case.plan)
+        ]
+        return await self._hearings.answers(self.connection, looking)
 
     async def _histories(
         self, asked: Sequence[tuple[LoadedEntry, Question]]
@@ -290,6 +289,7 @@ class EntryTransaction:
                 self.writes.new_entries.append(self._state(loaded) + self._new_entry(loaded))
             elif loaded.case.moved_on:
                 self.writes.states.append(self._state(loaded))
+        self.writes.hearings += [(*place, entry) for place, entry in self._hearings.new.items()]
 
     def _state(self, loaded: LoadedEntry) -> tuple[Any, ...]:
         entry, profile = loaded.entry, loaded.profile

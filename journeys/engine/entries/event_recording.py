@@ -44,10 +44,10 @@ insert into seen (workspace, person, digest) select $1, * from unnest($2::uuid[]
 on conflict do nothing returning person, digest
 """
 STORE = """
-insert into events (workspace, person, shard, kind, name, at, properties)
-select $1, s.person, s.shard, s.kind, s.name, s.at, s.properties
-from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::timestamptz[], $7::jsonb[])
-    with ordinality as s(person, shard, kind, name, at, properties, place)
+insert into events (workspace, person, shard, kind, name, at, properties, compared)
+select $1, s.person, s.shard, s.kind, s.name, s.at, s.properties, s.compared
+from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::timestamptz[], $7::jsonb[], $8::jsonb[])
+    with ordinality as s(person, shard, kind, name, at, properties, compared, place)
 order by s.place returning no
 """
 
@@ -68,6 +68,7 @@ async def record(
         [new.name for new in firsts],
         [new.at for new in firsts],
         [dict(new.properties) for new in firsts],
+        [publication.compared_values(new.profile, new.kind, new.name) for new in firsts],
     )
     await store_carts(connection, publication.workspace, firsts)
     events = [

@@ -17,6 +17,7 @@ from journeys.engine.core.routing import Hears, Leaves, OpenEntry, Window, bring
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.entries.burst import ENTRY, entry_of, present_of
 from journeys.engine.entries.late_events import note_late
+from journeys.engine.entries.looking_back import several
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import PendingAlarm
@@ -114,7 +115,14 @@ HEAR = """
 with noted as (
     insert into inbox (workspace, person, entry, no, step, what, label, kind, name, at, properties)
     select * from unnest($1::int[], $2::uuid[], $3::uuid[], $4::bigint[], $5::text[], $6::text[], $7::text[], $8::text[],
-        $9::text[], $10::timestamptz[], $11::jsonb[]) on conflict do nothing)
+        $9::text[], $10::timestamptz[], $11::jsonb[]) on conflict do nothing),
+claimed as (
+    insert into hearings (workspace, person, entry, no, step, canvas)
+    select $15, h.person, h.entry, h.no, h.step, h.canvas
+    from unnest($16::uuid[], $17::uuid[], $18::bigint[], $19::text[], $20::text[]) as h(person, entry, no, step, canvas)
+    where not exists (select from inbox i where (i.workspace, i.person, i.entry) = ($15, h.person, h.entry)
+        and i.step = h.step and i.what = 'happened') -- an entry hears the first, and goes
+    on conflict do nothing)
 update entries t set turn = t.turn + 1, moved = clock_timestamp(), hops = greatest(t.hops, s.hops),
     told = case when t.alarm = t.id then t.told else 0 end, alarm = t.id
 from unnest($12::uuid[], $13::uuid[], $14::int[]) as s(person, id, hops)
@@ -267,8 +275,17 @@ async def _write_inbox(connection: Any, workspace: int, everybody: Iterable[_Row
         return []
     inbox_rows = [inbox_row for one in hearing for inbox_row in one.inbox_rows]
     entries = [(one.row["person"], one.row["entry"], one.hops) for one in hearing]
+    claims = [
+        (one.row["person"], one.row["entry"], *one.inbox_rows[0][3:5], one.row["canvas"])
+        for one in hearing
+        if several(one.open.plan)
+    ]
     rows = await connection.fetch(
-        HEAR, *map(list, zip(*inbox_rows, strict=True)), *map(list, zip(*entries, strict=True)), workspace
+        HEAR,
+        *map(list, zip(*inbox_rows, strict=True)),
+        *map(list, zip(*entries, strict=True)),
+        workspace,
+        *(map(list, zip(*claims, strict=True)) if claims else [[]] * 5),
     )
     return [PendingAlarm(*row) for row in rows]
 

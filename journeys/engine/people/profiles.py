@@ -148,7 +148,7 @@ async def lock(connection: Any, workspace: int, ids: Iterable[UUID]) -> None:
 
 
 HISTORY = """
-select e.person, e.kind, e.name, e.no, e.at, e.properties from events e
+select e.person, e.kind, e.name, e.no, e.at, e.properties, e.compared from events e
 join unnest($3::text[], $4::text[]) as wanted(kind, name) on e.kind = wanted.kind and (wanted.name is null or e.name = wanted.name)
 where e.workspace = $1 and e.person = any($2::uuid[]) and ($5::timestamptz is null or e.at >= $5)
 order by e.person, e.no
@@ -180,7 +180,12 @@ async def history(
     found: dict[UUID, dict[tuple[str, str], list[Occurrence]]] = {}
     for row in rows:
         occurrence = Occurrence(
-            no=row["no"], kind=row["kind"], name=row["name"], at=row["at"], properties=row["properties"]
+            no=row["no"],
+            kind=row["kind"],
+            name=row["name"],
+            at=row["at"],
+            properties=row["properties"],
+            compared=row["compared"] or {},
         )
         found.setdefault(row["person"], {}).setdefault((row["kind"], row["name"]), []).append(occurrence)
     return dict(found)

@@ -50,6 +50,12 @@ on conflict (workspace, person, entry) do update set step = excluded.step, at = 
 """
 """In a statement of its own: few transactions have any."""
 
+HEARD = """
+insert into hearings (workspace, person, canvas, step, no, entry)
+select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::bigint[], $6::uuid[]) on conflict do nothing
+"""
+"""In a statement of its own, too: a look-back rarely finds anything."""
+
 FETCHES = "@fetches"
 """The notified name for steps that ask others; no channel is called so."""
 
@@ -114,6 +120,7 @@ class EntryWrites:
         self.facts: list[Sequence[Any]] = []
         self.windows: list[Sequence[Any]] = []
         self.fetches: list[Sequence[Any]] = []
+        self.hearings: list[Sequence[Any]] = []
 
     def __bool__(self) -> bool:
         return any((self.states, self.new_entries, self.inbox, self.dispatches, self.facts, self.windows))
@@ -135,4 +142,6 @@ class EntryWrites:
         pending_alarms = [PendingAlarm(*row) for row in await connection.fetch(WRITE, *arrays)]
         if self.fetches:
             await connection.execute(FETCH, *zip(*self.fetches, strict=True))
+        if self.hearings:
+            await connection.execute(HEARD, *zip(*self.hearings, strict=True))
         return pending_alarms

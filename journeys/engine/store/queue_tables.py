@@ -59,6 +59,20 @@ class Reply(Table):
     stored: Mapped[Now]
 
 
+class Hearing(Table):
+    """Which entry of a person heard an event at a step, where several could have. Kept as long as digests of events."""
+
+    __tablename__ = "hearings"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[UUID] = mapped_column(primary_key=True)
+    canvas: Mapped[str] = mapped_column(primary_key=True)
+    step: Mapped[str] = mapped_column(primary_key=True)
+    no: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    entry: Mapped[UUID]
+    stored: Mapped[Now]
+    __table_args__ = (Index("hearings_stored", "stored"),)
+
+
 class Broadcast(Table):
     """An entry by API for an audience, on its way: people are taken by their ids, `after` the last one.
 

@@ -177,6 +177,8 @@ class Occurrence(Table):
     at: Mapped[Instant]
     properties: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     hops: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    compared: Mapped[Json | None]
+    """The attributes that triggers compare it with, as they were; none where no trigger does."""
     __table_args__ = (
         Index("events_of", "workspace", "person", "kind", "name", "at"),
         {"postgresql_partition_by": "RANGE (stored)"},
@@ -375,6 +377,6 @@ class Conversion(Table):
     """The step whose message was the latest that the person received in this entry, if any (ANA-1)."""
     revenue: Mapped[str | None]
     __table_args__ = (
-        Index("conversions_open", "workspace", "person", "until", postgresql_where=text("at is null")),
+        Index("conversions_until", "workspace", "person", "until"),
         Index("conversions_of", "workspace", "canvas", "name"),
     )

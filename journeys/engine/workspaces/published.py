@@ -16,7 +16,7 @@ from journeys.canvas.definition_kinds import Segment, Template, WorkspaceSetting
 from journeys.canvas.events_and_commands import NOTHING, Kind
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan, compile
-from journeys.engine.audience.match import concerns
+from journeys.engine.audience.match import compared_with, concerns, named
 from journeys.engine.content import Values
 from journeys.engine.core.gates import Opening, opening
 from journeys.engine.people.profiles import Profile
@@ -59,6 +59,8 @@ class Publication:
     """The content blocks that are in use: their content by name (B1)."""
     hears_sent: bool = True
     """Whether some plan, of today or of those who entered earlier, speaks of messages being sent."""
+    compared: Mapping[tuple[str, str | None], frozenset[str]] = field(default_factory=dict)
+    """The attributes that a step of some plan, of today or earlier, compares events of this kind and name with (ACT-7)."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -85,6 +87,14 @@ class Publication:
             for step in running.plan.steps.values()
             for _, trigger in step.triggers()
         )
+
+    def compared_values(self, profile: Profile, kind: str, name: str) -> dict[str, Any] | None:
+        """The attributes that steps compare such an event with, as they are now; None where no step does (ACT-7)."""
+        paths = self.compared.get((kind, name), frozenset()) | self.compared.get((kind, None), frozenset())
+        if not paths:
+            return None
+        person = profile.as_person(self.zone)
+        return {path: next(iter(person.values(path)), None) for path in paths}
 
     @property
     def company(self) -> tzinfo:
@@ -121,6 +131,10 @@ class Publication:
 
 HEARS_SENT = """
 select exists (select 1 from plans where workspace = $1 and jsonb_path_exists(body, '$.** ? (@.message == "sent")'))
+"""
+COMPARING = """
+select id, body from plans
+where workspace = $1 and jsonb_path_exists(body, '$.**.where[*].*.attribute ? (@.type() == "string")')
 """
 READ = "select id, name, zone, settings, secret, revision from workspaces where id = $1"
 CANVASES = """
@@ -222,4 +236,18 @@ class Published:
             templates,
             dict(await connection.fetch(BLOCKS, workspace)),
             await connection.fetchval(HEARS_SENT, workspace),
+            await self._compared(workspace, connection),
         )
+
+    async def _compared(
+        self, workspace: int, connection: Any
+    ) -> Mapping[tuple[str, str | None], frozenset[str]]:
+        found: dict[tuple[str, str | None], frozenset[str]] = {}
+        for row in await connection.fetch(COMPARING, workspace):
+            place = (workspace, row["id"])
+            if place not in self._plans:
+                self._plans[place] = compile(Canvas.model_validate(row["body"]))
+            for step in self._plans[place].steps.values():
+                for _, trigger in step.triggers():
+                    found[named(trigger)] = found.get(named(trigger), frozenset()) | compared_with(trigger)
+        return found

@@ -13,9 +13,17 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
 from journeys.canvas.events_and_commands import Occurrence
-from journeys.canvas.filters import Filter, Trigger
+from journeys.canvas.filters import EventTrigger, Filter, MessageTrigger, Trigger
 from journeys.canvas.regular_expressions import MOST_INSTRUCTIONS, compiled, search
-from journeys.engine.audience.match import Person, asks_consents, concerns, matches, needs
+from journeys.engine.audience.match import (
+    Person,
+    asks_consents,
+    compared_with,
+    concerns,
+    judge,
+    matches,
+    needs,
+)
 from journeys.engine.core.best_time import densest
 from journeys.engine.delivery.settlement import pause
 from tests.strategies import filters
@@ -147,6 +155,25 @@ def test_no_profile_makes_a_filter_fail(what: Any, value: Any, carried: Any) -> 
     )
 
     assert matches(what, person, now=NOW, context={"shoe_id": carried}, segments=SEGMENTS) in (True, False)
+
+
+def test_a_trigger_compares_with_the_attributes_of_then_where_they_are_known() -> None:
+    """ACT-7: one that was not set then matches nothing; one that was not kept is read now."""
+    where = [{"property": "n", "one_of": [1, {"attribute": "a"}]}, {"property": "n", "not_equals": {"attribute": "b.c"}}]  # fmt: skip
+    trigger = EventTrigger.model_validate({"event": "e", "where": where})
+    mel = Person(id="mel", custom={"a": 5, "b": {"c": 7}})
+
+    assert compared_with(trigger) == {"a", "b.c"}
+    assert compared_with(MessageTrigger(message="opened")) == frozenset()
+    for then, fits in (
+        ({}, True),
+        ({"a": 4}, False),
+        ({"a": 5}, True),
+        ({"b.c": 5}, False),
+        ({"a": None}, False),
+    ):
+        what = Occurrence(no=1, kind="event", name="e", at=NOW, properties={"n": 5}, compared=then)
+        assert judge(trigger, what, mel) is fits, then
 
 
 @given(filters)
