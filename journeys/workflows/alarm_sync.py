@@ -115,6 +115,10 @@ class TemporalAlarmSync:
                     log.exception("telling_failed")
         finally:
             self._carriers -= 1
+            if not self._carriers:  # the last one ended by force: what is left is the sweep's
+                for one in self._waiting:
+                    self._carrying.pop(one.entry, None)
+                self._waiting.clear()
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -78,3 +78,23 @@ async def test_telling_of_fifty_thousand_entries_takes_few_tasks_and_a_stop_wait
     alarm_sync.go.set()
     await alarm_sync.drain()
     assert alarm_sync.calls == MOST_WAITING
+
+
+class Ended(Held):
+    """Its first call ends by force."""
+
+    async def _call(self, one: PendingAlarm) -> None:
+        await super()._call(one)
+        if self.calls == 1:
+            raise asyncio.CancelledError
+
+
+async def test_what_the_last_carrier_left_when_it_ended_by_force_is_told_by_the_sweep(db: Database) -> None:
+    alarm_sync = Ended(db)
+    alarm_sync._most = 1
+    for no in range(3):
+        one = PendingAlarm(1, UUID(int=no), UUID(int=no), UUID(int=no), 0, 1, 0, False, None, 1, "c", "p")
+        alarm_sync.sync([one])
+    alarm_sync.go.set()
+    await alarm_sync.drain()
+    assert (alarm_sync.calls, dict(alarm_sync._carrying), list(alarm_sync._waiting)) == (1, {}, [])

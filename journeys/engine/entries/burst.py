@@ -131,7 +131,8 @@ class Bursts:
     """Runs bursts, and lets those that come while one is in flight share the next one's reads and commit.
 
     No delay when idle: a lone call goes at once. A shared commit that fails is repeated one by one, so that one
-    entry's failure stops no other's; one that fails for the same reason ten times is set aside. The caller may be cancelled (an eviction does that); the transaction is not.
+    entry's failure stops no other's; one that fails for the same reason ten times is set aside. The caller may be
+    cancelled (an eviction does that); the transaction is not. Where a flight ends by force, all who wait hear of it.
     """
 
     def __init__(
@@ -180,9 +181,14 @@ class Bursts:
                 self._waiting = [
                     each for each in batch if each[2] is not alone[each[0]][1][0]
                 ] + self._waiting
-            await self._share(
-                {alarm: call for alarm, (call, _) in alone.items()}, {a: f[0] for a, (_, f) in alone.items()}
-            )
+            calls = {alarm: call for alarm, (call, _) in alone.items()}
+            try:
+                await self._share(calls, {alarm: futures[0] for alarm, (_, futures) in alone.items()})
+            except BaseException as error:  # noqa: BLE001 - passed on to all who wait, so that none waits for ever
+                gone, self._waiting = self._waiting, []
+                for _, _, future in [*batch, *gone]:
+                    if not future.done():
+                        future.set_exception(error)
 
     async def _share(self, calls: Mapping[UUID, Call], futures: Mapping[UUID, asyncio.Future[Reply]]) -> None:
         try:

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager, suppress
 import asyncpg
 
 from journeys.engine.logs import logger
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database
 
 TOPIC = "journeys_dispatch"
 PAUSE = 0.02
@@ -59,7 +59,10 @@ class PostgresNotifier:
         while self._channels:
             channels, self._channels = self._channels, set()
             query = "select pg_notify($1, channel) from unnest($2::text[]) as channel"
-            await self._db.pool.execute(query, TOPIC, sorted(channels))
+            try:
+                await self._db.pool.execute(query, TOPIC, sorted(channels))
+            except PASSING as error:
+                log.warning("notify_failed", error=type(error).__name__)
             await asyncio.sleep(PAUSE)
 
     async def close(self) -> None:

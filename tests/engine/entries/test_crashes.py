@@ -5,18 +5,24 @@ from __future__ import annotations
 import asyncio
 import itertools
 from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.core.life import Word
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
+from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import Fetcher
+from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.intake.broadcasts import begin, carry_on
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
@@ -28,6 +34,7 @@ from journeys.engine.sources.connected.connected_content import ConnectedContent
 from journeys.engine.sources.connected.credentials import Keyring
 from journeys.engine.sources.connected.encryption import Sealer
 from journeys.engine.store import Database
+from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.template_services import TemplateServices
@@ -123,7 +130,6 @@ class Life:
         )
         publication = await self.published.of(self.workspace)
         running = publication.running["story"]
-        from uuid import UUID
 
         async def announce() -> None:
             async with self.mine.transaction() as connection:
@@ -319,6 +325,107 @@ async def test_a_crash_while_a_web_service_is_asked_loses_nothing_and_doubles_no
         assert outcome == wanted, point
     told = [call["body"] for call in receiver.calls if call["path"] == "/told"]
     assert told == [{"word": "a word", "more": "more"}] * (len(loaded_entries) + 1)
+
+
+HALTED = """
+  - {{type: delay, id: wait, duration: 1 day}}
+  - {{type: message, id: m, channel: {channel}, template: {template}}}
+"""
+
+
+class Halting(Life):
+    """Two groups wait in a canvas that is stopped, resumed and archived: one is due during the stop, the other after it."""
+
+    async def group(self, name: str) -> None:
+        await self.tell({"attributes": [{"external_id": f"{name}{n}"} for n in range(3)]})
+        publication = await self.published.of(self.workspace)
+        people = [Wanted(Identifier("external_id", f"{name}{n}"), {}) for n in range(3)]
+
+        async def trigger() -> None:
+            parts = self.mine, self.published, self.clock, NullNotifier(), NullNotifier()
+            await Trigger(*parts).named(publication, publication.running["story"], name, people, None)
+
+        await self.survive(trigger)
+        await self.db.pool.execute("update entries set told = turn")  # their workflows have begun
+
+    async def say(self, word: Word) -> None:
+        async def command() -> None:
+            await change(self.mine, self.workspace, "story", word, at=self.clock.now())
+
+        async def followed() -> None:
+            following = FollowingChanges(self.mine, self.bursts, self.clock, NullNotifier())
+            await following.unsettled()
+
+        await self.survive(command)
+        await self.survive(followed)
+
+    async def story(self) -> None:
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.group("a")
+        self.clock.turn(timedelta(hours=12))
+        await self.group("b")
+        self.clock.turn(timedelta(hours=1))
+        await self.say("stop")
+        self.clock.turn(timedelta(hours=12))
+        await self.say("resume")
+        await self.settle()
+        self.clock.turn(timedelta(hours=12))
+        await self.settle()
+        await self.group("c")
+        await self.say("archive")
+        await self.settle()
+
+
+@pytest.mark.slow
+async def test_a_crash_while_a_canvas_is_stopped_resumed_and_archived_leaves_nobody_behind(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """X4, STA-1, STA-2: whoever was due in the stop, whoever was not, and whoever an archive met."""
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(HALTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    try:
+        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Halting)
+    finally:
+        await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 15
+    assert wanted[0] == {("stopped", 3), ("completed", 3), ("archived", 3)}
+    assert ("sent", "m", 3) in wanted[1]
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    assert len(receiver.calls) == 3 * (count + 2)
+
+
+@pytest.mark.parametrize("force", [Crash("gone"), asyncio.CancelledError()], ids=["crash", "cancel"])
+async def test_whoever_shares_work_that_ends_by_force_hears_of_it(db: Database, force: BaseException) -> None:
+    """Bursts and settlements: those that are in it, and those that wait for the next."""
+    fuse = Fuse()
+
+    class Ending(Crashing):
+        @asynccontextmanager
+        async def transaction(self) -> AsyncIterator[Any]:
+            async with self._real.transaction() as connection:
+                yield connection
+            fuse.points.append("commit")
+            if len(fuse.points) == 1:
+                raise force
+
+    mine = Ending(db, fuse)
+    parts = Published(mine), FakeClock(MONDAY), NullNotifier()
+    bursts = Bursts(mine, *parts, lanes=1, most=2)
+    call = Call(1, MONDAY)
+    async with asyncio.timeout(10):
+        ends = await asyncio.gather(*(bursts(UUID(int=no), call) for no in range(5)), return_exceptions=True)
+        assert [type(end) for end in ends] == [type(force)] * 5
+        assert (await bursts(UUID(int=1), call)).alarm_at is None, "and it goes on"
+
+        fuse.points.clear()
+        settlements = SettlementQueue(mine, *parts, NullNotifier())
+        ends = await asyncio.gather(*(settlements([]) for _ in range(5)), return_exceptions=True)
+        assert [type(end) for end in ends] == [type(force)] * 5
+        assert await settlements([]) is False
 
 
 async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:
