@@ -155,7 +155,7 @@ order by e.person, e.no
 """
 
 WHOLE_KINDS = """
-select e.person, e.kind, e.name, e.no, e.at, e.properties from events e
+select e.person, e.kind, e.name, e.no, e.at, e.properties, e.compared from events e
 where e.workspace = $1 and e.person = any($2::uuid[]) and e.kind = any($3::text[]) and ($4::timestamptz is null or e.at >= $4)
 order by e.person, e.no
 """

@@ -98,7 +98,7 @@ async def test_a_split_by_any_purchase_counts_every_product(
 
 async def test_any_purchase_brings_in_leads_out_and_decides(db: Database) -> None:
     """As a trigger of schedules, exits and action paths."""
-    steps = "  - {type: action_paths, id: a, within: 1 day, paths: [{name: more, triggers: [{purchase: true, where: [{property: price, more_than: 9}]}]}]}\n  - {type: delay, id: w, duration: 1 day}"
+    steps = "  - {type: action_paths, id: a, within: 1 day, paths: [{name: more, triggers: [{purchase: true, where: [{property: price, more_than: 9}]}]}]}\n  - {type: delay, id: w, duration: 1 day}\n  - {type: delay, id: v, duration: 1 day}"
     stage = await stage_on(
         db,
         canvas(
