@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import inspect
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,7 +16,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import PollerBehaviorSimpleMaximum, UnsandboxedWorkflowRunner, WorkerTuner
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerTuner
 
 from journeys.channels.base import Channel, installed
 from journeys.engine.clock import Clock
@@ -29,10 +30,8 @@ from journeys.engine.store.database import Database
 from journeys.engine.store.notify import PostgresNotifier
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.template_services import TemplateServices
-from journeys.workflows.activities import Activities
 from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.deliver import Deliver
-from journeys.workflows.entry import EntryAlarm
 from journeys.workflows.housekeeping import Housekeeping
 
 TASK_QUEUE = "journeys"
@@ -45,6 +44,9 @@ CACHED_WORKFLOWS = 500
 
 FASTEST = 864_000.0
 """The largest time scale, ten days in a second: beyond it, the calendar ends while one looks on."""
+
+SLOTS = ("max_concurrent_workflow_tasks", "max_concurrent_activities", "max_concurrent_local_activities")
+"""Settings of a worker that a tuner excludes."""
 
 GRACEFUL = timedelta(seconds=20)
 """How long a worker that is asked to stop finishes what it has begun."""
@@ -155,11 +157,9 @@ async def is_closed(client: Client, workflow_id: str) -> bool:
     return description.status != WorkflowExecutionStatus.RUNNING
 
 
-def worker_options(activities: Activities, *, sandboxed: bool = False) -> dict[str, Any]:
-    """What a Temporal worker needs to be ours: workflows, activities, and measured settings."""
+def measured(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of a Temporal worker that were measured to suit ours, where it has none of its own."""
     options: dict[str, Any] = {
-        "workflows": [EntryAlarm, Deliver],
-        "activities": [activities.burst, activities.drain],
         "max_cached_workflows": CACHED_WORKFLOWS,
         "tuner": WorkerTuner.create_fixed(
             workflow_slots=WORKFLOW_SLOTS, activity_slots=50, local_activity_slots=100
@@ -169,9 +169,14 @@ def worker_options(activities: Activities, *, sandboxed: bool = False) -> dict[s
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=1),
         "graceful_shutdown_timeout": GRACEFUL,
     }
-    if not sandboxed:
-        options["workflow_runner"] = UnsandboxedWorkflowRunner()
-    return options
+    if any(config.get(name) is not None for name in SLOTS):
+        del options["tuner"]
+    standard = inspect.signature(Worker.__init__).parameters
+    return {
+        name: value
+        for name, value in options.items()
+        if config.get(name, standard[name].default) == standard[name].default
+    }
 
 
 async def keep_delivering(client: Client, channels: Sequence[str], task_queue: str, lanes: int = 1) -> None:

@@ -26,6 +26,7 @@ from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
 from journeys.engine.logs import logger
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 NAMES = {404: "Not Found", 405: "Method Not Allowed"}
 
@@ -89,7 +90,7 @@ def app(services: Services) -> FastAPI:
         version=journeys.__version__,
         redirect_slashes=False,
         redoc_url=None,
-        exception_handlers={HTTPException: _refused, Exception: _failed},
+        exception_handlers={HTTPException: _refused, NotUnderstood: _unread, Exception: _failed},
     )
     made.state.services = services
     made.router.routes.extend(routes())
@@ -112,6 +113,12 @@ async def _refused(request: Request, error: Exception) -> Response:
     services: Services = request.app.state.services
     headers = {**services.limits.idle(GENERAL), **(error.headers or {})}
     return answer(error.status_code, {"message": NAMES.get(error.status_code, str(error.detail))}, headers)
+
+
+async def _unread(request: Request, error: Exception) -> Response:
+    """What this process does not understand, another one may: the client tries again."""
+    services: Services = request.app.state.services
+    return answer(503, {"message": str(error)}, services.limits.idle(GENERAL))
 
 
 async def _failed(request: Request, error: Exception) -> Response:

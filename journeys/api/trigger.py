@@ -126,6 +126,8 @@ def _read(services: Services, publication: Publication, body: Mapping[str, Any])
 def _canvas(publication: Publication, given: Any) -> Running:
     if not isinstance(given, str) or not given:
         raise Refusal(400, "Invalid Canvas ID: 'canvas_id' is the name or the id of a canvas")
+    if given in publication.aside:
+        raise publication.aside[given]
     running = publication.canvas(given)
     if running is None:
         near = difflib.get_close_matches(given, publication.running, 1)

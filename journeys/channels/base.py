@@ -4,21 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache
-from importlib.metadata import entry_points
 from typing import Any
 
+from pydantic import ValidationError
+
+from journeys.canvas.installed_packages import load_all
 from journeys.engine.delivery.channel import Channel, Content, Doubtful, Outcome, Receipt, Recipient
 
 
 @lru_cache(maxsize=1)
 def kinds() -> Mapping[str, type[Any]]:
     """The channels that are installed, by name: entry points of the group `journeys.channels`."""
-    return {entry.name: entry.load() for entry in entry_points(group="journeys.channels")}
+    return load_all("journeys.channels")
 
 
 def installed() -> dict[str, Channel]:
     """A channel of each installed kind, set up from the environment."""
-    return {name: kind() for name, kind in kinds().items()}
+    return {name: channel_of(name) for name in kinds()}
 
 
-__all__ = ["Channel", "Content", "Doubtful", "Outcome", "Receipt", "Recipient", "installed", "kinds"]
+def channel_of(name: str) -> Channel:
+    """A channel, set up from the environment. Raises RuntimeError that names it, and pydantic's ValidationError as it is."""
+    try:
+        channel: Channel = kinds()[name]()
+    except ValidationError:
+        raise
+    except Exception as error:
+        cause = f"{type(error).__name__}: {error}".split("\n")[0]
+        raise RuntimeError(f"the channel “{name}” cannot be set up: {cause}") from error
+    return channel
+
+
+__all__ = [
+    "Channel",
+    "Content",
+    "Doubtful",
+    "Outcome",
+    "Receipt",
+    "Recipient",
+    "channel_of",
+    "installed",
+    "kinds",
+]

@@ -10,7 +10,7 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, bar, out, print_json, run
+from journeys.cli.console import Stop, bar, err, out, print_json, run
 from journeys.engine.clock import Clock
 from journeys.engine.core.life import Word
 from journeys.engine.entries.burst import Bursts
@@ -70,6 +70,8 @@ def list_(
         for one in shown:
             table.add_row(one.name, one.status, f"{one.since:%Y-%m-%d %H:%M}", f"{one.inside:,}")
         out.print(table if shown else "there are no canvases")
+        for error in publication.aside.values():
+            err.print(str(error), markup=False, soft_wrap=True)
         if hidden := len(found) - len(shown):
             out.print(f"{_many(hidden, 'archived canvas', 'archived canvases')} not shown: --all shows them")
         return 0

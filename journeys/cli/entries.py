@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -13,6 +14,8 @@ from rich.table import Table
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, print_json, run
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.published import Publication, Published, Unknown
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 PERSON = """
 select id from people where workspace = $1 and (external_id = $2 or email = $2 or id::text = $2)
@@ -24,7 +27,7 @@ where f.workspace = $1 and f.person = $2 order by f.stored, f.no
 """
 ENTRIES = """
 select e.id, e.canvas, e.variant, e.step, e.entered, e.begun, e.wake_at, e.phase, e.leaving, e.ended, e.ended_at,
-    e.told >= e.turn as told
+    e.told >= e.turn as told, e.plan
 from entries e where e.workspace = $1 and e.person = $2 order by e.entered, e.id
 """
 
@@ -51,6 +54,8 @@ def entries(
         async with database() as db:
             publication = await workspace(db, name)
             found = await story(db, publication.workspace, person)
+            if found is not None:
+                await _name_unread(Published(db), publication, found)
         if found is None:
             raise Stop(f"there is no person “{person}” in {name}", 1)
         if as_json:
@@ -83,6 +88,19 @@ async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] 
     }
 
 
+async def _name_unread(published: Published, publication: Publication, found: dict[str, Any]) -> None:
+    """Say of each entry that waits for a process that understands its canvas why this one does not."""
+    await published.of(publication.workspace)  # what it does not understand of segments and templates
+    for entry in found["entries"]:
+        plan = entry.pop("plan")
+        if entry["ended"] is None:
+            with suppress(Unknown):
+                try:
+                    await published.plan(publication.workspace, plan)
+                except NotUnderstood as error:
+                    entry["not_understood"] = error.reason
+
+
 def _fact(row: Any) -> dict[str, Any]:
     return {"at": row["at"], "fact": row["fact"], "step": row["step"], "data": row["data"]}
 
@@ -105,6 +123,8 @@ def state_of(entry: dict[str, Any]) -> str:
         said += f", until {_minute(entry['wake_at'])}"
     if entry["leaving"]:
         said += f"; will leave at the end of the step: {entry['leaving']}"
+    if entry.get("not_understood"):
+        said += f"; it waits: this version does not understand its canvas: {entry['not_understood']}"
     return said
 
 

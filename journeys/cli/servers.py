@@ -21,7 +21,7 @@ from journeys.api.services import Services
 from journeys.canvas.loading import read
 from journeys.canvas.problems import in_order
 from journeys.canvas.times import span
-from journeys.channels.base import kinds
+from journeys.channels.base import channel_of, kinds
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
@@ -231,7 +231,7 @@ async def everything(
             Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, username=None, password=None, tls=False)),
             Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")),
         ]
-        channels += [kind() for name, kind in kinds().items() if name not in ("email", "webhook")]
+        channels += [channel_of(name) for name in kinds() if name not in ("email", "webhook")]
         leads_to = public_url or f"http://127.0.0.1:{port}"
         plugin = JourneysPlugin(url, clock=clock, channels=channels, public_url=leads_to)
         parts = await stack.enter_async_context(_working(client, "journeys-dev", plugin))

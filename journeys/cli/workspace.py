@@ -189,6 +189,8 @@ def trigger(
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             publication = await workspace(db, name)
+            if canvas in publication.aside:
+                raise Stop(str(publication.aside[canvas]))
             running = publication.canvas(canvas)
             if running is None or running.plan.canvas.schedule.api is None:
                 known = [one.name for one in publication.running.values() if one.plan.canvas.schedule.api]

@@ -10,12 +10,18 @@ from typing import Any
 from uuid import UUID
 
 from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from journeys.engine.clock import Clock
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.logs import logger
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 log = logger(__name__)
+
+UNREAD = "this process does not understand the entry's canvas; its log names it"
+ASKED_AGAIN = timedelta(seconds=30)
+"""How long an entry waits whose canvas the process does not understand, before it asks the next one."""
 
 BEAT = 1.0
 """Seconds between two heartbeats of a drain."""
@@ -37,7 +43,16 @@ class Activities:
     async def burst(self, alarm: str, turn: int, now: float) -> tuple[int, float | None]:
         """One alarm's burst: (turn, Unix seconds of the next alarm or None). `now` is the workflow's clock."""
         at = self._clock.virtual(datetime.fromtimestamp(now, UTC))
-        reply = await asyncio.shield(self._bursts()(UUID(alarm), Call(turn, at)))
+        try:
+            reply = await asyncio.shield(self._bursts()(UUID(alarm), Call(turn, at)))
+        except NotUnderstood as error:
+            raise ApplicationError(
+                UNREAD,
+                type="NotUnderstood",
+                category=ApplicationErrorCategory.BENIGN,
+                non_retryable=activity.info().is_local,
+                next_retry_delay=ASKED_AGAIN,
+            ) from error
         return reply.turn, None if reply.alarm_at is None else self._clock.real(reply.alarm_at).timestamp()
 
     @activity.defn(name="journeys_drain")

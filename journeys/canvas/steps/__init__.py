@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import reduce
-from importlib.metadata import entry_points
 from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BeforeValidator, Discriminator, Tag
 
+from journeys.canvas.installed_packages import load_all
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.steps.action_paths import ActionPath, ActionPaths
 from journeys.canvas.steps.audience_paths import AudiencePath, AudiencePaths
@@ -42,9 +42,8 @@ LATER = ("feature_flag", "send_to_canvas", "audience_sync", "repeat")
 
 def _all() -> dict[str, type[Step]]:
     found = {kind.model_fields["type"].default: kind for kind in OURS}
-    for entry in entry_points(group="journeys.steps"):
-        found.setdefault(entry.name, entry.load())
-    return found
+    others = {name: kind for name, kind in load_all("journeys.steps").items() if name not in found}
+    return found | others
 
 
 STEP_TYPES: Mapping[str, type[Step]] = _all()

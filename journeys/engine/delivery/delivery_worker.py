@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -30,6 +31,7 @@ from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 from journeys.engine.workspaces.template_services import TemplateServices
 
 RECHECK = 0.25
@@ -43,6 +45,9 @@ BREATH = 0.02
 
 POLL = 1.0
 """Seconds after which a drainer polls without a notification."""
+
+UNREAD = 10.0
+"""Seconds until a message is claimed again whose canvas this process does not understand."""
 
 ASKING = 64
 """The number of messages with calls that a process renders at once."""
@@ -296,7 +301,10 @@ class DeliveryWorker:
         for workspace in sorted({one.workspace for one in batch}):
             ours = [one for one in batch if one.workspace == workspace]
             publication = await self._published.of(workspace)
-            plans = {one.plan: await self._published.plan(workspace, one.plan) for one in ours}
+            plans, unread = await self._plans(ours)
+            if unread:
+                await give_back(self._db, unread, UNREAD)
+                ours = [one for one in ours if one.plan in plans]
             steps = [plans[plan].steps[name] for plan, name in {(one.plan, one.step) for one in ours}]
             shown = attributes(publication, [step for step in steps if isinstance(step, Message)])
             people = {one.person for one in ours}
@@ -335,6 +343,14 @@ class DeliveryWorker:
                 else:
                     asking.add(task)
         return made, asking
+
+    async def _plans(self, ours: Sequence[Claimed]) -> tuple[dict[str, Plan], list[Claimed]]:
+        """The plans of these messages of one workspace, and those whose plan this process does not understand."""
+        plans: dict[str, Plan] = {}
+        for workspace, plan in {(one.workspace, one.plan) for one in ours}:
+            with suppress(NotUnderstood):
+                plans[plan] = await self._published.plan(workspace, plan)
+        return plans, [one for one in ours if one.plan not in plans]
 
     @staticmethod
     def _slow(

@@ -139,15 +139,19 @@ async def settle(
 
 BACK = """
 update dispatches d set state = case when s.doubtful then 'calling' else 'queued' end, claim = null,
-    lease = case when s.doubtful then clock_timestamp() end
+    lease = case when s.doubtful then clock_timestamp() end,
+    not_before = case when $6::float8 is null then d.not_before else clock_timestamp() + make_interval(secs => $6) end
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::bool[]) as s(workspace, person, key, claim, doubtful)
 where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
 """
 
 
-async def give_back(db: Database, claimed: Sequence[Claimed]) -> None:
-    """Queue those again for which no call was made. What was in doubt before they were claimed is so still."""
-    await db.pool.execute(BACK, *_columns((*_place(one), one.doubtful) for one in claimed))
+async def give_back(db: Database, claimed: Sequence[Claimed], after: float | None = None) -> None:
+    """Queue those again for which no call was made, to leave in `after` seconds at the earliest.
+
+    What was in doubt before they were claimed is so still.
+    """
+    await db.pool.execute(BACK, *_columns((*_place(one), one.doubtful) for one in claimed), after)
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -84,6 +84,7 @@ async def admit(
     entrants: Sequence[Entrant],
 ) -> Admission:
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
+    Raises `NotUnderstood` where it was published anew, and this process cannot read it.
 
     Status and plan are those of this moment, whatever this process held of them (STA-2).
     A refusal is a fact with its reason. A person who enters a canvas whose first step is a delay, or that says
@@ -104,7 +105,7 @@ async def admit(
     now = earlier[0]
     if now["plan"] != running.plan.id:
         publication = await published.newest(publication.workspace, connection)
-        running = publication.running[running.name]
+        running = publication.stands(running.name)
     admission.status = now["status"]
     active = admission.status == "active"
     histories = await _histories(connection, publication, running, clock, entrants) if active else {}

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -31,11 +31,13 @@ from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.life import Change, Present, current
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
+from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
 from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 log = logger(__name__)
 
@@ -78,10 +80,14 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What the workflow should know: the latest turn, and when it must wake (canvas time; None: end)."""
+    """What the workflow should know: the latest turn, and when it must wake (canvas time; None: end).
+
+    `unread`: this process does not understand an entry of the alarm, which waits for one that does.
+    """
 
     turn: int
     alarm_at: datetime | None
+    unread: NotUnderstood | None = None
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:
@@ -158,7 +164,7 @@ class Bursts:
     async def __call__(self, alarm: UUID, call: Call) -> Reply:
         """One alarm's burst.
 
-        Raises whatever the database raises; the caller repeats it.
+        Raises `NotUnderstood`, and whatever the database raises; the caller repeats it.
         """
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((alarm, call, future))
@@ -207,8 +213,13 @@ class Bursts:
             return
         for alarm, future in futures.items():
             self._failures.forget(alarm)
-            if not future.done():
-                future.set_result(replies[alarm])
+            reply = replies[alarm]
+            if future.done():
+                continue
+            if reply.unread is not None:
+                future.set_exception(reply.unread)
+            else:
+                future.set_result(reply)
 
     async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
         """Count a failure that is not the database's; set aside what fails for the same reason every time."""
@@ -249,23 +260,35 @@ class Bursts:
             return replies, set()
         transaction = EntryTransaction(connection, max(call.now for call in calls.values()))
         profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
-        loaded_entries = [
-            await self._load(transaction, row, profiles[row["workspace"], row["person"]], calls[row["alarm"]])
-            for row in rows
-        ]
+        loaded_entries = []
+        for row in rows:
+            profile = profiles[row["workspace"], row["person"]]
+            try:
+                loaded_entries.append(await self._load(transaction, row, profile, calls[row["alarm"]]))
+            except NotUnderstood as error:
+                replies[row["alarm"]] = replace(replies[row["alarm"]], unread=error)
         await transaction.drive(loaded for loaded in loaded_entries if not loaded.stopped)
         transaction.settle(loaded_entries)
         await transaction.store_updates()
+        gone = [
+            (*loaded.place, loaded.id, loaded.entry.moved)
+            for loaded in loaded_entries
+            if loaded.leaves_unsent
+        ]
+        if gone:
+            await connection.execute(WITHDRAW, *map(list, zip(*gone, strict=True)))
         pending_alarms = {each.entry: each for each in await transaction.writes.write(connection)}
-        for row, loaded in zip(rows, loaded_entries, strict=True):
+        turns = {row["entry"]: (row["turn"], row["alarm"]) for row in rows}
+        for loaded in loaded_entries:
+            before, alarm = turns[loaded.id]
             after = pending_alarms.get(loaded.id)
-            turn = after.turn if after else row["turn"]
+            turn = after.turn if after else before
             alarm_at = self._alarm(loaded)
             if alarm_at is None:
                 continue
-            reply = replies[row["alarm"]]
+            reply = replies[alarm]
             sooner = alarm_at if reply.alarm_at is None else min(alarm_at, reply.alarm_at)
-            replies[row["alarm"]] = Reply(max(turn, reply.turn), sooner)
+            replies[alarm] = replace(reply, turn=max(turn, reply.turn), alarm_at=sooner)
         return replies, transaction.channels
 
     def _alarm(self, loaded: LoadedEntry) -> datetime | None:
@@ -284,14 +307,19 @@ class Bursts:
         plan = await self._published.plan(row["workspace"], row["plan"])
         stale = row["alarm"] == row["entry"] and call.turn < row["answered"]
         present = present_of(row, plan)
+        events = [] if present.entry.ended or present.stopped else unjudged(row)
+        ends, heard = bool(present.entry.ended), list(unheard_of(row))
+        if events:
+            present, more = judged(plan, present, events, profile.as_person(publication.zone))
+            heard += more
         case = Case(
             plan,
             present.entry,
-            unheard_of(row),
+            heard,
             clock=call.now,
             grace=self._clock.span(GRACE),
             late_after=self._clock.span(LATE_AFTER),
-            moved_on=present.entry.ended is not None,
+            moved_on=present.entry.ended is not None or bool(events),
         )
         loaded = LoadedEntry(
             case,
@@ -303,6 +331,7 @@ class Bursts:
             told_too=not stale,
             change=present.change,
             stopped=present.stopped,
+            leaves_unsent=bool(present.entry.ended) and not ends,
         )
         for command in present.commands:
             if isinstance(command, Note):

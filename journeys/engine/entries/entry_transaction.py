@@ -62,6 +62,8 @@ class LoadedEntry:
     """The last change of its canvas that it has behind it."""
     stopped: bool = False
     """Whether its canvas is: then it is not driven."""
+    leaves_unsent: bool = False
+    """Whether it has left by an event that was judged late: what it has not sent is withdrawn."""
 
     @property
     def entry(self) -> Entry:

@@ -30,6 +30,7 @@ from journeys.engine.store.entry_writes import FETCHES, PENDING_ALARM
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.liquid_values import Found
 from journeys.engine.workspaces.published import Publication, Published
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 from journeys.engine.workspaces.template_services import Calls, TemplateServices
 
 TRIES = 13
@@ -37,6 +38,9 @@ TRIES = 13
 
 FIRST_PAUSE, LONGEST_PAUSE = 10.0, 1800.0
 """Seconds before a try: doubled each time, so that all of them take somewhat over three hours."""
+
+UNREAD = 10.0
+"""Seconds until a step is tried again whose canvas this process does not understand; that counts as no try."""
 
 LEASE = timedelta(seconds=10)
 """For how long a claim holds without being renewed, in the database's time."""
@@ -61,9 +65,9 @@ returning f.workspace, f.person, f.entry, f.step, f.tries
 RENEW = "update fetches set lease = clock_timestamp() + $2::interval where claim = $1"
 RELEASE = "update fetches set claim = null, lease = null where claim = $1"
 AGAIN = """
-update fetches f set claim = null, lease = null, tries = f.tries + 1, no = nextval('dispatch_no'),
+update fetches f set claim = null, lease = null, tries = f.tries + s.counts, no = nextval('dispatch_no'),
     not_before = clock_timestamp() + make_interval(secs => s.pause)
-from unnest($2::int[], $3::uuid[], $4::uuid[], $5::float8[]) as s(workspace, person, entry, pause)
+from unnest($2::int[], $3::uuid[], $4::uuid[], $5::float8[], $6::int[]) as s(workspace, person, entry, pause, counts)
 where (f.workspace, f.person, f.entry) = (s.workspace, s.person, s.entry) and f.claim = $1
 """
 ENTRIES = """
@@ -117,6 +121,8 @@ class Answer:
     values: Mapping[str, Any] = field(default_factory=dict)
     facts: Sequence[tuple[str, Mapping[str, Any]]] = ()
     again: float | None = None
+    counts: int = 1
+    """Whether that counts as a try."""
 
 
 class Watched:
@@ -309,6 +315,8 @@ class Fetcher:
                 host = host_of(retry.url)
                 told = {"reason": "exhausted_cc_retries", "text": f"{host} answered {retry.status}"}
                 return Answer(one, "failed", facts=[("unanswered", told)], again=pause(one.tries))
+            except NotUnderstood:  # however long it takes: a process that understands it answers
+                return Answer(one, "failed", again=UNREAD, counts=0)
             except Exception as error:  # noqa: BLE001 - tried again, and no other's affair
                 log.warning("fetch_failed", error=type(error).__name__)
                 told = {"reason": "failed", "text": type(error).__name__}
@@ -337,7 +345,7 @@ class Fetcher:
         return Answer(one, "found", answer, facts)
 
     async def _settle(self, claim: UUID, answers: Sequence[Answer]) -> None:
-        again = [(*_place(each), each.again) for each in answers if each.again is not None]
+        again = [(*_place(each), each.again, each.counts) for each in answers if each.again is not None]
         if again:
             await self._db.pool.execute(AGAIN, claim, *map(list, zip(*again, strict=True)))
         final = [each for each in answers if each.again is None]

@@ -11,6 +11,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.entries.burst import GRACE
 from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication, Published
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 STAYS = """
 with asked as (select * from unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) as a(person, no, at)),
@@ -51,7 +52,10 @@ async def note_late(
     rows = await connection.fetch(STAYS, publication.workspace, *map(list, zip(*asked, strict=True)))
     late = []
     for row in rows:
-        plan = await published.plan(publication.workspace, row["plan"])
+        try:
+            plan = await published.plan(publication.workspace, row["plan"])
+        except NotUnderstood:
+            continue
         profile, what = old[row["no"]]
         person = profile.as_person(publication.zone)
         path = heard(plan.steps[row["step"]], what, person, NOTHING, canvas=row["canvas"])

@@ -18,12 +18,14 @@ from journeys.engine.entries.admission import Admission, Entrant, admit, note_fa
 from journeys.engine.entries.burst import ENTRY, entry_of, present_of
 from journeys.engine.entries.late_events import note_late
 from journeys.engine.entries.looking_back import several
+from journeys.engine.entries.unjudged_events import UNJUDGED
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import PASSING
 from journeys.engine.store.entry_writes import EntryWrites
 from journeys.engine.workspaces.published import Publication, Published, Running
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 log = logger(__name__)
 
@@ -54,6 +56,15 @@ class _Row:
     open: OpenEntry
     inbox_rows: list[tuple[Any, ...]] = field(default_factory=list)
     hops: int = 0
+
+
+@dataclass(slots=True)
+class _Unread:
+    """An entry whose canvas this process does not understand: what happened is kept for one that does."""
+
+    row: Mapping[str, Any]
+    inbox_rows: list[tuple[Any, ...]]
+    hops: int
 
 
 OPEN = f"""
@@ -148,8 +159,14 @@ async def route(
     workspace = publication.workspace
     people = list({each.profile.id for each in events})
     rows: dict[UUID, list[_Row]] = {}
+    unread: list[_Unread] = []
     for row in await connection.fetch(OPEN, workspace, people):
-        plan = await published.plan(workspace, row["plan"])
+        try:
+            plan = await published.plan(workspace, row["plan"])
+        except NotUnderstood:
+            if row["ended"] is None:
+                unread.append(_unread(row, events))
+            continue
         unsent = None if row["ended"] is None else [context for _, context in row["unsent"]]
         entry, deaf = entry_of(row), False
         if unsent is None:
@@ -166,7 +183,7 @@ async def route(
         _hear(writes, each, rows.get(each.profile.id, []), each.profile.as_person(publication.zone))
     everybody = [one for several in rows.values() for one in several]
     routed.pending_alarms += await _leave(connection, workspace, everybody)
-    routed.pending_alarms += await _write_inbox(connection, workspace, everybody)
+    routed.pending_alarms += await _write_inbox(connection, workspace, [*everybody, *unread])
     await writes.write(connection)
     for running, entrants in _entrants(publication, events):
         for wave in _waves(entrants):
@@ -217,6 +234,10 @@ async def _let_in(
             return [await admit(connection, publication, published, running, clock, wave)]
     except PASSING:
         raise
+    except NotUnderstood as error:
+        for each in wave:
+            await note_failure(connection, running, each.profile, each.at, error)
+        return []
     except Exception as error:
         if len(wave) > 1:
             alone = [await _let_in(connection, publication, published, running, clock, [one]) for one in wave]
@@ -238,8 +259,10 @@ async def _convert(
     rows = await connection.fetch(WINDOWS, publication.workspace, list(people), min(instants), max(instants))
     windows: dict[UUID, list[Window]] = {}
     for row in rows:
-        plan = await published.plan(publication.workspace, row["plan"])
-        conversion = next(one for one in plan.canvas.conversions if one.name == row["name"])
+        conversions = await published.conversions(publication.workspace, row["plan"])
+        conversion = conversions.get(row["name"])
+        if conversion is None:
+            continue
         windows.setdefault(row["person"], []).append(
             Window(row["entry"], row["canvas"], conversion, row["since"], row["until"], row["at"] is not None)
         )
@@ -269,8 +292,23 @@ async def _leave(connection: Any, workspace: int, everybody: Iterable[_Row]) -> 
     return [PendingAlarm(*row) for row in rows]
 
 
-async def _write_inbox(connection: Any, workspace: int, everybody: Iterable[_Row]) -> list[PendingAlarm]:
-    hearing = [one for one in everybody if one.inbox_rows and not one.open.gone]
+def _unread(row: Mapping[str, Any], events: Sequence[PersonEvent]) -> _Unread:
+    """What happened to the person of this entry, to be judged later."""
+    mine = [each for each in events if each.profile.id == row["person"]]
+    inbox_rows: list[tuple[Any, ...]] = [
+        (
+            each.profile.workspace, row["person"], row["entry"], each.occurrence.no, "", UNJUDGED, "",
+            each.occurrence.kind, each.occurrence.name, each.occurrence.at, dict(each.occurrence.properties),
+        )
+        for each in mine
+    ]  # fmt: skip
+    return _Unread(row, inbox_rows, max((each.hops for each in mine), default=0))
+
+
+async def _write_inbox(
+    connection: Any, workspace: int, everybody: Iterable[_Row | _Unread]
+) -> list[PendingAlarm]:
+    hearing = [one for one in everybody if one.inbox_rows and not (isinstance(one, _Row) and one.open.gone)]
     if not hearing:
         return []
     inbox_rows = [inbox_row for one in hearing for inbox_row in one.inbox_rows]
@@ -278,7 +316,7 @@ async def _write_inbox(connection: Any, workspace: int, everybody: Iterable[_Row
     claims = [
         (one.row["person"], one.row["entry"], *one.inbox_rows[0][3:5], one.row["canvas"])
         for one in hearing
-        if several(one.open.plan)
+        if isinstance(one, _Row) and several(one.open.plan)
     ]
     rows = await connection.fetch(
         HEAR,

@@ -12,6 +12,7 @@ from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Running
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 BEGIN = """
 insert into broadcasts (workspace, id, canvas, audience, context) values ($1, $2, $3, $4, $5)
@@ -40,6 +41,9 @@ MOST_TRIES = 10
 """A broadcast whose next page fails so often in a row is set aside; so is one that takes its process with it."""
 
 LONGEST_PAUSE = 60.0
+
+UNREAD = timedelta(seconds=10)
+"""After so long a broadcast is looked at again whose canvas this process does not understand."""
 
 Turns = dict[int, None]
 """The workspaces whose broadcasts had a turn, the last one last."""
@@ -85,6 +89,12 @@ async def _turn(trigger: Trigger, db: Database, row: Any) -> int:
     except PASSING:
         await db.pool.execute(PASSES, *place)
         raise
+    except (
+        NotUnderstood
+    ) as error:  # however long it takes: a process that understands the canvas carries it on
+        await db.pool.execute(PASSES, *place)
+        await db.pool.execute(LATER, *place, UNREAD, str(error)[:500])
+        return 0
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:500].replace("\0", "")
         told = {"workspace": place[0], "dispatch": str(place[1]), "canvas": row["canvas"], "reason": reason}
@@ -101,11 +111,12 @@ async def _turn(trigger: Trigger, db: Database, row: Any) -> int:
 async def _page(trigger: Trigger, db: Database, row: Any) -> int:
     place = row["workspace"], row["id"]
     publication = await trigger.published.of(row["workspace"])
-    running = publication.running.get(row["canvas"])
-    if running is None:
+    known = row["canvas"] in publication.running or row["canvas"] in publication.aside
+    if not known:
         log.warning("broadcast_without_canvas", canvas=row["canvas"], dispatch=str(row["id"]))
         await db.pool.execute(GONE, *place, f"there is no canvas “{row['canvas']}”")
         return 0
+    running = publication.stands(row["canvas"])
     audience = None if row["audience"] is None else FILTER.validate_python(row["audience"])
     page, after = await trigger.page(
         publication, running, str(row["id"]), audience, row["context"], row["after"]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import asyncpg
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from journeys.engine.store.database import engine_of
+from journeys.engine.store.database import driver_url, engine_of
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -22,6 +24,37 @@ def configuration(connection: Connection | None = None) -> Config:
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     return config
+
+
+class Unfit(RuntimeError):
+    """The database cannot be used as it is; the text is for people, in one line, and shows no password."""
+
+
+async def check_database(url: str, timeout: float = 20.0) -> None:
+    """Raise `Unfit` unless the database answers and has our schema, in this version's form."""
+    try:
+        connection = await asyncpg.connect(driver_url(url), timeout=timeout)
+    except TimeoutError as error:
+        raise Unfit(f"the database cannot be reached: no answer within {timeout:.0f} s") from error
+    except (ValueError, asyncpg.InterfaceError):  # what it says may show the password
+        said = "its address is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
+        raise Unfit(said) from None
+    except (OSError, asyncpg.PostgresError) as error:
+        line = (str(error) or type(error).__name__).split("\n")[0]
+        raise Unfit(f"the database cannot be reached: {line}") from error
+    try:
+        stands = await connection.fetchval("select version_num from alembic_version")
+    except asyncpg.UndefinedTableError:
+        stands = None
+    finally:
+        await connection.close()
+    head = ScriptDirectory.from_config(configuration()).get_current_head()
+    if stands is None:
+        raise Unfit(
+            "the database has no tables of Journeys: `journeys publish` and `journeys worker` make them"
+        )
+    if stands != head:
+        raise Unfit(f"the database's tables are those of another version ({stands}, this one has {head})")
 
 
 def _upgrade(connection: Connection) -> None:

@@ -8,13 +8,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.canvas import Canvas
-from journeys.canvas.plan import compile
+from journeys.canvas.plan import Plan
 from journeys.canvas.problems import meant
 from journeys.engine.core.gates import opening
 from journeys.engine.core.life import AFTER, Word, shown
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication
+from journeys.engine.workspaces.stored_plans import plan_of
 
 
 class NoCanvas(LookupError):
@@ -132,8 +132,9 @@ async def canvases_of(db: Database, publication: Publication, now: datetime) -> 
     """The canvases of a workspace by name, including archived ones, with their status at this moment."""
     found = []
     for row in await db.pool.fetch(LIST, publication.workspace):
-        window = opening(compile(Canvas.model_validate(row["body"])), publication.company)
-        over = window.ends is not None and window.ends <= now
+        plan = plan_of(row["name"], row["body"])
+        ends = opening(plan, publication.company).ends if isinstance(plan, Plan) else None
+        over = ends is not None and ends <= now
         status = shown(row["status"], inside=row["inside"], over=over)
         found.append(Listed(row["name"], row["id"], status, row["since"], row["inside"]))
     return found

@@ -11,17 +11,28 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from journeys.canvas.canvas import Canvas
-from journeys.canvas.definition_kinds import Segment, Template, WorkspaceSettings, parse
+from journeys.canvas.canvas import Conversion
+from journeys.canvas.definition_kinds import Template, WorkspaceSettings, parse
 from journeys.canvas.events_and_commands import NOTHING, Kind
 from journeys.canvas.filters import Filter
-from journeys.canvas.plan import Plan, compile
+from journeys.canvas.plan import Plan
 from journeys.engine.audience.match import compared_with, concerns, named
 from journeys.engine.content import Values
 from journeys.engine.core.gates import Opening, opening
 from journeys.engine.people.profiles import Profile
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.liquid_values import values
+from journeys.engine.workspaces.stored_plans import (
+    Name,
+    NotUnderstood,
+    Said,
+    conversions_of,
+    names_in,
+    plan_of,
+    reason_of,
+    settings_of,
+    unread_through,
+)
 
 FRESH = 1.0
 """For how long, in seconds, a process trusts what it holds before it asks whether something was published."""
@@ -61,6 +72,10 @@ class Publication:
     """Whether some plan, of today or of those who entered earlier, speaks of messages being sent."""
     compared: Mapping[tuple[str, str | None], frozenset[str]] = field(default_factory=dict)
     """The attributes that a step of some plan, of today or earlier, compares events of this kind and name with (ACT-7)."""
+    aside: Mapping[str, NotUnderstood] = field(default_factory=dict)
+    """The canvases that this process does not understand, by name, with the reason. They are not in `running`."""
+    unread: Mapping[Name, str] = field(default_factory=dict)
+    """The segments and templates that this process does not understand, or that name such a segment, and why."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -68,6 +83,12 @@ class Publication:
         if found is None:
             found = next((one for one in self.running.values() if str(one.id) == name_or_id), None)
         return found
+
+    def stands(self, name: str) -> Running:
+        """A canvas that the workspace has. Raises `NotUnderstood` where this process cannot read it."""
+        if name in self.aside:
+            raise NotUnderstood(name, self.aside[name].reason)
+        return self.running[name]
 
     def opening(self, running: Running, *, active: bool) -> Opening:
         """What decides who may enter this canvas now."""
@@ -133,7 +154,7 @@ HEARS_SENT = """
 select exists (select 1 from plans where workspace = $1 and jsonb_path_exists(body, '$.** ? (@.message == "sent")'))
 """
 COMPARING = """
-select id, body from plans
+select id, canvas, body from plans
 where workspace = $1 and jsonb_path_exists(body, '$.**.where[*].*.attribute ? (@.type() == "string")')
 """
 READ = "select id, name, zone, settings, secret, revision from workspaces where id = $1"
@@ -151,7 +172,8 @@ class Published:
         self._db = db
         self._held: dict[int, Publication] = {}
         self._checked: dict[int, float] = {}
-        self._plans: dict[tuple[int, str], Plan] = {}
+        self._plans: dict[tuple[int, str], tuple[Plan | NotUnderstood, frozenset[Name]]] = {}
+        self._said = Said()
         self._reading = asyncio.Lock()
 
     async def of(self, workspace: int) -> Publication:
@@ -168,15 +190,50 @@ class Published:
         return None if found is None else await self.of(found)
 
     async def plan(self, workspace: int, plan_id: str) -> Plan:
-        """A plan by its id, whether or not people still enter by it. Raises `Unknown`."""
+        """A plan by its id, whether or not people still enter by it.
+
+        Raises `Unknown`, and `NotUnderstood` where this process cannot read it, or a segment or template that it names.
+        """
         place = (workspace, plan_id)
         if place not in self._plans:
-            query = "select body from plans where workspace = $1 and id = $2"
-            body = await self._db.pool.fetchval(query, workspace, plan_id)
-            if body is None:
-                raise Unknown(f"the workspace has no plan {plan_id}")
-            self._plans[place] = compile(Canvas.model_validate(body))
-        return self._plans[place]
+            self._keep(place, *await self._stored(workspace, plan_id))
+        plan, names = self._plans[place]
+        if isinstance(plan, NotUnderstood):
+            self._said.once(workspace, "canvas", plan.canvas, plan.reason)
+            raise NotUnderstood(plan.canvas, plan.reason)
+        held = self._held.get(workspace)
+        missing = held and self._missing(plan.canvas.name, names, held.unread)
+        if missing:
+            self._said.once(workspace, "canvas", missing.canvas, missing.reason)
+            raise missing
+        return plan
+
+    async def conversions(self, workspace: int, plan_id: str) -> Mapping[str, Conversion]:
+        """The conversions of a plan by name, also where this process cannot read the rest of it."""
+        try:
+            plan = await self.plan(workspace, plan_id)
+        except NotUnderstood:
+            return conversions_of((await self._stored(workspace, plan_id))[1])
+        return {each.name: each for each in plan.canvas.conversions}
+
+    async def _stored(self, workspace: int, plan_id: str) -> tuple[str, Any]:
+        """The canvas of a plan, and the plan as it is stored."""
+        query = "select canvas, body from plans where workspace = $1 and id = $2"
+        row = await self._db.pool.fetchrow(query, workspace, plan_id)
+        if row is None:
+            raise Unknown(f"the workspace has no plan {plan_id}")
+        return row["canvas"], row["body"]
+
+    def _keep(self, place: tuple[int, str], canvas: str, body: Any) -> Plan | NotUnderstood:
+        if place not in self._plans:
+            self._plans[place] = plan_of(canvas, body), frozenset(names_in(body))
+        return self._plans[place][0]
+
+    @staticmethod
+    def _missing(canvas: str, names: frozenset[Name], unread: Mapping[Name, str]) -> NotUnderstood | None:
+        for kind, name in sorted(names & unread.keys()):
+            return NotUnderstood(canvas, f"the {kind} “{name}”: {unread[kind, name]}")
+        return None
 
     async def newest(self, workspace: int, connection: Any) -> Publication:
         """What this workspace runs at this moment, read within a transaction that has met something newer."""
@@ -203,27 +260,30 @@ class Published:
 
     async def _read(self, row: Mapping[str, Any], connection: Any) -> Publication:
         workspace = row["id"]
-        running = {}
-        for canvas in await connection.fetch(CANVASES, workspace):
-            plan = self._plans.get((workspace, canvas["plan"])) or compile(
-                Canvas.model_validate(canvas["body"])
-            )
-            self._plans[workspace, canvas["plan"]] = plan
-            running[canvas["name"]] = Running(
-                canvas["id"], canvas["name"], canvas["status"], plan, canvas["published"]
-            )
         segments: dict[str, Filter] = {}
         templates: dict[str, Template] = {}
         settings: WorkspaceSettings | None = None
-        query = "select kind, body from definitions where workspace = $1 and kind in ('segment', 'template', 'workspace')"
-        for definition in await connection.fetch(query, workspace):
-            match parse(definition["kind"], definition["body"]):
-                case Segment(name=name, when=when):
-                    segments[name] = when
-                case WorkspaceSettings() as found:
-                    settings = found if settings is None or found.name == row["name"] else settings
-                case template:
-                    templates[template.name] = template
+        broken: dict[Name, str] = {}
+        named: dict[Name, list[Name]] = {}
+        query = "select kind, name, body from definitions where workspace = $1 and kind in ('segment', 'template', 'workspace')"
+        for kind, name, body in await connection.fetch(query, workspace):
+            if kind == "workspace":
+                found = settings_of(body)
+                settings = found if settings is None or (found and found.name == row["name"]) else settings
+                continue
+            named[kind, name] = list(names_in(body))
+            try:
+                parsed = parse(kind, body)
+            except Exception as error:  # noqa: BLE001 - whatever it is: those that name it are set aside
+                broken[kind, name] = reason_of(error)
+                self._said.once(workspace, kind, name, broken[kind, name])
+                continue
+            if kind == "segment":
+                segments[name] = parsed.when
+            else:
+                templates[name] = parsed
+        unread = unread_through(broken, named)
+        running, aside = await self._canvases(connection, workspace, unread)
         return Publication(
             workspace,
             row["name"],
@@ -237,6 +297,8 @@ class Published:
             dict(await connection.fetch(BLOCKS, workspace)),
             await connection.fetchval(HEARS_SENT, workspace),
             await self._compared(workspace, connection),
+            aside,
+            unread,
         )
 
     async def _compared(
@@ -245,9 +307,28 @@ class Published:
         found: dict[tuple[str, str | None], frozenset[str]] = {}
         for row in await connection.fetch(COMPARING, workspace):
             place = (workspace, row["id"])
-            if place not in self._plans:
-                self._plans[place] = compile(Canvas.model_validate(row["body"]))
-            for step in self._plans[place].steps.values():
+            plan = self._keep(place, row["canvas"], row["body"])
+            if isinstance(plan, NotUnderstood):
+                continue
+            for step in plan.steps.values():
                 for _, trigger in step.triggers():
                     found[named(trigger)] = found.get(named(trigger), frozenset()) | compared_with(trigger)
         return found
+
+    async def _canvases(
+        self, connection: Any, workspace: int, unread: Mapping[Name, str]
+    ) -> tuple[dict[str, Running], dict[str, NotUnderstood]]:
+        """The canvases that this process can run, and those that it cannot."""
+        running, aside = {}, {}
+        for canvas in await connection.fetch(CANVASES, workspace):
+            place = (workspace, canvas["plan"])
+            plan = self._keep(place, canvas["name"], canvas["body"])
+            if isinstance(plan, Plan):
+                plan = self._missing(canvas["name"], self._plans[place][1], unread) or plan
+            if isinstance(plan, Plan):
+                stored = canvas["id"], canvas["name"], canvas["status"], plan, canvas["published"]
+                running[canvas["name"]] = Running(*stored)
+            else:
+                self._said.once(workspace, "canvas", canvas["name"], plan.reason)
+                aside[canvas["name"]] = plan
+        return running, aside
