@@ -26,6 +26,7 @@ from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.logs import logger
 from journeys.engine.sources.connected.connected_content import connected_content
+from journeys.engine.store.clock_check import measured_clock
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import PostgresNotifier
 from journeys.engine.workspaces.published import Published
@@ -101,6 +102,7 @@ async def engine(
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.at(database_url, size=connections))
+        await stack.enter_async_context(measured_clock(db, clock))
         published = Published(db)
         notifier = PostgresNotifier(db)
         stack.push_async_callback(notifier.close)

@@ -25,6 +25,7 @@ from journeys.api.requests import answer, guarded
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
+from journeys.engine.clock import ClockOff
 from journeys.engine.logs import logger
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 
@@ -90,7 +91,12 @@ def app(services: Services) -> FastAPI:
         version=journeys.__version__,
         redirect_slashes=False,
         redoc_url=None,
-        exception_handlers={HTTPException: _refused, NotUnderstood: _unread, Exception: _failed},
+        exception_handlers={
+            HTTPException: _refused,
+            NotUnderstood: _unread,
+            ClockOff: _unread,
+            Exception: _failed,
+        },
     )
     made.state.services = services
     made.router.routes.extend(routes())
@@ -116,7 +122,7 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _unread(request: Request, error: Exception) -> Response:
-    """What this process does not understand, another one may: the client tries again."""
+    """What this process does not understand, or must not do by its clock, another one may: the client tries again."""
     services: Services = request.app.state.services
     return answer(503, {"message": str(error)}, services.limits.idle(GENERAL))
 

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys.cli.console import Stop
+from journeys.engine.clock import ClockOff
 from journeys.engine.sources.connected.encryption import Locked
 from journeys.engine.store.database import Database, driver_url
 from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
@@ -104,7 +105,7 @@ async def workspace(db: Database, name: str) -> Publication:
 
 def explained(error: Exception) -> Stop | None:
     """What is wrong with the environment, where that is the cause; None where it is not."""
-    if isinstance(error, Locked):
+    if isinstance(error, Locked | ClockOff):
         return Stop(str(error), 2)
     return _wrong_variables(error) if isinstance(error, ValidationError) else None
 

@@ -142,7 +142,7 @@ class Story:
         found = validate([folder], kinds())
         if any(not problem.warning for problem in found.problems):
             raise Stop("\n".join(map(str, found.problems)))
-        changes = await publish(self.parts.db, "default", found)
+        changes = await publish(self.parts.db, "default", found, at=self.parts.clock.now())
         self.workspace = changes.workspace
         self.parts.published.forget(self.workspace)
         key = await create_key(self.parts.db, self.workspace, "demo", [ALL])

@@ -292,7 +292,7 @@ def dev(
             given["public_url"] = PublicSettings().public_url
         async with everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at):
             if found is not None:
-                await put(parts.db, workspace, found)
+                await put(parts.db, workspace, found, at=parts.clock.now())
             identity = await workspace_of(parts.db, workspace)
             key = await _key(parts.db, identity)
             mailbox.arrived = _arrived

@@ -1,4 +1,7 @@
-"""The clock of a process: the canvas' time, which may run faster than real time."""
+"""The clock of a process: the canvas' time, which may run faster than real time.
+
+All processes go by one clock, the database's: each knows how far its own is from it (`store/clock_check.py`).
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,27 @@ from datetime import UTC, datetime, timedelta
 
 def _now() -> datetime:
     return datetime.now(UTC)
+
+
+TOO_FAR = timedelta(minutes=1)
+"""A process whose own clock is further from the database's admits nobody and delivers nothing."""
+
+
+class ClockOff(RuntimeError):
+    """This process's clock is too far from the database's; the text is for people."""
+
+
+@dataclass(slots=True)
+class Skew:
+    """How far the database's clock is ahead of this process's own. `told`: what was logged of it."""
+
+    ahead: timedelta = timedelta(0)
+    told: timedelta = timedelta(0)
+
+    @property
+    def too_far(self) -> bool:
+        """Whether it is so far that something must be wrong."""
+        return abs(self.ahead) > TOO_FAR
 
 
 @dataclass(frozen=True)
@@ -28,6 +52,7 @@ class Clock:
     scale: float = 1.0
     start: datetime = field(default_factory=_now)
     begins: datetime | None = None
+    skew: Skew = field(default_factory=Skew, compare=False, repr=False)
 
     @property
     def real_time(self) -> bool:
@@ -40,7 +65,24 @@ class Clock:
 
     def now(self) -> datetime:
         """The present instant in the canvas' time, UTC."""
-        return self.virtual(_now())
+        return self.virtual(self.present())
+
+    def present(self) -> datetime:
+        """The present real instant, on the clock that all processes share."""
+        return self.own() + self.skew.ahead
+
+    def own(self) -> datetime:
+        """The present real instant on this process's own clock: for measurements alone."""
+        return _now()
+
+    def check(self) -> None:
+        """Raise `ClockOff` where this process's clock is too far from the one that all share."""
+        if self.skew.too_far:
+            off = self.skew.ahead.total_seconds()
+            raise ClockOff(
+                f"the clock of this process is {abs(off):.0f} s {'behind' if off > 0 else 'ahead of'} the database's: "
+                "it admits nobody and delivers nothing until that is put right"
+            )
 
     def virtual(self, at: datetime) -> datetime:
         """The canvas' time at a real instant."""

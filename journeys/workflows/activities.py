@@ -12,7 +12,7 @@ from uuid import UUID
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from journeys.engine.clock import Clock
+from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.logs import logger
 from journeys.engine.workspaces.stored_plans import NotUnderstood
@@ -22,6 +22,9 @@ log = logger(__name__)
 UNREAD = "this process does not understand the entry's canvas; its log names it"
 ASKED_AGAIN = timedelta(seconds=30)
 """How long an entry waits whose canvas the process does not understand, before it asks the next one."""
+
+ONE_MOMENT = timedelta(seconds=1)
+"""How long a channel waits whose process has a wrong clock, before the next one drains it."""
 
 BEAT = 1.0
 """Seconds between two heartbeats of a drain."""
@@ -75,4 +78,16 @@ class Activities:
         finally:
             stop.set()
             with suppress(asyncio.CancelledError):
-                await draining
+                await self._drained(draining)
+
+    @staticmethod
+    async def _drained(draining: asyncio.Task[None]) -> None:
+        try:
+            await draining
+        except ClockOff as error:  # logged where it was measured; some other process drains meanwhile
+            raise ApplicationError(
+                str(error),
+                type="ClockOff",
+                category=ApplicationErrorCategory.BENIGN,
+                next_retry_delay=ONE_MOMENT,
+            ) from error

@@ -10,7 +10,7 @@ import asyncio
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
@@ -163,7 +163,7 @@ class TemporalAlarmSync:
     async def _start(self, one: PendingAlarm, identity: str, **nudge: Any) -> None:
         """A signal that rides on a delayed start does not end the delay, so a nudge never carries one."""
         if not nudge and one.alarm_at is not None:
-            left = self._clock.real(one.alarm_at) - datetime.now(UTC)
+            left = self._clock.real(one.alarm_at) - self._clock.present()
             if left > timedelta(0):
                 nudge["start_delay"] = left
         await self._client.start_workflow(

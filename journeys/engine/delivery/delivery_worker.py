@@ -103,6 +103,7 @@ class DeliveryWorker:
         """Deliver the dispatches of a channel as they come, until `stop` is set; then finish what was begun.
 
         Each workspace has one batch under way: one that takes long holds up the next of its own, and no other's.
+        Raises `ClockOff`, so that another process takes over.
         """
         notified = self._notified[name]
         batches: set[asyncio.Task[None]] = set()
@@ -110,6 +111,7 @@ class DeliveryWorker:
         async with listening(self._db, self._notified):
             try:
                 while not stop.is_set():
+                    self._clock.check()
                     notified.clear()
                     batch: list[Claimed] = []
                     if len(batches) < BATCHES:

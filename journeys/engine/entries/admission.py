@@ -14,8 +14,9 @@ from journeys.canvas.events_and_commands import Entered, Entry
 from journeys.canvas.steps.delay import Delay
 from journeys.engine.audience.match import asks_consents, needs
 from journeys.engine.clock import Clock
-from journeys.engine.core.drive import Case
+from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.gates import Candidate, refusal
+from journeys.engine.entries.burst import GRACE
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.ports import PendingAlarm
@@ -84,13 +85,14 @@ async def admit(
     entrants: Sequence[Entrant],
 ) -> Admission:
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
-    Raises `NotUnderstood` where it was published anew, and this process cannot read it.
+    Raises `NotUnderstood` where it was published anew, and this process cannot read it, and `ClockOff`.
 
     Status and plan are those of this moment, whatever this process held of them (STA-2).
     A refusal is a fact with its reason. A person who enters a canvas whose first step is a delay, or that says
     `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. Nobody
     may be among the entrants twice.
     """
+    clock.check()
     admission = Admission()
     transaction = EntryTransaction(connection, clock.now())
     loaded_entries: list[LoadedEntry] = []
@@ -175,7 +177,14 @@ def _new_entry(
         entered=entrant.at,  # ENT-19
         context=entrant.context,  # CTX-1, CTX-2, CTL-4
     )
-    case = Case(running.plan, entry, [Entered()], clock=clock.now())
+    case = Case(
+        running.plan,
+        entry,
+        [Entered()],
+        clock=clock.now(),
+        grace=clock.span(GRACE),
+        late_after=clock.span(LATE_AFTER),
+    )
     return LoadedEntry(
         case,
         publication,

@@ -254,10 +254,11 @@ class Fetcher:
         self._notified = {FETCHES: asyncio.Event()}
 
     async def drain(self, stop: asyncio.Event) -> None:
-        """Answer what is wanted as it comes, until `stop` is set; then finish what was begun."""
+        """Answer what is wanted as it comes, until `stop` is set; then finish what was begun. Raises `ClockOff`."""
         notified = self._notified[FETCHES]
         async with listening(self._db, self._notified):
             while not stop.is_set():
+                self._clock.check()
                 notified.clear()
                 if await self.drain_once():
                     continue

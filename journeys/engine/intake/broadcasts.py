@@ -71,6 +71,8 @@ async def carry_on(trigger: Trigger, db: Database, turns: Turns | None = None) -
     """
     turns = {} if turns is None else turns
     took, entered = False, 0
+    if trigger.clock.skew.too_far:
+        return 0
     while (row := await db.pool.fetchrow(TAKE, list(turns))) is not None:
         turns.pop(row["workspace"], None)
         turns[row["workspace"]] = None

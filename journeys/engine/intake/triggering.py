@@ -23,6 +23,7 @@ from journeys.engine.people.profiles import SELECT, Profile, history, load, lock
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Published, Running
+from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 PAGE = 500
 """How many people of a broadcast are taken in one transaction."""
@@ -225,7 +226,7 @@ class Trigger:
         for person in people:
             try:
                 one = await self._admit(publication, running, dispatch_id, context, [person])
-            except PASSING:
+            except (*PASSING, NotUnderstood):
                 raise
             except Exception as error:
                 log.exception(

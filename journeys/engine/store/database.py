@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker
 from sqlalchemy.pool import NullPool
 
 from journeys.canvas.storable_characters import storable
+from journeys.engine.clock import ClockOff
 
 Connection = PoolConnectionProxy | asyncpg.Connection
 
@@ -64,8 +65,9 @@ PASSING = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
+    ClockOff,
 )
-"""Faults of the database or the way to it, not of a person or a canvas: it is done again later."""
+"""Faults of the database, the way to it or this process, not of a person or a canvas: it is done again later."""
 
 
 ATTEMPTS = 10

@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import asyncpg
 
 from journeys.engine.clock import Clock
 from journeys.engine.logs import logger
+from journeys.engine.store.clock_check import measure
 from journeys.engine.store.database import Database
 
 BEAT = timedelta(seconds=1)
@@ -35,7 +36,7 @@ insert into clock (id, scale, start, begins, until) values (1, $1, $2, $3, $2)
 on conflict (id) do update set scale = excluded.scale, start = excluded.start, begins = excluded.begins,
     until = excluded.until
 """
-UNTIL = "update clock set until = $1"
+UNTIL = "update clock set until = clock_timestamp() + $1::interval"
 ROUSE = """
 update entries set turn = turn + 1, moved = clock_timestamp() - interval '1 second'
 where ended is null and alarm_at is not null
@@ -51,7 +52,9 @@ class OtherScale(ValueError):
 async def read_clock(db: Database) -> Clock:
     """The clock of this database, as a command goes by it."""
     async with db.pool.acquire() as connection:
-        return await _clock(connection)
+        clock = await _clock(connection)
+        await measure(connection, clock)
+        return clock
 
 
 @asynccontextmanager
@@ -77,7 +80,7 @@ async def keep_clock(db: Database, scale: float | None) -> AsyncIterator[Clock]:
             holding = await noting
         await holding.close()
         with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
-            await db.pool.execute(UNTIL, _now())
+            await db.pool.execute(UNTIL, timedelta(0))
 
 
 async def _begun(connection: Any, scale: float | None) -> Clock:
@@ -88,7 +91,7 @@ async def _begun(connection: Any, scale: float | None) -> Clock:
         raise OtherScale(
             f"another process on this database runs at another time scale ({before.scale:g} s in a second): stop it first"
         )
-    now = _now()
+    now = await connection.fetchval("select clock_timestamp()")
     clock = Clock(scale, now, before.virtual(now))
     await connection.execute(WRITE, scale, now, clock.begins)
     await connection.execute(ROUSE)
@@ -108,7 +111,7 @@ async def _note(db: Database, holding: asyncpg.Connection) -> asyncpg.Connection
         try:
             if holding.is_closed():
                 holding = await _held(db)
-            await holding.execute(UNTIL, _now() + 2 * BEAT)
+            await holding.execute(UNTIL, 2 * BEAT)
             await asyncio.sleep(BEAT.total_seconds())
         except asyncio.CancelledError:
             return holding
@@ -125,7 +128,3 @@ async def _clock(connection: Any) -> Clock:
     if clock.scale == 1.0 or await connection.fetchval(HELD, *LOCK):
         return clock
     return Clock(1.0, row["until"], clock.virtual(row["until"]))
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -46,12 +46,12 @@ MAKE = """
 insert into workspaces (name, secret) values ($1, $2) on conflict (name) do update set name = excluded.name returning id
 """
 DEFINE = """
-insert into definitions (workspace, kind, name, hash, body) values ($1, $2, $3, $4, $5)
-on conflict (workspace, kind, name) do update set hash = excluded.hash, body = excluded.body, published = now()
+insert into definitions (workspace, kind, name, hash, body, published) values ($1, $2, $3, $4, $5, $6)
+on conflict (workspace, kind, name) do update set hash = excluded.hash, body = excluded.body, published = excluded.published
 """
 PLAN = "insert into plans (workspace, id, canvas, body) values ($1, $2, $3, $4) on conflict do nothing"
 CANVAS = """
-insert into canvases (workspace, id, name, plan) values ($1, $2, $3, $4)
+insert into canvases (workspace, id, name, plan, published) values ($1, $2, $3, $4, $5)
 on conflict (workspace, name) do update set plan = excluded.plan
 """
 STATUSES = "select name, status from canvases where workspace = $1 order by name"
@@ -80,13 +80,13 @@ async def publish(
     `schema.Conflict` where a catalog cannot become what its file says.
 
     A canvas that is stopped stays so. One that is archived does too, and takes the new plan, unless `restore` lets it
-    run again. `archive_missing` archives the canvases that are not among the definitions. `at` and `who` are what the
-    log of changes says of it.
+    run again. `archive_missing` archives the canvases that are not among the definitions. `at` is the instant of it
+    (in the canvas' time; the database's, where none is given), `who` did it.
     """
     identity = await workspace_of(db, workspace)
     changes = Changes(identity)
-    at = at or datetime.now(UTC)
     async with db.transaction() as connection:
+        at = at or await connection.fetchval("select clock_timestamp()")
         await connection.execute("select 1 from workspaces where id = $1 for update", identity)
         statuses = dict(await connection.fetch(STATUSES, identity))
         changes.missing = [
@@ -113,11 +113,11 @@ async def publish(
                 changes.same += 1
                 continue
             (changes.changed if (kind, name) in known else changes.new).append((kind, name))
-            await connection.execute(DEFINE, identity, kind, name, digest, body)
+            await connection.execute(DEFINE, identity, kind, name, digest, body, at)
             if kind == "canvas":
                 plan = compile(definition.value)
                 await connection.execute(PLAN, identity, plan.id, name, body)
-                await connection.execute(CANVAS, identity, uuid7(), name, plan.id)
+                await connection.execute(CANVAS, identity, uuid7(), name, plan.id, at)
                 status = "active" if restored else statuses.get(name, "active")
                 data = {"plan": plan.id} | ({"restored": True} if restored else {})
                 await record(connection, identity, name, "publish", status, at, who, data)
