@@ -12,13 +12,24 @@ import asyncio
 import shutil
 import signal
 import socket
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import count
 from pathlib import Path
+from uuid import uuid4
 
+from temporalio.api.common.v1 import WorkflowType
+from temporalio.api.enums.v1 import CommandType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    PollWorkflowTaskQueueRequest,
+    RespondWorkflowTaskCompletedRequest,
+    StartWorkflowExecutionRequest,
+)
 from temporalio.client import Client
 from temporalio.service import RPCError
 from temporalio.testing import WorkflowEnvironment
@@ -34,6 +45,9 @@ PROBE = 3.0
 
 DEADLINE = 4.0
 """Seconds within which a server that is well answers."""
+
+PROBING = "journeys-probe"
+"""The name of the workflow by which a server shows that it delivers tasks."""
 
 WEDGED = 3
 """A server that does not answer so many times in a row is restarted."""
@@ -74,10 +88,12 @@ class TemporalServer:
     command: Sequence[str] = ()
     log: Path | None = None
     process: asyncio.subprocess.Process | None = field(default=None)
+    db: Path | None = None
     _client: Client | None = field(default=None, repr=False)
 
     async def start(self) -> None:
-        """Start the process and wait until it answers. Raises NoServer with the end of its log."""
+        """Start the process and wait until it delivers tasks. Raises NoServer with the end of its log."""
+        await asyncio.to_thread(self._forget_members)
         output = self.log.open("ab") if self.log else None
         try:
             self.process = await asyncio.create_subprocess_exec(
@@ -94,10 +110,50 @@ class TemporalServer:
             if self.process.returncode is not None:
                 said = self.log.read_text()[-800:] if self.log else ""
                 raise NoServer(f"the Temporal server stopped at once: {said}")
-            if await self.healthy():
+            if await self.healthy() and await self.delivers():
                 return
             await asyncio.sleep(0.1)
-        raise NoServer("the Temporal server does not answer")
+        raise NoServer("the Temporal server does not answer, or delivers no tasks")
+
+    def _forget_members(self) -> None:
+        """Take those who ran it last out of its database: after a kill it would wait a minute for their answer.
+
+        It listens on new ports at each start, so nobody who is in there is alive.
+        """
+        if self.db is None or not self.db.exists():
+            return
+        with suppress(sqlite3.Error), closing(sqlite3.connect(self.db, timeout=5)) as connection, connection:
+            connection.execute("delete from cluster_membership")
+
+    async def delivers(self) -> bool:
+        """Whether a task reaches whoever polls for it, within `DEADLINE`: a server may answer long before it does that."""
+        if self._client is None:
+            return False
+        service, namespace = self._client.workflow_service, self._client.namespace
+        queue, deadline = TaskQueue(name=f"{PROBING}:{uuid4().hex}"), timedelta(seconds=DEADLINE)
+        begin = StartWorkflowExecutionRequest(
+            namespace=namespace,
+            workflow_id=queue.name,
+            workflow_type=WorkflowType(name=PROBING),
+            task_queue=queue,
+            request_id=queue.name,
+        )
+        begin.workflow_execution_timeout.FromTimedelta(timedelta(minutes=1))
+        poll = PollWorkflowTaskQueueRequest(namespace=namespace, task_queue=queue, identity=PROBING)
+        try:
+            async with asyncio.timeout(2 * DEADLINE):
+                await service.start_workflow_execution(begin, timeout=deadline)
+                task = await service.poll_workflow_task_queue(poll, timeout=deadline)
+                if not task.task_token:
+                    return False
+                done = RespondWorkflowTaskCompletedRequest(namespace=namespace, task_token=task.task_token)
+                end = done.commands.add()
+                end.command_type = CommandType.COMMAND_TYPE_COMPLETE_WORKFLOW_EXECUTION
+                end.complete_workflow_execution_command_attributes.SetInParent()
+                await service.respond_workflow_task_completed(done, timeout=deadline)
+        except (RuntimeError, RPCError, TimeoutError):
+            return False
+        return True
 
     async def healthy(self) -> bool:
         """Whether it answers within `DEADLINE`, with a look into its own database: SQLite is what may hang."""
@@ -111,14 +167,21 @@ class TemporalServer:
         return True
 
     async def keep(self, say: Say) -> None:
-        """For ever: restart it if it has stopped, or did not answer `WEDGED` times in a row."""
+        """For ever: restart it if it has stopped, or did not answer `WEDGED` times in a row.
+
+        Every twentieth time it must deliver a task as well, and each time after it did not.
+        """
         silent = 0
-        while True:
+        for turn in count(1):
             await asyncio.sleep(PROBE)
             ended = self.process is not None and self.process.returncode is not None
-            silent = 0 if not ended and await self.healthy() else silent + 1
+            well = not ended and await self.healthy()
+            if well and (silent or turn % 20 == 0):
+                well = await self.delivers()
+            silent = 0 if well else silent + 1
             if ended or silent >= WEDGED:
-                say(f"the Temporal server {'has stopped' if ended else 'does not answer'}: restarting it")
+                said = "has stopped" if ended else "does not answer, or delivers no tasks"
+                say(f"the Temporal server {said}: restarting it")
                 try:
                     await self.restart()
                 except NoServer as error:
@@ -183,7 +246,7 @@ async def temporal_server(
     command = await _command(say)
     if command == program():
         flags.append("--stop-with-stdin")
-    server = TemporalServer(f"127.0.0.1:{port}", (str(command), *flags), log)
+    server = TemporalServer(f"127.0.0.1:{port}", (str(command), *flags), log, db=db)
     try:
         await server.start()
         yield server
