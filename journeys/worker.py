@@ -197,8 +197,12 @@ async def keep_delivering(client: Client, channels: Sequence[str], task_queue: s
                 log.debug("delivery_already_running", channel=channel, lane=lane)
 
 
+class NoAnswer(RuntimeError):
+    """No Temporal server answers at this moment; the text is for people."""
+
+
 async def connect(settings: Settings) -> Client:
-    """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer or no such namespace."""
+    """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer (`NoAnswer`) or no such namespace."""
     try:
         client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
         asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
@@ -213,9 +217,10 @@ async def connect(settings: Settings) -> Client:
             said = (
                 f"the Temporal server at {settings.temporal_address} refuses the connection: {error.message}"
             )
-        raise RuntimeError(said) from error
+        later = error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
+        raise (NoAnswer if later else RuntimeError)(said) from error
     except RuntimeError as error:
-        raise RuntimeError(
+        raise NoAnswer(
             f"no Temporal server answers at {settings.temporal_address}: start one, or set TEMPORAL_ADDRESS"
         ) from error
     return client

@@ -14,12 +14,21 @@ from pydantic_settings import BaseSettings
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys.cli.console import Stop
+from journeys.cli.waiting import Away
 from journeys.engine.clock import ClockOff
 from journeys.engine.sources.connected.encryption import Locked
 from journeys.engine.store.database import Database, driver_url
 from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
-from journeys.engine.store.migrate import migrate
+from journeys.engine.store.migrate import Unfit, migrate
 from journeys.engine.workspaces.published import Publication, Published
+
+COMES = (
+    OSError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+)
+"""Why a database does not answer that may answer in a while: it starts, stops, or has no room at the moment."""
 
 CONNECT_TIMEOUT = 20.0
 """Seconds that a database may take to answer."""
@@ -58,15 +67,17 @@ async def embedded(folder: Path) -> AsyncIterator[str]:
 
 
 async def migrated(url: str) -> None:
-    """Bring the schema of a database up to date; stops with a line where it cannot be reached."""
+    """Bring the schema of a database up to date; stops with a line where it cannot be reached (`Away`: now)."""
     try:
         await (await asyncpg.connect(driver_url(url), timeout=CONNECT_TIMEOUT)).close()
     except TimeoutError as error:
-        raise Stop(f"the database cannot be reached: no answer within {CONNECT_TIMEOUT:.0f} s") from error
+        raise Away(f"the database cannot be reached: no answer within {CONNECT_TIMEOUT:.0f} s") from error
     except (ValueError, asyncpg.InterfaceError) as error:  # what it says may show the password
         said = "DATABASE_URL is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
         raise Stop(said, 2) from error
-    except (OSError, asyncpg.PostgresError) as error:
+    except COMES as error:
+        raise Away(f"the database cannot be reached: {_line(error)}") from error
+    except asyncpg.PostgresError as error:
         raise Stop(f"the database cannot be reached: {_line(error)}") from error
     try:
         await migrate(url)
@@ -76,6 +87,8 @@ async def migrated(url: str) -> None:
         ) from error
     except SQLAlchemyError as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
+        if isinstance(cause.__cause__, COMES):
+            raise Away(f"the connection to the database was lost: {_line(cause)}") from error
         raise Stop(f"the database's schema cannot be brought up to date: {_line(cause)}") from error
 
 
@@ -105,8 +118,8 @@ async def workspace(db: Database, name: str) -> Publication:
 
 def explained(error: Exception) -> Stop | None:
     """What is wrong with the environment, where that is the cause; None where it is not."""
-    if isinstance(error, Locked | ClockOff):
-        return Stop(str(error), 2)
+    if isinstance(error, Locked | ClockOff | Unfit):
+        return Stop(str(error), 1 if isinstance(error, Unfit) else 2)
     return _wrong_variables(error) if isinstance(error, ValidationError) else None
 
 

@@ -28,6 +28,7 @@ from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.addresses import embedded, home, migrated
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.logs import log_to
+from journeys.cli.waiting import Away, until_there
 from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.delivery_worker import PublicSettings
@@ -38,7 +39,7 @@ from journeys.engine.workspaces.naming import Unnamed, workspace_name
 from journeys.engine.workspaces.publishing import workspace_of
 from journeys.engine.workspaces.validate import ABSENT, problems_of
 from journeys.plugin import JourneysPlugin
-from journeys.worker import FASTEST, Engine, Settings, connect, engine
+from journeys.worker import FASTEST, Engine, NoAnswer, Settings, connect, engine
 from journeys.workflows.temporal_server import NoServer, TemporalServer, free_port, temporal_server
 
 
@@ -73,7 +74,7 @@ Port = Annotated[int, Parameter(validator=Number(gte=0, lte=65535))]
 
 
 def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
-    """Run the API only, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C.
+    """Run the API only, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C. Where they do not answer yet, it waits.
 
     Parameters
     ----------
@@ -87,7 +88,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
         log_to()
         settings = Settings()
         async with (
-            _going(settings) as (client, clock),
+            _going(settings, stop) as (client, clock),
             engine(
                 settings.database_url,
                 client,
@@ -105,12 +106,15 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
 
 
 def worker() -> int:
-    """Run one worker process, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C or SIGTERM."""
+    """Run one worker process, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C or SIGTERM.
+
+    Where they do not answer yet, it waits.
+    """
 
     async def work(stop: asyncio.Event) -> int:
         log_to()
         settings = Settings()
-        async with _going(settings) as (client, clock):
+        async with _going(settings, stop) as (client, clock):
             plugin = JourneysPlugin(
                 settings.database_url,
                 clock=clock,
@@ -127,15 +131,27 @@ def worker() -> int:
 
 
 @asynccontextmanager
-async def _going(settings: Settings) -> AsyncIterator[tuple[Client, Clock]]:
-    """A client of Temporal, and the clock of the database, whose schema is brought up to date."""
-    await migrated(settings.database_url)
-    try:
-        client = await connect(settings)
-    except RuntimeError as error:
-        raise Stop(str(error)) from error
+async def _going(settings: Settings, stop: asyncio.Event) -> AsyncIterator[tuple[Client, Clock]]:
+    """A client of Temporal, and the clock of the database, whose schema is brought up to date.
+
+    Waits for both, however long they are away.
+    """
+    await until_there(lambda: migrated(settings.database_url), stop)
+    client = await until_there(lambda: _connected(settings), stop)
+    await until_there(
+        lambda: migrated(settings.database_url), stop
+    )  # while Temporal was away it may have left
     async with Database.at(settings.database_url, size=2) as db, _clock(db, settings.time_scale) as clock:
         yield client, clock
+
+
+async def _connected(settings: Settings) -> Client:
+    try:
+        return await connect(settings)
+    except NoAnswer as error:
+        raise Away(str(error)) from error
+    except RuntimeError as error:
+        raise Stop(str(error)) from error
 
 
 @asynccontextmanager

@@ -250,8 +250,6 @@ async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path
         ("publish", DEFINITIONS),
         ("entries", "mel"),
         ("trigger", "c", "mel"),
-        ("serve", "--port", "0"),
-        ("worker",),
     ],
 )
 async def test_a_database_that_is_not_there_is_said_in_a_line(words: tuple[str, ...]) -> None:

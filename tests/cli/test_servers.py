@@ -10,10 +10,11 @@ import smtplib
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from email.message import EmailMessage
 from pathlib import Path
 
+import asyncpg
 import httpx2
 import pytest
 
@@ -73,6 +74,78 @@ async def running(*words: str, cwd: Path | None = None, **environment: str) -> A
         if process.returncode is None:
             process.kill()
             await process.wait()
+
+
+@asynccontextmanager
+async def relay(port: int, host: str, target: int | str) -> AsyncIterator[None]:
+    """A server that comes late: connections to this port go to another port of the host, or to a socket's path."""
+    under_way: set[asyncio.Task[None]] = set()
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):
+            while some := await reader.read(65536):
+                writer.write(some)
+                await writer.drain()
+        writer.close()
+
+    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opening = (
+            asyncio.open_unix_connection(target)
+            if isinstance(target, str)
+            else asyncio.open_connection(host, target)
+        )
+        theirs, ours = await opening
+        for one in (copy(reader, ours), copy(theirs, writer)):
+            task = asyncio.create_task(one)
+            under_way.add(task)
+            task.add_done_callback(under_way.discard)
+
+    server = await asyncio.start_server(pass_on, "127.0.0.1", port)
+    try:
+        yield
+    finally:
+        server.close()
+        for task in [*under_way]:
+            task.cancel()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["worker", "serve"])
+async def test_a_server_that_starts_before_its_database_and_temporal_waits_for_them_with_one_line_each(
+    db: Database, temporal: str, command: str
+) -> None:
+    """And goes on when they come. Ctrl-C ends it while it waits, too."""
+    there = await asyncpg.connect(db.url)
+    [row] = await there.fetch("show unix_socket_directories")
+    name = await there.fetchval("select current_database()")
+    user = await there.fetchval("select current_user")
+    socket = f"{row[0]}/.s.PGSQL.{await there.fetchval('show port')}"
+    await there.close()
+    base, other = free_port(), free_port()
+    host, _, at = temporal.partition(":")
+    words = (command,) if command == "worker" else (command, "--port", "0")
+    servers = {
+        "DATABASE_URL": f"postgresql://{user}@127.0.0.1:{base}/{name}?sslmode=disable",
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{other}",
+        "JOURNEYS_TASK_QUEUE": f"late-{base}",
+    }
+    async with running(*words, **servers) as one:
+        await one.says("the database cannot be reached.*waiting for it")
+        await asyncio.sleep(2.5)
+        async with relay(base, "", socket):
+            await one.says("it answers")
+            await one.says(f"no Temporal server answers at 127.0.0.1:{other}.*waiting for it")
+            await asyncio.sleep(2.5)
+            async with relay(other, host, int(at)):
+                await one.says("it answers")
+                await one.says("working on the task queue" if command == "worker" else "the API listens on")
+                assert await one.stopped() == 0
+    text = "".join(one.lines)
+    assert (text.count("waiting for it"), text.count("it answers")) == (2, 2)
+
+    async with running(*words, **servers) as one:
+        await one.says("waiting for it")
+        assert await one.stopped() == 0
 
 
 async def test_an_api_and_a_worker_apart_carry_a_person_from_a_call_to_a_mail(
