@@ -98,7 +98,7 @@ def faults(catalog: Catalog, most: int = MOST_FIELDS) -> Iterator[Fault]:
         yield Fault(
             "selection-limit-reached",
             f"a catalog has at most {MOST_SELECTIONS} selections",
-            path=("selections",),
+            path=("selections", MOST_SELECTIONS),
         )
     types = {each.name: each.type for each in catalog.fields}
     known: set[str] = set()
@@ -123,7 +123,7 @@ def named(name: str, path: tuple[str | int, ...] = ()) -> Iterator[Fault]:
 def field_faults(fields: Sequence[CatalogField], most: int) -> Iterator[Fault]:
     """What is wrong with the fields of a whole catalog."""
     if len(fields) > most:
-        yield Fault("too-many-fields", f"a catalog has at most {most} fields", path=("fields",))
+        yield Fault("too-many-fields", f"a catalog has at most {most} fields", path=("fields", most))
     if not fields or (fields[0].name, fields[0].type) != ("id", "string"):
         said = "the first field must be “id”, of type string"
         yield Fault("id-not-first-column", said, path=("fields", 0) if fields else ("fields",))
@@ -163,7 +163,7 @@ def selection_faults(
         yield Fault("invalid-selection", said, ("description",), path=(*path, "description"))
     if len(selection.filters) > MOST_FILTERS:
         said = f"a selection has at most {MOST_FILTERS} filters"
-        yield Fault("too-many-filters", said, path=(*path, "filters"))
+        yield Fault("too-many-filters", said, path=(*path, "filters", MOST_FILTERS))
     for place, each in enumerate(selection.filters):
         yield from _filter_faults(each, types, (*path, "filters", place))
     arrays = Counter(each.field for each in selection.filters if types.get(each.field) == "array")

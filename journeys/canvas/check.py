@@ -86,6 +86,14 @@ def too_many_steps(here: Site) -> Iterator[Problem]:
         )
 
 
+def no_steps(here: Site) -> Iterator[Problem]:
+    """J210"""
+    if not here.steps:
+        at = "variants" if here.canvas.variants else "steps"
+        hint = "write steps: [{type: …, id: …}], or - before each"
+        yield here.problem("J210", (at,), "the canvas has no steps", hint, key=True)
+
+
 def same_names(here: Site) -> Iterator[Problem]:
     """J204 and J206"""
     seen: dict[str, Path] = {}
@@ -288,6 +296,7 @@ def _step_triggers(step: Step) -> Iterator[tuple[Path, Any]]:
 
 CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
     too_many_steps,
+    no_steps,
     same_names,
     thens,
     reachable,

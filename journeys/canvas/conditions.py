@@ -9,7 +9,7 @@ from typing import Annotated, Any, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
 from journeys.canvas.frozen_model import Frozen
-from journeys.canvas.problems import wrong
+from journeys.canvas.problems import shown, wrong
 from journeys.canvas.times import LAST_VALUE_YEAR, LongSpan
 
 Scalar = bool | int | float | str | None
@@ -44,7 +44,7 @@ def _operand(value: Any) -> Any:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value:
-        raise wrong("J100", f"a name was expected, not “{value}”")
+        raise wrong("J100", f"a name was expected, not {shown(value)}")
     return value
 
 

@@ -13,6 +13,7 @@ from journeys.canvas.filters import (
     Engagement,
     EventFilter,
     MessageFilter,
+    NoTruth,
     PropertyFilter,
     PurchaseFilter,
     SegmentFilter,
@@ -20,7 +21,7 @@ from journeys.canvas.filters import (
 from journeys.canvas.problems import meant
 
 
-class Subject:
+class Subject(NoTruth):
     """`attribute("country")` and the like: compare it, and a filter comes out."""
 
     def __init__(self, kind: type[Any], **subject: str) -> None:

@@ -22,11 +22,22 @@ from pydantic import (
 
 from journeys.canvas.conditions import Condition
 from journeys.canvas.frozen_model import Frozen
-from journeys.canvas.problems import meant, wrong
+from journeys.canvas.problems import meant, shown, wrong
 from journeys.canvas.times import LongSpan
 
 
-class Logic:
+class NoTruth:
+    """What is neither true nor false: where Python asks, something was written that keeps one side only."""
+
+    def __bool__(self) -> bool:
+        """Refuse `and`, `or`, `not`, `if`, `in` and chains such as `18 < x < 30`."""
+        raise TypeError(
+            "a filter is neither true nor false: write & for “and”, | for “or”, ~ for “not”, "
+            "between(18, 30) for “18 <= … <= 30”, one_of(…) for “in”"
+        )
+
+
+class Logic(NoTruth):
     """Filters combine: `&` for all, `|` for any, `~` for none."""
 
     def __and__(self, other: Any) -> AllOf:
@@ -53,7 +64,7 @@ class ContextFilter(Logic, Condition):
     context: Annotated[str, Field(min_length=1, max_length=500)]
 
 
-class PropertyFilter(Condition):
+class PropertyFilter(NoTruth, Condition):
     """A property of an event, nested by dots (CTX-25)."""
 
     property: Annotated[str, Field(min_length=1, max_length=500)]
@@ -264,7 +275,9 @@ def _known(kinds: Mapping[str, type[Any]], what: str) -> BeforeValidator:
         if isinstance(value, tuple(kinds.values())):
             return value
         if not isinstance(value, Mapping):
-            raise wrong("J109", f"{what} is a mapping such as {{event: signed_up}}, not “{value}”")
+            hint = "several go under all, any or none" if isinstance(value, list | tuple) else ""
+            message = f"{what} is a mapping such as {{event: signed_up}}, not {shown(value)}"
+            raise wrong("J109", message, hint)
         found = [name for name in kinds if name in value]
         if len(found) == 1:
             return value

@@ -11,7 +11,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from journeys.canvas.canvas import Canvas, Variant
-from journeys.canvas.problems import Problem, nearest
+from journeys.canvas.problems import Problem, intended
 from journeys.canvas.shape_problems import distinct, shape_problems, unknown_key
 from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import STEP_TYPES, AnyStep, Step
@@ -69,7 +69,10 @@ class _Reader:
         """The canvas."""
         given = self._meant(_Shell, self._body, ())
         steps = self._steps(given.pop("steps", []), ("steps",))
-        raw = self._list(given.pop("variants", []), ("variants",))
+        several = given.pop("variants", [])
+        raw = self._list(several, ("variants",))
+        if not isinstance(several, list):  # whatever they are, they may have steps
+            steps = (*steps, self._unread({}, {}))
         variants = self._weighed([self._variant(each, ("variants", place)) for place, each in enumerate(raw)])
         shell = self._read(_Shell, given, ()) or _Shell.model_validate(STAND_INS)
         parts = {name: getattr(shell, name) for name in Canvas.model_fields}
@@ -102,7 +105,8 @@ class _Reader:
         return variant
 
     def _steps(self, raw: Any, path: Path) -> tuple[Any, ...]:
-        return tuple(self._step(each, (*path, place)) for place, each in enumerate(self._list(raw, path)))
+        found = tuple(self._step(each, (*path, place)) for place, each in enumerate(self._list(raw, path)))
+        return found if isinstance(raw, list) else (self._unread({}, {}),)
 
     def _list(self, raw: Any, path: Path) -> list[Any]:
         if not isinstance(raw, list):
@@ -161,7 +165,7 @@ class _Reader:
             return {}
         for key in [key for key in raw if key not in model.model_fields]:
             self.problems.append(unknown_key("canvas", self._body, (*path, key), self._places))
-            near = nearest(key, set(model.model_fields) - set(raw)) if key not in model.LATER else None
+            near = intended(key, set(model.model_fields) - set(raw)) if key not in model.LATER else None
             if near is not None:
                 raw[near] = raw.pop(key)
                 self._places.rename((*path, key), (*path, near))

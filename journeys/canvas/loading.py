@@ -10,7 +10,7 @@ from journeys.canvas.catalogs import check_catalog
 from journeys.canvas.check import check, check_segment
 from journeys.canvas.content_blocks import check_content_block
 from journeys.canvas.filters import BucketFilter, Filter
-from journeys.canvas.problems import Problem
+from journeys.canvas.problems import Problem, Where
 from journeys.canvas.python_definitions import looks_like_definitions, read_python
 from journeys.canvas.yaml_definitions import Definitions, read_file
 
@@ -34,11 +34,19 @@ def load(paths: Iterable[Path]) -> Definitions:
 def read(paths: Iterable[Path]) -> Definitions:
     """All definitions of these files and folders, and what is wrong with the shape of those that are broken."""
     found = Definitions()
-    for path in _files(paths):
-        definitions, problems = read_python(path) if path.suffix == ".py" else read_file(path)
-        found.problems += problems
-        for definition in definitions:
-            found.add(definition)
+    for given in paths:
+        empty = True
+        for path in _files([given]):
+            empty = False
+            definitions, problems = read_python(path) if path.suffix == ".py" else read_file(path)
+            found.problems += problems
+            for definition in definitions:
+                found.add(definition)
+        if empty:
+            hint = f"definitions lie in files that end with {', '.join(SUFFIXES)}"
+            found.problems.append(
+                Problem("J008", Where(str(given), 0, 0), "the folder has no definition", hint)
+            )
     return found
 
 

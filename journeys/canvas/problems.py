@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
@@ -65,6 +66,7 @@ CODES = {
     "J005": "The file has no `format`, or one that this version cannot read.",
     "J006": "A Python file fails while it is loaded, or has no definition.",
     "J007": "The document is not a mapping of keys to values, or is nested too deeply.",
+    "J008": "A folder without any definition.",
     "J100": "A value has the wrong shape.",
     "J101": "A key that does not exist.",
     "J102": "A required key is missing.",
@@ -86,6 +88,7 @@ CODES = {
     "J207": "A filter or trigger names a step that sends no message, or that comes later.",
     "J208": "An experiment without a conversion event on the canvas.",
     "J209": "A context variable is used where there is no entry yet.",
+    "J210": "A canvas without steps: whoever enters is through at once.",
     "J301": "A template that does not exist.",
     "J302": "A template that cannot be parsed.",
     "J303": "A channel that is not installed, or that the template is not for.",
@@ -116,6 +119,7 @@ CODES = {
     "J911": "A warning: a template names a selection that the file of its catalog does not have.",
     "J912": "A warning: a tag, or a word in a tag, that does nothing.",
     "J913": "A warning: Liquid where none is run: it stays as it is.",
+    "J914": "A warning: a text in curly quotes, which are part of it.",
 }
 """Every code with what it means; the docs have a page of them."""
 
@@ -140,16 +144,62 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+OTHER_WORDS = {
+    "yes": "steps", "true": "steps", "no": "otherwise", "false": "otherwise", "else": "otherwise", "default": "otherwise",
+    "if": "when", "condition": "when", "filter": "when", "branches": "paths", "trigger": "schedule", "wait": "duration",
+    "actions": "steps", "goto": "then", "next": "then", "segments": "audience",
+}  # fmt: skip
+"""Words that people write for keys of this language."""
+
+
+def intended(word: str, words: Iterable[str]) -> str | None:
+    """The key among `words` that `word` was probably meant to be: another word for it, or another spelling."""
+    known = set(words)
+    other = OTHER_WORDS.get(word.lower())
+    return other if other in known else nearest(word, known)
+
+
 def meant(word: str, words: Iterable[str]) -> str:
     """A hint: the nearest right spelling, or else what is allowed: of very many words the ten most alike."""
     known = sorted(set(words))
-    near = nearest(word, known)
+    near = nearest(_plain(word), known)
     if near:
-        return f"did you mean “{near}”?"
+        return f"did you mean “{near}”?{letters(word)}"
     if len(known) > MANY:
         alike = sorted(get_close_matches(word, known, n=SHOWN, cutoff=0))
         return f"allowed: {', '.join(alike)}, and {len(known) - SHOWN} more"
     return f"allowed: {', '.join(known)}" if known else ""
+
+
+def _plain(word: str) -> str:
+    """The word without what surrounds it by mistake, or cannot be seen in it."""
+    return "".join(sign for sign in word if unicodedata.category(sign) != "Cf").strip(CURLY + " ")
+
+
+CURLY = "“”„‟‘’‚‛«»"
+"""Quotes of print, which mean nothing to YAML."""
+
+
+def letters(word: str) -> str:
+    """What is said of the first letter beyond ASCII in a word that is none of ours: by its name, as it may look like another."""
+    sign = next((each for each in word if not each.isascii()), None)
+    if sign is None:
+        return ""
+    name = f"U+{ord(sign):04X} {unicodedata.name(sign, '')}".strip()
+    unseen = unicodedata.category(sign) in ("Cf", "Zs")
+    return f" It contains {name}, which cannot be seen" if unseen else f" “{sign}” is {name}"
+
+
+def shown(value: Any) -> str:
+    """A value as an author wrote it, for a message: scalars in quotes, others by what they are."""
+    if isinstance(value, Mapping):
+        return "a mapping"
+    if isinstance(value, list | tuple):
+        return "a list"
+    if value is None:
+        return "nothing"
+    said = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"“{said[:60]}”"
 
 
 def wrong(code: str, message: str, hint: str = "", *, at: Sequence[str | int] = ()) -> PydanticCustomError:

@@ -12,7 +12,7 @@ from journeys.canvas.catalogs import Catalog, CatalogField, Selection, Selection
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import TEMPLATES, ChannelTemplate, Segment, Sender, WorkspaceSettings
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
-from journeys.canvas.problems import Problem, meant, nearest
+from journeys.canvas.problems import Problem, intended, letters, meant, shown
 from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import (
     STEP_TYPES,
@@ -73,7 +73,7 @@ def _is_meant(other: Any, loc: Loc) -> bool:
     return (
         other["type"] == "extra_forbidden"
         and there[:-1] == loc[:-1]
-        and nearest(str(there[-1]), [str(loc[-1])]) is not None
+        and intended(str(there[-1]), [str(loc[-1])]) is not None
     )
 
 
@@ -130,19 +130,24 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
         return Problem(
             "J103",
             where,
-            f"“{_shown(detail['input'])}” is not allowed for “{last}”",
+            f"{shown(detail['input'])} is not allowed for “{last}”",
             meant(str(detail["input"]), words),
         )
     if sort == "string_pattern_mismatch":
-        message = f"“{_shown(detail['input'])}” is not a valid {last}"
-        return Problem("J110", where, message, PATTERNS.get(last, "letters, digits, - and _, a letter first"))
+        message = f"{shown(detail['input'])} is not a valid {last}"
+        hint = PATTERNS.get(last, "letters, digits, - and _, a letter first")
+        return Problem("J110", where, message, hint + letters(str(detail["input"])).replace(" ", "; ", 1))
     if sort in ("too_long", "too_short"):
         bound = context.get("max_length", context.get("min_length"))
+        if sort == "too_long":
+            where = places.where((*path, bound))
         most = "at most" if sort == "too_long" else "at least"
         return Problem(
             "J404", where, f"“{last}” has {context.get('actual_length')} elements; {most} {bound} are allowed"
         )
-    return Problem("J100", where, f"“{last}”: {_plain(sort, context, detail)}")
+    return Problem(
+        "J100", where, f"“{last}”: {_plain(sort, context, detail)}", _instead(sort, last, detail["input"])
+    )
 
 
 def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
@@ -152,7 +157,9 @@ def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
         return Problem("J108", where, f"`{key}` is not supported yet", "remove it")
     beside = ["kind", "format"] if len(path) == 1 and isinstance(root, str) else []
     known = [*owner.model_fields, *beside] if owner else []
-    return Problem("J101", where, f"there is no key “{key}” here", meant(key, known))
+    near = intended(key, known)
+    hint = f"did you mean “{near}”?{letters(key)}" if near else meant(key, known)
+    return Problem("J101", where, f"there is no key “{key}” here", hint)
 
 
 def _missing(last: str, rest: Loc, where: Any, given: Any) -> Problem:
@@ -190,9 +197,8 @@ WANTED = {
 
 def _plain(sort: str, context: Mapping[str, Any], detail: Any) -> str:
     if sort in WANTED:
-        said = _shown(detail["input"])
         return (
-            f"{WANTED[sort]}, not “{said}”"
+            f"{WANTED[sort]}, not {shown(detail['input'])}"
             if sort not in ("string_too_short", "string_too_long")
             else WANTED[sort]
         )
@@ -203,8 +209,28 @@ def _plain(sort: str, context: Mapping[str, Any], detail: Any) -> str:
     return str(detail["msg"])
 
 
-def _shown(value: Any) -> str:
-    return str(value)[:60]
+def _instead(sort: str, last: str, given: Any) -> str:
+    """What to write where a value is of another form than was expected."""
+    if last == "then" and not isinstance(given, str):
+        return "`then` names the step to go to; the steps of a branch stand under `steps`"
+    if sort in ("tuple_type", "list_type"):
+        if last in EXAMPLES or isinstance(given, Mapping):
+            return EXAMPLES.get(last, f"write {last}: [{{…}}], or - before each")
+        return "" if given is None else f"write {last}: [{shown(given)[1:-1]}]"
+    if sort in ("dict_type", "model_type", "model_attributes_type") and isinstance(given, list):
+        return "write it without [ ] or -"
+    return EXAMPLES.get(last, "") if sort in ("dict_type", "model_type", "model_attributes_type") else ""
+
+
+EXAMPLES: Mapping[str, str] = {
+    "where": "write where: [{property: category, equals: running}]",
+    "schedule": "write schedule: {event: signed_up}",
+    "times": "write times: {at_least: 3}",
+    "paths": "write paths: [{name: …}]",
+    "triggers": "write triggers: [{event: order_completed}]",
+    "exits": "write exits: [{event: order_completed}]",
+    "steps": "write steps: [{type: …, id: …}], or - before each",
+}
 
 
 OWNERS: Mapping[str, Any] = {

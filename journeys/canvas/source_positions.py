@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import isfinite
 from typing import Any, TypeVar
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
 
 from journeys.canvas.problems import Problem, Refused, Where
 from journeys.canvas.storable_characters import strange
+from journeys.canvas.yaml_mistakes import QUOTE, begins_wrongly, mistake
 
 MOST_BITS = 63
 """Of an integer, beside its sign."""
@@ -35,6 +36,27 @@ _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uff
 
 _BRACKETS = re.compile(r"[\[\]{}]")
 _SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
+
+
+class _Constructor(RoundTripConstructor):
+    """Makes values; one that looks like a time or a number and is none stays a text, or keeps its place."""
+
+    def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as in the base class
+        """See base class."""
+        try:
+            return super().construct_object(node, deep)
+        except MarkedYAMLError:
+            raise
+        except (ValueError, TypeError, OverflowError, LookupError) as error:
+            kind = str(node.tag).rpartition(":")[2]
+            if kind == "timestamp":
+                return node.value
+            large = kind == "int" and len(str(node.value)) > MOST_BITS
+            said = TOO_LARGE if large else f"“{str(node.value)[:60]}” is no {kind}"
+            raise ConstructorError(None, None, said, node.start_mark) from error
+
+
+TOO_LARGE = "the number is larger than 64 bits can hold"
 
 
 @dataclass
@@ -105,22 +127,20 @@ def parse_documents(text: str, file: str) -> Iterator[tuple[Any, Places]]:
     lines = len(written)
     reader = YAML(typ="rt", pure=True)
     reader.preserve_quotes = True
+    reader.Constructor = _Constructor
     try:
         for document in reader.load_all(text):
             if document is None:
                 continue
             places = Places(file, lines)
             yield _Plain(places, written).convert(document, ()), places
-    except DuplicateKeyError as error:
-        raise Refused([Problem("J003", _mark(error, file, lines), _first_line(error.problem))]) from error
     except MarkedYAMLError as error:
-        where = _mark(error, file, lines)
-        line = written[where.line - 1]
-        if "\t" in line[: len(line) - len(line.lstrip())]:
-            problem = Problem("J002", where, "the line is indented with a tab", "YAML indents with spaces")
-            raise Refused([problem]) from error
-        message = " ".join(part for part in (error.context, error.problem) if part) or "this is not YAML"
-        raise Refused([Problem("J002", where, _first_line(message))]) from error
+        wrong = mistake(error, written)
+        code = "J003" if isinstance(error, DuplicateKeyError) else "J002"
+        if error.problem == TOO_LARGE:
+            code, wrong = "J100", replace(wrong, message=TOO_LARGE, hint="")
+        where = Where(file, min(wrong.line + 1, lines), wrong.column + 1)
+        raise Refused([Problem(code, where, wrong.message, wrong.hint)]) from error
     except (
         YAMLError,
         ValueError,
@@ -160,13 +180,6 @@ def _first_line(text: Any) -> str:
     return str(text).strip().split("\n")[0].strip()[:300]
 
 
-def _mark(error: MarkedYAMLError, file: str, lines: int) -> Where:
-    mark = error.problem_mark or error.context_mark
-    if mark is None:
-        return Where(file)
-    return Where(file, min(mark.line + 1, lines), mark.column + 1)
-
-
 class _Plain:
     """Turns ruamel's values into plain ones, and notes where they are."""
 
@@ -188,9 +201,7 @@ class _Plain:
         if isinstance(value, str) and (sign := strange(value)):
             raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])
         if isinstance(value, int) and value.bit_length() > MOST_BITS:
-            raise Refused(
-                [Problem("J100", self.places.where(path), "the number is larger than 64 bits can hold")]
-            )
+            raise Refused([Problem("J100", self.places.where(path), TOO_LARGE)])
         if isinstance(value, float) and not isfinite(value):
             raise Refused([Problem("J100", self.places.where(path), f"a number was expected, not “{value}”")])
         return self._scalar(value)
@@ -203,12 +214,16 @@ class _Plain:
                 raise Refused(
                     [Problem("J100", self.places.where(path), "a key is larger than 64 bits can hold")]
                 )
-            name = str(key) if isinstance(key, str | int | float) else repr(key)
+            spot = (value.lc.data or {}).get(key)
+            if spot:
+                self._unquoted(part, spot[2], spot[3])
+            if not isinstance(key, str | int | float | date):
+                raise Refused([self._no_key(key, spot, path)])
+            name = str(key)
             if sign := strange(name):
                 raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])
             below = (*path, name)
             # What is merged in (`<<`) has its place where it comes from.
-            spot = (value.lc.data or {}).get(key)
             if spot:
                 self.places.keys[below] = (spot[0] + 1, spot[1] + 1)
                 self.places.values[below] = (spot[2] + 1, spot[3] + 1)
@@ -223,10 +238,24 @@ class _Plain:
         for place, part in enumerate(value):
             below = (*path, place)
             line, column = value.lc.data[place][:2]
+            self._unquoted(part, line, column)
             self.places.values[below] = (line + 1, column + 1)
             self._inline(part, below, line, column)
             found.append(self.convert(part, below))
         return found
+
+    def _unquoted(self, part: Any, line: int, column: int) -> None:
+        """Refuse a text without quotes that YAML takes for something else: a mapping, an anchor, a tag."""
+        text = self.lines[line][column:] if line < len(self.lines) else ""
+        said = "" if isinstance(part, str) and part else begins_wrongly(text)
+        tagged = isinstance(part, TaggedScalar) and not text.startswith("!!")
+        if said and (text.startswith("{") or part in (None, "") or tagged):
+            raise Refused([Problem("J002", Where(self.places.file, line + 1, column + 1), said, QUOTE)])
+
+    def _no_key(self, key: Any, spot: Any, path: Path) -> Problem:
+        where = Where(self.places.file, spot[0] + 1, spot[1] + 1) if spot else self.places.where(path)
+        said = "nothing" if key is None else "a mapping or a list"
+        return Problem("J002", where, f"a key is a text, and {said} stands here", QUOTE)
 
     def _literal(self, part: Any, path: Path, line: int) -> None:
         """A block literal begins on the line after its indicator, at the indent of its first line with text."""

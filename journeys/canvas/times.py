@@ -126,7 +126,7 @@ def clock(value: Any) -> time:
             if 0 <= value < 1440
             else 'write it in quotes: "09:00"'
         )
-        raise wrong("J107", f"“{value}” is a number, not a time of day", hint)
+        raise wrong("J107", f"a time of day stands in quotes; without them it is the number {value}", hint)
     match = _CLOCK.match(value.strip()) if isinstance(value, str) else None
     if not match:
         raise wrong(

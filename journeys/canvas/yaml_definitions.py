@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path as FilePath
 from typing import Any
@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from journeys.canvas.definition_kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.frozen_model import texts
 from journeys.canvas.incomplete_canvas import read_incomplete
-from journeys.canvas.problems import Problem, Refused, Where, meant
+from journeys.canvas.problems import CURLY, Problem, Refused, Where, meant
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import LARGEST, Places, parse_documents
 
@@ -130,7 +130,8 @@ def read_text(text: str, file: str = "<text>") -> tuple[list[Definition], list[P
         for data, places in parse_documents(text, file):
             empty = False
             found, wrongs = _read_document(data, places)
-            problems.extend(wrongs)
+            told = {problem.where for problem in wrongs}
+            problems.extend([*wrongs, *(one for one in _curly(data, places) if one.where not in told)])
             if found is not None:
                 definitions.append(found)
         if empty:
@@ -202,6 +203,14 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
             return Definition(kind, value, places, whole=False), problems + wrong
         wrong = shape_problems(error, kind, body, places)
         return Definition(kind, Unreadable(kind, body), places, whole=False), problems + wrong
+
+
+def _curly(data: Any, places: Places) -> Iterator[Problem]:
+    """J914: texts that stand in quotes of print as a whole."""
+    for path, text in texts(data, ()).items():
+        if len(text) > 2 and text[0] in CURLY and text[-1] in CURLY:
+            message = f"the quotes {text[0]} and {text[-1]} are part of the text"
+            yield Problem("J914", places.where(path), message, 'write it in straight quotes: "…"')
 
 
 # Writing --------------------------------------------------------------------------------------------------------

@@ -107,7 +107,8 @@ CASES = {
     ),
     "a double id": (canvas(f"  - {M}\n  - {M}"), "J204", 7, 25, "line 6"),
     "weights of variants": (
-        HEAD + "variants:\n  - {name: a, weight: 40}\n  - {name: b, weight: 50}\n",
+        HEAD
+        + "variants:\n  - {name: a, weight: 40, steps: [{type: delay, id: d, duration: 1 day}]}\n  - {name: b, weight: 50}\n",
         "J205",
         6,
         3,
@@ -286,7 +287,7 @@ CASES = {
         ),
         "J404",
         6,
-        42,
+        295,
         "7 are allowed",
     ),
     "201 steps": (
@@ -304,7 +305,7 @@ CASES = {
         "letters",
     ),
     "a double key": (HEAD + "name: d\n", "J003", 5, 1, "name"),
-    "broken YAML": (HEAD + "steps: [\n", "J002", 6, 1, ""),
+    "broken YAML": (HEAD + "steps: [\n", "J002", 5, 8, "never closed"),
     "a tab": ("kind: canvas\nformat: 1\nsteps:\n\t- x\n", "J002", 4, 1, "tab"),
     "no kind": ("format: 1\nname: x\n", "J004", 1, 1, "canvas | segment"),
     "an unknown kind": ("kind: canvass\nformat: 1\n", "J004", 1, 7, "did you mean “canvas”"),
@@ -407,7 +408,7 @@ def test_what_has_no_end_is_refused_without_waiting_for_it(suffix: str, tmp_path
         ("J001", str(endless)),
         ("J001", str(large)),
     ]
-    assert load([pipe.parent]).problems == load([large]).problems * (suffix == "yaml")
+    assert [one.code for one in load([pipe.parent]).problems] == ["J001" if suffix == "yaml" else "J008"]
 
 
 def test_every_code_is_explained() -> None:

@@ -10,9 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
-from ruamel.yaml.error import MarkedYAMLError
 
-from journeys.canvas import source_positions as yaml_positions
 from journeys.canvas import steps
 from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
@@ -282,7 +280,6 @@ def test_yaml_in_other_clothes_reads_the_same() -> None:
 def test_what_is_nested_without_end_is_refused() -> None:
     assert problems("- " * 3000)[0].startswith("J007")
     assert problems("".join(f"{' ' * n}a:\n" for n in range(600)))[0].startswith("J007")
-    assert yaml_positions._mark(MarkedYAMLError(), "f.yaml", 3) == Where("f.yaml")
 
 
 def test_a_file_that_cannot_be_read_is_one_problem(tmp_path: Path) -> None:

@@ -255,3 +255,32 @@ def test_the_schema_knows_every_kind_and_step_type() -> None:
     ):
         assert f"'{word}'" in constants
     assert all("kind" in str(each) and "format" in str(each) for each in found["oneOf"])
+
+
+def _in_python(how: str) -> None:
+    eval(how, {"attribute": attribute, "segment": segment, "event": event, "purchase": purchase})
+
+
+@pytest.mark.parametrize(
+    "how",
+    [
+        "segment('a') and segment('b')", "segment('a') or segment('b')", "not segment('a')", "18 < attribute('age') < 30",
+        "attribute('country') in ['FR', 'DE']", "attribute('vip') and segment('a')", "bool(attribute('a') == 1)",
+        "1 if purchase('p') else 2", "event.property('a') == 1 and event.property('b') == 2", "all([segment('a')])",
+        "(segment('a') & segment('b')) or segment('c')", "not (segment('a') | segment('b'))", "not ~segment('a')",
+    ],
+)  # fmt: skip
+def test_a_filter_is_not_used_as_a_truth_value(how: str) -> None:
+    """`and` and chains would keep one side without a word."""
+    with pytest.raises(TypeError, match=r"write & for “and”, \| for “or”, ~ for “not”, between\(18, 30\)"):
+        _in_python(how)
+
+
+def test_the_file_that_does_so_is_told_at_its_line(tmp_path: Path) -> None:
+    (tmp_path / "c.py").write_text(
+        "from journeys import Segment, attribute\n\n"
+        "grown = Segment(name='grown', when=18 < attribute('age') < 30)\n"
+    )
+    [found] = load([tmp_path]).problems
+    assert (found.code, found.where.line) == ("J006", 3)
+    assert "between(18, 30)" in found.message

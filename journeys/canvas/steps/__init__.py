@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from journeys.canvas.installed_packages import load_all
-from journeys.canvas.problems import meant, wrong
+from journeys.canvas.problems import meant, shown, wrong
 from journeys.canvas.steps.action_paths import ActionPath, ActionPaths
 from journeys.canvas.steps.audience_paths import AudiencePath, AudiencePaths
 from journeys.canvas.steps.base import Branch, Here, Step
@@ -61,7 +61,7 @@ def _known(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise wrong(
             "J100",
-            f"a step is a mapping with a type and an id, not “{value}”",
+            f"a step is a mapping with a type and an id, not {shown(value)}",
             "write - {type: delay, id: …}",
         )
     name = value.get("type")

@@ -1,0 +1,262 @@
+"""Says what was probably meant where a text is not YAML: the place of the mistake, what it is, and what to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ruamel.yaml.error import MarkedYAMLError
+
+QUOTE = "put the text in quotes"
+_VALUE = re.compile(r"^(?P<lead>\s*(?:- +)*(?:[\w.${}\[\]\"'-]+ *: +)?)(?P<value>\S.*)$")
+_COLON = re.compile(r":(?:\s|$)")
+_MERGE = ("<<<<<<<", "=======", ">>>>>>>")
+_CLOSING = {"{": "}", "[": "]"}
+_STARTS: Mapping[str, str] = {"@": "@", "`": "`", "%": "%", "*": "*", "&": "&", "!": "!"}
+"""Signs with which a text without quotes cannot begin: YAML gives them a meaning, or keeps them for one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A mistake: line and column count from 0."""
+
+    line: int
+    column: int
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scene:
+    """What the reader says, and the lines that it read: `at` is where it stopped, `begun` where it began."""
+
+    problem: str
+    context: str
+    lines: Sequence[str]
+    at: tuple[int, int]
+    begun: tuple[int, int]
+
+    @property
+    def line(self) -> str:
+        """The line on which it stopped."""
+        return self.lines[self.at[0]]
+
+    def value(self, number: int) -> tuple[int, str]:
+        """The value on a line, after its key, and the column where it begins."""
+        found = _VALUE.match(self.lines[number])
+        return (found.start("value"), found["value"]) if found else (0, "")
+
+    def here(self, message: str, hint: str = "") -> Mistake:
+        """A mistake where it stopped."""
+        return Mistake(*self.at, message, hint)
+
+
+def mistake(error: MarkedYAMLError, lines: Sequence[str]) -> Mistake:
+    """What is wrong where the reader of YAML stopped."""
+    at = _spot(error.problem_mark or error.context_mark, lines)
+    begun = _spot(error.context_mark or error.problem_mark, lines)
+    scene = _Scene(str(error.problem or ""), str(error.context or ""), lines, at, begun)
+    found = next((found for look in LOOKS if (found := look(scene)) is not None), None)
+    said = scene.problem or scene.context or "it cannot be read"
+    return found or scene.here(f"this is not YAML: {' '.join(said.split())[:300]}")
+
+
+def begins_wrongly(value: str) -> str:
+    """What keeps a text without quotes from being read as one; nothing where it is right."""
+    if value.startswith(("{{", "{%")):
+        return f"a text that begins with “{value[:2]}” stands in quotes"
+    sign = value[:1]
+    return f"a text that begins with “{sign}” stands in quotes" if sign in _STARTS else ""
+
+
+def _spot(mark: Any, lines: Sequence[str]) -> tuple[int, int]:
+    return (0, 0) if mark is None else (min(mark.line, len(lines) - 1), mark.column)
+
+
+def _duplicate(scene: _Scene) -> Mistake | None:
+    found = re.match(r'found duplicate key "(.*?)" with value', scene.problem, re.DOTALL)
+    return (
+        scene.here(f"the key “{found[1]}” stands twice in one mapping", "keep one of them") if found else None
+    )
+
+
+def _merge(scene: _Scene) -> Mistake | None:
+    for number in dict.fromkeys((scene.at[0], scene.begun[0], max(0, scene.at[0] - 1))):
+        if scene.lines[number].startswith(_MERGE):
+            return Mistake(
+                number, 0, "a merge of two versions was left unfinished here", "choose one of them"
+            )
+    return None
+
+
+def _tab(scene: _Scene) -> Mistake | None:
+    indent = scene.line[: len(scene.line) - len(scene.line.lstrip())]
+    if "\t" in indent:
+        return scene.here("the line is indented with a tab", "YAML indents with spaces")
+    if "'\\t'" in scene.problem:
+        return scene.here("a tab stands here", "YAML separates with spaces")
+    return None
+
+
+def _space(scene: _Scene) -> Mistake | None:
+    """Spaces that look like others, in the indentation."""
+    for column, sign in enumerate(scene.line):
+        if sign not in " -":
+            if sign.isspace() and sign != "\t":
+                message = f"the line is indented with U+{ord(sign):04X}, which looks like a space and is none"
+                return Mistake(scene.at[0], column, message, "indent with spaces")
+            return None
+    return None
+
+
+def _unquoted(scene: _Scene) -> Mistake | None:
+    """A text whose first sign means something to YAML."""
+    for number in dict.fromkeys((scene.at[0], scene.begun[0])):
+        column, value = scene.value(number)
+        said = begins_wrongly(value)
+        if said and (number == scene.at[0] or value.startswith("{")):
+            return Mistake(number, column, said, QUOTE)
+        inner = re.search(r"[:,\[] *(\{\{|\{%)", scene.lines[number])
+        if inner is not None and inner.end() <= max(scene.at[1], scene.begun[1]) + 2:
+            return Mistake(number, inner.start(1), begins_wrongly(inner[1]), QUOTE)
+    return None
+
+
+def _quote(scene: _Scene) -> Mistake | None:
+    """A quote that never ends, or ends within the text."""
+    if "quoted scalar" in scene.context and "end of stream" in scene.problem:
+        return Mistake(
+            *scene.begun, "the quote that begins here never ends", "write the same quote at its end"
+        )
+    if "unknown escape character" in scene.problem:
+        sign = scene.line[scene.at[1] : scene.at[1] + 1]
+        message = f"“\\{sign}” means nothing within double quotes"
+        return Mistake(scene.at[0], max(0, scene.at[1] - 1), message, "use single quotes, or write \\\\")
+    column, value = scene.value(scene.at[0])
+    if value[:1] not in ("'", '"') or scene.at[1] <= column:
+        return None
+    other = "put the text in double quotes, or write '' for '" if value[0] == "'" else (
+        'put the text in single quotes, or write \\" for "'
+    )  # fmt: skip
+    return Mistake(
+        scene.at[0], scene.at[1], f"the text ends at its second {value[0]}, and more follows", other
+    )
+
+
+def _block(scene: _Scene) -> Mistake | None:
+    if "block scalar" in scene.context:
+        return scene.here("the text after | begins on the next line", "write it there, indented")
+    place = scene.begun[0] if "expected ':'" in scene.problem else scene.at[0]
+    line = scene.lines[place]
+    for number in range(place - 1, -1, -1):
+        above = scene.lines[number]
+        if above.strip():
+            head = re.search(r": *[|>][-+\d]* *$", above)
+            indent = len(above) - len(above.lstrip())
+            within = len(line) - len(line.lstrip())
+            if head is not None and within <= indent and not _COLON.search(line):
+                return Mistake(place, within, "the text below | is indented", "indent it by two spaces more")
+            return None
+    return None
+
+
+def _flow(scene: _Scene) -> Mistake | None:
+    """A bracket that is never closed, a comma that is missing, a bracket that closes nothing."""
+    if "flow" in scene.context and "expected ','" in scene.problem:
+        number, column = scene.begun
+        opening = scene.lines[number][column : column + 1]
+        closing = _CLOSING.get(opening, "")
+        if not _closed(scene.lines, scene.begun):
+            return Mistake(
+                *scene.begun, f"the “{opening}” that opens here is never closed", f"write {closing}"
+            )
+        return scene.here(
+            "a comma is missing before this", "separate with commas; put a text with signs in quotes"
+        )
+    if "flow" in scene.context and (found := _open(scene)) is not None:
+        opening = scene.lines[found[0]][found[1]]
+        return Mistake(
+            *found, f"the “{opening}” that opens here is never closed", f"write {_CLOSING[opening]}"
+        )
+    sign = scene.line[scene.at[1] : scene.at[1] + 1]
+    if sign in _CLOSING.values() and "<block end>" in scene.problem:
+        return scene.here(f"this “{sign}” closes nothing", "remove it")
+    return None
+
+
+def _open(scene: _Scene) -> tuple[int, int] | None:
+    """The last bracket before where the reader stopped that is not closed, where the text ends within one."""
+    if "<stream end>" not in scene.problem:
+        return None
+    brackets = (
+        (number, column)
+        for number in range(scene.at[0], -1, -1)
+        for column in range(len(scene.lines[number]) - 1, -1, -1)
+        if scene.lines[number][column] in _CLOSING
+    )
+    return next((each for each in brackets if not _closed(scene.lines, each)), None)
+
+
+def _closed(lines: Sequence[str], begun: tuple[int, int]) -> bool:
+    """Whether a bracket is closed before the next line that begins as a definition's does: by a key of its own."""
+    depth, quote = 0, ""
+    for number in range(begun[0], len(lines)):
+        line = lines[number]
+        if number > begun[0] and re.match(r"(?:- |[A-Za-z_]+ *:(?: |$)|---)", line):
+            return False
+        for sign in line[begun[1] if number == begun[0] else 0 :]:
+            if quote:
+                quote = "" if sign == quote else quote
+            elif sign in "\"'":
+                quote = sign
+            elif sign in "{[":
+                depth += 1
+            elif sign in "}]":
+                depth -= 1
+                if depth == 0:
+                    return True
+    return False
+
+
+def _colon(scene: _Scene) -> Mistake | None:
+    """A colon that is missing, or one in a text without quotes."""
+    if "mapping values are not allowed" in scene.problem:
+        before = [found.start() for found in _COLON.finditer(scene.line, 0, scene.at[1] + 2)]
+        if len(before) > 1:
+            column, _ = scene.value(scene.at[0])
+            return Mistake(scene.at[0], column, "a text with “: ” in it stands in quotes", QUOTE)
+        return _indented(scene)
+    if "expected ':'" not in scene.problem:
+        return None
+    number, column = scene.begun
+    line = scene.lines[number]
+    wide = next((place for place, sign in enumerate(line) if sign in "：﹕꞉"), None)
+    if wide is not None:
+        message = f"“{line[wide]}” (U+{ord(line[wide]):04X}) looks like a colon and is none"
+        return Mistake(number, wide, message, "write a colon and a space")
+    near = re.match(r"\s*(?:- )*[\w-]+:\S", line)
+    hint = "write a space after the colon" if near else "write key: value"
+    return Mistake(number, column, "this line has no colon with a space after it", hint)
+
+
+def _indented(scene: _Scene) -> Mistake:
+    indent = len(scene.line) - len(scene.line.lstrip())
+    hint = "keys of one mapping, and items of one list, begin in the same column"
+    return Mistake(
+        scene.at[0],
+        indent,
+        f"the line is indented by {indent} space{'' if indent == 1 else 's'}, which fits nothing above it",
+        hint,
+    )
+
+
+def _indent(scene: _Scene) -> Mistake | None:
+    return _indented(scene) if "<block end>" in scene.problem else None
+
+
+LOOKS: Sequence[Callable[[_Scene], Mistake | None]] = (
+    _duplicate, _merge, _tab, _space, _unquoted, _quote, _block, _flow, _colon, _indent,
+)  # fmt: skip
+"""Each knows one kind of mistake; the first that sees its own says so."""
