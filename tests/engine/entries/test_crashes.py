@@ -148,7 +148,13 @@ class Life:
         await self.settle()
         self.clock.turn(timedelta(hours=1))
         at = self.clock.now().isoformat()
-        await self.tell({"events": [{"external_id": f"p{n}", "name": "liked", "time": at} for n in range(3)]})
+        await self.tell(
+            {
+                "events": [
+                    {"external_id": f"p{n}", "name": "liked", "time": at, "event_id": "1"} for n in range(3)
+                ]
+            }
+        )
         await self.settle()
         self.clock.turn(timedelta(days=3))
         await self.settle()
