@@ -44,7 +44,7 @@ from journeys.canvas.steps.experiment_paths import ExperimentControl, Experiment
 from journeys.canvas.times import clock, instant, span, zone
 from journeys.canvas.wall_clock import localized
 from journeys.canvas.yaml_definitions import read_file, read_text, write
-from journeys.engine.audience.match import Person, heard, needs
+from journeys.engine.audience.match import Needs, Past, Person, heard, needs
 from journeys.engine.audience.operators import holds, lookup
 from journeys.engine.core.best_time import learn
 from journeys.engine.core.simulate import simulate
@@ -362,7 +362,7 @@ def test_what_segments_need_is_gathered_once() -> None:
     }
     found = needs([SegmentFilter(segment="a")], segments)
 
-    assert (found.history, found.since) == (frozenset({("event", "x")}), timedelta(days=2))
+    assert found == Needs({("event", "x"): Past(timedelta(days=2), 2)})
 
 
 def test_operands_in_python_may_be_instants_and_attributes() -> None:

@@ -61,11 +61,24 @@ class Person:
 
 
 @dataclass(frozen=True, slots=True)
-class Needs:
-    """What must be known of a person's history: which kinds and names (None: any), and how far back (None: all of it)."""
+class Past:
+    """How much must be known of one kind and name: how far back, and the latest how many (None: all of it)."""
 
-    history: frozenset[tuple[str, str | None]] = frozenset()
     since: timedelta | None = None
+    most: int | None = None
+
+    def __or__(self, other: Past) -> Past:
+        """As much as both need."""
+        since = None if self.since is None or other.since is None else max(self.since, other.since)
+        most = None if self.most is None or other.most is None else max(self.most, other.most)
+        return Past(since, most)
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What must be known of a person's history, by kind and name (None: any)."""
+
+    history: Mapping[tuple[str, str | None], Past] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,34 +281,42 @@ def heard(
 
 def needs(several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING) -> Needs:
     """What these filters and triggers must know of a person's history."""
-    found: set[tuple[str, str | None]] = set()
-    spans: list[timedelta | None] = []
+    found: dict[tuple[str, str | None], Past] = {}
     for each in several:
-        _gather(each, segments, found, spans, frozenset())
-    if not spans or any(span is None for span in spans):
-        return Needs(frozenset(found))
-    return Needs(frozenset(found), max(span for span in spans if span is not None))
+        _gather(each, segments, found, frozenset())
+    return Needs(found)
 
 
 def _gather(
     what: Any,
     segments: Mapping[str, Filter],
-    found: set[tuple[str, str | None]],
-    spans: list[timedelta | None],
+    found: dict[tuple[str, str | None], Past],
     inside: frozenset[str],
 ) -> None:
     match what:
         case AllOf(all=several) | AnyOf(any=several) | NoneOf(none=several):
             for each in several:
-                _gather(each, segments, found, spans, inside)
+                _gather(each, segments, found, inside)
         case SegmentFilter(segment=name):
             if name in segments and name not in inside:
-                _gather(segments[name], segments, found, spans, inside | {name})
+                _gather(segments[name], segments, found, inside | {name})
         case AttributeFilter() | ContextFilter() | BucketFilter() | ConsentFilter():
             return
         case _:
-            found.add(named(what))
-            spans.append(getattr(what, "within_last", None))
+            past = Past(getattr(what, "within_last", None), _most(what))
+            found[named(what)] = found.get(named(what), past) | past
+
+
+def _most(what: Any) -> int | None:
+    """How many of the latest decide it, and one more: the event that brings a person is not counted (ENT-16)."""
+    match what:
+        case EventFilter(where=()) | PurchaseFilter(where=()):
+            times = what.times
+            bounds = times and (times.equals, times.more_than, times.less_than, times.at_least, times.at_most)
+            return 2 + max((bound for bound in bounds or () if bound is not None), default=0)
+        case MessageFilter(step=None, canvas=None, campaign=None):
+            return 2
+    return None
 
 
 def asks_consents(

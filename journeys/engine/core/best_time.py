@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from journeys.canvas.filters import EventTrigger, MessageTrigger, Trigger
 from journeys.canvas.wall_clock import wall_of
-from journeys.engine.audience.match import Person, named, past
+from journeys.engine.audience.match import Needs, Past, Person, named, past
 
 LEARNS_FROM: Sequence[Trigger] = (
     EventTrigger(event="session_start"),
@@ -16,6 +16,9 @@ LEARNS_FROM: Sequence[Trigger] = (
     MessageTrigger(message="clicked"),
 )
 """Sessions, opens and clicks."""
+
+LEARNS = Needs(dict.fromkeys(map(named, LEARNS_FROM), Past(timedelta(days=90), 100)))
+"""Of each the latest hundred, of the last ninety days."""
 
 STEP = 5
 """Rounded to so many minutes."""

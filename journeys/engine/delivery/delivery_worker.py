@@ -390,11 +390,11 @@ class DeliveryWorker:
         self, workspace: int, ours: Sequence[Claimed], plans: Mapping[str, Plan], publication: Publication
     ) -> Mapping[UUID, History]:
         """What these people did, as far as a message's `only_when` asks for it."""
-        asked: list[tuple[UUID, Filter]] = []
+        asked: dict[UUID, list[Filter]] = {}
         for one in ours:
             step = plans[one.plan].steps[one.step]
             if isinstance(step, Message) and step.only_when is not None:
-                asked.append((one.person, step.only_when))
-        wanted = needs([each for _, each in asked], publication.segments)
-        people = {person for person, _ in asked}
-        return await history(self._db.pool, workspace, people, wanted, self._clock.now()) if people else {}
+                asked.setdefault(one.person, []).append(step.only_when)
+        now = self._clock.now()
+        wanted = {person: (needs(several, publication.segments), now) for person, several in asked.items()}
+        return await history(self._db.pool, workspace, wanted)

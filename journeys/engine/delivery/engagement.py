@@ -17,14 +17,18 @@ from journeys.engine.workspaces.published import Published
 TIMES = """
 select count(*) from (
     select 1 from events e where (e.workspace, e.person, e.kind, e.name) = ($1, $2, 'message', $3)
+        and e.at >= coalesce((select n.entered from entries n where (n.workspace, n.person, n.id) = ($1, $2, $6)), '-infinity')
         and e.properties->>'dispatch' = $4 limit $5) as counted
 """
+"""Nobody opens a message before the entry that sent it."""
+
 MOST_TIMES = 50
 """So often a message is opened or clicked; who asks more often is a machine."""
 
 UNSUBSCRIBED = """
 select exists (select 1 from consents c where (c.workspace, c.person, c.channel, c.state) = ($1, $2, $3, 'unsubscribed'))
     and exists (select 1 from events e where (e.workspace, e.person, e.kind, e.name) = ($1, $2, 'message', 'unsubscribed')
+        and e.at >= coalesce((select n.entered from entries n where (n.workspace, n.person, n.id) = ($1, $2, $5)), '-infinity')
         and e.properties->>'dispatch' = $4)
 """
 
@@ -53,12 +57,12 @@ async def engaged(
         if profile is None:
             return False
         now = clock.now()
-        times = (mark.workspace, mark.person, name, mark.dispatch, MOST_TIMES)
+        times = (mark.workspace, mark.person, name, mark.dispatch, MOST_TIMES, mark.entry)
         if name != "unsubscribed" and await connection.fetchval(TIMES, *times) >= MOST_TIMES:
             return True
         if name == "unsubscribed":
             if await connection.fetchval(
-                UNSUBSCRIBED, mark.workspace, mark.person, mark.channel, mark.dispatch
+                UNSUBSCRIBED, mark.workspace, mark.person, mark.channel, mark.dispatch, mark.entry
             ):
                 return True
             await share_consents(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from journeys.canvas.events_and_commands import Occurrence
@@ -14,8 +15,8 @@ from journeys.engine.workspaces.published import Publication, Published
 
 JUST_SENT = """
 select v.person, v.no, v.at, v.properties, v.shard, coalesce(t.hops, 0) + 1 as hops
-from unnest($2::uuid[], $3::uuid[], $4::text[]) as s(person, entry, key)
-join events v on (v.workspace, v.person) = ($1, s.person) and v.kind = 'message' and v.name = 'sent'
+from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[]) as s(person, entry, key, at)
+join events v on (v.workspace, v.person) = ($1, s.person) and v.kind = 'message' and v.name = 'sent' and v.at = s.at
     and v.properties ->> 'dispatch' = s.key and v.xmin = pg_current_xact_id()::xid
 left join entries t on (t.workspace, t.person, t.id) = ($1, s.person, s.entry)
 order by v.no
@@ -32,11 +33,11 @@ async def route_sent(
     publication: Publication,
     published: Published,
     clock: Clock,
-    sent: Sequence[tuple[Any, Any, str]],
+    sent: Sequence[tuple[Any, Any, str, datetime]],
 ) -> Routed:
     """Conversions, exits, waits and new entries by `message: sent`. The people are locked, the events stored.
 
-    `sent` are person, entry and key of each dispatch; only what this very transaction has stored is heard, so that a
+    `sent` are person, entry, key and instant of each dispatch; only what this very transaction has stored is heard, so that a
     settlement that came too late is heard of once. A canvas that lets in by the messages of a canvas that lets in
     by its messages is cut after twenty, with a fact that says so.
     """

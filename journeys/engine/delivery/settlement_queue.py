@@ -113,17 +113,20 @@ class SettlementQueue:
     async def _commit(self, together: Sequence[_Passing]) -> set[str]:
         done = [one for each in together for one in each.done]
         following = [each.following for each in together if each.following is not None]
-        sent: dict[int, list[Claimed]] = {}
+        sent: dict[int, list[Settlement]] = {}
         for one in done:
             if one.outcome == "sent" and one.after is None:
-                sent.setdefault(one.claimed.workspace, []).append(one.claimed)
+                sent.setdefault(one.claimed.workspace, []).append(one)
         publications = [await self._published.of(workspace) for workspace in sent]
         channels: set[str] = set()
         async with self._db.transaction() as connection:
             pending_alarms, marked = await settle(connection, done, following)
             for publication in publications:
                 if publication.hears_sent:
-                    rows = [(one.person, one.entry, one.key) for one in sent[publication.workspace]]
+                    rows = [
+                        (one.claimed.person, one.claimed.entry, one.claimed.key, one.at)
+                        for one in sent[publication.workspace]
+                    ]
                     routed = await route_sent(connection, publication, self._published, self._clock, rows)
                     pending_alarms += routed.pending_alarms
                     channels |= routed.channels

@@ -55,9 +55,12 @@ class Admission:
 
 
 EARLIER = """
-select c.status, c.plan, c.change, e.* from canvases c left join lateral (
-    select person, max(entered) as last, array_agg(key) filter (where key = any($4::text[])) as keys
-    from entries where workspace = c.workspace and canvas = c.name and person = any($3::uuid[]) group by person) e on true
+select c.status, c.plan, c.change, p.person,
+    (select e.entered from entries e where (e.workspace, e.person, e.canvas) = (c.workspace, p.person, c.name)
+        order by e.entered desc limit 1) as last,
+    array(select e.key from entries e
+        where (e.workspace, e.canvas, e.person) = (c.workspace, c.name, p.person) and e.key = any($4::text[])) as keys
+from canvases c left join unnest($3::uuid[]) as p(person) on true
 where c.workspace = $1 and c.name = $2
 """
 """How the canvas stands at this moment, and whom of these people it has let in before: at least one row."""
@@ -110,18 +113,18 @@ async def admit(
         running = publication.stands(running.name)
     admission.status = now["status"]
     active = admission.status == "active"
-    histories = await _histories(connection, publication, running, clock, entrants) if active else {}
+    histories = await _histories(connection, publication, running, entrants) if active else {}
     canvas = publication.opening(running, active=active)
     for entrant in entrants:
         person = entrant.profile.id
-        row = past.get(person)
-        if row is not None and entrant.key in (row["keys"] or ()):
+        row = past[person]
+        if entrant.key in row["keys"]:
             continue  # said before: nothing new
         candidate = Candidate(
             person=entrant.profile.as_person(publication.zone, histories.get(person)),
             at=entrant.at,
             event=entrant.but,
-            last=row["last"] if row else None,
+            last=row["last"],
         )
         reason = refusal(canvas, candidate)
         if reason is not None:
@@ -145,16 +148,16 @@ async def admit(
 
 
 async def _histories(
-    connection: Any, publication: Publication, running: Running, clock: Clock, entrants: Sequence[Entrant]
+    connection: Any, publication: Publication, running: Running, entrants: Sequence[Entrant]
 ) -> dict[UUID, History]:
     audience = running.plan.canvas.audience
     if audience is None:
         return {}
     wanted = needs([audience], publication.segments)
-    people = [entrant.profile.id for entrant in entrants]
     if asks_consents([audience], publication.segments):
         await read_consents(connection, publication.workspace, [entrant.profile for entrant in entrants])
-    return await history(connection, publication.workspace, people, wanted, clock.now())
+    asked = {entrant.profile.id: (wanted, entrant.at) for entrant in entrants}
+    return await history(connection, publication.workspace, asked)
 
 
 def _refuse(transaction: EntryTransaction, running: Running, entrant: Entrant, reason: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +29,9 @@ from journeys.canvas.events_and_commands import (
     Zones,
     ZonesAnswer,
 )
-from journeys.engine.audience.match import Person, asks_consents, matches, needs
+from journeys.engine.audience.match import Needs, Past, Person, asks_consents, matches, named, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
-from journeys.engine.core.best_time import LEARNS_FROM, learn
+from journeys.engine.core.best_time import LEARNS, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
 from journeys.engine.entries.looking_back import Hearings, missed, several
 from journeys.engine.people.profiles import History, Profile, history, read_consents
@@ -39,9 +39,6 @@ from journeys.engine.people.user_updates import DerivedEvent, store_updates, upd
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
 from journeys.engine.workspaces.published import Publication
-
-LEARNT_OVER = timedelta(days=90)
-"""How far back sessions, opens and clicks count for the best time."""
 
 
 @dataclass(slots=True)
@@ -217,36 +214,20 @@ class EntryTransaction:
     async def _histories(
         self, asked: Sequence[tuple[LoadedEntry, Question]]
     ) -> dict[tuple[int, UUID], History]:
-        """What the people of these questions did, in one query a workspace, and none if it is not needed."""
-        wanted: dict[int, tuple[list[Any], set[UUID]]] = {}
+        """What the people of these questions did, in one query a workspace, and none if it is not needed.
+
+        One entry of a person moves at a time, so that there is one question about each.
+        """
+        wanted: dict[int, dict[UUID, tuple[Needs, datetime]]] = {}
         for loaded, question in asked:
-            looks: Sequence[Any]
-            match question:
-                case Matches(filters=filters):
-                    looks = filters
-                case LookBack():
-                    looks = [
-                        trigger for _, trigger in loaded.case.plan.steps[loaded.entry.step or ""].triggers()
-                    ]
-                case BestTime():
-                    looks = LEARNS_FROM
-                case _:
-                    continue
-            if needs(looks, loaded.publication.segments).history:
-                workspace = wanted.setdefault(loaded.profile.workspace, ([], set()))
-                workspace[0].extend(looks)
-                workspace[1].add(loaded.profile.id)
-        found: dict[tuple[int, UUID], History] = {}
-        for workspace_id, (all_looks, people) in wanted.items():
-            publication = next(
-                loaded.publication for loaded, _ in asked if loaded.profile.workspace == workspace_id
-            )
-            wide = needs(all_looks, publication.segments)
-            for person, past in (
-                await history(self.connection, workspace_id, people, wide, self.clock)
-            ).items():
-                found[workspace_id, person] = past
-        return found
+            needed = _needed(loaded, question)
+            if needed is not None:
+                wanted.setdefault(loaded.profile.workspace, {})[loaded.profile.id] = needed
+        return {
+            (workspace, person): past
+            for workspace, people in wanted.items()
+            for person, past in (await history(self.connection, workspace, people)).items()
+        }
 
     async def _read_consents(self, asked: Sequence[tuple[LoadedEntry, Question]]) -> None:
         """Give the profiles of these questions their consents, where a filter looks at them; those of this transaction too."""
@@ -308,3 +289,19 @@ class EntryTransaction:
             loaded.profile.shard, loaded.entry.canvas, loaded.case.plan.id, loaded.key, loaded.priority, loaded.entry.entered,
             answered,
         )  # fmt: skip
+
+
+def _needed(loaded: LoadedEntry, question: Question) -> tuple[Needs, datetime] | None:
+    """What must be known of the person for a question, up to which instant."""
+    entry = loaded.entry
+    match question:
+        case Matches(filters=filters):
+            return needs(filters, loaded.publication.segments), entry.moved
+        case BestTime():
+            return LEARNS, entry.moved
+        case LookBack(since=since):
+            until = entry.wake_at or loaded.case.clock
+            past = Past(until - since)
+            triggers = loaded.case.plan.steps[entry.step or ""].triggers()
+            return Needs({named(trigger): past for _, trigger in triggers}), until
+    return None

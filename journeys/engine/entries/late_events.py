@@ -15,14 +15,26 @@ from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 STAYS = """
 with asked as (select * from unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) as a(person, no, at)),
+inside as (
+    select distinct e.person, e.id, e.plan from asked a cross join lateral (
+        select o.person, o.id, o.plan, o.entered from entries o
+        where o.workspace = $1 and o.person = a.person and o.ended is null
+        union all (
+        select o.person, o.id, o.plan, o.entered from entries o
+        where o.workspace = $1 and o.person = a.person and o.ended is not null and o.ended_at > a.at
+        order by o.ended_at limit 200)) e
+    where e.entered <= a.at),
 stays as (
-    select f.person, f.shard, f.entry, f.canvas, f.fact, f.step, f.at,
+    select i.plan, f.person, f.shard, f.entry, f.canvas, f.fact, f.step, f.at,
         lead(f.at) over (partition by f.entry order by f.no) as left_at
-    from facts f where f.workspace = $1 and f.person in (select person from asked) and f.fact in ('reached', 'ended'))
-select a.no, s.person, s.shard, s.entry, s.canvas, s.step, e.plan, s.left_at
+    from inside i cross join lateral (
+        select * from facts f where (f.workspace, f.person, f.entry) = ($1, i.person, i.id)
+            and f.fact in ('reached', 'ended')) f)
+select a.no, s.person, s.shard, s.entry, s.canvas, s.step, s.plan, s.left_at
 from stays s join asked a on a.person = s.person and s.fact = 'reached' and s.at <= a.at and a.at < s.left_at
-join entries e on (e.workspace, e.person, e.id) = ($1, s.person, s.entry)
 """
+"""Of the entries that have ended since, the first two hundred count."""
+
 LATE = """
 insert into facts (workspace, person, shard, fact, at, canvas, entry, step, data)
 select $1, * from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::text[], $7::uuid[], $8::text[], $9::jsonb[])

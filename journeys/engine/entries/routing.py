@@ -71,10 +71,12 @@ OPEN = f"""
 select {ENTRY}, e.ended, e.shard,
     array(select row(d.key, d.context) from dispatches d
           where (d.workspace, d.person, d.entry) = (e.workspace, e.person, e.id) and d.state = 'queued') as unsent
-from entries e
-where e.workspace = $1 and e.person = any($2::uuid[]) and (e.ended is null or exists (
-    select 1 from dispatches d
-    where (d.workspace, d.person, d.entry) = (e.workspace, e.person, e.id) and d.state = 'queued'))
+from (
+    select o.person, o.id from entries o where o.workspace = $1 and o.person = any($2::uuid[]) and o.ended is null
+    union
+    select d.person, d.entry from dispatches d
+    where d.workspace = $1 and d.person = any($2::uuid[]) and d.state = 'queued') s
+join entries e on (e.workspace, e.person, e.id) = ($1, s.person, s.id)
 order by e.person, e.entered, e.id -- ACT-9
 """  # noqa: S608 - constants
 

@@ -142,10 +142,10 @@ class Trigger:
             return list(profiles)
         wanted = needs([audience], publication.segments)
         now = self.clock.now()
-        people = [profile.id for profile in profiles]
         if asks_consents([audience], publication.segments):
             await read_consents(connection, publication.workspace, profiles)
-        pasts = await history(connection, publication.workspace, people, wanted, now)
+        asked = {profile.id: (wanted, now) for profile in profiles}
+        pasts = await history(connection, publication.workspace, asked)
         found, given_way = [], time.perf_counter()
         for profile in profiles:
             person = profile.as_person(publication.zone, pasts.get(profile.id))

@@ -11,6 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.events_and_commands import Occurrence
+from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.match import Needs, Person
 from journeys.engine.store.tables import SHARDS
 
@@ -147,38 +148,47 @@ async def lock(connection: Any, workspace: int, ids: Iterable[UUID]) -> None:
     await connection.fetch(LOCK, workspace, list(ids))
 
 
-HISTORY = """
-select e.person, e.kind, e.name, e.no, e.at, e.properties, e.compared from events e
-join unnest($3::text[], $4::text[]) as wanted(kind, name) on e.kind = wanted.kind and (wanted.name is null or e.name = wanted.name)
-where e.workspace = $1 and e.person = any($2::uuid[]) and ($5::timestamptz is null or e.at >= $5)
-order by e.person, e.no
-"""
+def _reading(name: str) -> str:
+    """The statement that reads histories, each person's of a kind and name up to an instant."""
+    return f"""
+select w.person, w.kind, e.name, e.no, e.at, e.properties, e.compared
+from unnest($2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bigint[])
+    as w(person, kind, name, since, until, most)
+cross join lateral (
+    select e.name, e.no, e.at, e.properties, e.compared from events e
+    where (e.workspace, e.person, e.kind) = ($1, w.person, w.kind) {name}
+        and e.at >= coalesce(w.since, '-infinity') and e.at <= w.until
+    order by e.at desc limit w.most) e
+order by w.person, e.no
+"""  # noqa: S608 - constants
 
-WHOLE_KINDS = """
-select e.person, e.kind, e.name, e.no, e.at, e.properties, e.compared from events e
-where e.workspace = $1 and e.person = any($2::uuid[]) and e.kind = any($3::text[]) and ($4::timestamptz is null or e.at >= $4)
-order by e.person, e.no
-"""
+
+HISTORY = _reading("and e.name = w.name")
+ANY_NAME = _reading("")
 """Of a filter on any purchase."""
 
 
 async def history(
-    connection: Any, workspace: int, ids: Iterable[UUID], needs: Needs, now: datetime
+    connection: Any, workspace: int, asked: Mapping[UUID, tuple[Needs, datetime]]
 ) -> dict[UUID, History]:
-    """What these people did of the kinds and names that the filters look at, in the order in which it was stored."""
-    if not needs.history:
+    """What these people had done by an instant of each, as far as it is needed, in the order in which it was stored.
+
+    It reads no more than that, whatever else they did.
+    """
+    wanted = [
+        (person, kind, name, None if past.since is None else plus(until, -past.since), until, past.most)
+        for person, (needs, until) in asked.items()
+        for (kind, name), past in needs.history.items()
+    ]
+    if not wanted:
         return {}
-    since = None if needs.since is None else now - needs.since
-    whole = {kind for kind, name in needs.history if name is None}
-    named = [(kind, name) for kind, name in needs.history if kind not in whole]
-    people, rows = list(ids), []
-    if named:
-        kinds, names = zip(*named, strict=True)
-        rows += await connection.fetch(HISTORY, workspace, people, list(kinds), list(names), since)
-    if whole:
-        rows += await connection.fetch(WHOLE_KINDS, workspace, people, list(whole), since)
+    rows: dict[tuple[UUID, int], Any] = {}
+    for query, some in ((HISTORY, wanted), (ANY_NAME, [one for one in wanted if one[2] is None])):
+        if some:
+            found_rows = await connection.fetch(query, workspace, *map(list, zip(*some, strict=True)))
+            rows |= {(row["person"], row["no"]): row for row in found_rows}
     found: dict[UUID, dict[tuple[str, str], list[Occurrence]]] = {}
-    for row in rows:
+    for _, row in sorted(rows.items()):
         occurrence = Occurrence(
             no=row["no"],
             kind=row["kind"],

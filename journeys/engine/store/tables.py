@@ -289,6 +289,7 @@ class EntryRow(Table):
         Index("entries_key", "workspace", "canvas", "person", "key", unique=True),
         Index("entries_of", "workspace", "person", "canvas", "entered"),
         Index("entries_open", "workspace", "person", postgresql_where=text("ended is null")),
+        Index("entries_ended", "workspace", "person", "ended_at", postgresql_where=text("ended is not null")),
         Index("entries_alarm", "alarm", postgresql_where=text("ended is null")),
         Index("entries_untold", "moved", postgresql_where=text("told < turn")),
         Index("entries_due", "alarm_at", postgresql_where=text("ended is null")),

@@ -176,26 +176,44 @@ def test_a_trigger_compares_with_the_attributes_of_then_where_they_are_known() -
         assert judge(trigger, what, mel) is fits, then
 
 
-@given(filters)
-def test_what_a_filter_needs_is_enough_to_answer_it(what: Any) -> None:
-    """With only the history that it says it needs, the answer is the same."""
-    wanted = needs([what], SEGMENTS)
-    since = NOW - wanted.since if wanted.since is not None else datetime.min.replace(tzinfo=UTC)
+@given(st.lists(filters, min_size=1, max_size=3), st.lists(st.integers(0, 80), max_size=12))
+def test_what_a_filter_needs_is_enough_to_answer_it(several: list[Any], days: list[int]) -> None:
+    """With only the history that they say they need, the answer of each is the same; and with one event less (ENT-16)."""
+    wanted = needs(several, SEGMENTS).history
+    names = [
+        ("event", "signed_up"),
+        ("event", "order_completed"),
+        ("message", "opened"),
+        ("message", "clicked"),
+    ]
     past = {
-        name: [did(name, days, category="running") for days in (0.5, 3, 12)]
-        for name in ("signed_up", "order_completed")
-    }
-    full = Person(id="p", history={("event", name): many for name, many in past.items()})
-    cut = Person(
-        id="p",
-        history={
-            ("event", name): [each for each in many if each.at >= since]
-            for name, many in past.items()
-            if ("event", name) in wanted.history
-        },
-    )
+        (kind, name): [did(name, day / 2, kind, category="running", step="hello") for day in sorted(days, reverse=True)]
+        for kind, name in names
+    }  # fmt: skip
+    cut = {}
+    for name, each in wanted.items():
+        late = [one for one in past.get(name, ()) if each.since is None or one.at >= NOW - each.since]
+        cut[name] = late if each.most is None else late[len(late) - min(each.most, len(late)) :]
+    for history in ((past, cut), *(({**past, name: past[name][:-1]}, {**cut, name: cut[name][:-1]}) for name in cut if name in past)):  # fmt: skip
+        full, less = (Person(id="p", history=each) for each in history)
+        for what in several:
+            assert matches(what, full, now=NOW, segments=SEGMENTS) == matches(what, less, now=NOW, segments=SEGMENTS)  # fmt: skip
 
-    assert matches(what, full, now=NOW, segments=SEGMENTS) == matches(what, cut, now=NOW, segments=SEGMENTS)
+
+@pytest.mark.parametrize(("what", "most"), [
+    ({"event": "e"}, 2),
+    ({"purchase": "p", "within_last": "3 days"}, 2),
+    ({"event": "e", "times": {"at_least": 5}}, 7),
+        ({"event": "e", "times": {"less_than": 9}}, 11),
+    ({"message": "opened"}, 2),
+    ({"message": "opened", "step": "hello"}, None),
+    ({"event": "e", "where": [{"property": "n", "equals": 1}]}, None),
+    ({"all": [{"event": "e"}, {"event": "e", "times": {"equals": 3}}]}, 5),
+    ({"any": [{"event": "e"}, {"event": "e", "where": [{"property": "n", "equals": 1}]}]}, None),
+])  # fmt: skip
+def test_a_filter_needs_no_more_of_the_past_than_decides_it(what: Any, most: int | None) -> None:
+    [past] = needs([ADAPTER.validate_python(what)], SEGMENTS).history.values()
+    assert past.most == most
 
 
 def test_filters_say_whether_they_look_at_consents() -> None:

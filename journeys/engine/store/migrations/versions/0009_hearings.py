@@ -22,4 +22,5 @@ def upgrade() -> None:
     """)
     op.execute("create index hearings_stored on hearings (stored)")
     op.execute("drop index conversions_open")
+    op.execute("create index entries_ended on entries (workspace, person, ended_at) where ended is not null")
     op.execute("create index conversions_until on conversions (workspace, person, until)")
