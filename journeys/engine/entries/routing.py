@@ -90,7 +90,7 @@ CREDIT = """
 with credited as (
     update conversions c set at = s.at, revenue = s.revenue, step = (
         select f.step from facts f where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
-            and f.fact = 'sent' order by f.at desc, f.no desc limit 1) -- ANA-1
+            and f.fact = 'sent' and f.at <= s.at order by f.at desc, f.no desc limit 1) -- ANA-1, ANA-2
     from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[]) as s(person, entry, name, at, revenue)
     where (c.workspace, c.person, c.entry, c.name) = ($1, s.person, s.entry, s.name) and c.at is null -- CNV-7, X7
     returning c.*)

@@ -375,7 +375,7 @@ class Conversion(Table):
     until: Mapped[Instant]
     at: Mapped[Instant | None]
     step: Mapped[str | None]
-    """The step whose message was the latest that the person received in this entry, if any (ANA-1)."""
+    """The step whose message was the latest that the person had received in this entry by then, if any (ANA-1, ANA-2)."""
     revenue: Mapped[str | None]
     __table_args__ = (
         Index("conversions_until", "workspace", "person", "until"),

@@ -202,6 +202,40 @@ async def test_a_late_event_counts_for_the_entry_that_was_the_latest_when_it_hap
     ]
 
 
+@pytest.mark.parametrize("late", [False, True])
+async def test_a_conversion_belongs_to_the_latest_message_before_it(
+    db: Database, mailbox: Mailbox, late: bool
+) -> None:
+    """ANA-1, ANA-2: one before the first message, one after each; told of at once, or all of them at the end."""
+    steps = "\n".join(
+        f"  - {{type: message, id: m{n}, channel: email, template: hello}}\n  - {{type: delay, id: d{n}, duration: 2 days}}"
+        for n in range(3)
+    )
+    goals = ", ".join(f"{{name: c{n}, event: opens{n}, within: 20 days}}" for n in range(4))
+    stage = await stage_on(
+        db,
+        canvas("  - {type: delay, id: first, duration: 2 days}\n" + steps, more=f"conversions: [{goals}]")
+        + EMAIL,
+    )
+    mel = await stage.person(email="mel@example.com")
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    happened = []
+    for n in range(4):
+        turn(stage, DAY)
+        happened.append((f"opens{n}", stage.clock.now()))
+        if not late:
+            await stage.happens(mel, f"opens{n}")
+        turn(stage, DAY)
+        await stage.burst(entry, 9)
+        await post(stage, mailbox)
+    for name, at in happened if late else ():
+        await stage.happens(mel, name, at=at)
+
+    found = await db.pool.fetch("select name, step from conversions order by name")
+    assert [tuple(row) for row in found] == [("c0", None), ("c1", "m0"), ("c2", "m1"), ("c3", "m2")]
+
+
 async def test_an_exit_at_once_takes_effect_though_one_at_the_end_of_the_step_came_before(
     db: Database,
 ) -> None:
