@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from journeys.canvas.events_and_commands import End, Event, Go, Happened, Outcome, Wait, Woke
+from journeys.canvas.events_and_commands import NOTHING, End, Event, Go, Happened, Outcome, Wait, Woke
 from journeys.canvas.filters import Trigger
 from journeys.canvas.frozen_model import Frozen, not_yet
 from journeys.canvas.problems import wrong
@@ -80,7 +80,9 @@ class ActionPaths(Step):
                 if path.exit_when == "window_end":  # ACT-8
                     assert here.entry.wake_at is not None, "an entry that watches has a deadline"
                     return Wait(here.entry.wake_at, phase="leaving")
-                properties = occurrence.properties if occurrence.kind in ("event", "purchase") else None
+                properties = (
+                    occurrence.properties if occurrence.kind in ("event", "purchase") else NOTHING
+                )  # CTX-22
                 return Go(label, properties=properties)  # ACT-1
             case Woke() if here.entry.phase == "leaving":  # ACT-8
                 return End("exit_path")

@@ -331,6 +331,34 @@ def test_a_message_that_cannot_leave_ends_the_entry_where_the_author_says_so() -
     assert advance(plan, state, Woke(), NOW + timedelta(hours=72))[0].ended == "delivery_unknown"
 
 
+@pytest.mark.parametrize(("second", "kept"), [
+    (None, {"k": 1}),
+    (Occurrence(no=8, kind="event", name="y", at=NOW, properties={"j": 2}), {"j": 2}),
+    (Occurrence(no=8, kind="event", name="y", at=NOW), {}),
+    (Occurrence(no=8, kind="purchase", name="p", at=NOW, properties={"price": 3}), {"price": 3}),
+    (Occurrence(no=8, kind="message", name="clicked", at=NOW, properties={"step": "m"}), {}),
+    (Occurrence(no=8, kind="message", name="opened", at=NOW, properties={"step": "m"}), {}),
+])  # fmt: skip
+def test_the_properties_of_an_earlier_path_survive_a_later_one_through_its_otherwise_alone(
+    second: Occurrence | None, kept: dict[str, object]
+) -> None:
+    """CTX-20, CTX-22"""
+
+    def watching(name: str) -> ActionPaths:
+        path = ActionPath(name="p", triggers=(EventTrigger(event="x"),))
+        return ActionPaths(id=name, within=DAY, paths=(path,))
+
+    message = Message(id="last", channel="email", template="t")
+    plan = compile(canvas(watching("a"), watching("b"), message))
+    state, _ = advance(plan, entry(plan), Entered(), NOW)
+    first = Occurrence(no=7, kind="event", name="x", at=NOW, properties={"k": 1})
+    state, _ = advance(plan, state, Happened(label="p", occurrence=first), NOW)
+    then = Woke() if second is None else Happened(label="p", occurrence=second)
+    _, said = advance(plan, state, then, NOW + DAY)
+
+    assert [dict(command.properties) for command in said if isinstance(command, Send)] == [kept]
+
+
 def test_the_matched_events_properties_serve_the_first_message_after_it_and_no_other() -> None:
     """CTX-20, CTX-21"""
     path = ActionPath(
