@@ -117,8 +117,12 @@ async def _email(
         name = await fields.text("sender.name", name)
         address = (await fields.text("sender.address", address)).strip()
     text = None if template.text is None else await fields.text("text", template.text)
-    tracked = not profile.standard.get("email_click_tracking_disabled")
-    parts = partial(_parts, html, text, preheader, links if tracked else None)
+    counted = partial(
+        links.rewritten,
+        clicks=not profile.standard.get("email_click_tracking_disabled"),
+        opens=not profile.standard.get("email_open_tracking_disabled"),
+    )
+    parts = partial(_parts, html, text, preheader, counted)
     html, text = parts() if len(html) < LONG else await asyncio.to_thread(parts)
     return {
         "sender_name": name,
@@ -134,11 +138,11 @@ LONG = 20_000
 """Characters of HTML that are gone through in a thread, so that the event loop is not held."""
 
 
-def _parts(html: str, text: str | None, preheader: str, links: Links | None) -> tuple[str, str]:
+def _parts(html: str, text: str | None, preheader: str, counted: Callable[[str], str]) -> tuple[str, str]:
     """The HTML as it is sent, and the text part: both from one rendering, unless the text has a template of its own (L9)."""
     text = text_part(html) if text is None else text
     if preheader:
         begin = begin_of_body(html)
         hidden = f'<div style="display:none;max-height:0;overflow:hidden">{preheader}</div>'
         html = html[:begin] + hidden + html[begin:]
-    return html if links is None else links.rewritten(html), text
+    return counted(html), text

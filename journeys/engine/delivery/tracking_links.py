@@ -114,9 +114,14 @@ class Links:
         """The address that counts a click and leads to `url`."""
         return self._to("click", url)
 
-    def rewritten(self, html: str) -> str:
-        """The HTML with its links counted and the pixel at its end. Our own links and anything but http stay."""
-        counted = _HREF.sub(self._counted, html)
+    def rewritten(self, html: str, *, clicks: bool = True, opens: bool = True) -> str:
+        """The HTML with its links counted and the pixel at its end, each where the person is not exempt from it.
+
+        Our own links and anything but http stay.
+        """
+        counted = _HREF.sub(self._counted, html) if clicks else html
+        if not opens:
+            return counted
         pixel = f'<img src="{escape(self.pixel)}" width="1" height="1" alt="" style="display:none">'
         before, closing, after = counted.rpartition("</body>")
         return f"{before}{pixel}{closing}{after}" if closing else counted + pixel

@@ -15,7 +15,7 @@ from journeys.engine.delivery.tracking_links import Links, Mark
 from journeys.engine.entries import admission
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.intake.track import track
-from journeys.engine.people.profiles import lock
+from journeys.engine.people.profiles import load, lock
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.liquid_values import typed
@@ -610,6 +610,29 @@ async def test_links_in_a_mail_are_counted_and_lead_where_the_author_pointed(
     assert f'<img src="{links.pixel}"' in html
     assert mailbox.mails[0].message["List-Unsubscribe"] == f"<{links.unsubscribe}>"
     assert "mel@example.com" not in html
+
+
+@pytest.mark.parametrize("opens", [None, False, True])
+@pytest.mark.parametrize("clicks", [None, False, True])
+async def test_who_is_not_to_be_tracked_is_not_in_what_they_chose_and_in_nothing_else(
+    db: Database, mailbox: Mailbox, opens: bool | None, clicks: bool | None
+) -> None:
+    """1.4: the pixel by one flag, the links by the other; the way out stays in any case."""
+    stage = await stage_on(db, canvas("  - {type: message, id: m, channel: email, template: hello}") + EMAIL)
+    chosen = {"email_open_tracking_disabled": opens, "email_click_tracking_disabled": clicks}
+    said = {name: value for name, value in chosen.items() if value is not None}
+    body = {"attributes": [{"external_id": "mel", "email": "mel@example.com", **said}]}
+    await track(db, stage.published, stage.clock, NullNotifier(), NullNotifier(), stage.workspace, body)
+    [mel] = await load(db.pool, stage.workspace, await db.pool.fetchval("select array_agg(id) from people"))
+    [entry] = await stage.enter((await load(db.pool, stage.workspace, [mel]))[mel])
+    await stage.burst(entry)
+    await post(stage, mailbox)
+
+    html = mailbox.mails[0].html
+    assert ("/o/" in html) is not bool(opens)
+    assert ("/c/" in html) is not bool(clicks)
+    assert ('href="https://example.com/a?b=1&amp;c=2"' in html) is bool(clicks)
+    assert "https://j.example/u/" in html
 
 
 ONE_RENDERING = """
