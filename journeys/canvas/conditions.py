@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, Any, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, m
 from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.problems import shown, wrong
 from journeys.canvas.times import LAST_VALUE_YEAR, LongSpan
+from journeys.canvas.written_instants import read
 
 Scalar = bool | int | float | str | None
 
@@ -134,13 +135,12 @@ def _check_instant(operator: str, operand: Any, *, needed: bool = False) -> None
     """What is written is an instant, if one is needed, and of a year that attributes may have."""
     if isinstance(operand, FromContext | FromAttribute):
         return
-    try:
-        year = datetime.fromisoformat(operand).year
-    except (ValueError, TypeError):
+    found = read(operand) if isinstance(operand, str) else None
+    if found is None:
         if needed:
             hint = "write 2027-03-01 or 2027-03-01T09:00Z"
-            raise wrong("J107", f"“{operand}” is not an instant", hint, at=(operator,)) from None
+            raise wrong("J107", f"“{operand}” is not an instant", hint, at=(operator,))
         return
-    if year > LAST_VALUE_YEAR:
+    if found.year > LAST_VALUE_YEAR:
         hint = f"years go to {LAST_VALUE_YEAR}"
         raise wrong("J405", f"the year of “{operand}” is out of bounds", hint, at=(operator,))

@@ -8,6 +8,7 @@ from typing import Any
 
 from journeys.canvas.regular_expressions import search
 from journeys.canvas.wall_clock import plus, utc
+from journeys.canvas.written_instants import instant
 
 Test = Callable[[Any, Any, datetime], bool]
 
@@ -27,15 +28,10 @@ def same(left: Any, right: Any) -> bool:
 def time_of(value: Any) -> datetime | None:
     """An instant from a value of the profile, UTC where it names no zone (ATT-6); None where it is none."""
     if isinstance(value, datetime):
-        found = value
-    elif isinstance(value, str) and len(value) >= len("2026-01-01"):
-        try:
-            found = datetime.fromisoformat(value)
-        except ValueError:
-            return None
-    else:
-        return None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else utc(found)
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else utc(value)
+    if isinstance(value, str) and (len(value) >= len("2026-01-01") or "/" in value):
+        return instant(value)
+    return None
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Test:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
 from typing import Any
 
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from journeys.canvas.never_matching import CONSENTS, CONTROL
+from journeys.canvas.written_instants import read
 from journeys.engine.core.instants import instant
 from journeys.engine.people import code_lists
 from journeys.engine.people.attributes import REMOVED, Refused
@@ -199,10 +199,10 @@ def _gender(value: Any) -> str:
 
 
 def _birthday(value: Any) -> str:
-    try:
-        return date.fromisoformat(value[:10]).isoformat()
-    except (TypeError, ValueError):
-        raise Refused("'dob' must be a date such as 1990-12-31") from None
+    found = read(value) if isinstance(value, str) else None  # ATT-6
+    if found is None:
+        raise Refused("'dob' must be a date such as 1990-12-31")
+    return found.date().isoformat()
 
 
 def _location(value: Any) -> dict[str, float]:

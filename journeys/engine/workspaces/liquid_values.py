@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from random import Random, SystemRandom
 from typing import Any
 
@@ -14,6 +14,7 @@ import msgspec
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.plan import Plan
 from journeys.canvas.storable_characters import storable, strange
+from journeys.canvas.written_instants import instant
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
 from journeys.engine.people.profiles import Profile
 
@@ -147,8 +148,10 @@ def typed(kind: str, text: str) -> Any:
                 raise ValueError(f"“{text}” is neither true nor false")
             return text.lower() == "true"
         case "time":
-            at = datetime.fromisoformat(text)
-            return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC).isoformat()
+            at = instant(text)  # ATT-6
+            if at is None:
+                raise ValueError(f"“{text[:40]}” is not a time")
+            return at.isoformat()
         case _:
             return _structured(kind, text)
 

@@ -157,6 +157,37 @@ def test_no_profile_makes_a_filter_fail(what: Any, value: Any, carried: Any) -> 
     assert matches(what, person, now=NOW, context={"shoe_id": carried}, segments=SEGMENTS) in (True, False)
 
 
+FORMS = ("2026-12-01T09:00:00Z", "2026-12-01T09:00:00:250Z", "2026-12-01 09:00:00", "2026-12-01", "12/01/2026", "Tue 12 01 09:00:00 2026", "Tue 12 01 09:00:00.+0000 2026")  # fmt: skip
+
+
+@pytest.mark.parametrize("written", FORMS)
+@pytest.mark.parametrize(("condition", "wanted"), [
+    ({"before": "2026-12-02"}, True), ({"after": "2026-12-02"}, False), ({"after": "11/30/2026"}, True), ({"before": "11/30/2026"}, False),
+    ({"within_last": "7 days"}, True), ({"within_last": "5 days"}, False), ({"within_next": "7 days"}, False),
+    ({"more_than": "2026-11-30T00:00:00Z"}, True), ({"less_than": "2026-11-30T00:00:00Z"}, False),
+    ({"between": ["2026-11-30T00:00:00Z", "12/02/2026"]}, True), ({"before": {"context": "then"}}, True),
+])  # fmt: skip
+def test_a_time_is_read_in_each_form_wherever_a_filter_compares_it(
+    written: str, condition: Any, wanted: bool
+) -> None:
+    """ATT-6: of attributes, nested ones too, of properties and of the context; as the operand as well."""
+    context = {"then": "12/02/2026", "c": written}
+    mel = Person(id="mel", custom={"a": written, "b": {"c": [written]}}, history={("event", "e"): [did("e", 1, p=written)]})  # fmt: skip
+    where = [{"property": "p", **condition}]
+    for what in ({"attribute": "a", **condition}, {"attribute": "b.c[]", **condition}, {"context": "c", **condition}, {"event": "e", "where": where}):  # fmt: skip
+        assert matches(ADAPTER.validate_python(what), mel, now=NOW, context=context) is wanted, what
+
+
+@pytest.mark.parametrize(
+    "written", ["13/01/2026", "1/1/26", "may 5", "Tue 12 01", "3001-01-01", "12345678", "a/b", "", 5]
+)
+def test_what_is_no_time_is_before_and_after_nothing(written: Any) -> None:
+    """ATT-6: nor is what lies past the year 3000."""
+    mel = Person(id="mel", custom={"a": written})
+    for condition in ({"before": "2900-01-01"}, {"after": "1900-01-01"}, {"within_last": "365 days"}):
+        assert not matches(ADAPTER.validate_python({"attribute": "a", **condition}), mel, now=NOW)
+
+
 def test_a_trigger_compares_with_the_attributes_of_then_where_they_are_known() -> None:
     """ACT-7: one that was not set then matches nothing; one that was not kept is read now."""
     where = [{"property": "n", "one_of": [1, {"attribute": "a"}]}, {"property": "n", "not_equals": {"attribute": "b.c"}}]  # fmt: skip

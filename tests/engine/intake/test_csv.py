@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from journeys.engine.intake.csv_import import Imported, Unusable, import_file, preview
 from journeys.engine.intake.csv_rows import LONGEST_ROW, Quoted, rows
+from journeys.engine.intake.track import track
+from journeys.engine.people.profiles import load
 from journeys.engine.store import Database
 from tests.stage import MONDAY, Stage, canvas, stage_on
 
@@ -64,6 +66,37 @@ async def test_columns_become_standard_and_custom_attributes(sheet: Sheet) -> No
     mel = await sheet.person()
     assert (mel["first_name"], mel["zone"], mel["country"]) == ("Mel", "Europe/Paris", "FR")
     assert mel["attributes"] == {"size": 38, "vip": True, "score": 1.5, "note": "runs, a lot"}
+
+
+@pytest.mark.parametrize(
+    "time", ["2026-12-01 09:00:00", "12/01/2026", "Tue 12 01 09:00:00 2026", "2026-12-01T09:00:00:250Z"]
+)
+@pytest.mark.parametrize("way", ["api", "csv", "update", "context"])
+async def test_times_in_other_forms_are_read_however_they_came(
+    db: Database, tmp_path: Path, time: str, way: str
+) -> None:
+    """ATT-6: an attribute by a call, a file or a user update; a variable of the context, which becomes ISO 8601."""
+    steps = f"""
+  - {{type: user_update, id: u, attributes: {{updated: "{time}", dob: "{time}"}}}}
+  - {{type: context, id: c, set: [{{name: context, type: time, value: "{time}"}}]}}
+  - {{type: decision_split, id: s, when: {{{"context: context" if way == "context" else f"attribute: {'updated' if way == 'update' else 'joined'}"}, before: 2026-12-02}}, steps: [{{type: delay, id: fits, duration: 1 day}}]}}
+"""
+    stage = await stage_on(db, canvas(steps))
+    sheet = Sheet(stage, tmp_path)
+    if way == "csv":
+        assert (
+            await sheet.takes(f"external_id,joined,date_of_first_session\nmel,{time},{time}\n")
+        ).refusals == 0
+    else:
+        said = {"external_id": "mel", "joined": time, "date_of_first_session": time}
+        tracked = await track(db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync, stage.workspace, {"attributes": [said]})  # fmt: skip
+        assert tracked.warnings == []
+    row = await sheet.person()
+    [entry] = await stage.enter((await load(db.pool, stage.workspace, [row["id"]]))[row["id"]])
+    await stage.burst(entry)
+
+    assert (await stage.path(entry))[-1] == "fits"
+    assert (await sheet.person())["standard"]["dob"] == "2026-12-01"
 
 
 async def test_an_empty_cell_changes_nothing(sheet: Sheet) -> None:
