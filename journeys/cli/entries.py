@@ -6,6 +6,7 @@ import asyncio
 from contextlib import suppress
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 from cyclopts import Parameter
 from rich.markup import escape
@@ -13,14 +14,13 @@ from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, print_json, run
+from journeys.engine.intake.track_objects import identifier_of
+from journeys.engine.people.identity import Identifier, find
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published, Unknown
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 
-PERSON = """
-select id from people where workspace = $1 and (external_id = $2 or email = $2 or id::text = $2)
-order by external_id = $2 desc nulls last limit 1
-"""
+NAMED = "select label from aliases where workspace = $1 and name = $2 order by label limit 3"
 FACTS = """
 select f.at, f.canvas, f.entry, f.fact, f.step, f.data from facts f
 where f.workspace = $1 and f.person = $2 order by f.stored, f.no
@@ -43,7 +43,7 @@ def entries(
     Parameters
     ----------
     person
-        The person's external id, email or internal id.
+        The person's external id, alias (`name`, or `label:name`), internal id, anonymous id, email or phone number.
     name
         The workspace.
     as_json
@@ -67,9 +67,34 @@ def entries(
     return run(work)
 
 
+async def person_named(db: Database, workspace_id: int, given: str) -> UUID | None:
+    """The person whom this text names: by external id first, then by what is weaker (IDN-6). None where it names nobody.
+
+    Stops where it is an alias of several people.
+    """
+    labels = [row["label"] for row in await db.pool.fetch(NAMED, workspace_id, given)]
+    aliases = [f"{label}\x1f{given}" for label in labels]
+    if ":" in given:
+        aliases.append(given.replace(":", "\x1f", 1))
+    named: list[Identifier] = []
+    for sort in ("external_id", "user_alias", "braze_id", "anonymous_id", "email", "phone"):
+        if sort == "user_alias":
+            named += [Identifier("user_alias", alias) for alias in aliases]
+        elif isinstance(who := identifier_of({sort: given}), Identifier):
+            named.append(who)
+    async with db.pool.acquire() as connection:
+        found = await find(connection, workspace_id, named)
+    several = {found[one] for one in named if one.sort == "user_alias" and one in found}
+    if len(several) > 1 and not any(one.sort == "external_id" for one in found):
+        raise Stop(
+            f"“{given}” is an alias of several people: write label:{given}, with {' or '.join(labels)}", 2
+        )
+    return next((found[one] for one in named if one in found), None)
+
+
 async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] | None:
     """What happened to a person, as data; None for an unknown person."""
-    identity = await db.pool.fetchval(PERSON, workspace_id, person)
+    identity = await person_named(db, workspace_id, person)
     if identity is None:
         return None
     facts = await db.pool.fetch(FACTS, workspace_id, identity)

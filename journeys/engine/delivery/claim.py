@@ -60,6 +60,9 @@ c as (
         where q.channel = $1 and q.workspace = b.workspace and (q.not_before is null or q.not_before <= clock_timestamp())
             and (q.state = 'queued' or q.lease < clock_timestamp()) and not (q.canvas = any(array(
                 select s.name from canvases s where s.workspace = b.workspace and s.status = 'stopped')))
+            and (q.waits > 0 or not exists (
+                select from dispatches e where (e.workspace, e.person, e.entry) = (q.workspace, q.person, q.entry)
+                    and e.channel = q.channel and (e.no < q.no or e.waits > 0)))
         order by q.priority, q.no limit (select greatest(1, $2 / greatest(1, count(workspace))) from busy where workspace <> all ($5))
         for update of q skip locked) d)
 update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp() + $4::interval
@@ -72,6 +75,9 @@ returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.var
 """Each workspace that has something to send gets an equal share of a batch, transactional before bulk.
 
 A canvas that is stopped is passed over, however much of it waits. What waits of an archived one is claimed, to be dropped.
+Of the messages of one entry on a channel only the first is claimed, so that none overtakes another: the next follows
+when it is settled, however often it is tried. One that has waited for a web service was the first when it was claimed,
+and has a later number since.
 """
 
 RENEW = """
