@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys.cli.console import Stop
+from journeys.cli.private_files import close_home
 from journeys.cli.waiting import Away
 from journeys.engine.clock import ClockOff
 from journeys.engine.sources.connected.encryption import Locked
@@ -38,7 +39,7 @@ def home() -> Path:
     """The folder in which `journeys dev` and the commands beside it keep their data, made if new."""
     folder = Path(os.environ.get("JOURNEYS_HOME") or Path.home() / ".local" / "share" / "journeys")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
         raise Stop(f"JOURNEYS_HOME: {folder} cannot be used: {error.strerror}", 2) from error
     return folder
@@ -61,6 +62,7 @@ async def embedded(folder: Path) -> AsyncIterator[str]:
     """The URL of the embedded database in this folder."""
     try:
         async with embedded_postgres(folder / "postgres") as server:
+            close_home(folder)
             yield await create_database(server, "journeys")
     except NotStarted as error:
         raise Stop(f"the embedded database in {folder} cannot be started: {error}") from error

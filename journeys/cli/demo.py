@@ -25,6 +25,7 @@ from journeys.channels.base import kinds
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.cli.console import Stop, err, out, run
 from journeys.cli.entries import show_story, story
+from journeys.cli.private_files import private_files
 from journeys.cli.servers import everything
 from journeys.engine.intake.csv_import import import_file
 from journeys.engine.people.profiles import load
@@ -104,6 +105,11 @@ def _say(number: int, text: str) -> None:
 async def _tell(folder: Path) -> None:
     begun = time.monotonic()
     err.print("starting a database, a Temporal server, a mailbox, the API and a worker …")
+    with private_files(folder):
+        await _tell_all(folder, begun)
+
+
+async def _tell_all(folder: Path, begun: float) -> None:
     async with everything(folder, scale=SCALE, port=free_port()) as (parts, mailbox, port):
         err.print(
             f"all are running after {time.monotonic() - begun:.1f} s; from here on a day passes in {86400 / SCALE:.0f} s"

