@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import liquid
+from bench import doors, liquid
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -372,18 +372,18 @@ if __name__ == "__main__":
         "--stories", nargs="+", default=STORIES, choices=STORIES, help="only these; nothing is written then"
     )
     parser.add_argument(
-        "--only", choices=("liquid",), help="only this part; of the results only its own are written"
+        "--only", choices=("liquid", "api"), help="only this part; of the results only its own are written"
     )
     given = parser.parse_args()
-    if given.only == "liquid":
-        part = liquid.measure()
+    if given.only:
+        part = liquid.measure() if given.only == "liquid" else asyncio.run(doors.measure())
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        kept = {name: value for name, value in kept.items() if not name.startswith("liquid.")}
+        kept = {name: value for name, value in kept.items() if not name.startswith(f"{given.only}.")}
         RESULTS.write_text(json.dumps(kept | part, indent=1, sort_keys=True) + "\n")
         _say(part)
         leave()
     found = asyncio.run(run(given.count, given.pairs, given.stories))
-    found |= measure() | liquid.measure()
+    found |= measure() | liquid.measure() | asyncio.run(doors.measure())
     if tuple(given.stories) == STORIES:
         RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     _say(found)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
+from bench.pauses import longest_pause
+from journeys.cli.servers import up
 from journeys.engine.content import RenderError, Services, Template, Values, compile
 
 VALUES = Values(
@@ -57,28 +58,18 @@ class World(Services):
 
 async def stall(template: Template) -> float:
     """The longest pause of the event loop while a template is rendered, in seconds."""
-    longest, over = 0.0, False
 
-    async def tick() -> None:
-        nonlocal longest
-        last = time.perf_counter()
-        while not over:
-            await asyncio.sleep(0.001)
-            now = time.perf_counter()
-            longest, last = max(longest, now - last), now
+    async def render() -> None:
+        with suppress(RenderError):
+            await template.render_async(VALUES, World())
 
-    ticking = asyncio.create_task(tick())
-    await asyncio.sleep(0.01)
-    with suppress(RenderError):
-        await template.render_async(VALUES, World())
-    over = True
-    await ticking
-    return longest
+    return await longest_pause(render())
 
 
 def stalls(tries: int = 3) -> dict[str, float]:
     """The longest pauses, in milliseconds: the best of a few tries for each template, since others use the machine too."""
     found = {}
+    up()
     for name, source in EATERS.items():
         template = compile(source)
         assert template.needs_async or template.function is not None

@@ -15,6 +15,7 @@ from starlette.routing import BaseRoute, Route
 from journeys.api.rate_limits import CATALOG_ITEM, CATALOG_ITEMS
 from journeys.api.requests import Work, answer, guarded
 from journeys.api.services import Services
+from journeys.engine.large_requests import apart
 from journeys.engine.sources.catalogs import items
 from journeys.engine.sources.catalogs.schema import types_of
 from journeys.engine.workspaces.api_keys import Key
@@ -26,7 +27,7 @@ Writing = Callable[[Any, int, str, items.Items], Awaitable[None]]
 
 def _several(writing: Writing) -> Work:
     async def work(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
-        given = items.given_items(body)
+        given = await apart(items.given_items, body)
         async with services.db.transaction() as connection:
             await writing(connection, key.workspace, request.path_params["catalog"], given)
         return answer(202, SUCCESS)  # CAT-3
@@ -36,7 +37,7 @@ def _several(writing: Writing) -> Work:
 
 def _one(writing: Writing, status: int) -> Work:
     async def work(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
-        given = items.given_item(body, request.path_params["item"])
+        given = await apart(items.given_item, body, request.path_params["item"])
         async with services.db.transaction() as connection:
             await writing(connection, key.workspace, request.path_params["catalog"], given)
         return answer(status, SUCCESS)
@@ -46,7 +47,7 @@ def _one(writing: Writing, status: int) -> Work:
 
 async def delete_items(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Delete items; those that are not there are deleted already."""
-    given = items.given_items(body)
+    given = await apart(items.given_items, body)
     await items.delete(services.db.pool, key.workspace, request.path_params["catalog"], list(given))
     return answer(202, SUCCESS)
 

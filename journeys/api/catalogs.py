@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from journeys.api.rate_limits import CATALOG_FIELDS, CATALOGS
 from journeys.api.requests import answer, guarded
 from journeys.api.services import Services
+from journeys.engine.large_requests import apart
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.sources.catalogs.requests import catalog_of, new_fields_of, selection_of
 from journeys.engine.workspaces.api_keys import Key
@@ -22,7 +23,7 @@ SUCCESS = {"message": "success"}
 async def create_catalog(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Make the one catalog of the call."""
     del request
-    made = await schema.create(services.db.pool, key.workspace, catalog_of(body))
+    made = await schema.create(services.db.pool, key.workspace, await apart(catalog_of, body))
     return answer(201, {"catalogs": [made], **SUCCESS})
 
 

@@ -16,6 +16,7 @@ from journeys.api.services import Services
 from journeys.canvas.content_blocks import ContentBlock, faults
 from journeys.engine.content import problems
 from journeys.engine.core.instants import instant
+from journeys.engine.large_requests import LARGE, apart
 from journeys.engine.workspaces import content_blocks
 from journeys.engine.workspaces.api_keys import Key
 from journeys.engine.workspaces.published import Publication
@@ -30,7 +31,7 @@ async def create_block(services: Services, key: Key, body: dict[str, Any], reque
     """Make a block. 201 with its id and the tag that inserts it."""
     del request
     publication = await services.published.of(key.workspace)
-    block = _block(body, publication)
+    block = await apart(_block, body, publication)
     async with services.db.transaction() as connection:
         made = await content_blocks.make(connection, key.workspace, block)
     if made is None:  # TPL-1
@@ -50,7 +51,8 @@ async def update_block(services: Services, key: Key, body: dict[str, Any], reque
         if body.get("name", old["name"]) != old["name"]:
             raise Refusal(400, "Content Block name cannot be changed.")
         names = ("name", "content", "description", "state", "tags")
-        block = _block({**{name: old[name] for name in names}, **body}, publication)  # TPL-2
+        given = {**{name: old[name] for name in names}, **body}
+        block = await apart(_block, given, publication, large=len(old["content"]) > LARGE)  # TPL-2
         made = await content_blocks.edit(connection, key.workspace, block)
     services.published.forget(key.workspace)
     said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}

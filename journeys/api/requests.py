@@ -15,12 +15,19 @@ from starlette.responses import Response
 
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
+from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
 from journeys.engine.sources.catalogs.requests import Invalid
 from journeys.engine.workspaces.api_keys import Key
 
 LARGEST_BODY = 4 * 1024 * 1024
 """Bytes that a request may have (TRK-2)."""
+
+MOST_VALUES = 100_000
+"""Values that a request may have, counted as commas and opening brackets, in texts too."""
+
+MOST_FAULTS = 100
+"""Faults, and values of each, that one answer tells."""
 
 LONGEST_WAIT = 30.0
 """Seconds that a body may take to come."""
@@ -50,9 +57,9 @@ class Refusal(Exception):
                 "id": fault.code,  # ERR-1
                 "message": f"{fault.message} ({fault.hint})" if fault.hint else fault.message,
                 "parameters": fault.parameters,  # ERR-1
-                "parameter_values": fault.values,  # ERR-1
+                "parameter_values": fault.values[:MOST_FAULTS],  # ERR-1
             }
-            for fault in invalid.faults
+            for fault in invalid.faults[:MOST_FAULTS]
         ]
         return cls(invalid.status, "Invalid Request", errors)  # ERR-1
 
@@ -141,8 +148,11 @@ async def _recognise(services: Services, given: object) -> Key:
 async def _object(request: Request) -> dict[str, Any]:
     """The body, which is a JSON object; nothing at all counts as an empty one."""
     raw = await _raw(request)
+    bytes_of_request.set(len(raw))
+    if sum(map(raw.count, (b",", b"[", b"{"))) > MOST_VALUES:
+        raise Refusal(413, f"the body has more than {MOST_VALUES:,} values")
     try:
-        body = _decoded(raw) if raw.strip() else {}
+        body = await apart(_decoded, raw) if raw.strip() else {}
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         said = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise Refusal(400, f"Bad Request: the body is not JSON: {said}") from None  # TRK-7
@@ -158,11 +168,16 @@ def _decoded(raw: bytes) -> Any:
     except msgspec.ValidationError:  # of JSON without a type: a number out of range
         if _HALF.search(raw):
             raise
-        return json.loads(raw, parse_int=_integer, parse_constant=_no_constant)
+        return json.loads(raw, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
 
 
 def _integer(digits: str) -> float:
     return int(digits) if len(digits) < MOST_DIGITS else inf
+
+
+def _float(digits: str) -> float:
+    """As it would be read without it; a function of Python's lets other threads have a turn between two numbers."""
+    return float(digits)
 
 
 def _no_constant(name: str) -> None:

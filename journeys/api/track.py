@@ -12,6 +12,7 @@ from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.engine.intake.track import MOST, track
 from journeys.engine.intake.track_objects import ARRAYS
+from journeys.engine.large_requests import apart
 from journeys.engine.workspaces.api_keys import Key
 
 ROUTE = "/users/track"
@@ -30,7 +31,7 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
         raise Refusal(400, NOTHING_VALID)
     if any(len(array) > MOST for array in arrays.values()):  # TRK-2, D1
         raise Refusal(400, "Max input length exceeded")
-    reply = reply_of(key, ROUTE, request, body, {})
+    reply = await apart(reply_of, key, ROUTE, request, body, {})
     tracked = await track(
         services.db,
         services.published,

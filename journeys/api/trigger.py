@@ -30,6 +30,7 @@ from journeys.engine.intake.triggering import (
     status_notice,
     unknown_notice,
 )
+from journeys.engine.large_requests import apart
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identity import Identifier
 from journeys.engine.workspaces.api_keys import Key
@@ -58,14 +59,14 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     broadcast is recorded in it, and carried on in the background, after a crash too.
     """
     publication = await services.published.of(key.workspace)
-    call = _read(services, publication, body)
+    call = await apart(_read, services, publication, body, large=body.get("audience") is not None)
     if not call.recipients:
         counted = services.limits.count(BROADCAST, key.workspace)
         if not counted.passed:
             raise Refusal(429, "Rate Limited")
     dispatch_id = uuid7()
     said = {"dispatch_id": str(dispatch_id), "message": "success"}
-    reply = reply_of(key, ROUTE, request, body, said)
+    reply = await apart(reply_of, key, ROUTE, request, body, said)
     sent = await _send(services, publication, call, dispatch_id, reply)
     if sent.earlier is not None:
         return answer_again(reply, sent.earlier)
@@ -130,7 +131,7 @@ def _canvas(publication: Publication, given: Any) -> Running:
         raise publication.aside[given]
     running = publication.canvas(given)
     if running is None:
-        near = difflib.get_close_matches(given, publication.running, 1)
+        near = difflib.get_close_matches(given[:100], publication.running, 1)
         hint = f"; did you mean “{near[0]}”?" if near else ""
         raise Refusal(400, f"Invalid Canvas ID: there is no canvas “{given[:100]}”{hint}")
     if running.plan.canvas.schedule.api is None:

@@ -133,11 +133,15 @@ MANY, SHOWN = 20, 10
 """With more words than the first number, a hint names the second number of them."""
 
 
+LONGEST_WORD = 100
+"""Characters of a word that is compared with others."""
+
+
 def nearest(word: str, words: Iterable[str]) -> str | None:
     """The word among `words` that `word` was probably meant to be."""
     known = sorted(set(words))
     lowered = {each.lower().replace("-", "_"): each for each in known}
-    wanted = word.lower().replace("-", "_").replace(" ", "_")
+    wanted = word[:LONGEST_WORD].lower().replace("-", "_").replace(" ", "_")
     if wanted in lowered:
         return lowered[wanted]
     found = get_close_matches(wanted, list(lowered), n=1, cutoff=0.55)
@@ -166,7 +170,7 @@ def meant(word: str, words: Iterable[str]) -> str:
     if near:
         return f"did you mean “{near}”?{letters(word)}"
     if len(known) > MANY:
-        alike = sorted(get_close_matches(word, known, n=SHOWN, cutoff=0))
+        alike = sorted(get_close_matches(word[:LONGEST_WORD], known, n=SHOWN, cutoff=0))
         return f"allowed: {', '.join(alike)}, and {len(known) - SHOWN} more"
     return f"allowed: {', '.join(known)}" if known else ""
 

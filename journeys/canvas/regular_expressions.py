@@ -17,9 +17,13 @@ LONGEST_PATTERN = 2000
 MOST_INSTRUCTIONS = 2000
 """Instructions that a pattern may become: a match takes at most this, times the text's length, steps."""
 
+MOST_CLASSES = 100
+"""Classes of Unicode, such as `\\p{L}`, that a pattern may name: each has hundreds of ranges, and takes as long to read."""
+
 _MEMORY = 256 * 1024
 """Bytes that one compiled pattern may take."""
 
+_CLASS = re.compile(r"\\[pP]")
 _LOOKS_AROUND = re.compile(r"\(\?<?[=!]")
 _REFERS_BACK = re.compile(r"\\[1-9gk]|\(\?P$|\(\?[(R&]")
 
@@ -44,6 +48,8 @@ def compiled(pattern: str) -> Pattern:
     """
     if len(pattern) > LONGEST_PATTERN:
         raise ValueError(f"it is longer than {LONGEST_PATTERN} characters")
+    if len(_CLASS.findall(pattern)) > MOST_CLASSES:
+        raise ValueError(f"it is too large: it names more than {MOST_CLASSES} classes such as \\p{{L}}")
     options = re2.Options()
     options.case_sensitive, options.never_capture, options.log_errors = False, True, False
     options.max_mem = _MEMORY

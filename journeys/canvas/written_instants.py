@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 
 from journeys.canvas.times import LAST_VALUE_YEAR
 
-SHORTEST = len("1/1/2026")
+SHORTEST, LONGEST = len("1/1/2026"), 100
+"""Characters that a text has which may mean an instant."""
 _COLON_BEFORE_FRACTION = re.compile(r"^(\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}):(\d{1,6})(.*)$")
 _OTHER_FORMS = (
     (re.compile(r"\d{1,2}/\d{1,2}/\d{4}$"), ("%m/%d/%Y",)),
@@ -43,7 +44,7 @@ def instant(written: object) -> datetime | None:
         >>> instant("soon") is None
         True
     """
-    if not isinstance(written, str) or len(written) < SHORTEST:
+    if not isinstance(written, str) or not SHORTEST <= len(written) <= LONGEST:
         return None
     found = read(written)
     if found is None or not 0 < found.year <= LAST_VALUE_YEAR:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -12,8 +15,12 @@ import pytest
 
 from journeys.api import app as api_app
 from journeys.api import requests
+from journeys.engine.core.instants import instant
 from journeys.engine.delivery.tracking_links import Forged, Mark, peek, token
+from journeys.engine.large_requests import LARGE, apart, bytes_of_request
 from journeys.engine.people.attributes import Refused, changed, fits, kept_properties
+from journeys.engine.people.code_lists import country, language, zone
+from journeys.engine.people.standard_attributes import address, apply, e164
 from journeys.engine.sources.catalogs.requests import Invalid, fields_of
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
@@ -159,3 +166,133 @@ async def test_health_says_so_within_seconds_where_the_database_is_frozen(
             await pool.release(connection)
     assert answer.status_code == 503
     assert (await door.client.get("/health")).status_code == 200
+
+
+async def test_a_body_of_too_many_values_is_refused_before_it_is_read(door: Door) -> None:
+    """TRK-7: however short they are."""
+    for piece in ("[]", "{}", "1", '"a,"'):
+        raw = '{"attributes": [{"external_id": "a", "x": [' + ",".join([piece] * 100_000) + "]}]}"
+        status, said = await sent(door, "/users/track", raw)
+        assert (status, "more than 100,000 values" in said["message"]) == (413, True)
+
+
+async def test_a_large_request_is_worked_on_beside_the_event_loop_and_a_small_one_on_it() -> None:
+    where: list[str] = []
+    for size, large in ((0, False), (LARGE - 1, False), (LARGE, False), (0, True)):
+        bytes_of_request.set(size)
+        where.append(await apart(lambda: threading.current_thread().name, large=large))
+    bytes_of_request.set(0)
+    assert [name.partition("_")[0] for name in where] == ["MainThread"] * 2 + ["large-requests"] * 2
+
+
+@pytest.mark.parametrize(
+    "route",
+    ["/users/track", "/canvas/trigger/send", "/catalogs", "/catalogs/c/items", "/content_blocks/create"],
+)
+async def test_every_route_reads_what_is_large_beside_the_event_loop(
+    door: Door, route: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is made of the body, nothing of it is decoded where all others wait."""
+    where: list[str] = []
+    decoded = requests._decoded
+
+    def watched(raw: bytes) -> Any:
+        where.append(threading.current_thread().name)
+        return decoded(raw)
+
+    monkeypatch.setattr(requests, "_decoded", watched)
+    await sent(door, route, '{"x": "' + "a" * LARGE + '"}')
+    assert [name.partition("_")[0] for name in where] == ["large-requests"]
+
+
+def _worked(work: Any) -> float:
+    began = time.thread_time()
+    work()
+    return time.thread_time() - began
+
+
+def test_objects_are_removed_in_time_in_proportion_to_what_is_said_and_what_is_there() -> None:
+    """NST-6: a hundred thousand selectors on twelve thousand objects took minutes."""
+    present = [{"a": n, "b": 1} for n in range(7_000)]
+    gone = [{"$identifier_key": "a", "$identifier_value": n} for n in range(1, 50_000)]
+
+    def remove() -> None:
+        assert changed("x", present, {"$remove": gone}) == [{"a": 0, "b": 1}]
+
+    assert _worked(remove) < 5
+
+
+def test_an_update_of_very_many_objects_is_refused_with_its_reason() -> None:
+    """NST-6"""
+    updates = [
+        {"$identifier_key": "a", "$identifier_value": n, "$new_object": {"a": n, "b": 2}} for n in range(3)
+    ]
+    some = [{"a": n} for n in range(6_000)]
+    assert changed("x", some, {"$update": updates})[:3] == [{"a": n, "b": 2} for n in range(3)]
+    with pytest.raises(Refused, match="too many elements"):
+        changed("x", [{"a": n} for n in range(7_000)], {"$update": updates})
+
+
+def test_the_attributes_of_a_person_have_a_megabyte_in_all() -> None:
+    """ATT-1, NST-1: what would be beyond is refused with its reason; what is smaller than before is written."""
+    full = {f"x{n}": ["a" * 250] * 400 for n in range(10)}
+    profile = SimpleNamespace(standard={}, attributes=full, email=None)
+    result = apply(profile, {"y": [f"{n:0250}" for n in range(400)], "z": 1, "x0": [1]})
+    assert result.custom["x0"] == [1]
+    assert result.custom["z"] == 1
+    assert "y" not in result.custom
+    assert result.errors == ["'y' was not written: the attributes of a person have at most 1024 KB in all"]
+
+
+async def test_of_very_many_remarks_on_one_object_the_first_are_told_and_how_many_there_are(
+    door: Door,
+) -> None:
+    """TRK-5"""
+    many = {f"x{n}": {"inc": "a"} for n in range(1_000)}
+    body = {
+        "attributes": [{"external_id": "a", **many}, {"external_id": "b", "y": {"inc": "a"}}],
+        "events": [
+            {
+                "external_id": "a",
+                "name": "e",
+                "time": MONDAY.isoformat(),
+                "properties": {f"p{n}": "a" * 300 for n in range(200)},
+            }
+        ],
+    }
+    answer = await door.post("/users/track", body)
+    errors = answer.json()["errors"]
+    assert len(errors) == 21 + 1 + 21
+    assert errors[20]["type"] == "and 980 more remarks on this object"
+
+
+@pytest.mark.parametrize(
+    "text", ["a" * 10**6 + "@example.com", "2" * 10**6, "en-" * 10**6, "é" * 10**6, " " * 10**6]
+)
+def test_a_text_that_is_far_too_long_for_what_it_should_be_is_not_looked_through(text: str) -> None:
+    """ATT-6, IDN-5, IDN-8"""
+    for read in (address, instant, e164, country, zone, language):
+        assert _worked(lambda read=read: read(text)) < 0.5  # type: ignore[misc]
+
+
+async def test_of_very_many_faults_the_first_are_told(door: Door) -> None:
+    """ERR-1, CAT-4"""
+    items = [{"id": f"i{n}", **{f"f{each}": 1 for each in range(100)}} for n in range(40)]
+    await door.post("/catalogs", {"catalogs": [{"name": "c", "fields": [{"name": "id", "type": "string"}]}]})
+    for route, body in (
+        ("/catalogs", {"catalogs": [{"name": "c", "fields": [{"name": f"f{n}", "type": "number"} for n in range(9_000)]}]}),
+        ("/catalogs/c/items", {"items": items}),
+        ("/catalogs/c/selections", {"selection": {"name": "s", "filters": [{"field": "id", "operator": "equals", "value": "a"}] * 9_000}}),
+    ):  # fmt: skip
+        answer = await door.post(route, body)
+        assert answer.status_code == 400
+        assert len(answer.json()["errors"]) <= 100
+        assert len(answer.content) < 200_000
+
+
+async def test_a_selection_asks_for_no_more_than_a_field_may_hold(door: Door) -> None:
+    """CAT-5: its Liquid is read for every message."""
+    await door.post("/catalogs", {"catalogs": [{"name": "c", "fields": [{"name": "id", "type": "string"}]}]})
+    filters = [{"field": "id", "operator": "equals", "value": "{{ a }}" * 1_000}]
+    answer = await door.post("/catalogs/c/selections", {"selection": {"name": "s", "filters": filters}})
+    assert "more than 5000 characters" in answer.text

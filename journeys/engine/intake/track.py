@@ -14,7 +14,8 @@ from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.routing import Routed
 from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
-from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remark
+from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remarks
+from journeys.engine.large_requests import apart
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profile_writes import store_profiles
@@ -79,7 +80,7 @@ async def track(
     number of statements does not grow with the number of objects. With a `reply` that was given earlier nothing is
     done, and it is in the result.
     """
-    objects = read(body)
+    objects = await apart(read, body)
     if not objects.items:
         return Tracked(objects.taken, objects.errors, objects.warnings)
     publication = await published.of(workspace)
@@ -143,23 +144,45 @@ async def _write_attributes(
     """Apply the attributes in their order, and write what they changed."""
     changed: dict[UUID, Profile] = {}
     consents: dict[tuple[UUID, str], str] = {}
-    for item in items:
-        if item.array != "attributes":
-            continue
-        profile = profiles[found[item.who]]
-        result = apply(profile, item.given)
-        for column, value in result.columns.items():
-            setattr(profile, column, value)
-        profile.standard, profile.attributes = result.standard, result.custom
-        if result.names:  # TRK-9
-            changed[profile.id] = profile
-        for channel, state in result.consents.items():
-            for person in _alike(profile, channel, profiles):
-                consents[person, channel] = state
-        tracked.warnings += [remark(item.array, item.index, text) for text in result.errors]  # TRK-5
+
+    def apply_all() -> None:
+        for item in items:
+            if item.array == "attributes":
+                _apply(item, profiles[found[item.who]], profiles, changed, consents, tracked)
+
+    await apart(apply_all, large=any(map(_selects, items)))
     await store_profiles(connection, changed.values())
     if consents:
         await store_consents(connection, workspace, consents, now)
+
+
+def _selects(item: Item) -> bool:
+    """Whether it selects objects within what is stored: a short request may be much work then."""
+    return item.array == "attributes" and any(
+        isinstance(value, Mapping) and ("$update" in value or "$remove" in value)
+        for value in item.given.values()
+    )
+
+
+def _apply(
+    item: Item,
+    profile: Profile,
+    profiles: Mapping[UUID, Profile],
+    changed: dict[UUID, Profile],
+    consents: dict[tuple[UUID, str], str],
+    tracked: Tracked,
+) -> None:
+    """Apply one object; note whose profile is another now, which consents are set, and what was refused."""
+    result = apply(profile, item.given)
+    for column, value in result.columns.items():
+        setattr(profile, column, value)
+    profile.standard, profile.attributes = result.standard, result.custom
+    if result.names:  # TRK-9
+        changed[profile.id] = profile
+    for channel, state in result.consents.items():
+        for person in _alike(profile, channel, profiles):
+            consents[person, channel] = state
+    tracked.warnings += remarks(item.array, item.index, result.errors)  # TRK-5
 
 
 def _alike(profile: Profile, channel: str, profiles: Mapping[UUID, Profile]) -> list[UUID]:

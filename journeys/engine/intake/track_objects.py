@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeGuard
@@ -21,6 +21,8 @@ NO_IDENTIFIER = "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is 
 NO_EMAIL = "The value provided for the 'email' field is not a valid email."
 NO_PHONE = "'phone' must be a phone number with its country code"
 LONGEST_NAME = 255
+MOST_REMARKS = 20
+"""Refused parts of one object that are told one by one."""
 LONGEST_IDENTIFIER = 997
 """Bytes, in UTF-8."""
 
@@ -53,6 +55,14 @@ class Objects:
     warnings: list[dict[str, Any]] = field(default_factory=list)
 
 
+def remarks(array: str, index: int, texts: Sequence[str]) -> list[dict[str, Any]]:
+    """What is said of the parts of an object: of very many the first, and how many more there are."""
+    told = [remark(array, index, text) for text in texts[:MOST_REMARKS]]
+    if len(texts) > MOST_REMARKS:
+        told.append(remark(array, index, f"and {len(texts) - MOST_REMARKS} more remarks on this object"))
+    return told
+
+
 def remark(array: str, index: int, text: str) -> dict[str, Any]:
     """What is said of an object in the answer (TRK-5)."""
     return {"type": text, "input_array": array, "index": index}
@@ -74,7 +84,7 @@ def read(body: Mapping[str, Any]) -> Objects:
                 continue
             found.taken[array] += 1  # TRK-4
             found.items.append(item)
-            found.warnings += [remark(array, index, text) for text in warnings]
+            found.warnings += remarks(array, index, warnings)
     return found
 
 

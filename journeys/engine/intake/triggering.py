@@ -17,6 +17,7 @@ from journeys.engine.intake.idempotency import Reply, amend, claim
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track import Written, write
 from journeys.engine.intake.track_objects import Objects, read
+from journeys.engine.large_requests import apart
 from journeys.engine.logs import logger
 from journeys.engine.people.identity import Identifier
 from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of, read_consents
@@ -101,7 +102,7 @@ class Trigger:
         earlier nothing is done, and it is in the result. Raises `WrongRecipient`.
         """
         once = {wanted.who: wanted for wanted in recipients}  # ENT-24
-        objects = _attributes(recipients)
+        objects = await apart(_attributes, recipients)
         others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
 
         async def work(connection: Any) -> Triggered | tuple[Written, Admission, list[Identifier]]:

@@ -19,6 +19,8 @@ MOST_ELEMENTS = 500
 SMALLEST, LARGEST = -(2**63), 2**63 - 1
 """Of integers."""
 MOST_BYTES = 100 * 1024
+MOST_SELECTED = 20_000
+"""Pairs of an `$update` and an element that one change may compare."""
 DEEPEST = 50
 """How deep objects may lie within one another."""
 
@@ -156,10 +158,13 @@ def _operate_on_objects(
     name: str, present: Sequence[Any], adding: Sequence[Any], change: Mapping[str, Any], *, merge: bool
 ) -> list[Any]:
     items = [*present, *(stripped(_nested(name, item)) for item in adding)]  # NST-6, NST-7
-    for selector in _listed(change.get("$remove")):
-        key, value = _selector(name, selector)
-        items = [item for item in items if not _selected(item, key, value)]  # NST-6, NST-7
-    for selector in _listed(change.get("$update")):
+    items = _without(
+        items, [_selector(name, each) for each in _listed(change.get("$remove"))]
+    )  # NST-6, NST-7
+    updates = _listed(change.get("$update"))
+    if len(updates) * len(items) > MOST_SELECTED:
+        raise Refused(f"'$update' would compare too many elements; '{name}' was not changed")
+    for selector in updates:
         key, value = _selector(name, selector)
         new = selector.get("$new_object")
         if not isinstance(new, dict):
@@ -178,6 +183,21 @@ def _selector(name: str, selector: Any) -> tuple[str, Any]:
         case {"$identifier_key": str() as key, "$identifier_value": value}:
             return key, value
     raise Refused(f"'{name}' must be selected by '$identifier_key' and '$identifier_value'")
+
+
+def _without(items: Sequence[Any], selectors: Sequence[tuple[str, Any]]) -> list[Any]:
+    """The items that no selector means, in time in proportion to both."""
+    gone: dict[str, set[bytes]] = {}
+    for key, value in selectors:
+        gone.setdefault(key, set()).add(_encode(value))
+    return [
+        item
+        for item in items
+        if not (
+            isinstance(item, dict)
+            and any(_encode(item[key]) in gone[key] for key in item.keys() & gone.keys())
+        )
+    ]
 
 
 def _selected(item: Any, key: str, value: Any) -> bool:

@@ -108,6 +108,10 @@ Samoa=Pacific/Apia
 """
 
 
+LONGEST = 200
+"""Characters of a text that is looked at: no name is longer."""
+
+
 def _plain(text: str) -> str:
     """Lower case, without accents and points, one space between words."""
     letters = unicodedata.normalize("NFKD", text.replace(".", "").replace("&", "and"))
@@ -140,7 +144,7 @@ def country(written: str) -> str | None:
         >>> country("de"), country("Côte d’Ivoire"), country("USA"), country("Atlantis")
         ('DE', 'CI', 'US', None)
     """
-    return _countries().get(_plain(written.replace("’", "'")))
+    return _countries().get(_plain(written[:LONGEST].replace("’", "'")))
 
 
 def language(written: str) -> str | None:
@@ -150,7 +154,7 @@ def language(written: str) -> str | None:
         >>> language("pt-BR"), language("EN"), language("klingon")
         ('pt', 'en', None)
     """
-    code = written.strip().replace("_", "-").split("-")[0].lower()
+    code = written[:LONGEST].strip().replace("_", "-").split("-")[0].lower()
     return code if code in LANGUAGES else None
 
 

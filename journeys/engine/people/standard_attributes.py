@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
@@ -17,6 +18,10 @@ from journeys.engine.people.attributes import REMOVED, Refused
 from journeys.engine.people.attributes import changed as combined
 
 LONGEST_TEXT = 255
+LONGEST_ADDRESS = 500
+"""Characters of a text that is looked at as an e-mail address; one that is kept is shorter still."""
+MOST_BYTES = 1024 * 1024
+"""Bytes, as JSON, that the custom attributes of a person may have in all."""
 
 COLUMNS = {
     "email": "email", "phone": "phone", "first_name": "first_name", "last_name": "last_name",
@@ -34,6 +39,7 @@ TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabl
 ARRAYS = frozenset({"push_tokens", "subscription_groups"})
 OBJECTS = frozenset({"facebook", "twitter"})
 STATES = ("opted_in", "subscribed", "unsubscribed")
+_encode = msgspec.json.Encoder().encode
 GENDERS = ("M", "F", "O", "N", "P")
 UNFORMATTED = "unformatted_phone"
 """Where a phone number is kept that has no international form; nothing can be sent to it (IDN-8)."""
@@ -67,6 +73,7 @@ def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
     """The profile's values after this object. `profile` has the columns, `standard`, `attributes`."""
     changed = Changed(standard=dict(profile.standard), custom=dict(profile.attributes))
     merge = given.get("_merge_objects") is True
+    room = MOST_BYTES - len(_encode(changed.custom))
     for name, value in given.items():
         if name in CONTROL:
             continue
@@ -79,15 +86,23 @@ def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
             elif name in STANDARD:
                 _keep(changed, changed.standard, name, REMOVED if value is None else _standard(name, value))
             else:
-                _keep(
-                    changed,
-                    changed.custom,
-                    name,
-                    combined(name, changed.custom.get(name), value, merge=merge),
-                )
+                combination = combined(name, changed.custom.get(name), value, merge=merge)
+                room = _room_after(room, name, changed.custom.get(name), combination)
+                _keep(changed, changed.custom, name, combination)
         except Refused as refused:
             changed.errors.append(str(refused))  # ATT-1
     return changed
+
+
+def _room_after(room: int, name: str, before: Any, after: Any) -> int:
+    """The bytes that are left once an attribute has another value. Raises `Refused` where it would not fit."""
+    old = 0 if before is None else len(_encode(before)) + len(name)
+    new = 0 if after is REMOVED else len(_encode(after)) + len(name)
+    if new > old and new - old > room:
+        raise Refused(
+            f"'{name}' was not written: the attributes of a person have at most {MOST_BYTES // 1024} KB in all"
+        )
+    return room + old - new
 
 
 def address(written: Any) -> str | None:
@@ -97,7 +112,7 @@ def address(written: Any) -> str | None:
         >>> address(" Mel@Example.com "), address("mel@")
         ('mel@example.com', None)
     """
-    if not isinstance(written, str):
+    if not isinstance(written, str) or len(written) > LONGEST_ADDRESS:
         return None
     try:
         found = validate_email(written.strip(), check_deliverability=False, test_environment=True)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from journeys.canvas.catalogs import LONGEST, NAME, Fault
+from journeys.engine.large_requests import apart
 from journeys.engine.sources.catalogs.requests import Invalid, refuse
 from journeys.engine.sources.catalogs.schema import shared_types, types_of
 from journeys.engine.sources.catalogs.values import Refused, coerced, patched
@@ -160,7 +161,7 @@ def _columns(items: Items) -> tuple[list[str], list[Payload]]:
 async def replace(connection: Any, workspace: int, catalog: str, items: Items) -> None:
     """Write whole items, new and known. Raises `Invalid`, and writes nothing then."""
     types = await shared_types(connection, workspace, catalog)
-    await connection.execute(WRITE, workspace, catalog, *_columns(judged(items, types)))
+    await connection.execute(WRITE, workspace, catalog, *_columns(await apart(judged, items, types)))
 
 
 async def lay_over(connection: Any, workspace: int, catalog: str, items: Items) -> None:
@@ -173,7 +174,7 @@ async def change(connection: Any, workspace: int, catalog: str, items: Items) ->
     types = await shared_types(connection, workspace, catalog)
     await connection.execute(RESERVE, workspace, catalog, sorted(items))  # what is not there cannot be held
     before = await _held(connection, workspace, catalog, items)
-    await connection.execute(WRITE, workspace, catalog, *_columns(judged(items, types, before)))
+    await connection.execute(WRITE, workspace, catalog, *_columns(await apart(judged, items, types, before)))
 
 
 async def _held(connection: Any, workspace: int, catalog: str, items: Items) -> Items:
@@ -197,7 +198,7 @@ async def change_one(connection: Any, workspace: int, catalog: str, items: Items
     before = await _held(connection, workspace, catalog, items)
     if not before:
         raise unknown_item(*items)
-    await connection.execute(WRITE, workspace, catalog, *_columns(judged(items, types, before)))
+    await connection.execute(WRITE, workspace, catalog, *_columns(await apart(judged, items, types, before)))
 
 
 async def delete(connection: Any, workspace: int, catalog: str, ids: Sequence[str]) -> set[str]:

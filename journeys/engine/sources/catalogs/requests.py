@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from journeys.canvas.catalogs import (
+    MOST_FILTERS,
     MOST_RESULTS,
     OPERATORS,
     Catalog,
@@ -22,7 +23,7 @@ from journeys.canvas.catalogs import (
 from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.problems import meant
 from journeys.engine.content import TemplateError, compile
-from journeys.engine.sources.catalogs.values import Refused, coerced
+from journeys.engine.sources.catalogs.values import LONGEST_VALUE, Refused, coerced
 
 MOST_FIELDS = 500
 """The maximum number of fields of a catalog that is created by API (D9)."""
@@ -77,6 +78,8 @@ def fields_of(given: Any) -> tuple[CatalogField, ...]:
         raise Invalid(
             Fault("invalid-fields", "'fields' must be an array of objects with name and type", ("fields",))
         )
+    if len(given) > MOST_FIELDS:  # D9
+        raise Invalid(Fault("too-many-fields", f"a catalog has at most {MOST_FIELDS} fields", ("fields",)))
     for each in given:
         if not isinstance(each.get("name"), str):
             said = "each field has a 'name', which is a string"
@@ -118,6 +121,9 @@ def selection_of(body: Mapping[str, Any], types: Mapping[str, str]) -> Selection
         raise Invalid(
             Fault("selection-has-invalid-filter", "'filters' must be an array of objects", ("filters",))
         )
+    if len(filters) > MOST_FILTERS:
+        said = f"a selection has at most {MOST_FILTERS} filters"
+        raise Invalid(Fault("too-many-filters", said, ("filters",)))
     limit = given.get("results_limit")
     limit = MOST_RESULTS if limit is None else limit
     if isinstance(limit, bool) or not isinstance(limit, int):
@@ -166,6 +172,8 @@ def value_faults(selection: Selection, types: Mapping[str, str]) -> list[Fault]:
 
 
 def _value_fault(each: SelectionFilter, type_: str | None) -> str | None:
+    if isinstance(each.value, str) and len(each.value) > LONGEST_VALUE:
+        return f"the value of “{each.field}” has more than {LONGEST_VALUE} characters"
     if is_liquid(each.value):  # it is evaluated for every message
         try:
             template = compile(str(each.value))

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from journeys.canvas.catalogs import MOST_SELECTIONS, Catalog, CatalogField, Fault, Selection, taken
+from journeys.engine.large_requests import apart
 from journeys.engine.sources.catalogs.requests import Invalid, unknown_catalog
 
 CREATE = """
@@ -107,7 +108,8 @@ async def _types(connection: Any, query: str, workspace: int, name: str) -> dict
 async def add_fields(connection: Any, workspace: int, name: str, read: Any) -> None:
     """Add the fields that `read` makes of those that are there. Raises `Invalid`. Within a transaction."""
     known = await _own_types(connection, workspace, name)
-    await _set_types(connection, workspace, name, known | {each.name: each.type for each in read(known)})
+    fields = await apart(read, known)
+    await _set_types(connection, workspace, name, known | {each.name: each.type for each in fields})
 
 
 async def _set_types(connection: Any, workspace: int, name: str, types: Mapping[str, str]) -> None:
@@ -146,7 +148,7 @@ async def selections(connection: Any, workspace: int, catalog: str) -> list[Sele
 
 async def add_selection(connection: Any, workspace: int, catalog: str, read: Any) -> None:
     """Add the selection that `read` makes for the catalog's types. Raises `Invalid`. Within a transaction."""
-    selection = read(await _own_types(connection, workspace, catalog))
+    selection = await apart(read, await _own_types(connection, workspace, catalog))
     known = {one.name for one in await selections(connection, workspace, catalog)}
     if selection.name in known:
         raise Invalid(taken(selection.name))
