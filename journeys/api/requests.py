@@ -66,7 +66,8 @@ class Refusal(Exception):
     def answer(self) -> Response:
         """What is answered."""
         errors = {"errors": self.errors} if self.errors else {}  # ERR-1
-        return answer(self.status, {"message": self.message, **errors})
+        unread = {"connection": "close"} if self.status in (408, 413) else {}  # nobody waits for the rest
+        return answer(self.status, {"message": self.message, **errors}, unread)
 
 
 def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:

@@ -18,7 +18,7 @@ from journeys.cli.console import Stop, bar, err, out, run
 from journeys.engine.clock import Clock
 from journeys.engine.core.instants import instant
 from journeys.engine.intake.csv_columns import Unusable
-from journeys.engine.intake.csv_rows import rows
+from journeys.engine.intake.csv_rows import bounded_lines, rows
 from journeys.engine.intake.import_files import opened, size_of
 from journeys.engine.sources.promotions import Full, code_of, end_of, filling, lists
 
@@ -108,7 +108,7 @@ def _some(path: Path, codes: Iterator[str]) -> Iterator[str]:
 
 
 def _codes(file: Iterator[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:
-    for row in rows(file):
+    for row in rows(bounded_lines(file)):
         if stop.is_set():
             return
         cell = row.cells[0] if row.cells else ""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from html.entities import html5
 from uuid import UUID
 
 import pytest
 
 from journeys.engine.content import compile_html, text_part
+from journeys.engine.content.html_comments import without_comments
 from journeys.engine.content.html_reading import address, begin_of_body, in_attribute, in_text
 from journeys.engine.content.render import Values
 from journeys.engine.delivery.tracking_links import Links, Mark
@@ -108,3 +110,27 @@ def test_a_text_part_shows_what_the_html_shows_and_runs_nothing_again() -> None:
     number = html.split("</head>")[1].split(" ")[0]
 
     assert text_part(html) == f"{number} set {{{{ 1 | nope }}}} {{{{x}}}}"
+
+
+PIECES = [
+    "<a ", "<a href", "<a href=", "<a href='", '<a href="', "<a href='x' ", "<!--", "<!-->", "<!--[if -->", "<!--[if x]>", "<![x]>",
+    "<!--\t", "<title><", "<script>", "</", "<?", "&#", "&a", "<template>", "</body>", "<p ", " href =", "--", "]",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("piece", PIECES)
+def test_whatever_is_repeated_in_html_it_is_read_in_linear_time(piece: str) -> None:
+    """L8, L9: comments, text part, preheader, links. Ten times as much takes no hundred times as long."""
+    links = Links("https://j.example", b"secret", Mark(1, UUID(int=1), UUID(int=2), "c", "s", "email"))
+
+    def through(html: str) -> float:
+        began = time.thread_time()
+        without_comments(html)
+        text_part(html)
+        begin_of_body(html)
+        links.rewritten(html)
+        return time.thread_time() - began
+
+    size = 20_000
+    few, many = through(piece * (size // len(piece))), through(piece * (10 * size // len(piece)))
+    assert many < 40 * max(few, 0.002), (few, many)

@@ -13,8 +13,9 @@ from liquid.exceptions import LiquidSyntaxError
 from journeys.engine.content.scanner import scan
 
 _BEGIN = re.compile(r"<!--")
-_CONDITIONAL = re.compile(r"<!--\s*\[if\b[^\]]*\]>|<!--\s*<!\[endif\]|<!--\s*>", re.IGNORECASE)
-"""How `<!--[if mso]>` and its kin begin and end: what stands between is HTML that some programs show."""
+_CONDITIONAL = re.compile(r"<!--\s*\[if\b[^\]]{0,300}+\]>|<!--\s*<!\[endif\]|<!--\s*>", re.IGNORECASE)
+"""How `<!--[if mso]>` and its kin begin and end: what stands between is HTML that some programs show. Conditions are short:
+to look for the end of each throughout the rest would take the square of the length."""
 
 
 def spans(source: str) -> Iterator[tuple[int, int]]:

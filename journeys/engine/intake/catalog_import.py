@@ -11,7 +11,7 @@ from typing import Any
 
 from journeys.canvas.problems import meant
 from journeys.engine.intake.csv_columns import Unusable
-from journeys.engine.intake.csv_rows import Row, rows
+from journeys.engine.intake.csv_rows import Row, bounded_lines, rows
 from journeys.engine.intake.import_files import REPORT_COLUMNS, Outcome, Report, opened, through
 from journeys.engine.sources.catalogs.items import id_faults, lay_over
 from journeys.engine.sources.catalogs.requests import Invalid
@@ -42,7 +42,7 @@ async def import_items(
     result = Outcome(line=after_line)
     with ExitStack() as stack:
         file = stack.enter_context(opened(path))
-        lines = rows(file)
+        lines = rows(bounded_lines(file))
         types = await _types(db, workspace, catalog)
         names = _header(next(lines, None), types, path.name)
         refusing = stack.enter_context(Report(report, names, path))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
@@ -26,6 +27,7 @@ IDENTIFIERS = (
 STANDARDS = frozenset({*COLUMNS, *CONSENTS, *STANDARD})
 IGNORED = frozenset({"import_line", "import_reason"})
 LATER = frozenset({"subscription_group_id", "subscription_state"})
+MOST_COLUMNS = 1_000
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")  # CSV-4, D11
 PADDED = re.compile(r"-?0\d+(\.\d+)?")
 PROPERTY = re.compile(r"(?:(.*)\.)?properties\.(.+)")
@@ -61,7 +63,9 @@ class Header:
 
     def _check(self, file: str) -> None:
         place = f"{file}:1: "
-        twice = sorted({name for name in self.names if self.names.count(name) > 1})
+        if len(self.names) > MOST_COLUMNS:
+            raise Unusable(f"{place}the file has {len(self.names)} columns; at most {MOST_COLUMNS} are read")
+        twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if "" in self.names or twice:
             said = f"the column “{twice[0]}” appears twice" if twice and twice[0] else "a column has no name"
             raise Unusable(place + said)

@@ -16,7 +16,7 @@ from typing import Any
 
 from journeys.engine.clock import Clock
 from journeys.engine.intake.csv_columns import Header, Kind, Unusable, typed
-from journeys.engine.intake.csv_rows import Row, marked, rows
+from journeys.engine.intake.csv_rows import Row, bounded_lines, marked, rows
 from journeys.engine.intake.import_files import SHOWN, Outcome, Report, opened, through
 from journeys.engine.intake.track import track
 from journeys.engine.ports import AlarmSync, Notifier
@@ -64,7 +64,7 @@ async def import_file(
     result = Imported(line=after_line)
     with ExitStack() as stack:
         file = stack.enter_context(opened(path))
-        lines = marked(rows(file))
+        lines = marked(rows(bounded_lines(file)))
         header = Header.read(next(lines, None), kind, path.name)
         for text in header.remarks:
             result.warn(1, text)
@@ -78,7 +78,7 @@ def preview(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Ma
     """The first rows as the objects that would be written, without writing them (CSV-7). Raises `Unusable`."""
     found: list[Mapping[str, Any]] = []
     with opened(path) as file:
-        lines = rows(file)
+        lines = rows(bounded_lines(file))
         header = Header.read(next(lines, None), kind, path.name)
         for row, _ in zip(lines, range(count), strict=False):
             said, _ = header.object_of(row)

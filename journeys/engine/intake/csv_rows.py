@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from typing import IO
 
 LONGEST_ROW = 1024 * 1024
 """Characters that one row may have; an unclosed quote must not swallow the file."""
@@ -38,6 +39,15 @@ def marked(several: Iterable[Row]) -> Iterator[Row]:
     for row in several:
         digest.update(row.raw.encode("utf-8", "surrogateescape") + b"\n")
         yield replace(row, mark=digest.hexdigest())
+
+
+def bounded_lines(file: IO[str]) -> Iterator[str]:
+    """The lines of a file. Of one that is longer than a row may be there is only the beginning; the rest is never held."""
+    while line := file.readline(LONGEST_ROW + 1):
+        rest = line
+        while len(rest) > LONGEST_ROW and not rest.endswith("\n"):
+            rest = file.readline(LONGEST_ROW + 1)
+        yield line
 
 
 def rows(lines: Iterable[str]) -> Iterator[Row]:

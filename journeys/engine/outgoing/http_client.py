@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from ipaddress import ip_address
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,6 +18,10 @@ OURS = frozenset({"host", "content-length", "transfer-encoding", "connection", "
 """Headers that say how the call is made and who is called: they are not the author's, and left out."""
 
 
+SECRET = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
+"""Headers that hold what nobody on the way may read: they leave over an encrypted connection or not at all."""
+
+
 class Malformed(ValueError):
     """Something that cannot be called."""
 
@@ -26,6 +31,17 @@ def unfit(name: str, text: str) -> str:
     if any((sign < " " and sign != "\t") or sign == "\x7f" for sign in name + text):
         return "a header may not contain a line end or another control character"
     return header_fault(name, name + text)
+
+
+def is_confidential(url: str) -> bool:
+    """Whether nobody on the way reads what is sent to an address: it is https, or this machine."""
+    address = httpx2.URL(url)
+    if address.scheme == "https" or address.host == "localhost":
+        return True
+    try:
+        return ip_address(address.host).is_loopback
+    except ValueError:
+        return False
 
 
 class Outgoing:
@@ -82,6 +98,8 @@ class Outgoing:
                 raise Malformed("it is not an http or https address")
             if address.port is not None and not 0 < address.port < 2**16:
                 raise Malformed(f"there is no port {address.port}")
+            if not is_confidential(url) and (address.userinfo or SECRET & given.keys()):
+                raise Malformed("credentials are sent to https addresses only")
             if address.userinfo and "authorization" not in said:
                 said["authorization"] = f"Basic {b64encode(unquote(address.userinfo).encode()).decode()}"
             options = {"timeout": httpx2.Timeout(timeout).as_dict()}

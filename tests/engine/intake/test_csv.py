@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.engine.intake.csv_import import Imported, Unusable, import_file, preview
-from journeys.engine.intake.csv_rows import LONGEST_ROW, Quoted, rows
+from journeys.engine.intake.csv_rows import LONGEST_ROW, Quoted, bounded_lines, rows
 from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import load
 from journeys.engine.store import Database
@@ -385,3 +385,28 @@ def test_a_line_however_long_takes_no_more_than_its_own_room() -> None:
     ]
     assert [one.line for one in found] == [1, 2, 3, 4, 5, 6]
     assert peak < 40 * 1024 * 1024
+
+
+def test_a_line_that_is_far_too_long_is_not_held_as_a_whole(tmp_path: Path) -> None:
+    """CSV-1: as a file has it; the row after it is read."""
+    path = tmp_path / "long.csv"
+    for begin in ('a,"', "a,b", '"'):
+        with path.open("w") as file:
+            file.write("h,i\n")
+            file.write(begin)
+            for _ in range(60):
+                file.write("x" * 1_000_000)
+            file.write("\n1,2\n")
+        tracemalloc.start()
+        with path.open(encoding="utf-8") as file:
+            found = list(rows(bounded_lines(file)))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert [(one.line, one.wrong is None) for one in found] == [(1, True), (2, False), (3, True)]
+        assert peak < 20 * 1024 * 1024
+
+
+async def test_a_file_of_very_many_columns_is_refused(sheet: Sheet) -> None:
+    """CSV-1: to compare each with each would take as long as one likes."""
+    with pytest.raises(Unusable, match="has 100001 columns; at most 1000"):
+        await sheet.takes("external_id," + ",".join(f"c{n}" for n in range(100_000)) + "\n")

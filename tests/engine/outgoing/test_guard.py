@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from functools import partial
 from ipaddress import ip_address
 from typing import Any
 
@@ -216,3 +217,39 @@ async def test_a_name_that_is_not_resolved_in_time_holds_up_no_other_workspace()
     while await asyncio.gather(ask(1, "free.example"), return_exceptions=True) != [["93.184.216.34"]]:
         await asyncio.sleep(0.01)
     resolver.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "headers", "sent"),
+    [
+        ("https://api.example.com/", {"Authorization": "x"}, True),
+        ("http://localhost:1/", {"Authorization": "x"}, True),
+        ("http://127.0.0.1:1/", {"X-Api-Key": "x"}, True),
+        ("http://[::1]:1/", {"Cookie": "x"}, True),
+        ("http://api.example.com/", {"X-Other": "x"}, True),
+        ("http://api.example.com/", {"authorization": "x"}, False),
+        ("http://api.example.com/", {"Cookie": "x"}, False),
+        ("http://api.example.com/", {"X-API-Key": "x"}, False),
+        ("http://user:secret@api.example.com/", {}, False),
+        ("http://10.0.0.1/", {"Proxy-Authorization": "x"}, False),
+        ("http://localhost.example.com/", {"Api-Key": "x"}, False),
+    ],
+)
+def test_credentials_leave_over_an_encrypted_connection_or_not_at_all(
+    url: str, headers: dict[str, str], sent: bool
+) -> None:
+    """C10, WHK-1: whoever calls, and wherever they stand."""
+    call = partial(Outgoing._request, "GET", url, headers, 1.0, {})
+    if sent:
+        assert call().url.host
+    else:
+        with pytest.raises(Malformed, match="https addresses only"):
+            call()
+
+
+@pytest.mark.parametrize("sign", [chr(each) for each in range(32) if chr(each) != "\t"] + ["\x7f"])
+def test_no_header_holds_a_control_character(sign: str) -> None:
+    """WHK-1, C7: neither its name nor its value."""
+    for headers in ({f"X{sign}": "a"}, {"X": f"a{sign}b"}, {"X": sign}):
+        with pytest.raises(Malformed, match="control character"):
+            Outgoing._request("GET", "https://api.example.com/", headers, 1.0, {})

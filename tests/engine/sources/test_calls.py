@@ -15,8 +15,9 @@ import pytest
 
 from journeys.engine.content.services import Call, Reply
 from journeys.engine.outgoing.guard import networks
+from journeys.engine.sources.connected import caller as caller_module
 from journeys.engine.sources.connected.cache import Cache
-from journeys.engine.sources.connected.caller import LARGEST, TIMEOUT, Caller, charset_of
+from journeys.engine.sources.connected.caller import CHARSETS, LARGEST, TIMEOUT, Caller, charset_of
 from journeys.engine.sources.connected.circuit_breaker import Breaker
 from journeys.engine.sources.connected.connected_content import ConnectedContent
 from tests.receiver import Receiver
@@ -431,3 +432,10 @@ def test_an_answer_is_read_in_the_encodings_of_the_web_only(named: str | None, t
     """C4: what a server calls its encoding runs no codec of Python's that is slow, or that raises."""
     assert charset_of(named) == taken
     assert b"\xff\x80a".decode(charset_of(named), errors="replace")
+
+
+@pytest.mark.parametrize("charset", sorted(CHARSETS))
+async def test_a_reply_in_any_encoding_is_read_as_a_whole_would_be(charset: str) -> None:
+    """C4: piece by piece, also where a piece ends within a character."""
+    for raw in (bytes(range(256)) * 300, ("aé漢字" * 9_000).encode(charset, "replace"), b"\x1b$B0!" * 20_000):
+        assert await caller_module._text(raw, charset) == raw.decode(charset, errors="replace")

@@ -190,3 +190,12 @@ async def test_no_secret_is_logged_or_shown(
     shown = [caplog.text, repr(safe), repr(ring), repr(await ring._of(1))]
     assert not any(SECRET in each for each in shown)
     assert SECRET not in repr(Credential("a", "headers", (), {"x": SECRET}))
+
+
+async def test_a_credential_is_sent_over_an_encrypted_connection_or_not_at_all(db: Database) -> None:
+    """C10: whatever its headers are called; this machine itself is no way on which somebody reads."""
+    ring = Keyring(db, await kept(db, "shop", "api.example.com"))
+    assert await ring.headers(1, Call("https://api.example.com/", basic_auth="shop"))
+    for url in ("http://api.example.com/", "HTTP://api.example.com:443/"):
+        with pytest.raises(NoCredential, match="https addresses only"):
+            await ring.headers(1, Call(url, basic_auth="shop"))

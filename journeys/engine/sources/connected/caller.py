@@ -22,6 +22,9 @@ TIMEOUT = 2.0
 LARGEST = 1024 * 1024
 """Bytes of a reply, unpacked (C4)."""
 
+PIECE = 32 * 1024
+"""Bytes of a reply that are read at once."""
+
 CHARSETS = frozenset(
     {
         "utf-8",
@@ -48,7 +51,7 @@ CHARSETS = frozenset(
         "cp949",
         "cp932",
     }
-    | {f"iso8859-{part}" for part in range(1, 17)}
+    | {f"iso8859-{part}" for part in range(1, 17) if part != 12}
     | {f"cp{page}" for page in range(1250, 1259)}
 )
 """Encodings in which a web service may answer."""
@@ -108,10 +111,10 @@ class Caller:
                 raw += chunk
                 if len(raw) > LARGEST:  # C4
                     return Reply(LARGE)
-            return _reply(answer, bytes(raw))
+            return await _reply(answer, bytes(raw))
 
 
-def _reply(answer: httpx2.Response, raw: bytes) -> Reply:
+async def _reply(answer: httpx2.Response, raw: bytes) -> Reply:
     """The reply as text. What was packed is unpacked only as far as a reply may be long."""
     packed = answer.headers.get("content-encoding", "").strip().lower()
     if packed in ("gzip", "x-gzip", "deflate") and raw:
@@ -121,7 +124,19 @@ def _reply(answer: httpx2.Response, raw: bytes) -> Reply:
             return Reply(NO_ANSWER)
         if len(raw) > LARGEST:
             return Reply(LARGE)
-    return Reply(answer.status_code, raw.decode(charset_of(answer.charset_encoding), errors="replace"))
+    return Reply(answer.status_code, await _text(raw, charset_of(answer.charset_encoding)))
+
+
+async def _text(raw: bytes, charset: str) -> str:
+    """The text, read piece by piece: what is not of its encoding takes some of them long, and others wait meanwhile."""
+    if charset.startswith("utf-16"):  # whose decoder of pieces insists on a mark of the byte order
+        return raw.decode(charset, errors="replace")
+    decoder = codecs.getincrementaldecoder(charset)(errors="replace")
+    parts = [decoder.decode(raw[:PIECE])]
+    for begin in range(PIECE, len(raw), PIECE):
+        await asyncio.sleep(0)
+        parts.append(decoder.decode(raw[begin : begin + PIECE]))
+    return "".join(parts) + decoder.decode(b"", final=True)
 
 
 def charset_of(named: str | None) -> str:

@@ -11,6 +11,7 @@ from time import monotonic
 from typing import Literal
 
 from journeys.engine.content.services import Aborted, Call
+from journeys.engine.outgoing.http_client import is_confidential
 from journeys.engine.sources.connected.caller import host_of
 from journeys.engine.sources.connected.encryption import Sealer
 from journeys.engine.store.database import Database
@@ -165,6 +166,8 @@ class Keyring:
                 raise NoCredential(
                     f"the credential “{name}” may not be sent to {host_of(call.url) or 'this address'}"
                 )
+            if not is_confidential(call.url):
+                raise NoCredential(f"the credential “{name}” is sent to https addresses only")
             found.update(credential.headers)
         return found
 
