@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -107,7 +107,7 @@ def _some(path: Path, codes: Iterator[str]) -> Iterator[str]:
     return chain((first,), codes)
 
 
-def _codes(file: Iterator[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:
+def _codes(file: IO[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:
     for row in rows(bounded_lines(file)):
         if stop.is_set():
             return
