@@ -21,7 +21,7 @@ from journeys.api.content_blocks import routes as content_block_routes
 from journeys.api.links import routes as link_routes
 from journeys.api.openapi import document
 from journeys.api.rate_limits import GENERAL, TRACK
-from journeys.api.requests import answer, guarded
+from journeys.api.requests import answer, guarded, permission_of
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
@@ -47,6 +47,12 @@ def routes() -> list[BaseRoute]:
         Route("/health", health),
         *link_routes(),
     ]
+
+
+def permissions() -> frozenset[str]:
+    """The permissions that these routes ask for."""
+    asked = (permission_of(route.endpoint) for route in routes() if isinstance(route, Route))
+    return frozenset(one for one in asked if one is not None)
 
 
 LONGEST_ANSWER = 2.0

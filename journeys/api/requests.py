@@ -110,7 +110,16 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
         response.headers.update(headers)
         return response
 
+    setattr(route, PERMISSION, permission)
     return route
+
+
+PERMISSION = "_permission"
+
+
+def permission_of(endpoint: object) -> str | None:
+    """The permission that a route asks for; None where it asks for none."""
+    return getattr(endpoint, PERMISSION, None)
 
 
 async def _enter(services: Services, request: Request) -> tuple[Key, dict[str, Any] | None]:

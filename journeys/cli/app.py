@@ -39,7 +39,10 @@ GROUPS = {
             "archive": "canvases:archive",
         },
     ),
-    "keys": ("API keys.", {"create": "workspace:keys_create"}),
+    "keys": (
+        "API keys: create, list, rotate, revoke.",
+        {"create": "keys:create", "list": "keys:list_", "rotate": "keys:rotate", "revoke": "keys:revoke"},
+    ),
     "credentials": (
         "Credentials for the web services that templates call.",
         {

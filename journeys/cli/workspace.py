@@ -1,4 +1,4 @@
-"""`publish`, `keys`, `trigger`: commands on a workspace."""
+"""`publish` and `trigger`: commands on a workspace."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.catalogs.schema import Conflict
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
-from journeys.engine.workspaces.api_keys import ALL, Taken, UnknownPermission, check_permissions, create_key
 from journeys.engine.workspaces.naming import Unnamed
 from journeys.engine.workspaces.published import Published
-from journeys.engine.workspaces.publishing import Changes, workspace_of
+from journeys.engine.workspaces.publishing import Changes
 from journeys.engine.workspaces.publishing import publish as run_publication
 
 NAMES = "select id, external_id from people where id = any($1::uuid[])"
@@ -121,45 +120,6 @@ async def put(db: Database, workspace: str, found: Definitions, **options: Any) 
         raise Stop(str(error), 2) from error
     show_problems(changes.warnings)
     return changes
-
-
-def keys_create(
-    *,
-    name: str,
-    workspace_name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
-    every: Annotated[bool, Parameter("--all")] = False,
-    permission: tuple[str, ...] = (),
-) -> int:
-    """Create an API key and print it once: it cannot be shown again.
-
-    Parameters
-    ----------
-    name
-        What it is for: up to 100 characters.
-    workspace_name
-        The workspace that it belongs to, created if needed.
-    every
-        Give it all permissions.
-    permission
-        A permission of the key: users.track, canvas.trigger.send …
-    """
-    if not every and not permission:
-        raise Stop("a key needs permissions: --all, or --permission users.track", 2)
-
-    async def work(_: asyncio.Event) -> int:
-        async with database() as db:
-            try:
-                check_permissions(permission)
-                identity = await workspace_of(db, workspace_name)
-                key = await create_key(db, identity, name, [ALL] if every else permission)
-            except (Unnamed, UnknownPermission) as error:
-                raise Stop(str(error), 2) from error
-            except Taken as error:
-                raise Stop(str(error)) from error
-        print(key)
-        return 0
-
-    return run(work)
 
 
 def trigger(

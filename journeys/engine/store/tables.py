@@ -52,7 +52,7 @@ class Workspace(Table):
 
 
 class ApiKey(Table):
-    """A key of one workspace: only its SHA-256 is kept (API-3)."""
+    """A key of one workspace: only its SHA-256 is kept (API-3). `former_*`: the secret before its last rotation."""
 
     __tablename__ = "api_keys"
     workspace: Mapped[int] = mapped_column(primary_key=True)
@@ -63,6 +63,10 @@ class ApiKey(Table):
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
     created: Mapped[Now]
     last_seen: Mapped[Instant | None]
+    former_digest: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)
+    former_prefix: Mapped[str | None]
+    former_until: Mapped[Instant | None]
+    former_seen: Mapped[Instant | None]
     __table_args__ = (UniqueConstraint("workspace", "name"),)
 
 

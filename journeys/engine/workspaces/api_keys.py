@@ -1,4 +1,4 @@
-"""API keys: created once, shown once, stored as a digest; each belongs to one workspace (API-3)."""
+"""API keys: shown once, stored as a digest, rotated and revoked by name; each belongs to one workspace (API-3)."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import secrets
 import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
 
@@ -75,6 +76,10 @@ class Taken(ValueError):
     """The workspace has a key of that name."""
 
 
+class NoKey(LookupError):
+    """The workspace has no key of that name."""
+
+
 class UnknownPermission(ValueError):
     """There is no such permission; the text names the nearest."""
 
@@ -84,11 +89,13 @@ def digest(key: str) -> bytes:
     return sha256(key.encode("utf-8", "surrogatepass")).digest()  # API-3
 
 
-def check_permissions(permissions: Collection[str]) -> None:
-    """Raises `UnknownPermission` where one of them is none."""
+def check_permissions(permissions: Collection[str], served: Collection[str]) -> None:
+    """Raises `UnknownPermission` where one of them is none, or no route asks for it. `served`: those that routes ask for."""
     for one in permissions:
         if one != ALL and one not in PERMISSIONS:
             raise UnknownPermission(f"there is no permission “{one[:100]}”{_hint(one)}")
+        if one != ALL and one not in served:
+            raise UnknownPermission(f"no route asks for the permission {one} yet: a key does not need it")
 
 
 def _hint(wanted: str) -> str:
@@ -105,8 +112,8 @@ def _hint(wanted: str) -> str:
 async def create_key(db: Database, workspace: int, name: str, permissions: Sequence[str]) -> str:
     """A new key, which cannot be read again. Raises `Taken`, `UnknownPermission`, `Unnamed`."""
     key_name(name)
-    check_permissions(permissions)
-    key = PREFIX + secrets.token_urlsafe(32)
+    check_permissions(permissions, PERMISSIONS)
+    key = _new()
     made = await db.pool.fetchval(
         "insert into api_keys (workspace, id, name, prefix, digest, permissions) values ($1, $2, $3, $4, $5, $6) "
         "on conflict (workspace, name) do nothing returning id",
@@ -117,10 +124,96 @@ async def create_key(db: Database, workspace: int, name: str, permissions: Seque
     return key
 
 
+def _new() -> str:
+    return PREFIX + secrets.token_urlsafe(32)
+
+
+LIST = """
+select name, prefix, permissions, created, last_seen, former_prefix,
+    case when former_until > clock_timestamp() then former_until end as former_until, former_seen
+from api_keys where workspace = $1 order by name
+"""
+
+ROTATE = """
+update api_keys set digest = $3, prefix = $4, last_seen = null,
+    former_digest = digest, former_prefix = prefix, former_seen = last_seen,
+    former_until = clock_timestamp() + $5
+where (workspace, name) = ($1, $2) returning former_until
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedKey:
+    """A key without its secret. `former_*`: the key before its last rotation, while it is still accepted."""
+
+    name: str
+    prefix: str
+    permissions: tuple[str, ...]
+    created: datetime
+    last_seen: datetime | None
+    former_prefix: str | None
+    former_until: datetime | None
+    former_seen: datetime | None
+
+
+async def keys_of(db: Database, workspace: int) -> list[ListedKey]:
+    """The keys of a workspace, by name. Instants in UTC; `last_seen` is right to the minute."""
+    rows = await db.pool.fetch(LIST, workspace)
+    return [
+        ListedKey(**{
+            **row,
+            "permissions": tuple(row["permissions"]),
+            **({} if row["former_until"] else {"former_prefix": None, "former_seen": None}),
+        })
+        for row in rows
+    ]  # fmt: skip
+
+
+async def rotate_key(db: Database, workspace: int, name: str, overlap: timedelta) -> tuple[str, datetime]:
+    """A new secret for a key of this name, and the instant until which the former one is accepted too.
+
+    The one before the former is not accepted any more. Raises `NoKey`.
+    """
+    key = _new()
+    until = await db.pool.fetchval(ROTATE, workspace, name, digest(key), key[:SHOWN], overlap)
+    if until is None:
+        raise await _no_key(db, workspace, name)
+    return key, until
+
+
+async def revoke_key(db: Database, workspace: int, name: str) -> None:
+    """Remove a key, and its former secret with it: within a second no process accepts it. Raises `NoKey`."""
+    gone = await db.pool.fetchval(
+        "delete from api_keys where (workspace, name) = ($1, $2) returning name", workspace, name
+    )
+    if gone is None:
+        raise await _no_key(db, workspace, name)
+
+
+async def _no_key(db: Database, workspace: int, name: str) -> NoKey:
+    known = [row["name"] for row in await db.pool.fetch(LIST, workspace)]
+    near = difflib.get_close_matches(name, known, 1)
+    hint = (
+        f"did you mean “{near[0]}”?"
+        if near
+        else f"there are: {', '.join(known[:20])}"
+        if known
+        else "it has none"
+    )
+    return NoKey(f"the workspace has no key “{name[:100]}”: {hint}")
+
+
 RECOGNISE = """
-with known as (select workspace, id, name, permissions, digest, last_seen from api_keys where digest = $1),
+with known as (
+    select workspace, id, name, permissions, digest, last_seen, false as former from api_keys where digest = $1
+    union all
+    select workspace, id, name, permissions, former_digest, former_seen, true from api_keys
+    where former_digest = $1 and former_until > clock_timestamp()),
 seen as (
-    update api_keys k set last_seen = clock_timestamp() from known
+    update api_keys k set
+        last_seen = case when known.former then k.last_seen else clock_timestamp() end,
+        former_seen = case when known.former then clock_timestamp() else k.former_seen end
+    from known
     where (k.workspace, k.id) = (known.workspace, known.id)
         and (known.last_seen is null or known.last_seen < clock_timestamp() - interval '1 minute'))
 select workspace, name, permissions, digest from known
