@@ -19,6 +19,7 @@ from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.content_blocks import routes as content_block_routes
 from journeys.api.links import routes as link_routes
+from journeys.api.monitoring import TimedRequests, metrics_route
 from journeys.api.openapi import document
 from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.requests import answer, guarded, permission_of
@@ -36,10 +37,11 @@ log = logger(__name__)
 
 def routes() -> list[BaseRoute]:
     """Every route that there is."""
-    track = guarded("users.track", users_track, TRACK)
     return [
-        Route("/users/track", track, methods=["POST"]),
-        Route("/users/track/bulk", track, methods=["POST"]),  # TRK-15
+        *(
+            Route(path, guarded("users.track", users_track, TRACK), methods=["POST"])
+            for path in ("/users/track", "/users/track/bulk")  # TRK-15
+        ),
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
         *catalog_routes(),
         *catalog_item_routes(),
@@ -105,7 +107,9 @@ def app(services: Services) -> FastAPI:
         },
     )
     made.state.services = services
-    made.router.routes.extend(routes())
+    ours = [*routes(), metrics_route()]
+    made.router.routes.extend(ours)
+    made.add_middleware(TimedRequests, routes=ours)
     made.add_middleware(WithoutLastSlash)
     _describe(made)
     return made

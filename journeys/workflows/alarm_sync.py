@@ -21,6 +21,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from journeys.engine.clock import Clock
 from journeys.engine.logs import logger
+from journeys.engine.metrics import ALARM_CALLS
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
 from journeys.engine.store.entry_writes import PENDING_ALARM
@@ -141,8 +142,10 @@ class TemporalAlarmSync:
                 pass  # closed, or started by a call that died before it could say so
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
+                    ALARM_CALLS.labels(_kind(one), "failed").inc()
                     log.warning("alarm_sync_failed", entry=str(one.entry), status=error.status.name)
                     return  # `told` stays below `turn`: the sweep repeats it
+        ALARM_CALLS.labels(_kind(one), "done").inc()
         self._said.append(one)
         if self._flushing is None or self._flushing.done():
             self._flushing = asyncio.create_task(self._flush_soon())
@@ -151,14 +154,13 @@ class TemporalAlarmSync:
 
     async def _call(self, one: PendingAlarm) -> None:
         identity = f"{one.alarm}:{one.generation}"
-        if one.ended:
-            await self._client.get_workflow_handle(identity).cancel()
-        elif one.told == 0 and one.turn == 1:
-            await self._start(
-                one, identity
-            )  # never told, never nudged: a bare start, with what is left of the delay
-        else:
-            await self._start(one, identity, start_signal="nudge")
+        match _kind(one):
+            case "cancel":
+                await self._client.get_workflow_handle(identity).cancel()
+            case "start":  # never told, never nudged: a bare start, with what is left of the delay
+                await self._start(one, identity)
+            case _:
+                await self._start(one, identity, start_signal="nudge")
 
     async def _start(self, one: PendingAlarm, identity: str, **nudge: Any) -> None:
         """A signal that rides on a delayed start does not end the delay, so a nudge never carries one."""
@@ -195,3 +197,10 @@ class TemporalAlarmSync:
         if said:
             rows = [(one.workspace, one.person, one.entry, one.turn) for one in said]
             await self._db.pool.execute(SETTLED, *map(list, zip(*rows, strict=True)))
+
+
+def _kind(one: PendingAlarm) -> str:
+    """How Temporal is told of it."""
+    if one.ended:
+        return "cancel"
+    return "start" if one.told == 0 and one.turn == 1 else "nudge"

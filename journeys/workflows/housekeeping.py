@@ -17,6 +17,7 @@ from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.intake.broadcasts import Turns, carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
+from journeys.engine.metrics import OVERDUE as OVERDUE_FOUND
 from journeys.engine.ports import Notifier, PendingAlarm
 from journeys.engine.sources.promotions import forget as forget_promotions
 from journeys.engine.store.database import Database
@@ -155,6 +156,7 @@ class Housekeeping:
         rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
         for one in rows:
             self.overdue += 1
+            OVERDUE_FOUND.inc()
             log.warning(
                 "overdue", entry=str(one.entry), alarm_at=str(one.alarm_at), generation=one.generation
             )

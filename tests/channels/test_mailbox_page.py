@@ -73,7 +73,7 @@ async def test_a_mail_is_shown_with_its_html_text_headers_and_links(
     assert "<th>X-Campaign</th><td>&lt;welcome&gt;</td>" in shown
     assert "<th>the article</th><td>https://example.com/?a=1&amp;b=2</td>" in shown
     assert "<th>logo</th><td>https://example.com/logo</td>" in shown
-    assert (await page.get("/mails/1/text")).text .split() == ["plain", "words"]
+    assert (await page.get("/mails/1/text")).text.split() == ["plain", "words"]
     assert "Subject: hello" in (await page.get("/mails/1/raw")).text
 
 

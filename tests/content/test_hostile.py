@@ -328,7 +328,7 @@ def test_others_are_rendered_meanwhile_as_if_nothing_were() -> None:
 
 
 def test_templates_are_kept_until_there_is_no_room() -> None:
-    cache: Cache[int] = Cache(100)
+    cache: Cache[int] = Cache(100, "test")
     for n in range(10):
         cache.keep(f"t{n}", n, 20)
         cache.get("t0")

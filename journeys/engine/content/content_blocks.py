@@ -70,7 +70,7 @@ def entered(context: RenderContext, name: str, token: Token | None = None) -> It
         notes[_DEPTH] = depth
 
 
-BLOCKS_KEPT: Cache[BoundTemplate] = Cache(32 * 1024 * 1024)
+BLOCKS_KEPT: Cache[BoundTemplate] = Cache(32 * 1024 * 1024, "content_blocks")
 """The blocks as they were parsed, by dialect and source: as many as have room."""
 
 

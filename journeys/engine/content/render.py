@@ -220,8 +220,8 @@ DIALECTS: Mapping[Callable[[str], Template], Dialect] = {compile: DIALECT, compi
 """The dialect that a compiler reads."""
 
 
-_TEMPLATES: Cache[Template] = Cache(32 * 1024 * 1024)
-_PAGES: Cache[Template] = Cache(32 * 1024 * 1024)
+_TEMPLATES: Cache[Template] = Cache(32 * 1024 * 1024, "templates")
+_PAGES: Cache[Template] = Cache(32 * 1024 * 1024, "html_templates")
 
 
 def _kept(cache: Cache[Template], dialect: Dialect, source: str) -> Template:

@@ -6,13 +6,17 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Generic, TypeVar
 
+from journeys.engine.metrics import SIZED
+
 T = TypeVar("T")
 
 
 class Cache(Generic[T]):
-    """What was asked for least lately goes first. Safe across threads."""
+    """What was asked for least lately goes first. Safe across threads. `name`: what the metrics call it."""
 
-    def __init__(self, room: int) -> None:
+    def __init__(self, room: int, name: str) -> None:
+        self.name, self.hits, self.misses = name, 0, 0
+        SIZED.caches.add(self)
         self._room = room
         self._kept: OrderedDict[str, tuple[T, int]] = OrderedDict()
         self._used = 0
@@ -23,7 +27,9 @@ class Cache(Generic[T]):
         with self._lock:
             found = self._kept.get(key)
             if found is None:
+                self.misses += 1
                 return None
+            self.hits += 1
             self._kept.move_to_end(key)
             return found[0]
 

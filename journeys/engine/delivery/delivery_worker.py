@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
@@ -25,6 +26,7 @@ from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refus
 from journeys.engine.delivery.settlement import Settlement, extras, give_back, pause
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
+from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
 from journeys.engine.outgoing.resolver import calling_for
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import AlarmSync, Notifier
@@ -258,13 +260,19 @@ class DeliveryWorker:
 
     async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
         calling_for.set(one.workspace)
+        began = time.monotonic()
+        outcome = "failed"
         try:
             receipt = await channel.deliver(what.content, what.to, what.key)
+            outcome = receipt.outcome
         except Doubtful as doubt:
+            outcome = "in_doubt"
             return await self._doubt(channel, one, str(doubt))
         except Exception as error:  # noqa: BLE001 - a channel of another package must not stop the others
             log.warning("channel_failed", channel=channel.name, error=type(error).__name__)
             receipt = Receipt("retry", f"the channel failed: {type(error).__name__}")
+        finally:
+            PROVIDER_SECONDS.labels(channel.name, outcome).observe(time.monotonic() - began)
         return self._settlement(channel, one, what, receipt)
 
     def _settlement(self, channel: Channel, one: Claimed, what: Ready, receipt: Receipt) -> Settlement:
@@ -324,16 +332,19 @@ class DeliveryWorker:
                 if one.doubtful and not channel.idempotent and self._skips(plans[one.plan], one):
                     made.append((one, Refused("failed", "in_doubt")))
                     continue
-                preparing = prepare(
-                    one,
-                    channel,
-                    publication,
-                    plans[one.plan],
-                    profile,
-                    pasts.get(one.person, {}),
-                    now,
-                    self._base,
-                    self._template_services.services(publication, one.person),
+                preparing = timed(
+                    RENDER_SECONDS.labels(channel.name),
+                    prepare(
+                        one,
+                        channel,
+                        publication,
+                        plans[one.plan],
+                        profile,
+                        pasts.get(one.person, {}),
+                        now,
+                        self._base,
+                        self._template_services.services(publication, one.person),
+                    ),
                 )
                 if (one.plan, one.step) in slow:
                     asking.add(asyncio.create_task(self._ask(one, preparing)))

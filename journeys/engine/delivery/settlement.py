@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,7 @@ import msgspec
 
 from journeys.canvas.storable_characters import storable
 from journeys.engine.delivery.claim import LEASE, Claimed
+from journeys.engine.metrics import DISPATCH_AGE, DISPATCHES_REFUSED, DISPATCHES_SETTLED, counted
 from journeys.engine.people.profiles import LOCK, shard_of
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
@@ -25,6 +26,9 @@ MOST_EXTRAS = 1000
 """Bytes."""
 
 LONGEST_PAUSE = 3600.0
+
+CODED = ("aborted", "capped", "unreachable", "withdrawn")
+"""Outcomes whose reasons are codes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +88,16 @@ engaged as (
 told as (
     insert into inbox (workspace, person, entry, no, step, what, label, at)
     select g.workspace, g.person, g.entry, nextval('occurrence_no'), g.step, 'delivered', g.outcome, g.settled
-    from gone g where g.held)
+    from gone g where g.held),
+moved as (
 update entries t set turn = t.turn + 1, moved = clock_timestamp(),
     told = case when t.alarm = t.id then t.told else 0 end, alarm = t.id
 from gone g where g.held and (t.workspace, t.person, t.id) = (g.workspace, g.person, g.entry) and t.ended is null
-returning t.workspace, t.person, t.id, t.alarm, t.generation, t.turn, t.told, false, t.alarm_at, t.priority, t.canvas, t.plan
+returning t.*)
+select workspace, person, id, alarm, generation, turn, told, false, alarm_at, priority, canvas, plan, null::text as key from moved
+union all select null, null, null, null, null, null, null, null, null, null, null, null, key from gone
 """
+"""The entries to tell of, and the keys of those that were settled."""
 AGAIN = """
 update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + case when s.behind then 0 else 1 end, waits = d.waits + case when s.behind then 1 else 0 end,
     not_before = clock_timestamp() + make_interval(secs => s.after),
@@ -126,7 +134,8 @@ async def settle(
         await connection.fetch(LOCK, workspace, people)
     if final:
         rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
-        pending_alarms = [PendingAlarm(*row) for row in rows]
+        pending_alarms = [PendingAlarm(*row[:-1]) for row in rows if row["key"] is None]
+        _measure(final, {row["key"] for row in rows})
     if again:
         await connection.execute(
             AGAIN, *_columns((*_place(one.claimed), one.after, one.behind) for one in again)
@@ -135,6 +144,17 @@ async def settle(
         rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
         marked = {row["key"] for row in rows}
     return pending_alarms, marked
+
+
+def _measure(final: Iterable[Settlement], settled: Container[str]) -> None:
+    """Count those whose claim still held."""
+    for one in final:
+        if one.claimed.key in settled:
+            channel = str(one.data.get("channel"))
+            counted(DISPATCHES_SETTLED, channel=channel, outcome=one.outcome)
+            DISPATCH_AGE.labels(channel=channel).observe((one.at - one.claimed.at).total_seconds())
+            if one.outcome in CODED:
+                counted(DISPATCHES_REFUSED, channel=channel, reason=str(one.data.get("reason")))
 
 
 BACK = """

@@ -18,6 +18,7 @@ from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.gates import Candidate, refusal
 from journeys.engine.entries.burst import GRACE
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
+from journeys.engine.metrics import ENTRIES_REFUSED, counted
 from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.published import Publication, Published, Running
@@ -76,6 +77,7 @@ async def note_failure(
 ) -> None:
     """Record that a person could not be admitted because of an error, which is not one of their data."""
     said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
+    counted(ENTRIES_REFUSED, gate="failed")
     await connection.execute(FAILED, profile.workspace, profile.id, profile.shard, at, running.name, said)
 
 
@@ -162,6 +164,7 @@ async def _histories(
 
 def _refuse(transaction: EntryTransaction, running: Running, entrant: Entrant, reason: str) -> None:
     profile = entrant.profile
+    counted(ENTRIES_REFUSED, gate=reason)
     transaction.writes.facts.append((
         profile.workspace, profile.id, profile.shard, "refused", entrant.at, running.name, None, None, None,
         {"reason": reason},

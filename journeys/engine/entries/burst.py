@@ -9,6 +9,7 @@ with the latest state; if the entry has ended or is gone, it says so and the wor
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -33,6 +34,7 @@ from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEn
 from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
 from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.logs import logger
+from journeys.engine.metrics import BURST_ENTRIES, BURST_SECONDS, BURSTS
 from journeys.engine.people.profiles import SELECT, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
@@ -166,13 +168,17 @@ class Bursts:
 
         Raises `NotUnderstood`, and whatever the database raises; the caller repeats it.
         """
+        began = time.monotonic()
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((alarm, call, future))
         if len(self._flights) < self._lanes:
             flight = asyncio.create_task(self._fly())
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
-        return await future
+        try:
+            return await future
+        finally:
+            BURST_SECONDS.observe(time.monotonic() - began)
 
     async def drain(self) -> None:
         """Wait until no burst is in flight."""
@@ -205,12 +211,16 @@ class Bursts:
                     await self._share({alarm: call}, {alarm: futures[alarm]})
                 return
             for alarm, call in calls.items():
-                if await self._set_aside(alarm, call, error) and not futures[alarm].done():
+                aside = await self._set_aside(alarm, call, error)
+                BURSTS.labels("set_aside" if aside else "failed").inc()
+                if aside and not futures[alarm].done():
                     futures[alarm].set_result(Reply(call.turn, None))
             for future in futures.values():
                 if not future.done():
                     future.set_exception(error)
             return
+        BURSTS.labels("done").inc(len(calls))
+        BURST_ENTRIES.observe(len(calls))
         for alarm, future in futures.items():
             self._failures.forget(alarm)
             reply = replies[alarm]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +15,7 @@ import msgspec
 from journeys.canvas.events_and_commands import Kind, Occurrence
 from journeys.engine.clock import Clock
 from journeys.engine.entries.routing import PersonEvent, Routed, route
+from journeys.engine.metrics import EVENTS, counted
 from journeys.engine.people.carts import store_carts
 from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication, Published
@@ -70,6 +72,8 @@ async def record(
         [dict(new.properties) for new in firsts],
         [publication.compared_values(new.profile, new.kind, new.name) for new in firsts],
     )
+    for kind, count in Counter(new.kind for new in firsts).items():
+        counted(EVENTS, count, kind=kind)
     await store_carts(connection, publication.workspace, firsts)
     events = [
         PersonEvent(

@@ -20,6 +20,7 @@ from journeys.engine.entries.late_events import note_late
 from journeys.engine.entries.looking_back import several
 from journeys.engine.entries.unjudged_events import UNJUDGED
 from journeys.engine.logs import logger
+from journeys.engine.metrics import committing
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import PASSING
@@ -232,8 +233,9 @@ async def _let_in(
 ) -> list[Admission]:
     """Let them in. A canvas that fails for a person stops neither the event, nor other canvases, nor other people."""
     try:
-        async with connection.transaction():
-            return [await admit(connection, publication, published, running, clock, wave)]
+        with committing():
+            async with connection.transaction():
+                return [await admit(connection, publication, published, running, clock, wave)]
     except PASSING:
         raise
     except NotUnderstood as error:

@@ -16,6 +16,7 @@ from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remarks
 from journeys.engine.large_requests import apart
+from journeys.engine.metrics import OBJECTS, counted
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profile_writes import store_profiles
@@ -82,7 +83,7 @@ async def track(
     """
     objects = await apart(read, body)
     if not objects.items:
-        return Tracked(objects.taken, objects.errors, objects.warnings)
+        return _measured(Tracked(objects.taken, objects.errors, objects.warnings))
     publication = await published.of(workspace)
     others = await sharing(db.pool, workspace, objects.items)
 
@@ -100,7 +101,15 @@ async def track(
     alarm_sync.sync(written.routed.pending_alarms)
     for channel in written.routed.channels:
         notifier.notify(channel)
-    return written.tracked
+    return _measured(written.tracked)
+
+
+def _measured(tracked: Tracked) -> Tracked:
+    for array, count in tracked.taken.items():
+        counted(OBJECTS, count, array=array, result="accepted")
+    for error in tracked.errors:
+        counted(OBJECTS, array=str(error.get("input_array")), result="refused")
+    return tracked
 
 
 async def write(

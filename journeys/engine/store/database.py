@@ -15,6 +15,7 @@ from sqlalchemy.pool import NullPool
 
 from journeys.canvas.storable_characters import storable
 from journeys.engine.clock import ClockOff
+from journeys.engine.metrics import SIZED, committing
 
 Connection = PoolConnectionProxy | asyncpg.Connection
 
@@ -101,6 +102,7 @@ class Database:
     def __init__(self, url: str, pool: asyncpg.Pool) -> None:
         self.url = driver_url(url)
         self.pool = pool
+        SIZED.databases.add(self)
 
     @classmethod
     async def open(cls, url: str, *, size: int = 10) -> Database:
@@ -129,8 +131,10 @@ class Database:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:
         """A connection within a transaction: committed at the end of the block, rolled back on an exception."""
-        async with self.pool.acquire() as connection, connection.transaction():
-            yield connection
+        async with self.pool.acquire() as connection:
+            with committing():
+                async with connection.transaction():
+                    yield connection
 
     async def anew(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Do the work in a transaction; from the beginning where a row has moved to a person who is not locked.

@@ -6,9 +6,11 @@ whatever its number of entries and steps.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from journeys.engine.metrics import DISPATCHES_WRITTEN, ENTRIES_ADMITTED, counted
 from journeys.engine.ports import PendingAlarm
 
 Columns = Sequence[tuple[str, str]]
@@ -33,6 +35,7 @@ DISPATCH: Columns = (
     ("plan", "text"), ("step", "text"), ("variant", "text"), ("channel", "text"), ("at", "timestamptz"),
     ("context", "jsonb"), ("properties", "jsonb"), ("held", "bool"), ("priority", "int"), ("change", "int"),
 )  # fmt: skip
+CHANNEL = [name for name, _ in DISPATCH].index("channel")
 FACT: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("shard", "int"), ("fact", "text"), ("at", "timestamptz"),
     ("canvas", "text"), ("entry", "uuid"), ("step", "text"), ("dispatch", "text"), ("data", "jsonb"),
@@ -140,6 +143,9 @@ class EntryWrites:
         ):
             arrays.extend(zip(*rows, strict=True) if rows else [()] * len(columns))
         pending_alarms = [PendingAlarm(*row) for row in await connection.fetch(WRITE, *arrays)]
+        counted(ENTRIES_ADMITTED, len(self.new_entries))
+        for channel, count in Counter(row[CHANNEL] for row in self.dispatches).items():
+            counted(DISPATCHES_WRITTEN, count, channel=channel)
         if self.fetches:
             await connection.execute(FETCH, *zip(*self.fetches, strict=True))
         if self.hearings:

@@ -321,7 +321,7 @@ async def test_the_cache_is_bounded_by_bytes_and_forgets_what_was_used_longest_a
         cache.put((number,), Reply(200, "x" * 1000), 300)
         cache.get((0,))
 
-    assert cache.bytes <= 100_000
+    assert cache.used <= 100_000
     assert cache.get((0,)) is not None and cache.get((1,)) is None and cache.get((99,)) is not None
     cache.put(("vast",), Reply(200, "x" * 200_000), 300)
     assert cache.get(("vast",)) is None and cache.get((99,)) is not None

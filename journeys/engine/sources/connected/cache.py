@@ -7,6 +7,7 @@ from collections.abc import Callable
 from time import monotonic
 
 from journeys.engine.content.services import Reply
+from journeys.engine.metrics import SIZED
 
 LEAST, MOST = 300, 14_400
 """Seconds for which a reply may serve (C5)."""
@@ -26,18 +27,20 @@ class Cache:
     def __init__(self, size: int = SIZE, clock: Callable[[], float] = monotonic) -> None:
         self._size = size
         self._clock = clock
+        self.name, self.hits, self.misses = "connected_content", 0, 0
+        SIZED.caches.add(self)
         self._held: OrderedDict[Key, tuple[float, int, Reply]] = OrderedDict()
-        self.bytes = 0
+        self.used = 0
         """The size of all cached replies."""
 
     def get(self, key: Key) -> Reply | None:
         """The reply, while it may serve."""
         found = self._held.get(key)
-        if found is None:
-            return None
-        if found[0] <= self._clock():  # C5
+        if found is None or found[0] <= self._clock():  # C5
             self._drop(key)
+            self.misses += 1
             return None
+        self.hits += 1
         self._held.move_to_end(key)
         return found[2]
 
@@ -49,11 +52,14 @@ class Cache:
             return
         age = min(max(max_age, LEAST), MOST)  # C5
         self._held[key] = (self._clock() + age, size, reply)
-        self.bytes += size
-        while self.bytes > self._size:
+        self.used += size
+        while self.used > self._size:
             self._drop(next(iter(self._held)))
 
     def _drop(self, key: Key) -> None:
         found = self._held.pop(key, None)
         if found is not None:
-            self.bytes -= found[1]
+            self.used -= found[1]
+
+    def __len__(self) -> int:
+        return len(self._held)

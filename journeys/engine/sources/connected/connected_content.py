@@ -30,7 +30,7 @@ class ConnectedContent:
     ) -> None:
         self._caller = caller
         self._keyring = keyring
-        self._cache = cache or Cache()
+        self._cache = Cache() if cache is None else cache
         self._breaker = breaker or Breaker()
         self._under_way: dict[Key, asyncio.Task[Reply]] = {}
 
