@@ -10,7 +10,6 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
@@ -25,6 +24,7 @@ from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.logs import logger
+from journeys.engine.settings import Environment
 from journeys.engine.sources.connected.connected_content import connected_content
 from journeys.engine.store.clock_check import measured_clock
 from journeys.engine.store.database import Database
@@ -55,18 +55,45 @@ GRACEFUL = timedelta(seconds=20)
 log = logger(__name__)
 
 
-class Settings(BaseSettings):
+class Settings(Environment):
     """Where the database and Temporal are, and the few knobs of a process, from the environment."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore", populate_by_name=True)
-
-    database_url: str = Field(validation_alias="DATABASE_URL")
-    temporal_address: str = Field(default="localhost:7233", validation_alias="TEMPORAL_ADDRESS")
-    temporal_namespace: str = Field(default="default", validation_alias="TEMPORAL_NAMESPACE")
-    task_queue: str = Field(default=TASK_QUEUE, min_length=1)
-    time_scale: float | None = Field(default=None, gt=0, le=FASTEST)
-    connections: int = Field(default=12, ge=1)
-    drain_lanes: int = Field(default=1, ge=1)
+    database_url: str = Field(
+        validation_alias="DATABASE_URL",
+        description="The PostgreSQL database, as any libpq URL: postgresql://user:password@host:5432/name",
+        json_schema_extra={"secret": True},
+    )
+    temporal_address: str = Field(
+        default="localhost:7233",
+        validation_alias="TEMPORAL_ADDRESS",
+        description="The Temporal server: host:port",
+    )
+    temporal_namespace: str = Field(
+        default="default", validation_alias="TEMPORAL_NAMESPACE", description="The namespace of Temporal"
+    )
+    task_queue: str = Field(
+        default=TASK_QUEUE,
+        min_length=1,
+        description="The task queue of entries and deliveries: the same in all processes",
+    )
+    time_scale: float | None = Field(
+        default=None,
+        gt=0,
+        le=FASTEST,
+        description="How many times as fast as real time the time of canvases goes: for trials, never in production",
+    )
+    connections: int = Field(
+        default=12,
+        ge=1,
+        description="The most connections of this process to the database",
+        json_schema_extra={"unit": "connections"},
+    )
+    drain_lanes: int = Field(
+        default=1,
+        ge=1,
+        description="How many drainers of each channel run at the same time, over all workers",
+        json_schema_extra={"unit": "drainers"},
+    )
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from hmac import compare_digest
 from typing import Any
 
 import asyncpg
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -17,6 +17,7 @@ from journeys.api.requests import answer
 from journeys.api.services import Services
 from journeys.engine.logs import logger
 from journeys.engine.metrics import CONTENT_TYPE, REQUESTS, exposition
+from journeys.engine.settings import Environment
 from journeys.engine.store.backlog import measure
 from journeys.engine.store.database import PASSING
 from journeys.workflows.housekeeping import OVERDUE
@@ -27,11 +28,13 @@ FRESH = 5.0
 log = logger(__name__)
 
 
-class MonitoringSettings(BaseSettings):
+class MonitoringSettings(Environment):
     """`JOURNEYS_METRICS_TOKEN`: what `/metrics` asks for as a bearer token; without it everybody may read them."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore")
-    metrics_token: str | None = None
+    metrics_token: SecretStr | None = Field(
+        default=None,
+        description="What /metrics asks for as a bearer token; without it everybody may read them",
+    )
 
 
 class Metrics:
@@ -90,4 +93,5 @@ class TimedRequests:
 
 def metrics_route() -> Route:
     """`/metrics`, with the token of the environment."""
-    return Route("/metrics", Metrics(MonitoringSettings().metrics_token).get, methods=["GET"])
+    token = MonitoringSettings().metrics_token
+    return Route("/metrics", Metrics(token.get_secret_value() if token else None).get, methods=["GET"])

@@ -19,9 +19,10 @@ from typing import Any, ClassVar, Literal
 import aiosmtplib
 from email_validator import EmailNotValidError, validate_email
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from journeys.channels.base import Content, Doubtful, Receipt, Recipient
+from journeys.engine.settings import Environment
 
 WIRE = compat32.clone(linesep="\r\n", max_line_length=None, cte_type="7bit")
 WIRE_UTF8 = WIRE.clone(cte_type="8bit")
@@ -42,21 +43,37 @@ _NOT_IN_ADDRESS = re.compile(r"[\s,;:<>()\[\]\\\x00-\x1f\x7f]")
 _BREAKS = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
 
-class SmtpSettings(BaseSettings):
+class SmtpSettings(Environment):
     """Where the mail server is: `JOURNEYS_SMTP_HOST`, `…_PORT`, `…_USERNAME`, `…_PASSWORD`, `…_TLS`.
 
     `tls`: `true` from the first byte on; `required`: by STARTTLS or not at all, the default where there is a password;
     `offered`, or `false`: by STARTTLS where the server has it, else in clear.
     """
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_SMTP_", extra="ignore")
-    host: str = "127.0.0.1"
-    port: int = Field(default=25, ge=1, le=65535)
-    username: str | None = None
-    password: SecretStr | None = None
-    tls: bool | Literal["required", "offered"] | None = None
-    timeout: float = Field(default=60, gt=0)
-    lanes: int = Field(default=4, ge=1)
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_SMTP_")
+    host: str = Field(default="127.0.0.1", description="The mail server")
+    port: int = Field(
+        default=25, ge=1, le=65535, description="Its port: 587 with STARTTLS, 465 with `true` for TLS"
+    )
+    username: str | None = Field(default=None, description="Who logs in; without it nobody does")
+    password: SecretStr | None = Field(default=None, description="The password")
+    tls: bool | Literal["required", "offered"] | None = Field(
+        default=None,
+        description="`true`: TLS from the first byte on; `required`: by STARTTLS or not at all (the default with a password); "
+        "`offered` or `false`: by STARTTLS where the server has it (the default without)",
+    )
+    timeout: float = Field(
+        default=60,
+        gt=0,
+        description="How long the server may take for an answer",
+        json_schema_extra={"unit": "seconds"},
+    )
+    lanes: int = Field(
+        default=4,
+        ge=1,
+        description="How many connections a process opens to it",
+        json_schema_extra={"unit": "connections"},
+    )
 
     @property
     def insists(self) -> bool:

@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal
 
 import httpx2
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from journeys.channels.base import Content, Receipt, Recipient
 from journeys.engine.outgoing.guard import Networks, NotPublic, networks
 from journeys.engine.outgoing.http_client import Malformed, Outgoing
+from journeys.engine.settings import Environment
 
 TIMEOUT = 90.0
 """Seconds that a call may take in all: name, connection, answer (WHK-1)."""
@@ -24,16 +25,30 @@ LARGEST_ANSWER = 64 * 1024
 """How many bytes of a response are read; they are not kept."""
 
 
-class WebhookSettings(BaseSettings):
+class WebhookSettings(Environment):
     """`JOURNEYS_WEBHOOK_ALLOWED_NETWORKS`: private networks that may be called all the same, with commas.
 
     `JOURNEYS_WEBHOOK_LANES`: so many calls of one workspace may be under way at once in a process.
     """
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_WEBHOOK_", extra="ignore")
-    allowed_networks: Networks = ""
-    lanes: int = Field(default=32, ge=1)
-    timeout: float = Field(default=TIMEOUT, gt=0, le=TIMEOUT)
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_WEBHOOK_")
+    allowed_networks: Networks = Field(
+        default="",
+        description="Private networks that webhooks may call, with commas: 10.1.0.0/16,192.168.7.0/24",
+    )
+    lanes: int = Field(
+        default=32,
+        ge=1,
+        description="How many calls of one workspace a process makes at the same time",
+        json_schema_extra={"unit": "calls"},
+    )
+    timeout: float = Field(
+        default=TIMEOUT,
+        gt=0,
+        le=TIMEOUT,
+        description="How long a webhook may take in all",
+        json_schema_extra={"unit": "seconds"},
+    )
 
 
 class WebhookContent(Content):

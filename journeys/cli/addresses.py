@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import asyncpg
 from alembic.util import CommandError
-from pydantic import ValidationError
-from pydantic_settings import BaseSettings
+from pydantic import Field, SecretStr, ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from journeys.cli.console import Stop
 from journeys.cli.private_files import close_home
 from journeys.cli.waiting import Away
 from journeys.engine.clock import ClockOff
+from journeys.engine.settings import Environment, WrongFile, every_variable
 from journeys.engine.sources.connected.encryption import Locked
 from journeys.engine.store.database import Database, driver_url
 from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
@@ -35,9 +34,31 @@ CONNECT_TIMEOUT = 20.0
 """Seconds that a database may take to answer."""
 
 
+class CommandSettings(Environment):
+    """What the commands that run on one's own machine take from the environment."""
+
+    database_url: str | None = Field(
+        default=None,
+        validation_alias="DATABASE_URL",
+        description="The PostgreSQL database, as any libpq URL: postgresql://user:password@host:5432/name. "
+        "`serve` and `worker` need it; without it the other commands use an embedded one",
+        json_schema_extra={"secret": True},
+    )
+    home: Path | None = Field(
+        default=None,
+        description="The folder in which `journeys dev` keeps its data, and the commands beside it find them "
+        "(~/.local/share/journeys)",
+    )
+    trace: bool = Field(default=False, description="Show the traceback of an internal error")
+    credential: SecretStr | None = Field(
+        default=None,
+        description="The secret that `journeys credentials add` stores; without it, it is read from stdin",
+    )
+
+
 def home() -> Path:
     """The folder in which `journeys dev` and the commands beside it keep their data, made if new."""
-    folder = Path(os.environ.get("JOURNEYS_HOME") or Path.home() / ".local" / "share" / "journeys")
+    folder = CommandSettings().home or Path.home() / ".local" / "share" / "journeys"
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
@@ -48,7 +69,7 @@ def home() -> Path:
 @asynccontextmanager
 async def database() -> AsyncIterator[Database]:
     """The database of `DATABASE_URL`, else the embedded one; with our schema."""
-    url = os.environ.get("DATABASE_URL")
+    url = CommandSettings().database_url
     if url:
         async with _connected(url) as db:
             yield db
@@ -120,26 +141,28 @@ async def workspace(db: Database, name: str) -> Publication:
 
 def explained(error: Exception) -> Stop | None:
     """What is wrong with the environment, where that is the cause; None where it is not."""
-    if isinstance(error, Locked | ClockOff | Unfit):
+    if isinstance(error, Locked | ClockOff | Unfit | WrongFile):
         return Stop(str(error), 1 if isinstance(error, Unfit) else 2)
     return _wrong_variables(error) if isinstance(error, ValidationError) else None
 
 
 def _wrong_variables(error: ValidationError) -> Stop | None:
     """Which of them; what they hold is shown, but not where it may have a password in it."""
-    kinds = {kind.__name__: kind for kind in BaseSettings.__subclasses__()}
-    settings = kinds.get(error.title)
-    if settings is None:
+    variables = {
+        key: variable
+        for variable in every_variable()
+        if variable.settings.__name__ == error.title
+        for key in (variable.field, variable.name)
+    }
+    if not variables:
         return None
-    prefix = str(settings.model_config.get("env_prefix", ""))
     lines = []
     for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0]) if detail["loc"] else ""
-        variable = name if name.isupper() else f"{prefix}{name}".upper()
+        known = variables.get(str(detail["loc"][0]) if detail["loc"] else "")
+        variable = known.name if known else error.title
         if detail["type"] == "missing":
             lines.append(f"set {variable}")
         else:
-            secret = any(word in variable for word in ("URL", "KEY", "PASSWORD"))
-            shown = "" if secret else f"“{detail['input']}”: "
+            shown = "" if known is None or known.secret else f"“{detail['input']}”: "
             lines.append(f"{variable} is not valid: {shown}{detail['msg']}")
     return Stop("\n".join(lines), 2)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from typing import Annotated
 
 from cyclopts import Parameter
 
-from journeys.cli.addresses import database, workspace
+from journeys.cli.addresses import CommandSettings, database, workspace
 from journeys.cli.console import Stop, out, run
 from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
 from journeys.engine.sources.connected.credentials import renew as seal_anew
@@ -140,7 +139,8 @@ def new_key() -> int:
 
 def _secret() -> str:
     """From the environment, else from stdin: whatever stands in a command line can be read by all who list processes."""
-    secret = os.environ.get(VARIABLE)
+    given = CommandSettings().credential
+    secret = None if given is None else given.get_secret_value()
     if secret is None:
         if sys.stdin.isatty():
             from getpass import getpass

@@ -11,7 +11,6 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
@@ -30,6 +29,7 @@ from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
 from journeys.engine.outgoing.resolver import calling_for
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import AlarmSync, Notifier
+from journeys.engine.settings import Environment
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
@@ -59,11 +59,14 @@ Prepared = Ready | Refused | Postponed | Failed
 log = logger(__name__)
 
 
-class PublicSettings(BaseSettings):
+class PublicSettings(Environment):
     """`JOURNEYS_PUBLIC_URL`: the address at which the API is reached from outside; links in messages lead there."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore")
-    public_url: str = Field(default="http://localhost:8000", pattern=r"^https?://[^\s/]+")
+    public_url: str = Field(
+        default="http://localhost:8000",
+        pattern=r"^https?://[^\s/]+",
+        description="Where the API is reached from outside",
+    )
 
 
 class DeliveryWorker:

@@ -7,10 +7,12 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field
+from pydantic_settings import SettingsConfigDict
 
 from journeys.engine.content.services import Call, Reply
 from journeys.engine.outgoing.guard import Networks, networks
+from journeys.engine.settings import Environment
 from journeys.engine.sources.connected.cache import Cache, Key
 from journeys.engine.sources.connected.caller import Caller, host_of
 from journeys.engine.sources.connected.circuit_breaker import Breaker
@@ -83,11 +85,14 @@ def _key(workspace: int, call: Call) -> Key:
     return workspace, call.method, call.url, call.body, tuple(sorted(call.headers.items()))
 
 
-class ConnectedSettings(BaseSettings):
+class ConnectedSettings(Environment):
     """`JOURNEYS_CONNECTED_ALLOWED_NETWORKS`: private networks that templates may call all the same, with commas."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_CONNECTED_", extra="ignore")
-    allowed_networks: Networks = ""
+    model_config = SettingsConfigDict(env_prefix="JOURNEYS_CONNECTED_")
+    allowed_networks: Networks = Field(
+        default="",
+        description="Private networks that Connected Content may call, with commas: 10.1.0.0/16,192.168.7.0/24",
+    )
 
 
 @asynccontextmanager

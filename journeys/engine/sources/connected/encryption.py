@@ -6,15 +6,18 @@ from collections.abc import Mapping
 
 import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
-from pydantic import SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
+
+from journeys.engine.settings import Environment
 
 
-class SecretSettings(BaseSettings):
+class SecretSettings(Environment):
     """`JOURNEYS_SECRET_KEY`: the key that seals credentials; several with commas, the first seals, all of them open."""
 
-    model_config = SettingsConfigDict(env_prefix="JOURNEYS_", extra="ignore")
-    secret_key: SecretStr = SecretStr("")
+    secret_key: SecretStr = Field(
+        default=SecretStr(""),
+        description="The key that seals stored credentials; several with commas: the first seals, all of them open",
+    )
 
 
 class Locked(RuntimeError):
