@@ -33,7 +33,7 @@ from journeys.cli.private_files import private_files
 from journeys.cli.waiting import Away, until_there
 from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
-from journeys.engine.delivery.delivery_worker import PublicSettings
+from journeys.engine.delivery.public_address import PublicSettings
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import OtherScale, keep_clock
 from journeys.engine.workspaces.api_keys import ALL, Taken, create_key

@@ -10,8 +10,6 @@ from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
-from pydantic import Field
-
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
@@ -21,15 +19,16 @@ from journeys.engine.delivery.attributes_read import attributes
 from journeys.engine.delivery.channel import Channel, Doubtful, Receipt
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.message_content import makes_calls
+from journeys.engine.delivery.outcomes import of_receipt, of_refusal
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
-from journeys.engine.delivery.settlement import Settlement, extras, give_back, pause
+from journeys.engine.delivery.public_address import PublicSettings
+from journeys.engine.delivery.settlement import Settlement, give_back, pause
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
 from journeys.engine.outgoing.resolver import calling_for
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import AlarmSync, Notifier
-from journeys.engine.settings import Environment
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
@@ -57,16 +56,6 @@ ASKING = 64
 Prepared = Ready | Refused | Postponed | Failed
 
 log = logger(__name__)
-
-
-class PublicSettings(Environment):
-    """`JOURNEYS_PUBLIC_URL`: the address at which the API is reached from outside; links in messages lead there."""
-
-    public_url: str = Field(
-        default="http://localhost:8000",
-        pattern=r"^https?://[^\s/]+",
-        description="Where the API is reached from outside",
-    )
 
 
 class DeliveryWorker:
@@ -190,7 +179,11 @@ class DeliveryWorker:
                 each.cancel()
 
     async def _hand_over(self, channel: Channel, prepared: Sequence[tuple[Claimed, Prepared]]) -> None:
-        settled = [self._refusal(channel, one, what) for one, what in prepared if not isinstance(what, Ready)]
+        settled = [
+            of_refusal(channel, one, what, self._clock.now())
+            for one, what in prepared
+            if not isinstance(what, Ready)
+        ]
         ready = [(one, what) for one, what in prepared if isinstance(what, Ready)]
         ready.sort(key=lambda each: (each[0].priority, each[0].no), reverse=True)
         if settled:
@@ -218,21 +211,6 @@ class DeliveryWorker:
         places = self._places.setdefault((channel.name, whose), asyncio.Semaphore(channel.lanes))
         async with places:
             await lane(channel, queue)
-
-    def _refusal(self, channel: Channel, one: Claimed, what: Refused | Postponed | Failed) -> Settlement:
-        now, data = self._clock.now(), {"channel": channel.name}
-        match what:
-            case Postponed(host=host, status=status):
-                data |= {"reason": "exhausted_cc_retries", "text": f"{host} answered {status}"}
-                return Settlement(one, "aborted", now, data, after=pause(one.waits, None), behind=True)  # C3
-            case Failed(reason=reason):
-                return Settlement(
-                    one, "failed", now, data | {"reason": reason}, after=pause(one.attempts, None)
-                )
-            case Refused(outcome=outcome, reason=reason, text=text):
-                data |= {"reason": reason, "text": text} if text else {"reason": reason}
-                doubted = one.doubtful and outcome == "withdrawn" and not channel.idempotent
-                return Settlement(one, outcome, now, data, doubted=doubted)
 
     async def _repeatable(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
         """One of the calls under way where the provider does the same key once: call, and settle."""
@@ -276,23 +254,7 @@ class DeliveryWorker:
             receipt = Receipt("retry", f"the channel failed: {type(error).__name__}")
         finally:
             PROVIDER_SECONDS.labels(channel.name, outcome).observe(time.monotonic() - began)
-        return self._settlement(channel, one, what, receipt)
-
-    def _settlement(self, channel: Channel, one: Claimed, what: Ready, receipt: Receipt) -> Settlement:
-        data: dict[str, Any] = {"channel": channel.name}
-        if receipt.provider_id:
-            data["provider_id"] = receipt.provider_id
-        if receipt.outcome == "sent" and what.extras:
-            data["extras"] = extras(what.extras)
-        if receipt.outcome != "retry":
-            if receipt.outcome != "sent":
-                data["reason"] = receipt.detail
-            return Settlement(
-                one, receipt.outcome, self._clock.now(), data, doubted=one.doubtful and not channel.idempotent
-            )
-        data["reason"] = receipt.detail
-        after = pause(one.attempts, receipt.retry_after)
-        return Settlement(one, "failed", self._clock.now(), data, after=after)
+        return of_receipt(channel, one, what, receipt, self._clock.now())
 
     async def _doubt(self, channel: Channel, one: Claimed, reason: str) -> Settlement:
         """It is unknown whether it was sent: `on_doubt` of the message decides, and a fact records it."""

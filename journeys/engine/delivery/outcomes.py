@@ -1,0 +1,44 @@
+"""What becomes of a message: by the reason for which it is not sent, or by what its provider answered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from journeys.engine.delivery.channel import Channel, Receipt
+from journeys.engine.delivery.claim import Claimed
+from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused
+from journeys.engine.delivery.settlement import Settlement, extras, pause
+
+
+def of_refusal(
+    channel: Channel, one: Claimed, what: Refused | Postponed | Failed, now: datetime
+) -> Settlement:
+    """The settlement of a message for which no call is made."""
+    data = {"channel": channel.name}
+    match what:
+        case Postponed(host=host, status=status):
+            data |= {"reason": "exhausted_cc_retries", "text": f"{host} answered {status}"}
+            return Settlement(one, "aborted", now, data, after=pause(one.waits, None), behind=True)  # C3
+        case Failed(reason=reason):
+            return Settlement(one, "failed", now, data | {"reason": reason}, after=pause(one.attempts, None))
+        case Refused(outcome=outcome, reason=reason, text=text):
+            data |= {"reason": reason, "text": text} if text else {"reason": reason}
+            doubted = one.doubtful and outcome == "withdrawn" and not channel.idempotent
+            return Settlement(one, outcome, now, data, doubted=doubted)
+
+
+def of_receipt(channel: Channel, one: Claimed, what: Ready, receipt: Receipt, now: datetime) -> Settlement:
+    """The settlement of a message by what its provider answered."""
+    data: dict[str, Any] = {"channel": channel.name}
+    if receipt.provider_id:
+        data["provider_id"] = receipt.provider_id
+    if receipt.outcome == "sent" and what.extras:
+        data["extras"] = extras(what.extras)
+    if receipt.outcome != "retry":
+        if receipt.outcome != "sent":
+            data["reason"] = receipt.detail
+        return Settlement(one, receipt.outcome, now, data, doubted=one.doubtful and not channel.idempotent)
+    data["reason"] = receipt.detail
+    after = pause(one.attempts, receipt.retry_after)
+    return Settlement(one, "failed", now, data, after=after)
