@@ -1,4 +1,4 @@
-"""Writes the pages of the docs that are generated: the problems, and which test proves which rule."""
+"""Writes the pages of the docs that are generated: problems, settings, and which test proves which rule."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from journeys.canvas.problems import CODES
+from journeys.cli.settings import page as settings_page
 
 ROOT = Path(__file__).parents[1]
 RULES = ROOT / "docs" / "rules"
@@ -181,6 +182,7 @@ def _listed(several: Iterable[str]) -> str:
 
 if __name__ == "__main__":
     (ROOT / "docs" / "problems.md").write_text(problems(), encoding="utf-8")
+    (ROOT / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")
     (RULES / "proofs.md").write_text(proofs(), encoding="utf-8")
     tests = cited()
     unproved = [rule for rule in kept() if rule not in tests]

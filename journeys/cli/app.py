@@ -26,6 +26,7 @@ COMMANDS = {
     "entries": "entries:entries",
     "broadcasts": "broadcasts:broadcasts",
     "dev": "servers:dev",
+    "settings": "settings:settings",
     "serve": "servers:serve",
     "worker": "servers:worker",
 }

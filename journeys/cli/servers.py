@@ -26,10 +26,11 @@ from journeys.channels.base import channel_of, kinds
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.cli.addresses import embedded, home, migrated
+from journeys.cli.addresses import CommandSettings, embedded, home, migrated
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.logs import log_to
 from journeys.cli.private_files import private_files
+from journeys.cli.settings import warn
 from journeys.cli.waiting import Away, until_there
 from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
@@ -98,6 +99,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
     async def work(stop: asyncio.Event) -> int:
         log_to()
         settings = Settings()
+        warn()
         async with (
             _going(settings, stop) as (client, clock),
             engine(
@@ -126,6 +128,7 @@ def worker() -> int:
     async def work(stop: asyncio.Event) -> int:
         log_to()
         settings = Settings()
+        warn()
         async with _going(settings, stop) as (client, clock):
             plugin = JourneysPlugin(
                 settings.database_url,
@@ -320,7 +323,7 @@ def dev(
 
     async def until_stopped(folder: Path, stop: asyncio.Event) -> int:
         log_to(folder / "dev.log")
-        given = {"database": os.environ.get("DATABASE_URL"), "temporal": os.environ.get("TEMPORAL_ADDRESS")}
+        given = {"database": CommandSettings().database_url, "temporal": os.environ.get("TEMPORAL_ADDRESS")}
         if os.environ.get("JOURNEYS_PUBLIC_URL"):
             given["public_url"] = PublicSettings().public_url
         async with everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at):

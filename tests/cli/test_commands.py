@@ -38,6 +38,7 @@ COMMANDS = [
     "entries",
     "canvas",
     "keys",
+    "settings",
     "credentials",
     "promotions",
     "demo",

@@ -1,0 +1,165 @@
+"""`journeys settings`: what the environment says, where each value comes from, and what looks wrong."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from cyclopts import Parameter
+from pydantic import SecretStr, ValidationError
+from rich.table import Table
+
+from journeys.cli.console import err, out, print_json
+from journeys.engine.settings import BY_FILE, Variable, WrongFile, every_variable
+
+LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - a name to be warned of
+OURS = ("JOURNEYS_",)
+NOT_SETTINGS = frozenset({"JOURNEYS_EXAMPLES", "JOURNEYS_READINGS"})
+
+
+def known_variables() -> list[Variable]:
+    """All settings, those of installed channels among them."""
+    import journeys.api.monitoring
+    import journeys.cli.addresses
+    import journeys.worker  # noqa: F401 - what is imported declares its settings
+    from journeys.channels.base import kinds
+
+    kinds()
+    return every_variable()
+
+
+def value_of(variable: Variable) -> Any:
+    """The value in force. Raises ValidationError and `WrongFile` where what is given cannot be one."""
+    needed: dict[str, Any] = {
+        name: ""
+        for name, field in variable.settings.model_fields.items()
+        if field.is_required() and name != variable.field
+    }
+    try:
+        return getattr(variable.settings(**needed), variable.field)
+    except ValidationError as error:
+        mine = {variable.field, variable.name}
+        wrong = [detail for detail in error.errors() if detail["loc"] and detail["loc"][0] in mine]
+        if wrong:
+            raise
+        return None
+
+
+def shown(variable: Variable, value: Any) -> str:
+    """A value for a person: a secret is said to be set, and what a URL has of secrets is left out."""
+    if isinstance(value, SecretStr):
+        value = value.get_secret_value()
+    if value is None or value == "":
+        return "not set"
+    if variable.name == "DATABASE_URL":
+        parts = urlsplit(str(value))
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return "set" if variable.secret else str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def remarks(
+    variables: list[Variable], environment: Mapping[str, str], *, serving: bool = False
+) -> Iterator[str]:
+    """What looks wrong. `serving`: to people outside, so that some defaults cannot stay."""
+    names = {variable.name for variable in variables}
+    for name in sorted(environment):
+        base = name.removesuffix(BY_FILE)
+        if name.startswith(OURS) and base not in names and name not in NOT_SETTINGS:
+            near = difflib.get_close_matches(base, sorted(names), 1)
+            hint = f"did you mean {near[0]}?" if near else "`journeys settings` lists all"
+            yield f"{name} is no setting: {hint}"
+    said_of_files: set[str] = set()
+    for variable in variables:
+        try:
+            value = value_of(variable)
+        except WrongFile as error:
+            if str(error) not in said_of_files:  # it is met by each setting of its class
+                yield str(error)
+            said_of_files.add(str(error))
+            continue
+        except ValidationError as error:
+            said = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
+            if variable.source(environment) not in ("nowhere", "default"):
+                yield f"{variable.name} is not valid: {said}"
+            continue
+        default = variable.source(environment) == "default"
+        if serving and variable.name == "JOURNEYS_SMTP_HOST" and default:
+            yield "JOURNEYS_SMTP_HOST is not set: mails go to 127.0.0.1:25"
+        if serving and variable.name == "JOURNEYS_PUBLIC_URL" and urlsplit(str(value)).hostname in LOCAL:
+            yield f"JOURNEYS_PUBLIC_URL is {value}: links in messages lead to this machine, and nobody else can follow them"
+
+
+def settings(
+    *,
+    as_json: Annotated[bool, Parameter("--json")] = False,
+) -> int:
+    """Show every setting: its value, where it comes from, and what looks wrong.
+
+    A secret is never shown. The exit code is 1 where something looks wrong.
+
+    Parameters
+    ----------
+    as_json
+        Print them as JSON.
+    """
+    variables = known_variables()
+    rows = []
+    for variable in variables:
+        try:
+            value = shown(variable, value_of(variable))
+        except (ValidationError, WrongFile):
+            value = "not valid" if variable.source(os.environ) != "nowhere" else "not set"
+        rows.append((variable, value, variable.source(os.environ)))
+    found = list(remarks(variables, os.environ, serving=True))
+    if as_json:
+        print_json({
+            "settings": [
+                {"name": one.name, "value": value, "source": source, "default": one.default, "unit": one.unit}
+                for one, value, source in rows
+            ],
+            "remarks": found,
+        })  # fmt: skip
+        return 1 if found else 0
+    table = Table()
+    for column in ("variable", "value", "from"):
+        table.add_column(column, overflow="fold")
+    for one, value, source in rows:
+        unit = f" {one.unit}" if one.unit and value not in ("not set", "not valid") else ""
+        table.add_row(one.name, f"{value}{unit}", source)
+    out.print(table)
+    for remark in found:
+        err.print(remark, style="yellow", markup=False, soft_wrap=True)
+    return 1 if found else 0
+
+
+def warn() -> None:
+    """Say on stderr what must not stay as it is where people are served."""
+    for remark in remarks(known_variables(), os.environ, serving=True):
+        err.print(f"warning: {remark}", style="yellow", markup=False, soft_wrap=True)
+
+
+def page() -> str:
+    """The page of all settings, in Markdown."""
+    lines = [
+        "# Settings",
+        "",
+        "Made by `make docs` from the code. `journeys settings` shows what is in force, where it comes from, and what looks",
+        "wrong; `journeys serve` and `journeys worker` say at their start what must not stay a default.",
+        "",
+        f"Each may stand in a file instead: `JOURNEYS_SMTP_PASSWORD{BY_FILE}=/run/secrets/smtp` reads the password from there.",
+        "A variable that begins with `JOURNEYS_` and is no setting is told with the nearest name.",
+        "",
+        "| variable | default | what it says |",
+        "|---|---|---|",
+    ]
+    for one in known_variables():
+        default = f"`{one.default}`" if one.default is not None else "needed" if one.needed else "–"
+        unit = f" {one.unit}" if one.unit and one.default is not None else ""
+        text = one.description.replace("|", "\\|")
+        lines.append(
+            f"| `{one.name}` | {default}{unit} | {text}{' (a secret: it is never shown)' if one.secret else ''} |"
+        )
+    return "\n".join(lines) + "\n"

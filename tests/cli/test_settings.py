@@ -1,0 +1,104 @@
+"""Settings: where they come from, what is shown of them, and what is said to be wrong."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Field, SecretStr
+
+from journeys.channels.email import SmtpSettings
+from journeys.cli.settings import known_variables, page
+from journeys.engine.settings import Environment, WrongFile
+from tests.cli.test_commands import ROOT, journeys
+
+FINE = {"JOURNEYS_SMTP_HOST": "mail.example", "JOURNEYS_PUBLIC_URL": "https://go.example.com"}
+
+
+async def shown(environment: dict[str, str], code: int = 0) -> dict[str, Any]:
+    said = await journeys("settings", "--json", environment=environment)
+    assert said.code == code, said
+    return dict(json.loads(said.out))
+
+
+async def test_each_setting_is_shown_with_where_it_comes_from_and_no_secret_is(tmp_path: Path) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("sesame\n")
+    environment = FINE | {
+        "JOURNEYS_SMTP_PASSWORD_FILE": str(secret),
+        "JOURNEYS_CONNECTIONS": "20",
+        "DATABASE_URL": "postgresql://me:opensesame@db.example:5433/shop",
+    }
+    found = await shown(environment)
+    by_name = {one["name"]: one for one in found["settings"]}
+    assert found["remarks"] == []
+    assert by_name["JOURNEYS_SMTP_PASSWORD"]["value"] == "set"
+    assert by_name["JOURNEYS_SMTP_PASSWORD"]["source"] == f"file {secret}"
+    assert (by_name["JOURNEYS_CONNECTIONS"]["value"], by_name["JOURNEYS_CONNECTIONS"]["source"]) == (
+        "20", "environment",
+    )  # fmt: skip
+    assert by_name["DATABASE_URL"]["value"] == "postgresql://db.example:5433/shop"
+    assert by_name["JOURNEYS_TASK_QUEUE"]["source"] == "default"
+    assert "sesame" not in json.dumps(found)
+    table = await journeys("settings", environment=environment)
+    assert (table.code, "sesame" in table.out + table.err) == (0, False)
+    assert "20 connections" in table.out
+
+
+async def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
+    found = await shown({"JOURNEYS_SMTP_HOTS": "mail.example"}, 1)
+    assert "JOURNEYS_SMTP_HOTS is no setting: did you mean JOURNEYS_SMTP_HOST?" in found["remarks"]
+    assert any(one.startswith("JOURNEYS_SMTP_HOST is not set") for one in found["remarks"])
+    assert any("nobody else can follow them" in one for one in found["remarks"])
+    [one] = (await shown(FINE | {"JOURNEYS_CONNECTIONS": "many"}, 1))["remarks"]
+    assert one.startswith("JOURNEYS_CONNECTIONS is not valid")
+    place = tmp_path / "none"
+    [one] = (await shown(FINE | {"JOURNEYS_SECRET_KEY_FILE": str(place)}, 1))["remarks"]
+    assert one == f"JOURNEYS_SECRET_KEY_FILE: {place} cannot be read: No such file or directory"
+    [one] = (await shown(FINE | {"JOURNEYS_TRACE": "1", "JOURNEYS_TRACE_FILE": str(ROOT / "LICENSE")}, 1))[
+        "remarks"
+    ]
+    assert one == "both JOURNEYS_TRACE and JOURNEYS_TRACE_FILE are set: unset one of them"
+
+
+async def test_a_command_reads_its_settings_from_files(tmp_path: Path) -> None:
+    place = tmp_path / "url"
+    place.write_text("postgresql://nobody@127.0.0.1:1/none\n")
+    said = await journeys("entries", "mel", environment={"DATABASE_URL_FILE": str(place)})
+    assert (said.code, "the database cannot be reached" in said.err) == (1, True)
+    place.unlink()
+    said = await journeys("entries", "mel", environment={"DATABASE_URL_FILE": str(place)})
+    assert (said.code, f"DATABASE_URL_FILE: {place} cannot be read" in said.err) == (2, True)
+
+
+def test_settings_of_every_class_may_stand_in_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Other(Environment):
+        word: SecretStr | None = Field(default=None, description="A word")
+        number: int = Field(validation_alias="OTHER_NUMBER", description="A number")
+
+    for name, text in (("JOURNEYS_WORD", " open \n"), ("OTHER_NUMBER", "7"), ("JOURNEYS_SMTP_TLS", "true")):
+        (tmp_path / name).write_text(text)
+        monkeypatch.setenv(f"{name}_FILE", str(tmp_path / name))
+    other = Other()  # type: ignore[call-arg]  # from the environment
+    assert other.word is not None
+    assert (other.word.get_secret_value(), other.number) == ("open", 7)
+    assert SmtpSettings().tls is True
+    monkeypatch.setenv("OTHER_NUMBER", "8")
+    with pytest.raises(WrongFile):
+        Other()  # type: ignore[call-arg]  # from the environment
+
+
+def test_the_page_of_settings_is_the_one_that_the_code_makes() -> None:
+    assert (ROOT / "docs" / "settings.md").read_text() == page()
+
+
+def test_every_setting_has_a_description_and_every_number_a_unit() -> None:
+    known = [one for one in known_variables() if one.settings.__module__.startswith("journeys.")]
+    assert len(known) > 15
+    for one in known:
+        assert one.description, one.name
+        annotation = str(one.settings.model_fields[one.field].annotation)
+        if "int" in annotation or "float" in annotation:
+            assert one.unit or one.name in ("JOURNEYS_SMTP_PORT", "JOURNEYS_TIME_SCALE"), one.name
