@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from journeys.canvas.in_words import comes_in, in_words, leaves, succeeds
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import ActionPaths, Delay, Message, Step
 from journeys.canvas.times import spell
@@ -14,8 +15,19 @@ SHAPES = {"message": ("[/", "/]"), "delay": ("([", "])"), "action_paths": ("{{",
 
 
 def mermaid(plan: Plan, counts: Mapping[str, int] | None = None) -> str:
-    """The plan as Mermaid text; `counts`: how many entries reached each step."""
-    lines = ["flowchart TD", f'    start(("{_text(plan.canvas.name)}"))', '    finish(("end"))']
+    """The plan as Mermaid text, with what lets in, leads out and counts; `counts`: how many entries reached each step."""
+    canvas = plan.canvas
+    lines = ["flowchart TD", f'    start(("{_text(canvas.name)}"))', '    finish(("end"))']
+    lines.append(f'    trigger>"comes in by {_text(comes_in(canvas))}"]')
+    if canvas.audience is None:
+        lines.append("    trigger --> start")
+    else:
+        lines.append(f'    audience[["audience: {_text(in_words(canvas.audience))}"]]')
+        lines.append("    trigger --> audience --> start")
+    for place, said in enumerate(leaves(canvas)):
+        lines += [f'    exit{place}>"leaves by {_text(said)}"]', f"    exit{place} -.-> finish"]
+    for place, said in enumerate(succeeds(canvas)):
+        lines += [f'    goal{place}>"counts as {_text(said)}"]', f"    start -.- goal{place}"]
     for step in plan.steps.values():
         left, right = SHAPES.get(step.type, ("{", "}") if step.branches() else ("[", "]"))
         count = f"<br>{counts.get(step.id, 0)}" if counts is not None else ""
@@ -23,7 +35,8 @@ def mermaid(plan: Plan, counts: Mapping[str, int] | None = None) -> str:
     several = len(plan.starts) > 1
     for variant in plan.canvas.arms:
         target = plan.starts[variant.name]
-        said = f'|"{_text(variant.name)} {variant.weight:g} %"|' if several else ""
+        control = " (control)" if variant.control else ""
+        said = f'|"{_text(variant.name)} {variant.weight:g} %{control}"|' if several else ""
         lines.append(f"    start -->{said} {_node(target) if target else 'finish'}")
     for step in plan.steps.values():
         for way, target in plan.exits[step.id].items():
@@ -51,4 +64,6 @@ def _node(step: str) -> str:
 
 
 def _text(text: str) -> str:
-    return text.replace('"', "'")
+    for sign, code in (("#", "#35;"), ("<", "#lt;"), (">", "#gt;")):
+        text = text.replace(sign, code)
+    return " ".join(text.replace('"', "'").split())

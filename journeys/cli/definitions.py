@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,13 +12,16 @@ from cyclopts.validators import Number
 from rich.table import Table
 
 from journeys.canvas.diagram import mermaid
+from journeys.canvas.diagram_page import page
 from journeys.canvas.plan import Plan, compile
 from journeys.canvas.schema import text as schema_text
-from journeys.canvas.yaml_definitions import Definitions
+from journeys.canvas.wall_clock import utc, zone_of
+from journeys.canvas.yaml_definitions import Definitions, read_file
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, out, print_json, show_problems
-from journeys.engine.core.simulate import Report
+from journeys.engine.core.simulate import Probabilities
 from journeys.engine.core.simulate import simulate as run_simulation
+from journeys.engine.core.simulation_report import Report
 from journeys.engine.workspaces.validate import validate as run_checks
 
 
@@ -83,8 +86,8 @@ def _counted(found: Definitions) -> str:
     return ", ".join(counts) or "there are no definitions"
 
 
-def draw(path: Path, *, canvas: str | None = None) -> int:
-    """Print a canvas as a Mermaid diagram.
+def draw(path: Path, *, canvas: str | None = None, html: Path | None = None) -> int:
+    """Print a canvas as a Mermaid diagram, or write it as a page.
 
     Parameters
     ----------
@@ -92,8 +95,18 @@ def draw(path: Path, *, canvas: str | None = None) -> int:
         The file of the canvas.
     canvas
         Its name, if the file has several.
+    html
+        Write one HTML page to this file. It stands alone: it has no scripts and loads nothing.
     """
-    print(mermaid(_plan(path, canvas)[0]), end="")
+    plan, _ = _plan(path, canvas)
+    if html is None:
+        print(mermaid(plan), end="")
+        return 0
+    try:
+        html.write_text(page(plan), encoding="utf-8")
+    except OSError as error:
+        raise Stop(f"{html} cannot be written: {error.strerror}", 2) from error
+    out.print(f"{html} shows {plan.canvas.name}", markup=False)
     return 0
 
 
@@ -104,12 +117,15 @@ def simulate(
     people: Annotated[int, Parameter(validator=Number(gte=1))] = 1000,
     seed: int = 0,
     starts: datetime | None = None,
+    rate: list[str] | None = None,
+    zone: str | None = None,
     as_json: Annotated[bool, Parameter("--json")] = False,
 ) -> int:
     """Take simulated people through a canvas in virtual time, and show which paths they take and what is sent when.
 
-    The same seed gives the same result. A filter matches one person in two; an awaited event happens to three in ten,
-    at a random instant of its window.
+    The same seed gives the same result. A filter, and the audience, matches one person in two; what steps, exits and
+    conversions listen to happens to three in ten, at a random instant of the time in which the canvas listens. What a
+    user update has set is known.
 
     Parameters
     ----------
@@ -122,20 +138,63 @@ def simulate(
     seed
         The seed of the random numbers.
     starts
-        When they enter, in UTC; Monday 7 December 2026, 09:00, by default.
+        When they enter, in the company's zone; Monday 7 December 2026, 09:00, by default.
+    rate
+        How likely something is, by the name of an event, product, engagement, segment or attribute: order_completed=0.1,
+        opened=0.4, runners=0.8; "purchase" is any purchase. It can be given several times.
+    zone
+        The company's zone; that of the workspace's settings in the same folder by default, else UTC.
     as_json
         Print the report as JSON.
     """
     plan, found = _plan(path, canvas)
-    begins = (starts or datetime(2026, 12, 7, 9)).replace(tzinfo=UTC)  # noqa: DTZ001 - read as UTC
+    company = _zone(path, found) if zone is None else zone
+    chances = Probabilities(rates=_rates(rate or []))
+    try:
+        begins = utc((starts or datetime(2026, 12, 7, 9)).replace(tzinfo=zone_of(company)))  # noqa: DTZ001 - company time
+    except (ValueError, KeyError) as error:
+        raise Stop(f"there is no time zone “{company}”", 2) from error
     segments = {name: one.value.when for name, one in found.segments.items()}
     with bar("simulating", people) as progress:
-        report = run_simulation(plan, people, starts=begins, seed=seed, segments=segments, progress=progress)
+        report = run_simulation(
+            plan,
+            people,
+            starts=begins,
+            seed=seed,
+            probabilities=chances,
+            company=company,
+            segments=segments,
+            progress=progress,
+        )
     if as_json:
         print_json(_as_json(report))
     else:
         _show(plan, report)
     return 0
+
+
+def _zone(path: Path, found: Definitions) -> str:
+    """The zone of the workspace's settings, in the file itself or beside it."""
+    settings = list(found.workspaces.values())
+    for other in sorted((*path.parent.glob("*.yaml"), *path.parent.glob("*.yml"))):
+        if not settings and "kind: workspace" in other.read_text(encoding="utf-8", errors="replace"):
+            settings = [one for one in read_file(other)[0] if one.kind == "workspace" and one.whole]
+    return str(settings[0].value.zone) if settings else "UTC"
+
+
+def _rates(said: list[str]) -> dict[str, float]:
+    rates = {}
+    for each in said:
+        name, _, number = each.rpartition("=")
+        try:
+            rates[name] = float(number)
+        except ValueError:
+            rates[name] = -1
+        if not name or not 0 <= rates[name] <= 1:
+            raise Stop(
+                f"“{each}” is not a rate: write a name and a number from 0 to 1, such as opened=0.4", 2
+            )
+    return rates
 
 
 def _days(report: Report) -> dict[str, dict[int, int]]:
@@ -151,6 +210,7 @@ def _as_json(report: Report) -> dict[str, Any]:
         took[step][way] = count
     return {
         "people": report.people,
+        "not_admitted": report.refused,
         "entered": report.entered,
         "reached": report.reached,
         "took": took,
@@ -159,6 +219,8 @@ def _as_json(report: Report) -> dict[str, Any]:
             step: {str(day): count for day, count in days.items()} for step, days in _days(report).items()
         },
         "ended": report.ended,
+        "converted": report.converted,
+        "messages": report.messages,
         "longest_seconds": report.longest.total_seconds(),
     }
 
@@ -175,7 +237,12 @@ def _show(plan: Plan, report: Report) -> None:
         table.add_row(step, f"{report.reached[step]:,}", went, sent, when)
     out.print(table)
     out.print("ended: " + ", ".join(f"{reason} {count:,}" for reason, count in report.ended.most_common()))
-    out.print(f"the longest entry takes {report.longest}; {report.commands:,} commands")
+    for what, counts in (("not admitted", report.refused), ("converted", report.converted)):
+        if counts:
+            out.print(f"{what}: " + ", ".join(f"{name} {count:,}" for name, count in counts.most_common()))
+    for (step, reason), count in sorted(report.unsent.items()):
+        out.print(f"{step}: {count:,} messages not sent: {reason}")
+    out.print(f"the longest entry takes {report.longest}; {report.messages:,} messages")
 
 
 def schema() -> int:

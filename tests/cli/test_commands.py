@@ -139,6 +139,47 @@ async def test_a_canvas_is_drawn_and_simulated(tmp_path: Path) -> None:
     assert (await journeys("simulate", path, "--people", "many")).code != 0
 
 
+async def test_a_page_is_drawn_and_a_simulation_takes_rates_and_the_zone_of_the_workspace(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "c.yaml").write_text(
+        "kind: canvas\nformat: 1\nname: c\nschedule: {api: true}\naudience: {segment: runners}\nexits: [{event: bought}]\n"
+        "conversions: [{name: goal, event: bought, within: 1 day}]\nsteps:\n"
+        "  - {type: delay, id: d, calendar_days: 1, at: '09:00', zone: company}\n"
+        "  - {type: message, id: m, channel: email, template: t}\n"
+    )
+    (tmp_path / "settings.yaml").write_text("kind: workspace\nformat: 1\nname: default\nzone: Asia/Tokyo\n")
+    drawn = await journeys("draw", "c.yaml", "--html", "c.html", cwd=tmp_path)
+    assert (drawn.code, (tmp_path / "c.html").read_text()[:15]) == (0, "<!DOCTYPE html>")
+    assert (await journeys("draw", "c.yaml", "--html", "none/c.html", cwd=tmp_path)).code == 2
+
+    async def report(*words: str) -> Any:
+        return json.loads((await journeys("simulate", "c.yaml", "--json", *words, cwd=tmp_path)).out)
+
+    some = await report("--rate", "runners=0.5", "--rate", "bought=0.2", "--starts", "2026-12-07T08:00")
+    assert 350 < some["not_admitted"]["audience"] < 650
+    assert (
+        some["messages"]
+        == some["sent"]["m"]
+        == 1000 - some["not_admitted"]["audience"] - some["ended"]["exit_event"]
+    )
+    assert some["converted"]["goal"] >= some["ended"]["exit_event"] > 0
+    assert some["longest_seconds"] == 25 * 3600, "from eight in Tokyo to nine on the next day"
+    paris = await report("--rate", "runners=1", "--rate", "bought=0", "--zone", "Europe/Paris")
+    assert (paris["messages"], paris["not_admitted"]) == (1000, {})
+    said = (await journeys("simulate", "c.yaml", "--rate", "runners=0.5", cwd=tmp_path)).out
+    assert "messages" in said
+    assert "not admitted: audience" in said
+    assert "commands" not in said
+    for words in (
+        ("--rate", "runners=2"),
+        ("--rate", "runners"),
+        ("--zone", "Mars/Base"),
+        ("--zone", "../x"),
+    ):
+        assert (await journeys("simulate", "c.yaml", *words, cwd=tmp_path)).code == 2, words
+
+
 async def test_a_template_is_rendered_with_a_context_file(tmp_path: Path) -> None:
     (tmp_path / "t.liquid").write_text(
         "Hi {{${first_name} | default: 'you'}}{% if x %}{% abort_message('no') %}{% endif %}\n"

@@ -6,10 +6,10 @@ are random numbers of a seed, unless they are given: by real people, by a script
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 
 from journeys.canvas.assignment import hash_fraction
@@ -32,6 +32,7 @@ from journeys.canvas.events_and_commands import (
     Question,
     Render,
     Send,
+    Update,
     Zones,
     ZonesAnswer,
 )
@@ -42,7 +43,9 @@ from journeys.engine.audience.match import Person, matches, named
 from journeys.engine.core import limits
 from journeys.engine.core.drive import Answers, Case, drive
 from journeys.engine.core.gates import Candidate, opening, refusal
+from journeys.engine.core.made_up_people import MadeUp, updated
 from journeys.engine.core.routing import Hears, OpenEntry, decide
+from journeys.engine.core.simulation_report import Line, Report, count
 
 REPORT_EVERY = 500
 """How many people pass between two reports of progress."""
@@ -53,13 +56,15 @@ class Probabilities:
     """Probabilities of what is not given.
 
     `matches`: that a filter holds; `happens`: that an awaited thing happens, at any instant of the window alike;
-    `sent`: that a held message leaves; `answered`: that a web service answers, sooner or later.
+    `sent`: that a held message leaves; `answered`: that a web service answers, sooner or later. `rates`: of these two
+    first ones, by the name of an event, product, engagement, segment or attribute.
     """
 
     matches: float = 0.5
     happens: float = 0.3
     sent: float = 0.98
     answered: float = 0.98
+    rates: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -76,6 +81,8 @@ class Scenario:
     choices: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, Any] = field(default_factory=dict)
     values: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
+    made_up: MadeUp | None = None
+    """The person whose way it is, where they do whatever the canvas listens to."""
 
     def draw(self, *names: str) -> float:
         """A random number of this scenario."""
@@ -123,8 +130,8 @@ class Scenario:
 
     def _match(self, plan: Plan, entry: Entry, filters: Sequence[Any], person: Person | None) -> int | None:
         step = entry.step or ""
-        if filters == plan.audience_exits:
-            return None
+        if filters == plan.audience_exits and person is None:
+            return self.made_up.leaves_by(filters, entry.moved) if self.made_up else None
         if step in self.choices:
             names = list(plan.steps[step].branches())
             place = names.index(self.choices[step]) if self.choices[step] in names else len(filters)
@@ -139,6 +146,8 @@ class Scenario:
                     segments=self.segments,
                     canvas=entry.canvas,
                 )
+            elif self.made_up is not None:
+                found = self.made_up.match(each, entry.moved, step, str(place))
             else:
                 found = self.draw(entry.person, step, str(place)) < self.probabilities.matches
             if found:
@@ -154,7 +163,8 @@ class Scenario:
             chosen = self.choices.get(step.id)
             if chosen is not None and chosen != label:
                 continue
-            happens = chosen == label or self.draw(entry.person, step.id, label) < self.probabilities.happens
+            rate = self.probabilities.rates.get(named(trigger)[1] or "purchase", self.probabilities.happens)
+            happens = chosen == label or self.draw(entry.person, step.id, label) < rate
             at = self.draw(entry.person, step.id, label, "when")
             if happens and (best is None or at < best[0]):
                 best = at, (label, trigger)
@@ -173,35 +183,8 @@ def _plain(variables: Iterable[tuple[str, str, str]]) -> dict[str, Any]:
     return {name: source for name, kind, source in variables if kind == "text" and "{" not in source}
 
 
-@dataclass(slots=True)
-class Report:
-    """What became of the simulated people."""
-
-    people: int = 0
-    entered: Counter[str] = field(default_factory=Counter)
-    """By variant."""
-    reached: Counter[str] = field(default_factory=Counter)
-    """By step."""
-    refused: Counter[str] = field(default_factory=Counter)
-    """Who did not enter, by the gate's reason."""
-    unsent: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Messages that did not leave, by step and reason."""
-    took: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By step and path."""
-    sent: Counter[str] = field(default_factory=Counter)
-    """Messages by step."""
-    days: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Messages by step and day after the entry."""
-    ended: Counter[str] = field(default_factory=Counter)
-    """By reason."""
-    longest: timedelta = timedelta(0)
-    commands: int = 0
-
-
 Script = Sequence[tuple[timedelta, str, Mapping[str, Any]]]
 """What a person does, and how long after the entry: events by name, with properties."""
-
-Line = tuple[datetime, Entry, Command]
 
 
 def run(
@@ -230,20 +213,34 @@ def run(
         ),
         key=lambda each: each.at,
     )
+    made_up, audience = scenario.made_up, plan.canvas.audience
     reason = None if profile is None else scenario.refusal(plan, profile, starts)
+    if made_up is not None and audience is not None and not made_up.match(audience, starts, "audience"):
+        made_up.refused, reason = True, "audience"
     if reason is not None:
         yield starts, entry, Note(fact="refused", at=starts, data={"reason": reason})
         return
     unheard: list[Event] = [Entered()]
     clock = starts
     who = profile or Person(person, scenario.company)
+    known = [profile]
     while True:
         case = Case(plan, entry, unheard, clock=clock, late_after=timedelta.max)
         outcomes: dict[str, str] = {}
-        for at, command in _play(case, scenario, profile):
+        for at, command in _play(case, scenario, known):
             yield at, case.entry, command
+            if made_up is not None:
+                made_up.notes(command)
+            if isinstance(command, Update):
+                step: Any = plan.steps[command.step]
+                who = updated(who, step, command)
+                known[:] = [each and updated(each, step, command) for each in known]
+                if made_up is not None:
+                    made_up.person = updated(made_up.person, step, command)
+                logged = [(each.name, each.properties) for each in step.events]
+                pending[:0] = [Occurrence(no=0, kind="event", name=n, at=at, properties=p) for n, p in logged]
             if isinstance(command, Send):
-                kept = scenario.kept(plan, command, profile)
+                kept = scenario.kept(plan, command, known[0])
                 outcomes[command.step] = kept.outcome if kept else ""
                 if kept is not None:
                     yield (
@@ -257,7 +254,9 @@ def run(
         clock, unheard = _next(plan, entry, scenario, pending, outcomes, who, scripted=bool(script))
 
 
-def _play(case: Case, scenario: Scenario, person: Person | None) -> Iterator[tuple[datetime, Command]]:
+def _play(
+    case: Case, scenario: Scenario, person: Sequence[Person | None]
+) -> Iterator[tuple[datetime, Command]]:
     course = drive([case])
     answers: Answers | None = None
     while True:
@@ -269,7 +268,9 @@ def _play(case: Case, scenario: Scenario, person: Person | None) -> Iterator[tup
         for each, commands in said:
             for command in commands:
                 if isinstance(command, Ask):
-                    answers[each.entry.id] = scenario.answer(each.plan, each.entry, command.question, person)
+                    answers[each.entry.id] = scenario.answer(
+                        each.plan, each.entry, command.question, person[0]
+                    )
                 else:
                     yield getattr(command, "at", each.entry.moved), command
 
@@ -293,18 +294,19 @@ def _next(
     if plan.steps[entry.step].needs_network:
         return entry.moved, [Answered(scenario.fetched(plan, entry), entry.moved)]
     while pending and pending[0].at < entry.wake_at:
-        what = pending.pop(0)
+        what = replace(pending.pop(0), no=entry.heard + 1)
         [after], decided = decide([OpenEntry(plan, entry)], what, person)
         if after.leaves:
             return what.at, [Left(reason=after.leaves, at=what.at, at_once=after.at_once)]
         match decided:
             case [Hears(label=label)]:
                 return what.at, [Happened(label=label, occurrence=what)]
+    left = None if scenario.made_up is None else scenario.made_up.leaves(entry, entry.wake_at)
     if not scripted and entry.phase == "watching" and plan.steps[entry.step].triggers():
         drawn = scenario.awaited(plan, entry)
-        if drawn is not None:
+        if drawn is not None and (left is None or drawn.at < left.at):
             return drawn.at, [Happened(label=str(drawn.properties["@"]), occurrence=drawn)]
-    return entry.wake_at, []
+    return (entry.wake_at, []) if left is None else (left.at, [left])
 
 
 def simulate(
@@ -321,8 +323,9 @@ def simulate(
 ) -> Report:
     """Take many people through a canvas; the same seed gives the same report.
 
-    `people` is a number of simulated people, or real ones, whose attributes then decide. `progress` gets how many
-    are done.
+    `people` is a number of simulated people, or real ones, whose attributes then decide. Simulated ones match the
+    audience or do not, and do what exits and conversions listen to, unless a `script` says what they do. `progress`
+    gets how many are done.
     """
     report = Report()
     scenario = Scenario(seed, probabilities or Probabilities(), company, segments=segments or {})
@@ -331,9 +334,14 @@ def simulate(
         everybody = ((f"person-{number}", None) for number in range(people))
     else:
         everybody = ((person.id, person) for person in people)
+    longest = plan.longest_from(starts)
     for name, person in everybody:
-        _count(report, run(plan, name, starts, scenario, profile=person, script=script), starts)
+        made_up = None if person or script else _made_up(plan, name, starts, longest, scenario)
+        scenario.made_up = made_up
+        count(report, run(plan, name, starts, scenario, profile=person, script=script), starts)
         report.people += 1
+        if made_up is not None and not made_up.refused:
+            report.converted.update(made_up.converts())
         if progress and report.people % REPORT_EVERY == 0:
             progress(report.people)
     if progress:
@@ -341,24 +349,16 @@ def simulate(
     return report
 
 
-def _count(report: Report, lines: Iterator[Line], starts: datetime) -> None:
-    for at, _, command in lines:
-        report.commands += 1
-        if isinstance(command, Send):
-            report.sent[command.step] += 1
-            report.days[command.step, (at - starts).days] += 1
-        elif isinstance(command, Note):
-            match command.fact:
-                case "entered":
-                    report.entered[command.data["variant"]] += 1
-                case "refused":
-                    report.refused[command.data["reason"]] += 1
-                case "aborted" | "unreachable" | "invalid":
-                    report.unsent[command.step or "", command.data["reason"]] += 1
-                case "reached":
-                    report.reached[command.step or ""] += 1
-                case "took":
-                    report.took[command.step or "", command.data["path"]] += 1
-                case "ended":
-                    report.ended[command.data["reason"]] += 1
-                    report.longest = max(report.longest, at - starts)
+def _made_up(plan: Plan, name: str, starts: datetime, longest: timedelta, scenario: Scenario) -> MadeUp:
+    chances = scenario.probabilities
+    return MadeUp(
+        plan=plan,
+        person=Person(name, scenario.company),
+        starts=starts,
+        longest=longest,
+        draw=partial(scenario.draw, name),
+        rates=chances.rates,
+        happens=chances.happens,
+        matching=chances.matches,
+        segments=scenario.segments,
+    )

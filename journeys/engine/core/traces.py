@@ -7,7 +7,8 @@ from datetime import datetime
 
 from journeys.canvas.events_and_commands import Note, Send
 from journeys.canvas.plan import Plan
-from journeys.engine.core.simulate import Line, Scenario, run
+from journeys.engine.core.simulate import Scenario, run
+from journeys.engine.core.simulation_report import Line
 
 
 def written(line: Line, starts: datetime) -> str:

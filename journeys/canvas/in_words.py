@@ -1,0 +1,96 @@
+"""Says triggers and filters in a few words, for diagrams."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from journeys.canvas.canvas import Canvas
+from journeys.canvas.filters import AllOf, AnyOf, NoneOf
+from journeys.canvas.times import spell
+
+SUBJECTS = (
+    "attribute",
+    "context",
+    "property",
+    "event",
+    "purchase",
+    "message",
+    "consent",
+    "segment",
+    "bucket",
+)
+BESIDE = ("step", "canvas", "campaign")
+MARKS = {
+    "equals": "=", "not_equals": "≠", "more_than": ">", "less_than": "<", "at_least": "≥", "at_most": "≤",
+    "one_of": "one of", "none_of": "none of", "starts_with": "starts with", "ends_with": "ends with",
+    "within_last": "within the last", "within_next": "within the next",
+}  # fmt: skip
+
+
+def in_words(what: Any) -> str:
+    """A filter or trigger in a few words: `event liked where category = running`."""
+    match what:
+        case AllOf(all=several):
+            return " and ".join(_part(each) for each in several)
+        case AnyOf(any=several):
+            return " or ".join(_part(each) for each in several)
+        case NoneOf(none=several):
+            return "not " + " nor ".join(_part(each) for each in several)
+    given = {name: getattr(what, name) for name in type(what).model_fields if name in what.model_fields_set}
+    given = {name: value for name, value in given.items() if value not in (None, ())}
+    subject = next(name for name in SUBJECTS if name in given)
+    value = given.pop(subject)
+    words = (
+        ["any purchase"]
+        if value is True
+        else [_value(value) if subject == "attribute" else f"{subject} {_value(value)}"]
+    )
+    words += [f"of {name} {given.pop(name)}" for name in BESIDE if name in given]
+    if where := given.pop("where", ()):
+        words.append("where " + " and ".join(in_words(each).removeprefix("property ") for each in where))
+    times = given.pop("times", None)
+    if times is not None:
+        words += [
+            f"{MARKS[name]} {count} times" for name, count in times.model_dump(exclude_none=True).items()
+        ]
+    words += [f"{MARKS.get(name, name)} {_value(each)}" for name, each in given.items()]
+    return " ".join(words)
+
+
+def comes_in(canvas: Canvas) -> str:
+    """What lets people into a canvas."""
+    trigger = canvas.schedule.trigger
+    return "the API" if trigger is None else in_words(trigger)
+
+
+def leaves(canvas: Canvas) -> list[str]:
+    """The exits of a canvas."""
+    return [
+        in_words(each.trigger or each.audience) if each.trigger else f"matching {in_words(each.audience)}"
+        for each in canvas.exits
+    ]
+
+
+def succeeds(canvas: Canvas) -> list[str]:
+    """The conversions of a canvas."""
+    return [
+        f"{each.name}: {in_words(each.trigger)} within {spell(each.within)}" for each in canvas.conversions
+    ]
+
+
+def _part(each: Any) -> str:
+    said = in_words(each)
+    return f"({said})" if isinstance(each, AllOf | AnyOf | NoneOf) else said
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, timedelta):
+        return spell(value)
+    if isinstance(value, tuple):
+        return ", ".join(map(_value, value))
+    if isinstance(value, bool) or value is None:
+        return {True: "true", False: "false", None: "nothing"}[value]
+    fields: Mapping[str, Any] = getattr(type(value), "model_fields", {})
+    return " ".join(f"{name} {getattr(value, name)}" for name in fields) or str(value)
