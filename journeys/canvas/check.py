@@ -119,8 +119,9 @@ def _path_names(step: Step) -> list[str]:
 def _twice(
     here: Site, path: Path, names: Sequence[str], what: str, reserved: Sequence[str] = ()
 ) -> Iterator[Problem]:
+    seen: set[str] = set()
     for place, name in enumerate(names):
-        if name in names[:place]:
+        if name in seen:
             yield here.problem("J206", (*path, place, "name"), f"the {what} “{name}” is defined twice")
         if name in reserved:
             yield here.problem(
@@ -128,6 +129,7 @@ def _twice(
                 (*path, place, "name"),
                 f"“{name}” is a reserved word, so a {what} cannot have this name",
             )
+        seen.add(name)
 
 
 def thens(here: Site) -> Iterator[Problem]:
@@ -322,8 +324,10 @@ def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
     return problems
 
 
-def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str, Filter]) -> list[Problem]:
-    """What is wrong with a segment: it names others that do not exist, or itself through others."""
+def check_segment(
+    name: str, when: Filter, places: Places, segments: Mapping[str, Filter], rounds: Mapping[str, int]
+) -> list[Problem]:
+    """What is wrong with a segment: it names others that do not exist, or itself through others: see `rounds_of`."""
     problems = [
         Problem(fault.code, places.where(fault.path), fault.message, fault.hint)
         for fault in never_matching(when, ("when",))
@@ -347,19 +351,26 @@ def check_segment(name: str, when: Filter, places: Places, segments: Mapping[str
                         hint,
                     )
                 )
-            elif _leads_to(found.segment, name, segments, frozenset()):
+            elif name in rounds and rounds.get(found.segment) == rounds[name]:
                 message = f"the segment “{name}” contains itself, through “{found.segment}”"
                 problems.append(Problem("J304", places.where((*where, "segment")), message))
     return problems
 
 
-def _leads_to(begin: str, goal: str, segments: Mapping[str, Filter], seen: frozenset[str]) -> bool:
-    if begin == goal:
-        return True
-    if begin in seen or begin not in segments:
-        return False
-    inner = [found.segment for _, found in _inside(segments[begin], ()) if isinstance(found, SegmentFilter)]
-    return any(_leads_to(each, goal, segments, seen | {begin}) for each in inner)
+def rounds_of(segments: Mapping[str, Filter]) -> dict[str, int]:
+    """The segments that lead to themselves, each with the number of its round: those that lead to one another share it."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_edges_from(
+        (name, found.segment)
+        for name, when in segments.items()
+        for _, found in _inside(when, ())
+        if isinstance(found, SegmentFilter)
+    )
+    rounds: dict[str, int] = {}
+    for number, component in enumerate(nx.strongly_connected_components(graph)):
+        if len(component) > 1 or any(graph.has_edge(name, name) for name in component):
+            rounds |= dict.fromkeys(component, number)
+    return rounds
 
 
 def messages(canvas: Canvas, places: Places) -> list[tuple[Path, Message]]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from journeys.canvas.catalogs import check_catalog
-from journeys.canvas.check import check, check_segment
+from journeys.canvas.check import check, check_segment, rounds_of
 from journeys.canvas.content_blocks import check_content_block
 from journeys.canvas.filters import BucketFilter, Filter
 from journeys.canvas.problems import Problem, Where
@@ -57,8 +57,9 @@ def checked(found: Definitions) -> list[Problem]:
     problems: list[Problem] = []
     for one in found.drafts():
         problems += check(one.value, one.places, segments)
+    rounds = rounds_of(segments)
     for one in found.segments.values():
-        problems += check_segment(one.name, one.value.when, one.places, segments)
+        problems += check_segment(one.name, one.value.when, one.places, segments, rounds)
     for one in found.catalogs.values():
         problems += check_catalog(one.value, one.places)
     for one in found.content_blocks.values():

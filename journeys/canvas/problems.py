@@ -202,6 +202,8 @@ def shown(value: Any) -> str:
         return "a list"
     if value is None:
         return "nothing"
+    if isinstance(value, int) and value.bit_length() > 64:
+        return "a number beyond 64 bits"
     said = str(value).lower() if isinstance(value, bool) else str(value)
     return f"“{said[:60]}”"
 

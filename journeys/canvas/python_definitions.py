@@ -29,7 +29,7 @@ from journeys.canvas.definition_kinds import (
 )
 from journeys.canvas.problems import CODES, Problem, Refused, Where
 from journeys.canvas.shape_problems import shape_problems
-from journeys.canvas.source_positions import Path, Places, cannot_stand
+from journeys.canvas.source_positions import MOST_BITS, TOO_LARGE, Path, Places, cannot_stand
 from journeys.canvas.storable_characters import strange
 from journeys.canvas.yaml_definitions import Definition, source
 
@@ -113,7 +113,21 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
         for each in found
         if (sign := strange(each.value.model_dump()))
     ]
+    problems += [
+        Problem("J100", each.places.where(()), TOO_LARGE)
+        for each in found
+        if _too_large(each.value.model_dump())
+    ]
     return ([], problems) if problems else (found, [])
+
+
+def _too_large(value: Any) -> bool:
+    """Whether there is an integer in it that 64 bits cannot hold."""
+    if isinstance(value, Mapping):
+        return any(_too_large(each) for each in value.values())
+    if isinstance(value, list | tuple):
+        return any(_too_large(each) for each in value)
+    return isinstance(value, int) and value.bit_length() > MOST_BITS
 
 
 def _top_level(module: Any) -> dict[str, Any]:

@@ -47,11 +47,16 @@ def shape_problems(
     """
     problems = []
     details = error.errors(include_url=False)
+    outer = {detail["loc"][:depth] for detail in details for depth in range(len(detail["loc"]))}
+    strange: dict[Loc, list[str]] = {}
+    for detail in details:
+        if detail["type"] == "extra_forbidden":
+            strange.setdefault(detail["loc"][:-1], []).append(str(detail["loc"][-1]))
     for detail in details:
         loc = detail["loc"]
-        if detail["type"] == "too_short" and any(_within(other["loc"], loc) for other in details):
+        if detail["type"] == "too_short" and loc in outer:
             continue  # its elements are there, and wrong
-        if detail["type"] == "missing" and any(_is_meant(other, loc) for other in details):
+        if detail["type"] == "missing" and _is_meant(strange.get(loc[:-1], ()), str(loc[-1])):
             continue  # it is there under a name that is nearly right
         path, rest = _path(data, (*below, *loc))
         problems.append(_problem(detail, root, data, path, rest, places))
@@ -64,17 +69,9 @@ def distinct(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(unique.values(), key=lambda problem: problem.where)
 
 
-def _within(inner: Loc, outer: Loc) -> bool:
-    return len(inner) > len(outer) and inner[: len(outer)] == outer
-
-
-def _is_meant(other: Any, loc: Loc) -> bool:
-    there = other["loc"]
-    return (
-        other["type"] == "extra_forbidden"
-        and there[:-1] == loc[:-1]
-        and intended(str(there[-1]), [str(loc[-1])]) is not None
-    )
+def _is_meant(words: Iterable[str], name: str) -> bool:
+    """Whether one of these words stands for a key."""
+    return any(intended(word, [name]) is not None for word in words)
 
 
 def _path(data: Any, loc: Loc) -> tuple[Path, Loc]:

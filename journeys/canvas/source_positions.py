@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import isfinite
-from typing import Any, TypeVar
+from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
@@ -28,8 +28,6 @@ LARGEST = 4 * 1024 * 1024
 """Limits of a file: nesting, number of values, bytes. What is beyond them is an attack or an accident."""
 
 Path = tuple[str | int, ...]
-
-_Spot = TypeVar("_Spot")
 
 _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uffff\ud800-\udfff]|\r(?!\n)")
 """Control characters, and line breaks that editors do not agree on."""
@@ -74,12 +72,14 @@ class Places:
     """Texts that are written as block literals: their lines are lines of the file."""
     inline: dict[Path, int] = field(default_factory=dict)
     """Texts that are written on one line just as they are, and the column of their first letter."""
+    _other: dict[Path, Path] = field(default_factory=dict)
 
     def where(self, path: Path, *, key: bool = False) -> Where:
         """The place of a value (or of its key), or of the nearest that contains it."""
         if not self.lines:
             return Where(self.file, 0, 0)
         first = self.keys if key else self.values
+        path = self._written(path)
         while True:
             for known in (first, self.values, self.keys):
                 if path in known:
@@ -91,18 +91,20 @@ class Places:
 
     def rename(self, path: Path, name: Path) -> None:
         """Know what is written at one path by another as well."""
-        self._renamed(self.values, path, name)
-        self._renamed(self.keys, path, name)
-        self._renamed(self.inline, path, name)
-        self.literals |= {name + each[len(path) :] for each in self.literals if each[: len(path)] == path}
+        self._other[name] = path
 
-    @staticmethod
-    def _renamed(known: dict[Path, _Spot], path: Path, name: Path) -> None:
-        depth = len(path)
-        known.update({name + each[depth:]: spot for each, spot in known.items() if each[:depth] == path})
+    def _written(self, path: Path) -> Path:
+        """The path as it is written, of one that goes by other names."""
+        if self._other:
+            for depth in range(len(path), 0, -1):
+                other = self._other.get(path[:depth])
+                if other is not None:
+                    return self._written(other + path[depth:])
+        return path
 
     def within(self, path: Path, line: int, column: int) -> Where:
         """The place of a line and column of a text: exact in block literals and within a line, else that of its key."""
+        path = self._written(path)
         if path in self.inline:
             return Where(self.file, self.values[path][0], self.inline[path] + column - 1)
         if path not in self.literals:

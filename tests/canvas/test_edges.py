@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from journeys.canvas import steps
 from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
-from journeys.canvas.check import check, check_segment
+from journeys.canvas.check import check, check_segment, rounds_of
 from journeys.canvas.conditions import FromAttribute
 from journeys.canvas.definition_kinds import parse
 from journeys.canvas.events_and_commands import Entry, Happened, Occurrence
@@ -228,18 +228,18 @@ def test_a_segment_has_no_context_and_does_not_contain_itself_by_others() -> Non
     def said(name: str) -> list[str]:
         return [
             f"{one.code}: {one.message} {one.hint}"
-            for one in check_segment(name, segments[name], places, segments)
+            for one in check_segment(name, segments[name], places, segments, rounds_of(segments))
         ]
 
     assert "contains itself, through “b”" in said("a")[0]
     assert any("gone" in one for one in said("b"))
     assert said("e") == []
     context = parse("segment", {"name": "x", "when": {"context": "a", "equals": 1}}).when
-    assert [one.code for one in check_segment("x", context, places, segments)] == ["J209"]
+    assert [one.code for one in check_segment("x", context, places, segments, {})] == ["J209"]
     near = AllOf(all=(SegmentFilter(segment="aa"),))
     assert (
         "did you mean “a”?"
-        in check_segment("x", near, places, {"a1": segments["e"], "a": segments["e"]})[0].hint
+        in check_segment("x", near, places, {"a1": segments["e"], "a": segments["e"]}, {})[0].hint
     )
 
 

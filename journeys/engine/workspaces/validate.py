@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -45,26 +46,31 @@ def problems_of(
     `now`: what instants are held against; None: the time of this machine.
     """
     problems = checked(found)
+    setting = _setting(found)
     for template in found.templates.values():
-        problems += _template(template, found, channels)
+        problems += _template(template, found, channels, setting)
     for one in (*found.content_blocks.values(), *found.broken):
-        problems += _sources(one, found)
+        problems += _sources(one, setting)
     for catalog in found.catalogs.values():
         problems += _catalog(catalog)
+    templates = {name: one.value for name, one in found.templates.items()}
+    broken = found.named("template") - set(templates)
     for canvas in found.drafts():
-        problems += _canvas(canvas, found, channels)
+        problems += _canvas(canvas, templates, broken, channels, setting)
         problems += _delays(canvas, now or Clock().now())
     for definition in found.all():
         problems += _not_run(definition)
     return problems
 
 
-def _template(template: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
+def _template(
+    template: Definition, found: Definitions, channels: Mapping[str, Any], setting: Setting
+) -> Iterator[Problem]:
     value, places = template.value, template.places
     if value.channel not in channels:
         message = f"the channel “{value.channel}” is not installed"
         yield Problem("J303", places.where(("channel",)), message, meant(value.channel, channels))
-    yield from _sources(template, found)
+    yield from _sources(template, setting)
     if isinstance(value, EmailTemplate) and not _way_out(value, found):
         message = "the mail has no unsubscribe link"
         yield Problem(
@@ -72,12 +78,12 @@ def _template(template: Definition, found: Definitions, channels: Mapping[str, A
         )
 
 
-def _sources(one: Definition, found: Definitions) -> Iterator[Problem]:
+def _sources(one: Definition, known: Setting) -> Iterator[Problem]:
     """What is wrong with the Liquid of a template or content block, of one that cannot be used too."""
     if one.kind not in LIQUID:
         return
     value = one.value
-    setting = _setting(found, ANY if one.kind == "content_block" else value.channel or ANY)
+    setting = replace(known, channel=ANY if one.kind == "content_block" else value.channel or ANY)
     for path, source in value.sources().items():
         removed = path == ("html",) and getattr(value, "html_comments", "removed") == "removed"
         yield from _liquid_of(path, source, one.places, setting, compile_html if removed else compile)
@@ -122,23 +128,24 @@ def _liquid_in(value: Any, path: Place) -> Iterator[tuple[Place, bool]]:
 
 def _way_out(mail: EmailTemplate, found: Definitions) -> bool:
     """Whether a mail has an unsubscribe link: in its raw text, comments and all (L8), or in a block that it shows."""
-    text = mail.html + (mail.text or "")
-    for _ in range(LEVELS):
-        text += "".join(
-            one.value.content for name, one in found.content_blocks.items() if f"${{{name}}}" in text
-        )
-    return _WAY_OUT.search(text) is not None
+    level, seen = [mail.html, mail.text or ""], set[str]()
+    for _ in range(LEVELS + 1):
+        if any(_WAY_OUT.search(text) for text in level):
+            return True
+        names = {name for text in level for name in _NAMED.findall(text)} - seen
+        seen |= names
+        level = [found.content_blocks[name].value.content for name in names & found.content_blocks.keys()]
+    return False
 
 
+_NAMED = re.compile(r"\$\{([^{}]*)\}")
 _WAY_OUT = re.compile(rf"\$\{{\s*(?:{'|'.join(sorted(UNSUBSCRIBE))})\s*\}}")
 
 
-def _setting(found: Definitions, channel: str | None = None) -> Setting:
+def _setting(found: Definitions) -> Setting:
     """What a template may name: the blocks and catalogs that there are, and the promotion lists where they are known."""
     selections = {name: [each.name for each in one.value.selections] for name, one in found.catalogs.items()}
-    return Setting(
-        channel, found.named("content_block"), found.named("catalog"), selections, found.promotions
-    )
+    return Setting(None, found.named("content_block"), found.named("catalog"), selections, found.promotions)
 
 
 def _liquid_of(
@@ -170,10 +177,15 @@ def _delays(canvas: Definition, now: datetime) -> Iterator[Problem]:
             yield Problem("J403", where, message, "split it into several, or publish it later")
 
 
-def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any]) -> Iterator[Problem]:
+def _canvas(
+    canvas: Definition,
+    templates: Mapping[str, Any],
+    broken: frozenset[str],
+    channels: Mapping[str, Any],
+    setting: Setting,
+) -> Iterator[Problem]:
+    """`broken`: the names of templates that cannot be used."""
     places = canvas.places
-    templates = {name: one.value for name, one in found.templates.items()}
-    broken = found.named("template") - set(templates)
     for path, step in messages(canvas.value, places):
         if step.channel not in channels:
             message = f"the channel “{step.channel}” is not installed"
@@ -185,7 +197,6 @@ def _canvas(canvas: Definition, found: Definitions, channels: Mapping[str, Any])
         elif template is not None and template.channel != step.channel and step.channel in channels:
             message = f"the template “{step.template}” is for {template.channel}, the step “{step.id}” for {step.channel}"
             yield Problem("J303", places.where((*path, "template")), message)
-    setting = _setting(found)
     for path, each in site(canvas.value, places).steps:
         for below, source in each.sources().items():
             yield from _liquid_of((*path, *below), source, places, setting)
