@@ -46,8 +46,8 @@ format: $(STAMP)  ## format and mend what can be mended
 	@$(RUN)/ruff check --fix --quiet . || true
 	@$(RUN)/ruff format .
 
-fuzz: $(STAMP)  ## ten thousand spoilt definitions, none of which may give a stack trace
-	@$(RUN)/python -m tests.mutation 10000
+fuzz: $(STAMP)  ## twenty thousand spoilt definitions, audiences and links each, none of which may give a stack trace
+	@$(RUN)/python -m tests.mutation 20000
 
 readings: $(STAMP)  ## twenty thousand templates, each by the function that is made of it and by the tree
 	@JOURNEYS_READINGS=20000 $(RUN)/python -m pytest -q --timeout 7200 -n 2 tests/content/test_codegen.py

@@ -168,7 +168,7 @@ def meant(word: str, words: Iterable[str]) -> str:
     known = sorted(set(words))
     near = nearest(_plain(word), known)
     if near:
-        return f"did you mean “{near}”?{letters(word)}"
+        return f"did you mean “{near}”?{foreign_character(word)}"
     if len(known) > MANY:
         alike = sorted(get_close_matches(word[:LONGEST_WORD], known, n=SHOWN, cutoff=0))
         return f"allowed: {', '.join(alike)}, and {len(known) - SHOWN} more"
@@ -184,7 +184,7 @@ CURLY = "“”„‟‘’‚‛«»"
 """Quotes of print, which mean nothing to YAML."""
 
 
-def letters(word: str) -> str:
+def foreign_character(word: str) -> str:
     """What is said of the first letter beyond ASCII in a word that is none of ours: by its name, as it may look like another."""
     sign = next((each for each in word if not each.isascii()), None)
     if sign is None:

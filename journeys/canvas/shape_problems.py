@@ -12,7 +12,7 @@ from journeys.canvas.catalogs import Catalog, CatalogField, Selection, Selection
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import TEMPLATES, ChannelTemplate, Segment, Sender, WorkspaceSettings
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
-from journeys.canvas.problems import Problem, intended, letters, meant, shown
+from journeys.canvas.problems import Problem, foreign_character, intended, meant, shown
 from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import (
     STEP_TYPES,
@@ -133,7 +133,9 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
     if sort == "string_pattern_mismatch":
         message = f"{shown(detail['input'])} is not a valid {last}"
         hint = PATTERNS.get(last, "letters, digits, - and _, a letter first")
-        return Problem("J110", where, message, hint + letters(str(detail["input"])).replace(" ", "; ", 1))
+        return Problem(
+            "J110", where, message, hint + foreign_character(str(detail["input"])).replace(" ", "; ", 1)
+        )
     if sort in ("too_long", "too_short"):
         bound = context.get("max_length", context.get("min_length"))
         if sort == "too_long":
@@ -155,7 +157,7 @@ def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
     beside = ["kind", "format"] if len(path) == 1 and isinstance(root, str) else []
     known = [*owner.model_fields, *beside] if owner else []
     near = intended(key, known)
-    hint = f"did you mean “{near}”?{letters(key)}" if near else meant(key, known)
+    hint = f"did you mean “{near}”?{foreign_character(key)}" if near else meant(key, known)
     return Problem("J101", where, f"there is no key “{key}” here", hint)
 
 

@@ -53,7 +53,7 @@ def test_every_definition_names_the_schema_on_its_first_line(path: Path) -> None
 
 
 def test_mutated_files_are_refused_with_a_place_inside_the_file_and_never_a_stack_trace() -> None:
-    """A few hundred here; `make fuzz` takes ten thousand."""
+    """A few hundred here; `make fuzz` takes twenty thousand."""
     lots = random.Random(7)
     sources = [path.read_text(encoding="utf-8") for path in FILES]
 
