@@ -106,6 +106,7 @@ CODES = {
     "J403": "A delay, window or span over its limit.",
     "J404": "Too many paths, groups, variables or values.",
     "J405": "An instant whose year is out of bounds.",
+    "J406": "The control group of a published canvas would grow.",
     "J901": "A warning: an email without an unsubscribe link in its text.",
     "J902": "A warning: `${…}` outside of braces is printed as it is.",
     "J903": "A warning: an assignment to the name of a standard attribute does not change that attribute.",

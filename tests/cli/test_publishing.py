@@ -154,3 +154,35 @@ async def test_a_name_of_what_no_workspace_has_is_refused_wherever_it_stands(
     assert (await here.publish(promo)).code == 0
     said = await here.publish(promo.replace("shoes", "shoos"))
     assert "there is no promotion list “shoos” (did you mean “shoes”?)" in said.err
+
+
+def shared(*shares: int, name: str = "tested") -> str:
+    """A canvas whose variants have these shares; the first is the control group."""
+    variants = [f"  - {{name: v{place}, weight: {share}, control: {str(not place).lower()}}}" for place, share in enumerate(shares)]  # fmt: skip
+    return (
+        f"kind: canvas\nformat: 1\nname: {name}\nschedule: {{api: true}}\nvariants:\n"
+        + "\n".join(variants)
+        + "\n"
+    )
+
+
+async def test_a_control_group_may_shrink_and_never_grows(folder: Folder, db: Database) -> None:
+    """VAR-4: who has had messages never becomes control; also where there was none, or the canvas was archived."""
+    assert (await folder.publish(shared(30, 70))).code == 0
+    said = await folder.publish(shared(40, 60))
+    assert said.code == 1
+    assert (
+        "one.yaml:6:24: J406 the control group of “tested” has 30 per cent of the people, not 40" in said.err
+    )
+    assert (await folder.publish(shared(20, 40, 40))).code == 0
+    assert (await folder.publish(shared(20, 80))).code == 0
+    assert (await folder.publish(shared(25, 75))).code == 1
+    assert (await folder.publish(shared(25, 75, name="another"))).code == 0, "a new canvas has any share"
+
+    assert (await folder.publish(shared(20, 80).replace("control: true", "control: false"))).code == 0
+    assert (await folder.publish(shared(20, 80))).code == 1
+    assert (await folder.publish(shared(10, 90, name="welcome"))).code == 1, "it had no variants at all"
+    await db.pool.execute("update canvases set status = 'archived'")
+    assert (await folder.publish(shared(20, 80), "--restore")).code == 1
+    share = "select body->'variants'->0->>'control' from definitions where name = 'tested'"
+    assert await db.pool.fetchval(share) == "false"

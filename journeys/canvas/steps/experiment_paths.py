@@ -20,7 +20,7 @@ SHORTEST, LONGEST = timedelta(days=1), timedelta(days=30)
 
 
 def _window(within: timedelta) -> timedelta:
-    if not SHORTEST <= within <= LONGEST:  # EXP-4
+    if not SHORTEST <= within <= LONGEST:
         raise wrong("J403", "an experiment's window is 1 to 30 days long")
     return within
 
@@ -54,7 +54,8 @@ class ExperimentPaths(Step):
       control: {weight: 10, behaviour: continue}
     ```
 
-    `within` is the window in which conversions count for the experiment, from the arrival at this step (EXP-4).
+    `within` is the window in which conversions are to count for the experiment, from the arrival at this step. Nothing
+    counts by it yet: conversions count by their own windows.
     """
 
     type: Literal["experiment_paths"] = "experiment_paths"

@@ -135,7 +135,7 @@ def _leave(
     if going.properties is not None:
         entry = replace(entry, properties=going.properties)  # CTX-20
     if going.exit != "next":
-        said.append(Note(fact="took", at=now, step=step, data={"path": going.exit}))  # EXP-4
+        said.append(Note(fact="took", at=now, step=step, data={"path": going.exit}))
     return entry, plan.exits[step][going.exit]
 
 

@@ -68,6 +68,27 @@ def problems_together(
     return in_order(problem for problem in after if problem.identity not in before)
 
 
+CONTROLS = """
+select name, coalesce((select sum((v->>'weight')::float8) from jsonb_array_elements(body->'variants') v
+    where (v->>'control')::bool), 0) as share
+from definitions where workspace = $1 and kind = 'canvas'
+"""
+
+
+async def risen_controls(connection: Any, workspace: int, given: Definitions) -> list[Problem]:
+    """J406: canvases, archived ones too, whose control group would be larger than it is (VAR-4)."""
+    shares = dict(await connection.fetch(CONTROLS, workspace))
+    found = []
+    for name, one in given.canvases.items():
+        for place, variant in enumerate(one.value.variants):
+            if variant.control and name in shares and variant.weight > shares[name]:  # VAR-4
+                where = one.places.where(("variants", place, "weight"))
+                message = f"the control group of “{name}” has {shares[name]:g} per cent of the people, not {variant.weight:g}"
+                hint = "it can be made smaller only: who has had messages is no control; publish a canvas of another name"
+                found.append(Problem("J406", where, message, hint))
+    return found
+
+
 def _settings(given: Definitions, workspace: str) -> Iterator[Problem]:
     """J309"""
     for one in given.workspaces.values():

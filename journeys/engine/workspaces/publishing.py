@@ -14,13 +14,13 @@ from uuid_utils.compat import uuid7
 
 from journeys.canvas.definition_kinds import kind_of
 from journeys.canvas.plan import compile
-from journeys.canvas.problems import Problem, Refused
+from journeys.canvas.problems import Problem, Refused, in_order
 from journeys.canvas.yaml_definitions import Definitions
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces import content_blocks
 from journeys.engine.workspaces.canvas_changes import record
-from journeys.engine.workspaces.inventory import problems_together, workspace_definitions
+from journeys.engine.workspaces.inventory import problems_together, risen_controls, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
 
 
@@ -138,9 +138,9 @@ async def _checked(
     connection: Any, workspace: int, name: str, definitions: Definitions, channels: Mapping[str, Any]
 ) -> list[Problem]:
     """The warnings; raises `Refused` where there is more."""
-    problems = problems_together(
-        await workspace_definitions(connection, workspace), definitions, channels, name
-    )
+    stands = await workspace_definitions(connection, workspace)
+    risen = await risen_controls(connection, workspace, definitions)
+    problems = in_order([*risen, *problems_together(stands, definitions, channels, name)])
     if any(not problem.warning for problem in problems):
         raise Refused(problems)
     return problems

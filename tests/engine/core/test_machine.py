@@ -383,7 +383,7 @@ def test_the_matched_events_properties_serve_the_first_message_after_it_and_no_o
 
 
 def test_the_way_through_an_experiment_is_noted_with_the_instant_of_the_arrival_at_it() -> None:
-    """EXP-4: from there its window counts, not from the entry, and a delay on the way does not move it."""
+    """Not of the entry; and a delay on the way does not move it."""
     paths = tuple(
         ExperimentPath(name=name, weight=50, steps=(Delay(id=f"d_{name}", duration=2 * DAY),))
         for name in "ab"
