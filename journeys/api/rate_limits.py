@@ -8,8 +8,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 HOUR, MINUTE = 3600, 60
+NONE: Mapping[str, int] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +48,12 @@ class Limits:
     clock: Callable[[], float] = time.time
     _counts: dict[tuple[str, int], tuple[int, int]] = field(default_factory=dict)
 
-    def count(self, limit: Limit, workspace: int) -> Counted:
-        """Count a call of the workspace."""
+    def count(self, limit: Limit, workspace: int, own: Mapping[str, int] = NONE) -> Counted:
+        """Count a call of the workspace, by its own number of calls where it has set one (LIM-3)."""
         window = int(self.clock()) // limit.seconds  # LIM-1
         known, used = self._counts.get((limit.bucket, workspace), (window, 0))  # LIM-1
         used = used + 1 if known == window else 1  # LIM-1
-        calls = self.changed.get(limit.bucket, limit.calls)
+        calls = self.changed.get(limit.bucket, own.get(limit.bucket, limit.calls))  # LIM-3
         if used <= calls:
             self._counts[limit.bucket, workspace] = window, used
         return self._counted(limit, calls, used, window)

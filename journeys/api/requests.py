@@ -91,7 +91,7 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             if any("\0" in each for each in (request.url.path, *request.path_params.values())):
                 raise Refusal(404, "Not Found")
             key, body = await _enter(services, request)
-            counted = services.limits.count(limit, key.workspace)
+            counted = await services.counted(limit, key.workspace)
             headers = counted.headers
             if not counted.passed:
                 raise Refusal(429, "Rate Limited")  # LIM-2

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from journeys.api.rate_limits import Limits
+from journeys.api.rate_limits import NONE, Counted, Limit, Limits
 from journeys.engine.clock import Clock
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import AlarmSync, Notifier
@@ -27,3 +27,8 @@ class Services:
     def __post_init__(self) -> None:
         self.keys = Keys(self.db)
         self.trigger = Trigger(self.db, self.published, self.clock, self.alarm_sync, self.notifier)
+
+    async def counted(self, limit: Limit, workspace: int) -> Counted:
+        """Count a call by the limits of its workspace (LIM-3)."""
+        settings = (await self.published.of(workspace)).settings
+        return self.limits.count(limit, workspace, NONE if settings is None else settings.limits)

@@ -61,7 +61,7 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     publication = await services.published.of(key.workspace)
     call = await apart(_read, services, publication, body, large=body.get("audience") is not None)
     if not call.recipients:
-        counted = services.limits.count(BROADCAST, key.workspace)
+        counted = await services.counted(BROADCAST, key.workspace)
         if not counted.passed:
             raise Refusal(429, "Rate Limited")
     dispatch_id = uuid7()

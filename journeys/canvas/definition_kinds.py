@@ -139,14 +139,41 @@ Template = Annotated[
 ]
 
 
+LIMITS = {
+    "general": 3600,
+    "users.track": 3,
+    "broadcast": 60,
+    "catalogs": 60,
+    "catalogs.fields": 60,
+    "catalogs.items": 60,
+    "catalogs.item": 60,
+}
+"""The limits of calls that a workspace may set, and the seconds of the window of each (LIM-3)."""
+
+MOST_CALLS = 10_000_000
+
+
+def _limits(given: Mapping[str, int]) -> Mapping[str, int]:
+    for name in given:
+        if name not in LIMITS:
+            raise wrong("J101", f"there is no limit “{name}”", meant(name, LIMITS), at=(name,))
+    return given
+
+
 class WorkspaceSettings(Frozen):
-    """A workspace: the company's zone, the default sender of its mails, and its tags."""
+    """A workspace: the company's zone, the default sender of its mails, its tags, and the limits of calls to its API.
+
+    `limits` says how many calls a window takes, by the name of the limit, where that is not the usual number (LIM-3).
+    """
 
     kind: ClassVar[str] = "workspace"
     name: Id
     zone: ZoneName = "UTC"
     sender: Sender | None = None
     tags: tuple[str, ...] = ()
+    limits: Annotated[
+        dict[str, Annotated[int, Field(ge=1, le=MOST_CALLS, strict=True)]], AfterValidator(_limits)
+    ] = Field(default_factory=dict)
 
 
 KINDS: Mapping[str, Any] = {

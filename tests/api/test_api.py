@@ -10,13 +10,18 @@ from typing import Any
 import httpx2
 import pytest
 
+from journeys.api import rate_limits
 from journeys.api.app import app
+from journeys.api.rate_limits import Limit
+from journeys.canvas.definition_kinds import LIMITS
+from journeys.canvas.yaml_definitions import read_text
 from journeys.engine.intake.broadcasts import carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
+from journeys.engine.workspaces.publishing import publish
 from tests.api.parts import services_of
-from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
+from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, stage_on
 
 STORY = (
     canvas(
@@ -259,6 +264,45 @@ async def test_the_rate_limit_headers_are_on_every_answer(door: Door) -> None:
 
     assert [answer.status_code for answer in answers] == [201, 201, 429]
     assert [answer.headers["x-ratelimit-remaining"] for answer in answers[:2]] == ["1", "0"]
+
+
+async def test_a_workspace_sets_limits_of_its_own_in_its_file(door: Door, db: Database) -> None:
+    """LIM-3: of the routes that it names, for itself alone; in force once it is published, down and up again."""
+    other = await stage_on(db, STORY, workspace="other")
+    foreign = await create_key(db, other.workspace, "test", ["*"])
+    body = {"attributes": [{"external_id": "a"}]}
+
+    async def limits(said: str) -> None:
+        text = f"kind: workspace\nformat: 1\nname: default\nlimits: {said}\n"
+        await publish(db, "default", definitions_of(text))
+        door.stage.published.forget(door.stage.workspace)
+
+    await limits("{users.track: 2, broadcast: 1, catalogs: 1}")
+    codes = [(await door.post("/users/track", body)).status_code for _ in range(3)]
+    assert codes == [201, 201, 429]
+    assert (await door.post("/users/track", body, key=foreign)).headers["x-ratelimit-limit"] == "3000"
+    catalog = {"catalogs": [{"name": "c", "fields": [{"name": "id", "type": "string"}]}]}
+    assert [(await door.post("/catalogs", catalog)).status_code for _ in range(2)] == [201, 429]
+    send = {"canvas_id": "story", "broadcast": True}
+    assert [(await door.post("/canvas/trigger/send", send)).status_code for _ in range(2)] == [201, 429]
+    await limits("{users.track: 4}")
+    assert (await door.post("/users/track", body)).headers["x-ratelimit-limit"] == "4"
+
+
+def test_the_limits_that_a_workspace_may_set_are_those_of_the_routes() -> None:
+    """LIM-3"""
+    known = {one.bucket: one.seconds for one in vars(rate_limits).values() if isinstance(one, Limit)}
+    assert known == LIMITS
+
+
+@pytest.mark.parametrize(("said", "code"), [
+    ("{users.trak: 5}", "J101"), ("{users.track: 0}", None), ("{users.track: yes}", None), ("{users.track: 1.5}", None), ("[1]", None),
+])  # fmt: skip
+def test_what_can_be_no_limit_is_refused_where_it_stands(said: str, code: str | None) -> None:
+    """LIM-3"""
+    _, [problem] = read_text(f"kind: workspace\nformat: 1\nname: default\nlimits: {said}\n")
+    assert code is None or problem.code == code
+    assert problem.code != "J000"
 
 
 async def test_writers_of_the_same_new_person_neither_fail_nor_make_two(door: Door) -> None:
