@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from journeys.engine.store import Database
+from journeys.engine.workspaces.publishing import workspace_of
 from tests import forked
 from tests.canvas.test_catalogs import FOOTER, SHOES
 from tests.cli.test_commands import journeys
@@ -121,3 +122,18 @@ async def test_a_file_without_codes_makes_no_list(
 
     assert (refused.code, refused.out, told in refused.err) == (2, "", True), refused
     assert await db.pool.fetchval("select count(*) from promotion_lists") == 0
+
+
+async def test_an_import_can_be_seen_before_it_is_done(db: Database, tmp_path: Path) -> None:
+    """CSV-7: `--preview` shows the first rows and what would come of them, and writes nothing."""
+    await workspace_of(db, "default")
+    (tmp_path / "people.csv").write_text("external_id,email,size\nmel,mel@example.com,38\nzoe,nowhere,39\n")
+    said = await journeys("import", "people.csv", "--preview", url=db.url, cwd=tmp_path)
+
+    assert said.code == 1
+    assert '{"email": "mel@example.com", "size": 38, "external_id": "mel"}' in said.out
+    assert "the first 2 rows, 1 would be taken (1 people would be created, 0 would be updated), 1 would be refused" in " ".join(said.out.split())  # fmt: skip
+    assert "nothing was written" in said.out
+    assert "line 3: The value provided for the 'email' field is not a valid email." in said.err
+    assert await db.pool.fetchval("select count(*) from people") == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["people.csv"]

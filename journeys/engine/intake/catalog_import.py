@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from journeys.engine.sources.catalogs.items import id_faults, lay_over
 from journeys.engine.sources.catalogs.requests import Invalid
 from journeys.engine.sources.catalogs.schema import shared_types, types_of
 from journeys.engine.sources.catalogs.values import Refused, coerced
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import Database, Undone
 
 MOST_COLUMNS = 1000
 
@@ -32,11 +32,12 @@ async def import_items(
     progress: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     after_line: int = 0,
+    preview: bool = False,
 ) -> Outcome:
     """Import a CSV file into a catalog that is there: by its header, each cell of its field's type.
 
     A row creates an item, or updates the columns of the item of its id; an empty cell changes nothing. Wrong rows do not
-    affect others. `report`, `progress`, `stop` and `after_line` are those of the import of people: one that was stopped goes on
+    affect others. `report`, `progress`, `stop`, `after_line` and `preview` are those of the import of people: one that was stopped goes on
     after `line`, or from the top, which has the same result. Raises `Unusable`.
     """
     result = Outcome(line=after_line)
@@ -45,9 +46,10 @@ async def import_items(
         lines = rows(bounded_lines(file))
         types = await _types(db, workspace, catalog)
         names = _header(next(lines, None), types, path.name)
-        refusing = stack.enter_context(Report(report, names, path))
-        take = partial(_import, db, workspace, catalog, names, result, refusing)
-        await through(file, lines, result, take, progress=progress, stop=stop)
+        refusing = stack.enter_context(Report(None if preview else report, names, path))
+        take = partial(_import, db, workspace, catalog, names, result, refusing, preview)
+        with suppress(Undone):
+            await through(file, lines, result, take, progress=progress, stop=stop, preview=preview)
     return result
 
 
@@ -89,6 +91,7 @@ async def _import(
     names: tuple[str, ...],
     result: Outcome,
     report: Report,
+    preview: bool,  # noqa: FBT001 - bound by its caller
     batch: list[Row],
 ) -> None:
     items: dict[str, dict[str, Any]] = {}
@@ -104,6 +107,8 @@ async def _import(
                 items[said["id"]] = {**items.get(said["id"], {}), **said}
         if items:
             await lay_over(connection, workspace, catalog, items)
+        if preview:
+            raise Undone(None)
 
 
 def _item(row: Row, names: tuple[str, ...], types: Mapping[str, str]) -> dict[str, Any] | str:

@@ -54,12 +54,14 @@ async def import_file(
     progress: Callable[[int], None] | None = None,
     stop: asyncio.Event | None = None,
     after_line: int = 0,
+    preview: bool = False,
 ) -> Imported:
     """Import a CSV file (CSV-1 to CSV-4, CSV-6, CSV-7, CSV-9), and return the outcome. A row that is not valid does not affect others.
 
     `report` is a file for the refused rows, with line and reason, that can be corrected and imported itself; it is made
     only where a row is refused. `progress` gets the number of bytes read after each batch. When `stop` is set,
-    the import ends after the current batch. Rows up to `after_line` are skipped. Raises `Unusable`.
+    the import ends after the current batch. Rows up to `after_line` are skipped. A `preview` says what would become of the first five
+    hundred of the others, and writes nothing, no report either (CSV-7). Raises `Unusable`.
     """
     result = Imported(line=after_line)
     with ExitStack() as stack:
@@ -68,13 +70,13 @@ async def import_file(
         header = Header.read(next(lines, None), kind, path.name)
         for text in header.remarks:
             result.warn(1, text)
-        refusing = stack.enter_context(Report(report, header.names, path))
-        take = partial(_import, parts, workspace, header, result, refusing)
-        await through(file, lines, result, take, progress=progress, stop=stop)
+        refusing = stack.enter_context(Report(None if preview else report, header.names, path))
+        take = partial(_import, parts, workspace, header, result, refusing, preview)
+        await through(file, lines, result, take, progress=progress, stop=stop, preview=preview)
     return result
 
 
-def preview(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Mapping[str, Any]]:
+def first_rows(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Mapping[str, Any]]:
     """The first rows as the objects that would be written, without writing them (CSV-7). Raises `Unusable`."""
     found: list[Mapping[str, Any]] = []
     with opened(path) as file:
@@ -87,7 +89,13 @@ def preview(path: Path, *, kind: Kind = "attributes", count: int = 5) -> list[Ma
 
 
 async def _import(
-    parts: Parts, workspace: int, header: Header, result: Imported, report: Report, batch: list[Row]
+    parts: Parts,
+    workspace: int,
+    header: Header,
+    result: Imported,
+    report: Report,
+    preview: bool,  # noqa: FBT001 - bound by its caller
+    batch: list[Row],
 ) -> None:
     objects: list[dict[str, Any]] = []
     of: list[Row] = []
@@ -104,7 +112,7 @@ async def _import(
     objects, of = await _allowed(parts[0], workspace, objects, of, result, report)
     if not objects:
         return
-    tracked = await track(*parts, workspace, {header.kind: objects})
+    tracked = await track(*parts, workspace, {header.kind: objects}, preview=preview)
     for error in tracked.errors:
         result.refuse(of[error["index"]], error["type"], report)  # CSV-7
     for warning in tracked.warnings:
@@ -152,4 +160,4 @@ async def _allowed(
     return [said for said, _ in kept], [row for _, row in kept]
 
 
-__all__ = ["Imported", "Kind", "Parts", "Unusable", "import_file", "preview", "typed"]
+__all__ = ["Imported", "Kind", "Parts", "Unusable", "first_rows", "import_file", "typed"]

@@ -54,8 +54,9 @@ async def through(
     *,
     progress: Callable[[int], None] | None,
     stop: asyncio.Event | None,
+    preview: bool = False,
 ) -> None:
-    """Take the rows after `result.line`, batch by batch.
+    """Take the rows after `result.line`, batch by batch; of a preview the first batch alone.
 
     `progress` gets the number of bytes read after each. When `stop` is set, the import ends after the current batch.
     """
@@ -66,6 +67,8 @@ async def through(
             progress(file.buffer.tell())  # CSV-7
         if stop is not None and stop.is_set():
             result.stopped = True
+            break
+        if preview:
             break
 
 

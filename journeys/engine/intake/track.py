@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from journeys.canvas.storable_characters import storable
@@ -23,7 +23,7 @@ from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load
 from journeys.engine.people.standard_attributes import apply
 from journeys.engine.ports import AlarmSync, Notifier
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import Database, Undone
 from journeys.engine.workspaces.published import Publication, Published
 
 MOST = 75
@@ -74,12 +74,14 @@ async def track(
     workspace: int,
     body: Mapping[str, Sequence[Any]],
     reply: Reply | None = None,
+    *,
+    preview: bool = False,
 ) -> Tracked:
     """Take a request whose arrays are lists: attributes first, then events, then purchases (TRK-3).
 
     An object that is not valid does not affect others. When this returns, all that was taken can be read (API-5). The
     number of statements does not grow with the number of objects. With a `reply` that was given earlier nothing is
-    done, and it is in the result.
+    done, and it is in the result. A `preview` says what would become of it, and writes nothing.
     """
     objects = await apart(read, body)
     if not objects.items:
@@ -93,9 +95,14 @@ async def track(
             return earlier
         written = await write(connection, publication, published, clock, objects, others)
         await fill(connection, reply, storable(written.tracked.said()))
+        if preview:
+            raise Undone(written.tracked)
         return written
 
-    written = await db.anew(work)
+    try:
+        written = await db.anew(work)
+    except Undone as undone:
+        return cast("Tracked", undone.seen)
     if isinstance(written, Reply):
         return Tracked(earlier=written)
     alarm_sync.sync(written.routed.pending_alarms)

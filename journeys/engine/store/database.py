@@ -81,6 +81,14 @@ class Moved(Exception):
     """A row belongs to a person whose lock is not held: it moved, or they went, while a transaction waited for the lock."""
 
 
+class Undone(Exception):
+    """Ends a transaction whose work is only to be seen: nothing of it is written. `seen` is what came of it."""
+
+    def __init__(self, seen: Any) -> None:
+        self.seen = seen
+        super().__init__()
+
+
 def check_locked(rows: Iterable[Mapping[str, Any]], locked: Iterable[Mapping[str, Any]]) -> None:
     """Raise `Moved` unless each row belongs to a person (`workspace`, `person`) of those that are locked."""
     held = {(each["workspace"], each["person"]) for each in locked}

@@ -157,3 +157,18 @@ async def test_a_large_file_streams_and_can_be_stopped_and_carried_on(db: Databa
     assert await db.pool.fetchval("select sum((payload->>'price')::int) from catalog_items") == sum(
         range(20_000)
     )
+
+
+async def test_a_preview_of_items_says_what_would_come_of_them_and_writes_none(
+    db: Database, tmp_path: Path
+) -> None:
+    """CSV-7, CAT-6"""
+    stage = await shop(db)
+    path, report = tmp_path / "shoes.csv", tmp_path / "refused.csv"
+    path.write_text("id,price\na,1\nb,cheap\n" + "".join(f"i{n},{n}\n" for n in range(900)), encoding="utf-8")
+    before = await db.pool.fetchval("select count(*) from catalog_items")
+    seen = await import_items(db, stage.workspace, "shoes", path, report=report, preview=True)
+
+    assert (seen.rows, seen.taken, seen.refusals) == (500, 499, 1)
+    assert await db.pool.fetchval("select count(*) from catalog_items") == before
+    assert not report.exists()

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from journeys.engine.intake.csv_import import Imported, Unusable, import_file, preview
+from journeys.engine.intake.csv_import import Imported, Unusable, first_rows, import_file
 from journeys.engine.intake.csv_rows import LONGEST_ROW, Quoted, bounded_lines, rows
 from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import load
@@ -312,12 +312,42 @@ async def test_a_file_that_is_not_there_is_refused_with_its_name(sheet: Sheet) -
         await import_file(parts, sheet.stage.workspace, Path("nowhere.csv"))
 
 
+@pytest.mark.parametrize("kind", ["attributes", "events"])
+async def test_a_preview_says_what_would_come_of_a_file_and_writes_nothing(sheet: Sheet, kind: Any) -> None:
+    """CSV-7: who would be created and updated, what refused and warned of, as the import then does; no report either."""
+    await sheet.takes("external_id,size\nmel,38\n")
+    before = [
+        await sheet.stage.db.pool.fetch(f"select * from {table}")
+        for table in ("people", "events", "entries", "seen")
+    ]
+    content = "external_id,First_name,name,time\nmel,Mel,e,2026-12-01\nzoe,Zoe,e,soon\nann,Ann\nann,Ann,e,2026-12-01\n"
+    seen = await sheet.takes(content, kind=kind, preview=True)
+
+    assert before == [
+        await sheet.stage.db.pool.fetch(f"select * from {table}")
+        for table in ("people", "events", "entries", "seen")
+    ]
+    assert not sheet.report.exists()
+    assert (seen.rows, seen.created, seen.updated) == (4, 1 if kind == "events" else 2, 1)
+    assert seen == await sheet.takes(content, kind=kind)
+    assert sheet.report.exists()
+
+
+async def test_a_preview_looks_at_the_first_five_hundred_rows(sheet: Sheet) -> None:
+    """CSV-7"""
+    content = "external_id,size\n" + "".join(f"p{n},{n}\n" for n in range(1200))
+    seen = await sheet.takes(content, preview=True)
+
+    assert (seen.rows, seen.created, seen.stopped) == (500, 500, False)
+    assert await sheet.stage.db.pool.fetchval("select count(*) from people") == 0
+
+
 def test_a_preview_shows_the_first_rows_as_they_would_be_written(tmp_path: Path) -> None:
     """CSV-7"""
     path = tmp_path / "a.csv"
     path.write_text("\ufeffexternal_id,size\r\nmel,38\r\nzoe\r\nann,1\r\n", encoding="utf-8")
 
-    assert preview(path, count=2) == [
+    assert first_rows(path, count=2) == [
         {"external_id": "mel", "size": 38},
         {"line": 3, "refused": "the row has 1 cells, the header 2"},
     ]
