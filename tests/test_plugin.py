@@ -6,18 +6,22 @@ import asyncio
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Worker
 
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
 from journeys.engine.store import Database
 from journeys.engine.store.embedded_postgres import create_database
+from journeys.engine.store.entry_writes import FETCHES
 from journeys.engine.store.migrate import Unfit
 from journeys.plugin import JourneysPlugin
 from journeys.worker import CACHED_WORKFLOWS, GRACEFUL
@@ -139,6 +143,28 @@ async def test_the_settings_that_were_measured_are_those_of_the_plugins_worker_w
     theirs = Worker(client, task_queue="r", plugins=[plugin], **given).config(active_config=True)  # type: ignore[arg-type]
     assert {name: theirs[name] for name in given} == given  # type: ignore[literal-required]
     assert theirs["tuner"] is None
+
+
+async def test_a_worker_that_is_asked_to_stop_ends_its_drains_and_waits_for_nothing_else(
+    db: Database, temporal: str
+) -> None:
+    """A drain runs for an hour: at the end of its worker it finishes what it has claimed, and ends."""
+    client, plugin = await Client.connect(temporal), JourneysPlugin(db.url)
+    queue = f"q-{uuid4().hex}"
+    drain = client.get_workflow_handle(f"deliver:{queue}:{FETCHES}:0")
+
+    async def drains() -> bool:
+        with suppress(RPCError):
+            pending = (await drain.describe()).raw_description.pending_activities
+            return any(one.state == PendingActivityState.PENDING_ACTIVITY_STATE_STARTED for one in pending)
+        return False
+
+    async with Worker(client, task_queue=queue, plugins=[plugin]):
+        async with asyncio.timeout(60):
+            while not await drains():
+                await asyncio.sleep(0.05)
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < GRACEFUL.total_seconds() / 2
 
 
 @pytest.mark.parametrize(("group", "name"), [("journeys.steps", "hologram"), ("journeys.channels", "pigeon")])

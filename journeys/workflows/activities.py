@@ -63,11 +63,12 @@ class Activities:
         """Drain a channel for a while, heartbeating; ends early where the worker shuts down or the call is withdrawn."""
         stop = asyncio.Event()
         draining = asyncio.create_task(self._drain(channel, stop))
+        shutting = asyncio.create_task(activity.wait_for_worker_shutdown())
         ends = asyncio.get_running_loop().time() + self._watch.total_seconds()
         try:
-            while not draining.done() and asyncio.get_running_loop().time() < ends:
+            while not draining.done() and not shutting.done() and asyncio.get_running_loop().time() < ends:
                 activity.heartbeat(lane)
-                await asyncio.wait({draining}, timeout=BEAT)
+                await asyncio.wait({draining, shutting}, timeout=BEAT, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if details is None or details.cancel_requested:
@@ -76,6 +77,7 @@ class Activities:
                 "drain_cancelled", channel=channel, lane=lane
             )  # its time ran out: another drains by now
         finally:
+            shutting.cancel()
             stop.set()
             with suppress(asyncio.CancelledError):
                 await self._drained(draining)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from journeys.canvas import steps
+from journeys.canvas import installed_packages, steps
 from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
 from journeys.canvas.check import check, check_segment, rounds_of
@@ -392,7 +392,9 @@ def test_steps_that_come_from_elsewhere_are_found_by_their_entry_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     moon = EntryPoint("moon", "journeys.canvas.steps:Delay", "journeys.steps")
-    monkeypatch.setattr(steps, "entry_points", lambda group: [moon] if group == "journeys.steps" else [])
+    monkeypatch.setattr(
+        installed_packages, "entry_points", lambda group: [moon] if group == "journeys.steps" else []
+    )
 
     assert steps._all()["moon"] is Delay
 
