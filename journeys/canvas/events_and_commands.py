@@ -46,7 +46,7 @@ class Entry:
     """An exit that takes effect at the end of the step (`release: end_of_step`)."""
     ended: str | None = None
     context: Mapping[str, Any] = field(default_factory=_nothing)
-    """Entry properties, and what context steps set; lives until the end of the entry (CTX-2, CTX-3)."""
+    """Entry properties, and what context steps set; lives until the end of the entry."""
     properties: Mapping[str, Any] = field(default_factory=_nothing)
     """`event_properties`: of the event that matched an action path, for the first message after it (CTX-20)."""
     heard: int = 0

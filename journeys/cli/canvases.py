@@ -54,7 +54,7 @@ def list_(
             publication = await workspace(db, workspace_name)
             now = (await read_clock(db)).now()
             found = await canvases_of(db, publication, now)
-        shown = [one for one in found if every or one.status != "archived"]
+        shown = [one for one in found if every or one.status != "archived"]  # STA-1
         if as_json:
             print_json([
                 {

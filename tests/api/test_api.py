@@ -328,7 +328,7 @@ async def test_writers_of_the_same_new_person_neither_fail_nor_make_two(door: Do
 
 
 async def test_a_trigger_lets_people_in_with_their_own_context(door: Door) -> None:
-    """CTX-5, ENT-24: a recipient's keys override the shared ones; named twice counts once."""
+    """CTX-1, CTX-5, ENT-24: a recipient's keys override the shared ones; named twice counts once."""
     await door.post("/users/track", {"attributes": [{"external_id": "mel"}, {"external_id": "zoe"}]})
     answer = await door.post(
         "/canvas/trigger/send",

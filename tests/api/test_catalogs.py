@@ -248,13 +248,14 @@ async def test_items_are_written_read_changed_and_deleted_in_bulk(shop: Shop) ->
 
 
 async def test_one_item_is_made_read_replaced_changed_and_deleted(shop: Shop) -> None:
-    """CAT-3: 201 for a new one, 200 otherwise, 404 for one that is not there."""
+    """CAT-3, CAT-4: 201 for a new one, 200 otherwise, 404 for one that is not there."""
     path = "/catalogs/shoes/items/a"
     body = {"items": [{"title": "A"}]}
 
     assert (await shop("POST", path, body)).status_code == 201
     again = await shop("POST", path, body)
     assert (again.status_code, errors(again)) == (400, ["item-already-exists"])
+    assert again.json()["errors"][0]["parameter_values"] == ["a"]
     other = await shop("PUT", path, {"items": [{"id": "b", "title": "B"}]})
     assert (other.status_code, errors(other)) == (400, ["id-in-body"])
     read = await shop("GET", path)
@@ -375,7 +376,7 @@ async def test_an_item_that_several_make_at_the_same_time_has_what_each_of_them_
 
 
 async def test_fields_are_added_and_deleted_with_their_values(shop: Shop) -> None:
-    """CAT-3"""
+    """CAT-1, CAT-3, D9"""
     added = await shop("POST", "/catalogs/shoes/fields", {"fields": [{"name": "colour", "type": "string"}]})
     await shop("PUT", "/catalogs/shoes/items", {"items": [{"id": "a", "colour": "red", "price": 1}]})
     twice = await shop("POST", "/catalogs/shoes/fields", {"fields": [{"name": "colour", "type": "number"}]})
@@ -441,6 +442,10 @@ WRONG_SELECTIONS: list[Any] = [
     (filtered("colour", "equals", "red"), "selection-has-invalid-filter"),
     (filtered("maker", "equals", "red"), "selection-has-invalid-filter"),
     (filtered("title", "equals", "{{ broken"), "selection-has-invalid-filter"),
+    (
+        filtered("title", "equals", "{% connected_content https://a.example/ :save r %}{{r}}"),
+        "selection-has-invalid-filter",
+    ),
 ]
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import asyncpg
 import httpx2
@@ -17,6 +18,7 @@ import uvicorn
 
 from journeys.api.app import app
 from journeys.api.rate_limits import Limits
+from journeys.engine.people.identity import bucket_of
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import PERMISSIONS, UnknownPermission, create_key
 from journeys.engine.workspaces.publishing import publish
@@ -417,6 +419,28 @@ async def test_consent_is_set_for_all_who_share_the_address(door: Door) -> None:
     ]
 
 
+async def test_a_profile_is_written_only_where_a_call_changes_something_of_it(door: Door) -> None:
+    """TRK-9"""
+    versions = []
+    for size in (38, 38, 39):
+        answer = await door.post(TRACK, {"attributes": [{"external_id": "mel", "size": size}]})
+        assert answer.json()["attributes_processed"] == 1
+        [row] = await people(door)
+        versions.append((row["attributes"], row["updated"]))
+
+    assert versions[0] == versions[1]
+    assert versions[2][0] == {"size": 39} and versions[2][1] > versions[1][1]
+
+
+def test_a_bucket_is_one_of_ten_thousand_and_a_persons_for_good() -> None:
+    """IDN-10"""
+    buckets = [bucket_of(UUID(int=number)) for number in range(2000)]
+
+    assert buckets[:4] == [5186, 4532, 2483, 6820]
+    assert 0 <= min(buckets) < 50 and 9950 < max(buckets) <= 9999
+    assert 900 < sum(each < 5000 for each in buckets) < 1100
+
+
 async def test_an_anonymous_person_becomes_the_identified_one(door: Door) -> None:
     """IDN-12, IDN-10: nothing is lost, nobody is doubled, and the bucket stays."""
     await door.post(
@@ -480,9 +504,10 @@ async def test_no_body_whatever_is_answered_by_anything_but_json(door: Door, con
 
 
 async def test_a_body_larger_than_4_mb_is_refused(door: Door) -> None:
-    """TRK-2"""
+    """TRK-2, TRK-7"""
     body = {"attributes": [{"external_id": "mel", "x": "y" * 5_000_000}]}
-    assert (await door.post(TRACK, body)).status_code == 413
+    answer = await door.post(TRACK, body)
+    assert (answer.status_code, answer.json()["message"]) == (413, "the body is larger than 4 MB")
 
 
 async def test_limits_are_counted_by_workspace_and_route_and_start_again_on_the_clock(door: Door) -> None:

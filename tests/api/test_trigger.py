@@ -458,6 +458,10 @@ async def test_an_audience_may_be_written_in_either_way(
         (connected("equals", "opted_in", name="email_subscribe"), "{consent: email, equals: subscribed}"),
         ({"any": [{"purchase": "any"}]}, "write purchase: true"),
         ({"message": "delivered"}, "is not supported yet"),
+        (
+            {"any": [{"attribute": "x", "equals": 1}, {"context": "x", "equals": 1}]},
+            "the context of an entry",
+        ),
         ({"colour": "red"}, "colour"),
         ("runners", "a filter is a mapping"),
         (connected("matches_regex", "("), "pattern"),
@@ -466,7 +470,7 @@ async def test_an_audience_may_be_written_in_either_way(
     ],
 )
 def test_an_audience_that_means_nothing_is_refused(audience: Any, said: str) -> None:
-    """SND-12, SEG-8"""
+    """SND-12, SEG-8, CTX-14"""
     with pytest.raises(UnusableAudience, match=said.replace("(", r"\(")):
         audience_of(audience, now=MONDAY, segments={})
 

@@ -505,15 +505,17 @@ def test_the_best_time_is_learnt_from_sessions_and_this_channels_messages() -> N
         ("event", "session_start"): [Occurrence(no=1, kind="event", name="session_start", at=NOW)],
         ("message", "opened"): [
             Occurrence(
-                no=2,
+                no=no,
                 kind="message",
                 name="opened",
                 at=NOW + timedelta(hours=6),
                 properties={"channel": "sms"},
             )
+            for no in (2, 3)
         ],
     }
     assert learn(Person("p", history=history), "email") == 9 * 60
+    assert learn(Person("p", history=history), "sms") == 15 * 60
     assert learn(Person("p"), "email") is None
 
 

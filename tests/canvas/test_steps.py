@@ -12,6 +12,7 @@ from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.events_and_commands import (
     Answered,
     Ask,
+    BestTime,
     BestTimeAnswer,
     End,
     Entered,
@@ -207,6 +208,7 @@ def test_a_message_at_the_best_time_leaves_that_day_or_the_next() -> None:
     def said(minute: int | None) -> Any:
         return step.hear(here(step, now, phase="when"), Answered(BestTimeAnswer("Europe/Paris", minute)))
 
+    assert step.arrive(here(step, now)) == Query(BestTime("email"), phase="when")
     assert said(16 * 60) == Wait(at("2026-12-07T15:00"), phase="when")
     assert said(14 * 60) == Wait(at("2026-12-08T13:00"), phase="when")
     assert said(None) == Wait(at("2026-12-07T17:00"), phase="when")

@@ -184,7 +184,7 @@ async def test_a_call_is_given_up_after_ninety_seconds(receiver: Receiver) -> No
     ],
 )
 async def test_which_answer_means_what(receiver: Receiver, status: int, outcome: str) -> None:
-    """WHK-2: 20x received; 30x not received and not followed; 408, 429 and 5xx later; other 4xx never."""
+    """WHK-2, WHK-3: 20x received; 30x not received and not followed; 408, 429 and 5xx later, when they say; other 4xx never."""
     receiver.statuses = [status]
     receiver.headers = {"location": "/elsewhere", "retry-after": "7"}
     receipt = await delivered(Webhook(OPEN), hook(receiver))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from journeys.cli.console import Stop
+from journeys.cli.workspace import _context
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import publish
 from tests.cli.test_commands import DEFINITIONS, journeys
@@ -73,6 +75,28 @@ async def test_what_is_asked_wrongly_is_told_in_a_line(files: Path) -> None:
     for words, code, told in WITHOUT_A_DATABASE:
         said = await journeys(*words, cwd=files)
         assert (said.code, told in said.err.replace("\n", " ")) == (code, True), (words, said)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("[1]", "is a JSON object"),
+        ("{", "is not JSON"),
+        ("[" * 100_000, "is not JSON"),
+        ('{"a": "\\u0000"}', "the character U\\+0000"),
+        ('{"a": "%s"}' % ("x" * 50 * 1024), "is larger than 50 KB"),
+    ],
+)  # fmt: skip
+def test_a_context_that_a_call_would_refuse_is_refused_by_the_command_too(given: str, said: str) -> None:
+    """CTX-1"""
+    with pytest.raises(Stop, match=said) as refused:
+        _context(given)
+    assert refused.value.code == 2
+
+
+def test_the_context_of_a_command_is_what_was_typed() -> None:
+    """CTX-1"""
+    assert _context('{"article": "ten-k", "n": 1}') == {"article": "ten-k", "n": 1}
 
 
 @pytest.mark.slow

@@ -22,7 +22,7 @@ from journeys.engine.content.limits import TOKENS
 from journeys.engine.content.lookup import Indexed
 
 ROOT = "$"
-"""The namespace of bare `${x}`: standard attributes, apart from all variables (L12)."""
+"""The namespace of bare `${x}`: standard attributes, apart from all variables."""
 
 _RULES = (
     ("name", r"(?P<dot>\.\s*+)?\$\{(?P<called>[^{}]*+)\}"),  # L3

@@ -371,6 +371,6 @@ def closed(stream: TokenStream, opening: Token, close: str) -> None:
 
 
 def passed(stream: TokenStream) -> None:
-    """Pass over the words of a tag that takes none, as Ruby does; `idle_tags.py` finds them."""
+    """Pass over the words of a tag that takes none, as Ruby does; `idle_tags.py` finds them (T5)."""
     if stream.peek.kind == TOKEN_EXPRESSION:
         next(stream)

@@ -45,7 +45,7 @@ def idle(tokens: Iterable[Token]) -> Iterator[Idle]:
 
 
 def _bare(tag: Token, opened: list[_Open]) -> Iterator[Idle]:
-    """A tag, whatever it says."""
+    """A tag, whatever it says: a branch that is never taken (T5)."""
     name, here = tag.value, opened[-1] if opened else _Open("")
     if name in BLOCKS:
         opened.append(_Open(name))
@@ -70,7 +70,7 @@ def _bare(tag: Token, opened: list[_Open]) -> Iterator[Idle]:
 
 
 def _said(tag: Token, said: Token, opened: list[_Open]) -> Iterator[Idle]:
-    """What a tag says."""
+    """What a tag says: words that have no effect (T5)."""
     name, words = tag.value, said.value.split()
     here = opened[-1].name if opened else ""
     if name == "else" and here == "case":

@@ -122,31 +122,31 @@ class Services:
         self.values: Any = None
 
     async def connected(self, call: Call) -> Reply:
-        """Make a call, or answer it from a cache. Raises `Aborted` for an unknown credential (C8)."""
+        """Make a call, or answer it from a cache. Raises `Aborted` for an unknown credential."""
         del call
         return Reply(599)
 
     async def items(self, catalog: str, ids: Sequence[str]) -> list[dict[str, Any]]:
-        """The items of a catalog in the order asked for, without those that are unknown (K1, K2)."""
+        """The items of a catalog in the order asked for, without those that are unknown."""
         del catalog, ids
         return []
 
     async def selection(self, catalog: str, selection: str) -> list[dict[str, Any]]:
-        """The items of a selection, 50 at most (K3)."""
+        """The items of a selection, 50 at most."""
         del catalog, selection
         return []
 
     async def cart(self, cart: str) -> dict[str, Any] | None:
-        """A shopping cart; its `ordered` tells whether it was bought (S1). None: there is none."""
+        """A shopping cart; its `ordered` tells whether it was bought. None: there is none."""
         del cart
         return None
 
     def promotion(self, snippet: str) -> str | None:
-        """The code that this message was charged (P1, P2). None: the list is empty, or there is none (P3)."""
+        """The code that this message was charged. None: the list is empty, or there is none."""
         del snippet
         return None
 
     def block(self, name: str) -> str | None:
-        """The source of a content block (B1). None: there is none."""
+        """The source of a content block. None: there is none."""
         del name
         return None

@@ -58,7 +58,7 @@ def current(plan: Plan, entry: Entry, change: int, changes: Iterable[Change]) ->
     stop: Change | None = None
     for each in changes:
         if each.kind == "archive":
-            return _ended(plan, entry, each, "archived")
+            return _ended(plan, entry, each, "archived")  # STA-1
         if each.kind == "stop":
             stop = stop or each
         elif each.kind == "resume" and stop is not None:

@@ -155,7 +155,7 @@ def _arrive(plan: Plan, entry: Entry, now: datetime, said: list[Command]) -> Out
 
 def _end(entry: Entry, reason: str, now: datetime, said: list[Command]) -> tuple[Entry, tuple[Command, ...]]:
     said.append(Note(fact="ended", at=now, step=entry.step, data={"reason": reason}))
-    ended = replace(  # CTX-2, CTX-3
+    ended = replace(  # CTX-3
         entry, ended=reason, wake_at=None, phase="", leaving=None, context=NOTHING, properties=NOTHING
     )
     return ended, tuple(said)

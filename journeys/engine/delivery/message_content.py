@@ -108,9 +108,8 @@ async def _email(
     sender = template.sender or (publication.settings.sender if publication.settings else None)
     if sender is None:
         raise RenderError("neither the template nor the workspace has a sender")
-    html = await fields.text(
-        "html", template.html, compile_html if template.html_comments == "removed" else compile
-    )
+    compiler = compile_html if template.html_comments == "removed" else compile  # L8
+    html = await fields.text("html", template.html, compiler)
     preheader = await fields.text("preheader", template.preheader) if template.preheader else ""
     name, address = sender.name, sender.address
     if template.sender is not None:

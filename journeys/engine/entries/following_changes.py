@@ -92,7 +92,7 @@ class FollowingChanges:
             if row["status"] == "active":
                 count = await self._wake(workspace, canvas, progress)
             elif row["status"] == "archived":
-                count = await self._end(workspace, canvas, progress)
+                count = await self._end(workspace, canvas, progress)  # STA-1
             await self._db.pool.execute(SETTLED, workspace, canvas, row["change"])
             return count
 

@@ -117,8 +117,12 @@ class Trigger:
             welcome = await self._matching(connection, publication, audience, known)  # ENT-22, ENT-23
             at = self.clock.now()
             entrants = [
-                # CTX-1
-                Entrant(profile=one, key=f"api:{dispatch_id}", at=at, context=dict(people[one.id].context))
+                Entrant(
+                    profile=one,
+                    key=f"api:{dispatch_id}",
+                    at=at,
+                    context=dict(people[one.id].context),  # CTX-1
+                )
                 for one in welcome
             ]
             admission = await admit(connection, publication, self.published, running, self.clock, entrants)

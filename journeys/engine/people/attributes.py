@@ -28,7 +28,7 @@ OPERATIONS = frozenset({"add", "remove", "$add", "$remove", "$update"})
 ON_OBJECTS = frozenset({"$add", "$remove", "$update"})
 
 REMOVED: Final = object()
-"""The result of a change that removes the attribute (ATT-7)."""
+"""The result of a change that removes the attribute."""
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
@@ -69,11 +69,8 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
             return _fitting(name, _operate(name, before, change, merge=merge))
         case dict():
             value = _nested(name, change)
-            return _fitting(
-                # NST-2
-                name,
-                merged(before, value) if merge and isinstance(before, Mapping) else stripped(value),
-            )
+            over = merge and isinstance(before, Mapping)
+            return _fitting(name, merged(before, value) if over else stripped(value))  # NST-2
     raise Refused(f"'{name}' has a value of an unknown type")
 
 

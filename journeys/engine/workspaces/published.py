@@ -67,7 +67,7 @@ class Publication:
     segments: Mapping[str, Filter]
     templates: Mapping[str, Template]
     blocks: Mapping[str, str] = field(default_factory=dict)
-    """The content blocks that are in use: their content by name (B1)."""
+    """The content blocks that are in use: their content by name."""
     hears_sent: bool = True
     """Whether some plan, of today or of those who entered earlier, speaks of messages being sent."""
     compared: Mapping[tuple[str, str | None], frozenset[str]] = field(default_factory=dict)

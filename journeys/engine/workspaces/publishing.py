@@ -106,7 +106,7 @@ async def publish(
             digest = blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
             kind, name = kind_of(definition.value), definition.name
             archived = kind == "canvas" and statuses.get(name) == "archived"
-            restored = archived and restore
+            restored = archived and restore  # STA-1
             if archived:
                 (changes.restored if restored else changes.still_archived).append(name)
             if known.get((kind, name)) == digest and not restored:

@@ -108,7 +108,7 @@ def test_who_was_due_before_the_stop_or_waits_for_nothing_goes_on_at_the_resume_
 def test_an_entry_ends_by_the_log_if_it_was_due_in_a_stop_or_met_an_archive(
     due: int | None, changes: list[Change]
 ) -> None:
-    """X4"""
+    """X4, STA-1"""
     found = current(PLAN, asleep(due), 1, changes)
     firsts = [each.no for each in changes if each.kind == "archive"][:1]
     before = [each for each in changes if not firsts or each.no < firsts[0]]

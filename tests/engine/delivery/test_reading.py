@@ -23,6 +23,7 @@ async def read(db: Database, html: str, more: str = "", step: Message = STEP) ->
 
 
 async def test_the_attributes_that_templates_and_their_blocks_name_are_read(db: Database) -> None:
+    """L6: an index within the braces is no part of the name."""
     html = (
         "{{custom_attribute.${city}}} {% if {{custom_attribute.${vip}}} %}{{content_blocks.${foot}}}{% endif %}"
         "{% connected_content https://a.example/{{custom_attribute.${id}}} %} {{custom_attribute.${cart[0]}.name}}"

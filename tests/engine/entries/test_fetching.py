@@ -114,7 +114,7 @@ async def test_json_is_a_text_unless_it_is_made_json(
 async def test_a_call_that_fails_for_good_leaves_its_variable_unset_and_the_entry_goes_on(
     db: Database, receiver: Receiver, status: int, call: str
 ) -> None:
-    """CXS-4, C3: not updated, whatever the Liquid makes of it; `:retry` has no say in a context step."""
+    """CXS-4, X5, C3: not updated, whatever the Liquid makes of it; `:retry` has no say in a context step."""
     receiver.statuses = [status]
     stage, entry = await begun(db, story(receiver, "{{ r.size | default: 'none' }}", call=call))
     async with asking(stage) as fetcher:

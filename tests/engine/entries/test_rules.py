@@ -103,6 +103,18 @@ async def test_delays_count_from_the_instant_of_the_event(db: Database) -> None:
     assert row["wake_at"] == MONDAY - timedelta(hours=4) + 3 * DAY
 
 
+async def test_a_delay_in_local_time_goes_by_the_companys_zone_where_a_person_has_none(db: Database) -> None:
+    """DLY-5"""
+    steps = f"  - {{type: delay, id: d, calendar_days: 1, at: '09:00', zone: local}}\n{WAIT}"
+    text = canvas(steps) + "---\n{kind: workspace, format: 1, name: default, zone: Asia/Tokyo}\n" + EMAIL
+    stage = await stage_on(db, text)
+    wanted = {None: "2026-12-08T00:00+00:00", "America/Lima": "2026-12-08T14:00+00:00"}
+    for entry in await stage.enter(*[await stage.person(zone=zone) for zone in wanted]):
+        await stage.burst(entry)
+
+    assert [row["wake_at"].isoformat("T", "minutes") for row in await entries(stage)] == list(wanted.values())
+
+
 async def test_without_re_entry_a_person_enters_once_though_no_message_reached_them(db: Database) -> None:
     """CTL-1"""
     stage = await by_event(db)
@@ -137,7 +149,7 @@ async def test_after_the_maximum_duration_a_person_may_enter_again(db: Database)
 
 
 async def test_only_what_happens_after_the_entry_ends_it(db: Database) -> None:
-    """EXT-4, EXT-3: types must agree, "5" is not 5."""
+    """EXT-4, EXT-3, CTX-3: types must agree, "5" is not 5; with the end the context is erased."""
     stage = await stage_on(
         db,
         canvas(WAIT, more="exits: [{event: bought, where: [{property: shoe, equals: {context: shoe}}]}]")
@@ -147,9 +159,15 @@ async def test_only_what_happens_after_the_entry_ends_it(db: Database) -> None:
     [entry] = await stage.enter(mel, shoe=5)
     await stage.happens(mel, "bought", {"shoe": 5}, at=MONDAY - timedelta(hours=1))
     await stage.happens(mel, "bought", {"shoe": "5"}, at=MONDAY + timedelta(seconds=1))
-    assert (await stage.row(entry))["ended"] is None
+    row = await stage.row(entry)
+    assert (row["ended"], row["context"]) == (None, {"shoe": 5})
     await stage.happens(mel, "bought", {"shoe": 5}, at=MONDAY + timedelta(seconds=2))
-    assert (await stage.row(entry))["ended"] == "exit_event"
+    row = await stage.row(entry)
+    assert (row["ended"], row["context"], row["ended_at"]) == (
+        "exit_event",
+        {},
+        MONDAY + timedelta(seconds=2),
+    )
 
 
 CONVERT = "reentry: {after: 0 days}\nexits: [{event: bought}]\nconversions: [{name: buys, event: bought, within: 7 days, revenue: total}, {name: reads, event: read, within: 1 day}]"

@@ -9,11 +9,13 @@ from uuid import UUID
 
 import pytest
 
+from journeys.engine.entries import fetching
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import TRIES
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.engine.entries.test_fetching import asking, due, told
+from tests.engine.test_characters import Unwritable
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, stage_on
 
@@ -100,7 +102,7 @@ async def test_what_a_service_answers_is_written_and_seen_by_the_steps_after_it(
 async def test_what_holds_a_call_that_failed_for_good_is_not_written_and_the_rest_is(
     db: Database, receiver: Receiver, status: int, value: str, call: str
 ) -> None:
-    """CXS-4, C3, UPD-3: whatever the Liquid makes of it, also where it breaks for want of the reply; an event is logged without the property."""
+    """CXS-4, X5, C3, UPD-3: whatever the Liquid makes of it, also where it breaks for want of the reply; an event is logged without the property."""
     receiver.statuses = [status]
     receiver.replies |= {"/size": {"size": 42}, "/taste": "salt"}
     stage, entry = await entered(db, story(receiver, value=value, call=call))
@@ -200,6 +202,30 @@ async def test_an_update_that_aborts_or_cannot_be_rendered_writes_nothing_and_th
     assert (fact, ended) == ("update_failed", {"reason": "completed"})
     assert reason in data["reason"]
     assert await stage.path(entry) == ["first", "ask", "large"]
+
+
+async def test_an_update_whose_texts_cannot_be_stored_writes_nothing_and_the_entry_goes_on(
+    db: Database, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """UPD-8"""
+    receiver.replies |= {"/size": {"size": 42}, "/taste": "salt"}
+    stage, entry = await entered(db, story(receiver))
+    whole = fetching.written
+
+    async def spoilt(step: Any, values: Any, writer: Any) -> Any:
+        texts, missing = await whole(step, values, writer)
+        return dict.fromkeys(texts, Unwritable()), missing
+
+    monkeypatch.setattr(fetching, "written", spoilt)
+    async with asking(stage) as fetcher:
+        await fetcher.drain_once()
+    await stage.burst(entry)
+
+    assert (await attributes_of(db), await logged(db)) == (BEFORE, [])
+    assert await told(stage, "update_failed", "not_updated", "unanswered", "ended") == [
+        ("not_updated", {"reason": "the result cannot be stored: DataError"}),
+        ("ended", {"reason": "completed"}),
+    ]
 
 
 async def test_what_others_wrote_while_the_service_was_asked_stays(db: Database, receiver: Receiver) -> None:

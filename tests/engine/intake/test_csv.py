@@ -245,7 +245,7 @@ async def test_the_rows_of_another_file_are_other_events_but_for_their_ids(sheet
 
 
 async def test_a_stopped_import_says_how_far_it_came_and_goes_on_there(sheet: Sheet) -> None:
-    """It stops after the batch at hand, never within it."""
+    """CSV-7: after the batch at hand, never within it."""
     content = "external_id,size\n" + "".join(f"p{n},{n}\n" for n in range(1200))
     stop = asyncio.Event()
     told: list[int] = []
@@ -260,8 +260,8 @@ async def test_a_stopped_import_says_how_far_it_came_and_goes_on_there(sheet: Sh
 
     assert (second.stopped, second.taken, second.created) == (False, 700, 700)
     assert await sheet.stage.db.pool.fetchval("select count(*) from people") == 1200
-    assert told
-    assert told[0] <= len(content)
+    [read] = told
+    assert 500 < read <= len(content)
 
 
 async def test_look_alikes_mixed_types_and_html_are_warned_of_once(sheet: Sheet) -> None:

@@ -225,7 +225,7 @@ async def answered(db: Database, steps: str) -> tuple[Stage, Any, Any]:
 
 
 async def test_context_steps_read_catalogs_carts_codes_and_blocks(db: Database) -> None:
-    """K1, K3, S1, S2, P1, B1: each is carried along; a code is charged to the step once."""
+    """K1, K3, S1, S2, P1, P2, B1: each is carried along; a code is charged to the step once."""
     stage, _, entry = await answered(db, ASKED)
 
     assert await carried(stage, entry) == {
@@ -255,7 +255,7 @@ KEPT = """
 
 
 async def test_user_updates_read_catalogs_carts_codes_and_blocks(db: Database) -> None:
-    """UPD-3, K1, K3, S1, S2, P1, B1: a code is charged to the step once, wherever it stands."""
+    """UPD-3, K1, K3, S1, S2, P1, P2, B1: a code is charged to the step once, wherever it stands."""
     _, mel, _ = await answered(db, KEPT)
 
     assert await db.pool.fetchval("select attributes from people where id = $1", mel.id) == {

@@ -14,7 +14,7 @@ from journeys.engine.content.known_names import EMAIL, KEPT, NAMESPACES, STANDAR
 from journeys.engine.content.lint import Setting, lint
 from journeys.engine.people.profiles import Profile
 from journeys.engine.people.standard_attributes import STANDARD as STORED
-from journeys.engine.workspaces.liquid_values import values
+from journeys.engine.workspaces.liquid_values import draw_of, values
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
 MEL = Profile(
@@ -49,3 +49,14 @@ def test_what_a_person_agreed_to_is_told_to_messages() -> None:
     MEL.consents = {"email": "opted_in"}
     given = values(MEL, PLAN, step="m", variant="", context={}, properties={}, now=NOW, dispatch="d")
     assert compile("{{subscribed_state.${email_global}}}").render(given) == "opted_in"
+
+
+def test_a_message_that_is_rendered_again_draws_the_same_lots_and_another_message_others() -> None:
+    """T4"""
+
+    def drawn(dispatch: str) -> list[float]:
+        draw = draw_of(dispatch)
+        return [draw() for _ in range(5)]
+
+    assert drawn("entry/m") == drawn("entry/m") != drawn("entry/n")
+    assert len(set(drawn("entry/m"))) == 5

@@ -452,6 +452,22 @@ async def test_a_list_without_a_code_aborts_the_message(db: Database, mailbox: M
     assert await db.pool.fetchval("select count(*) from promotion_codes where send is not null") == 1
 
 
+async def test_what_stands_in_a_comment_of_a_mail_is_neither_run_nor_sent_unless_comments_are_kept(
+    db: Database, mailbox: Mailbox
+) -> None:
+    """L8"""
+    html = "<!-- {% promotion('spring') %} --><p>Hello</p>"
+    stage = await stocked(db, html)
+    assert await post(stage, mailbox) == [("sent", None)]
+    assert read(mailbox) == ["<p>Hello</p>"]
+
+    await publish(
+        db, "default", definitions_of(mail(html).replace("html: |", "html_comments: kept\nhtml: |"))
+    )
+    stage.published.forget(stage.workspace)
+    assert (await post(stage, mailbox))[-1] == ("aborted", "promo_codes_unknown")
+
+
 async def test_a_user_update_fills_blocks_in(db: Database) -> None:
     """B1: an attribute that is Liquid may name a block."""
     text = canvas(

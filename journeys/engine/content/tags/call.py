@@ -11,7 +11,7 @@ from liquid.exceptions import LiquidError
 from journeys.engine.content.rendering import Rendering
 
 AGAIN = "again"
-"""Set in a rendering's notes while a reply or a cell is rendered: no calls are made within (`:rerender`, K4)."""
+"""Set in a rendering's notes while a reply or a cell is rendered: no calls are made within (`:rerender`)."""
 
 
 class CallNode(Node):
