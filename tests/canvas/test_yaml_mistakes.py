@@ -198,3 +198,17 @@ def test_a_canvas_without_steps_and_a_folder_without_definitions_are_not_all_rig
     for text, code in (("", "J004"), ("# nothing\n", "J004"), ("---\n---\n", "J004")):
         file.write_text(text)
         assert [one.code for one in load([file]).problems] == [code]
+
+
+def test_what_is_wrong_below_a_key_that_is_nearly_right_has_its_own_place(tmp_path: Path) -> None:
+    (tmp_path / "f.yaml").write_text(
+        H + "stepps:\n  - {type: delay, id: d, duraton: x}\n  - {type: delay, id: d, duration: 1 day}\n"
+    )
+    found = load([tmp_path]).problems
+
+    assert [(one.code, one.where.line, one.where.column) for one in found] == [
+        ("J101", 5, 1),
+        ("J101", 6, 26),
+        ("J107", 6, 35),
+        ("J204", 7, 23),
+    ]
