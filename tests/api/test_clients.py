@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx2
@@ -157,6 +157,52 @@ async def test_a_country_by_its_name_does_not_sink_the_object(door: Door) -> Non
     )
     [mel] = await people(door)
     assert (mel["country"], mel["zone"]) == (None, "America/Sao_Paulo")
+
+
+@pytest.mark.parametrize(("given", "said"), [
+    ({"country": "FRA"}, ["'country' has a value that is not known, 'FRA': the person has none now"]),
+    ({"time_zone": "Mars/City"}, ["'time_zone' has a value that is not known, 'Mars/City': it was not changed"]),
+    ({"language": "klingon"}, ["'language' has a value that is not known, 'klingon': it was not changed"]),
+    ({"Country": "FR"}, ["'Country' is a custom attribute; did you mean 'country'?"]),
+    ({"First_Name": "Mel", "firstName": "Mel"}, ["'First_Name' is a custom attribute; did you mean 'first_name'?", "'firstName' is a custom attribute; did you mean 'first_name'?"]),
+    ({"EMAIL": "x", "Email Subscribe": "x"}, ["'EMAIL' is a custom attribute; did you mean 'email'?", "'Email Subscribe' is a custom attribute; did you mean 'email_subscribe'?"]),
+    ({"dob": "someday", "gender": "X", "vip": True}, ["'dob' must be a date such as 1990-12-31", "'gender' must be one of M, F, O, N, P"]),
+    ({"country": "Brazil", "time_zone": "Brasilia", "language": "pt-BR", "countries": 3, "bio": "x"}, []),
+])  # fmt: skip
+async def test_what_is_dropped_of_an_object_is_told(door: Door, given: Any, said: list[str]) -> None:
+    """TRK-5, 1.4: with its place; the rest of the object is written."""
+    answer = await door.post(TRACK, {"attributes": [{"external_id": "zoe"}, {"external_id": "mel", "size": 38, **given}]})  # fmt: skip
+
+    assert (answer.status_code, answer.json()["attributes_processed"]) == (201, 2)
+    errors = answer.json().get("errors", [])
+    assert sorted(each["type"] for each in errors) == sorted(said)
+    assert {(each["input_array"], each["index"]) for each in errors} <= {("attributes", 1)}
+    mel = next(row for row in await people(door) if row["external_id"] == "mel")
+    assert mel["attributes"]["size"] == 38
+
+
+async def test_a_person_whom_nobody_knows_by_our_id_is_told_in_each_array(door: Door) -> None:
+    """IDN-7, TRK-5: `braze_id` makes nobody; what was said of them is not written."""
+    who = {"braze_id": str(uuid4())}
+    time = {"time": "2026-12-07T08:00:00Z"}
+    purchase = {"product_id": "p", "currency": "EUR", "price": 1, **time}
+    answer = await door.post(TRACK, {"attributes": [{**who, "x": 1}], "events": [{**who, "name": "e", **time}], "purchases": [{**who, **purchase}]})  # fmt: skip
+
+    said = "there is no person with this 'braze_id'"
+    assert answer.status_code == 201
+    assert answer.json()["errors"] == [{"type": said, "input_array": array, "index": 0} for array in ("attributes", "events", "purchases")]  # fmt: skip
+
+
+async def test_of_an_object_that_is_refused_all_that_is_wrong_is_told(door: Door) -> None:
+    """TRK-5, TRK-8: two faults that refuse it, and what would have been dropped."""
+    mel = {"external_id": "mel", "email": "nowhere", "email_subscribe": "yes", "country": "FRA", "note": "x" * 256, "size": 38}  # fmt: skip
+    answer = await door.post(TRACK, {"attributes": [mel, {"external_id": "zoe"}]})
+
+    assert answer.json()["attributes_processed"] == 1
+    assert [(each["index"], each["type"].split("'")[1]) for each in answer.json()["errors"]] == [
+        (0, "email_subscribe"), (0, "email"), (0, "country"), (0, "note"),
+    ]  # fmt: skip
+    assert [row["external_id"] for row in await people(door)] == ["zoe"]
 
 
 async def test_an_alias_that_nobody_has_is_no_error_and_makes_nobody_unless_asked_to(door: Door) -> None:

@@ -112,9 +112,12 @@ async def _import(
     objects, of = await _allowed(parts[0], workspace, objects, of, result, report)
     if not objects:
         return
-    tracked = await track(*parts, workspace, {header.kind: objects}, preview=preview)
+    tracked = await track(*parts, workspace, {header.kind: objects}, preview=preview, alike=False)
+    refused: dict[int, list[str]] = {}
     for error in tracked.errors:
-        result.refuse(of[error["index"]], error["type"], report)  # CSV-7
+        refused.setdefault(error["index"], []).append(error["type"])
+    for index, reasons in refused.items():
+        result.refuse(of[index], "; ".join(reasons), report)  # CSV-7
     for warning in tracked.warnings:
         result.warn(of[warning["index"]].line, warning["type"])
     result.taken += tracked.taken[header.kind]

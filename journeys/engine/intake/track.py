@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
@@ -76,14 +77,16 @@ async def track(
     reply: Reply | None = None,
     *,
     preview: bool = False,
+    alike: bool = True,
 ) -> Tracked:
     """Take a request whose arrays are lists: attributes first, then events, then purchases (TRK-3).
 
     An object that is not valid does not affect others. When this returns, all that was taken can be read (API-5). The
     number of statements does not grow with the number of objects. With a `reply` that was given earlier nothing is
-    done, and it is in the result. A `preview` says what would become of it, and writes nothing.
+    done, and it is in the result. A `preview` says what would become of it, and writes nothing. `alike` is
+    that of `read`.
     """
-    objects = await apart(read, body)
+    objects = await apart(partial(read, alike=alike), body)
     if not objects.items:
         return _measured(Tracked(objects.taken, objects.errors, objects.warnings))
     publication = await published.of(workspace)
@@ -139,6 +142,11 @@ async def write(
     profiles = await load(connection, workspace, set(found.values()))
     taken = [item for item in objects.items if item.who in found]
     tracked = Tracked(objects.taken, objects.errors, list(objects.warnings), created=created)
+    tracked.warnings += [
+        remark(item.array, item.index, "there is no person with this 'braze_id'")
+        for item in objects.items
+        if item.who.sort == "braze_id" and item.who not in found
+    ]
     tracked.people = frozenset(found[item.who] for item in taken)
     await _write_attributes(
         connection, workspace, taken, found, profiles, tracked, now

@@ -12,7 +12,7 @@ from journeys.engine.people.attributes import Refused, countable, kept_propertie
 from journeys.engine.people.carts import violation
 from journeys.engine.people.code_lists import CURRENCIES
 from journeys.engine.people.identity import Identifier
-from journeys.engine.people.standard_attributes import address, e164, fatal
+from journeys.engine.people.standard_attributes import address, e164, fatal, faults, look_alikes
 
 ARRAYS = ("attributes", "events", "purchases")
 """In the order in which they are applied (TRK-3)."""
@@ -68,8 +68,11 @@ def remark(array: str, index: int, text: str) -> dict[str, Any]:
     return {"type": text, "input_array": array, "index": index}
 
 
-def read(body: Mapping[str, Any]) -> Objects:
-    """Judge every object of the three arrays. One that is not valid does not affect others."""
+def read(body: Mapping[str, Any], *, alike: bool = True) -> Objects:
+    """Judge every object of the three arrays. One that is not valid does not affect others.
+
+    All that is wrong with an object is told. `alike`: so are attributes whose names look like standard ones.
+    """
     found = Objects()
     for array in ARRAYS:
         given = body.get(array)
@@ -80,8 +83,10 @@ def read(body: Mapping[str, Any]) -> Objects:
             try:
                 item, warnings = _item(array, index, each)
             except Refused as refused:
-                found.errors.append(remark(array, index, str(refused)))  # TRK-5
+                found.errors += [remark(array, index, text) for text in refused.args]  # TRK-5
                 continue
+            if alike and array == "attributes":
+                warnings += look_alikes(item.given)
             found.taken[array] += 1  # TRK-4
             found.items.append(item)
             found.warnings += remarks(array, index, warnings)
@@ -94,8 +99,8 @@ def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
     warnings: list[str] = []
     said: dict[str, Any] = {}
     if array == "attributes":
-        if wrong := fatal(given):
-            raise Refused(wrong)
+        if fatal(given):
+            raise Refused(*faults(given))
     else:
         said, warnings = _PARTS[array](given)
         said["at"] = instant(given.get("time"))

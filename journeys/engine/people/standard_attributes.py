@@ -11,6 +11,7 @@ import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
 from journeys.canvas.never_matching import CONSENTS, CONTROL
+from journeys.canvas.storable_characters import storable
 from journeys.canvas.written_instants import read
 from journeys.engine.core.instants import instant
 from journeys.engine.people import code_lists
@@ -58,15 +59,53 @@ class Changed:
     """The attributes whose value is now another (TRK-9)."""
 
 
-def fatal(given: Mapping[str, Any]) -> str | None:
-    """What refuses the whole object (TRK-8), if anything does."""
-    for name in CONSENTS:
-        if given.get(name) is not None and given[name] not in STATES:  # TRK-8
-            return f"'{name}' must be 'opted_in', 'subscribed' or 'unsubscribed'"
+def fatal(given: Mapping[str, Any]) -> list[str]:
+    """All that refuses the whole object (TRK-8)."""
+    found = [
+        f"'{name}' must be 'opted_in', 'subscribed' or 'unsubscribed'"  # TRK-8
+        for name in CONSENTS
+        if given.get(name) is not None and given[name] not in STATES
+    ]
     email = given.get("email")
     if email is not None and address(email) is None:  # TRK-8
-        return "The value provided for the 'email' field is not a valid email."
-    return None
+        found.append("The value provided for the 'email' field is not a valid email.")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Nobody:
+    """A profile without anything."""
+
+    standard: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> None:
+        return None
+
+
+def faults(given: Mapping[str, Any]) -> list[str]:
+    """All that is wrong with an object, whoever it is about: what refuses it whole, and what it would lose."""
+    return [*fatal(given), *apply(_Nobody(), given).errors]
+
+
+def look_alikes(given: Mapping[str, Any]) -> list[str]:
+    """What to say of names that are no standard attributes, and hardly meant to be others: `Country`, `firstName`."""
+    found = []
+    for name in given:
+        meant = _SQUASHED.get(_squashed(name)) if len(name) <= LONGEST_STANDARD else None
+        if meant is not None and meant != name:
+            found.append(f"'{name}' is a custom attribute; did you mean '{meant}'?")
+    return found
+
+
+def _squashed(name: str) -> str:
+    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
+_SQUASHED = {
+    _squashed(name): name for name in (*COLUMNS, *CONSENTS, *STANDARD, *CONTROL) if not name.startswith("_")
+}
+LONGEST_STANDARD = 40
 
 
 def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
@@ -147,14 +186,19 @@ def _keep(changed: Changed, place: dict[str, Any], name: str, value: Any) -> Non
 
 
 def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
-    """What cannot be a country, a language or a zone is ignored, as clients expect of these (1.4)."""
+    """What cannot be a country becomes none; what cannot be a language or a zone is ignored, as clients expect (1.4)."""
     column = COLUMNS[name]
     if value is not None and not isinstance(value, str):
         raise Refused(f"'{name}' must be a string")
     if name == "phone":
         value = _phone(changed, value)
     elif value is not None:
-        value = _cleaned(name, value)
+        written, value = value, _cleaned(name, value)
+        if value is None and name != "email":
+            done = "the person has none now" if name == "country" else "it was not changed"
+            changed.errors.append(
+                f"'{name}' has a value that is not known, '{storable(written[:40])}': {done}"
+            )
         if value is None and name != "country":
             return
     if getattr(profile, column) != value:  # TRK-9

@@ -87,9 +87,9 @@ def _apply(profile: Profile, given: Mapping[str, Any], result: Updated) -> None:
     """One attribute after the other: what is wrong with one leaves the others alone."""
     consents: dict[str, str] = {}
     for name, value in given.items():
-        reason = fatal({name: value})
-        if reason is not None:
-            result.refused.append((name, reason))
+        reasons = fatal({name: value})
+        if reasons:
+            result.refused += [(name, reason) for reason in reasons]
             continue
         changed = apply(profile, {name: value})  # UPD-1
         for column, each in changed.columns.items():

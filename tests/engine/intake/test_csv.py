@@ -312,6 +312,23 @@ async def test_a_file_that_is_not_there_is_refused_with_its_name(sheet: Sheet) -
         await import_file(parts, sheet.stage.workspace, Path("nowhere.csv"))
 
 
+async def test_what_is_dropped_of_a_row_is_told_with_its_line(sheet: Sheet) -> None:
+    """CSV-3, CSV-7: and a row that is refused is refused once, with all that is wrong with it."""
+    result = await sheet.takes(
+        "external_id,email,country,time_zone,email_subscribe\n"
+        "mel,mel@example.com,FRA,Mars/City,\n"
+        "zoe,nowhere,FRA,,yes\n"
+    )
+
+    assert result.warnings == [
+        (2, "'country' has a value that is not known, 'FRA': the person has none now"),
+        (2, "'time_zone' has a value that is not known, 'Mars/City': it was not changed"),
+    ]
+    [(line, reason)] = result.refused
+    assert (line, result.refusals, len(sheet.report.read_text().splitlines())) == (3, 1, 2)
+    assert [part.split("'")[1] for part in reason.split("; ")] == ["email_subscribe", "email", "country"]
+
+
 @pytest.mark.parametrize("kind", ["attributes", "events"])
 async def test_a_preview_says_what_would_come_of_a_file_and_writes_nothing(sheet: Sheet, kind: Any) -> None:
     """CSV-7: who would be created and updated, what refused and warned of, as the import then does; no report either."""
