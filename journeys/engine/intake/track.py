@@ -15,7 +15,7 @@ from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.routing import Routed
 from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
-from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remarks
+from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remark, remarks
 from journeys.engine.large_requests import apart
 from journeys.engine.metrics import OBJECTS, counted
 from journeys.engine.people.consents import store_consents
