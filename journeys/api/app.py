@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import asyncpg
 from fastapi import FastAPI
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -22,7 +21,8 @@ from journeys.api.links import routes as link_routes
 from journeys.api.monitoring import TimedRequests, metrics_route
 from journeys.api.openapi import document
 from journeys.api.rate_limits import GENERAL, TRACK
-from journeys.api.requests import answer, guarded, permission_of
+from journeys.api.readiness import routes as readiness_routes
+from journeys.api.requests import answer, guarded, permission_of, unavailable
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
@@ -46,7 +46,6 @@ def routes() -> list[BaseRoute]:
         *catalog_routes(),
         *catalog_item_routes(),
         *content_block_routes(),
-        Route("/health", health),
         *link_routes(),
     ]
 
@@ -55,27 +54,6 @@ def permissions() -> frozenset[str]:
     """The permissions that these routes ask for."""
     asked = (permission_of(route.endpoint) for route in routes() if isinstance(route, Route))
     return frozenset(one for one in asked if one is not None)
-
-
-LONGEST_ANSWER = 2.0
-"""Seconds that the database has for its answer to `/health`."""
-
-
-async def health(request: Request) -> Response:
-    """Whether the database answers within two seconds: 200, else 503."""
-    services: Services = request.app.state.services
-    asking = asyncio.ensure_future(services.db.pool.fetchval("select 1", timeout=LONGEST_ANSWER))
-    try:
-        done, _ = await asyncio.wait({asking}, timeout=LONGEST_ANSWER)
-        if not done:  # to withdraw a question from a database that is frozen may take as long as to ask it
-            asking.add_done_callback(lambda each: each.cancelled() or each.exception())
-            asking.cancel()
-            raise TimeoutError
-        asking.result()
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        log.warning("health_check_failed", error=type(error).__name__)
-        return answer(503, {"message": "the database does not answer"})
-    return answer(200, {"message": "success", "version": journeys.__version__})
 
 
 class WithoutLastSlash:
@@ -107,7 +85,7 @@ def app(services: Services) -> FastAPI:
         },
     )
     made.state.services = services
-    ours = [*routes(), metrics_route()]
+    ours = [*routes(), *readiness_routes(), metrics_route()]
     made.router.routes.extend(ours)
     made.add_middleware(TimedRequests, routes=ours)
     made.add_middleware(WithoutLastSlash)
@@ -137,7 +115,18 @@ async def _unread(request: Request, error: Exception) -> Response:
     return answer(503, {"message": str(error)}, services.limits.idle(GENERAL))
 
 
+async def _away(_: Request, error: Exception) -> Response:
+    return unavailable(error)
+
+
 async def _failed(request: Request, error: Exception) -> Response:
     services: Services = request.app.state.services
     log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
     return answer(500, {"message": "Internal Server Error"}, services.limits.idle(GENERAL))
+
+
+def monitoring_app(services: Services) -> Starlette:
+    """`/health`, `/ready` and `/metrics` alone: for a process that serves no API."""
+    made = Starlette(routes=[*readiness_routes(), metrics_route()])
+    made.state.services = services
+    return made

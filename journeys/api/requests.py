@@ -17,7 +17,9 @@ from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
 from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
+from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.sources.catalogs.requests import Invalid
+from journeys.engine.store.database import PASSING
 from journeys.engine.workspaces.api_keys import Key
 
 LARGEST_BODY = 4 * 1024 * 1024
@@ -75,6 +77,17 @@ def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | No
     return Response(msgspec.json.encode(body, order="sorted"), status, headers, media_type="application/json")
 
 
+RETRY_AFTER = 5
+"""Seconds after which a caller may try again where the database does not answer."""
+
+
+def unavailable(error: BaseException) -> Response:
+    """The answer while the database does not answer: nothing was written."""
+    OUTAGES.gone(DATABASE, error)
+    said = {"message": "Service Unavailable: the database does not answer; nothing was written"}
+    return answer(503, said, {"retry-after": str(RETRY_AFTER)})
+
+
 Work = Callable[[Services, Key, dict[str, Any], Request], Awaitable[Response]]
 
 
@@ -100,10 +113,13 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             body = body if body is not None else await _object(request)
             body.pop("api_key", None)
             response = await work(services, key, body, request)
+            OUTAGES.back(DATABASE)
         except Refusal as refusal:
             response = refusal.answer()
         except Invalid as invalid:
             response = Refusal.of(invalid).answer()
+        except PASSING as error:
+            response = unavailable(error)
         except ClientDisconnect:
             log.info("client_gone", path=request.url.path)
             response = answer(400, {"message": "Bad Request: the body did not come to its end"})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
+from typing import Any
 
 from journeys.api.rate_limits import NONE, Counted, Limit, Limits
 from journeys.engine.clock import Clock
@@ -15,7 +17,7 @@ from journeys.engine.workspaces.published import Published
 
 @dataclass
 class Services:
-    """The parts that the routes use."""
+    """The parts that the routes use. `temporal` asks Temporal whether it is well; `channels` are those of this process."""
 
     db: Database
     published: Published
@@ -23,6 +25,8 @@ class Services:
     alarm_sync: AlarmSync
     notifier: Notifier
     limits: Limits = field(default_factory=Limits)
+    temporal: Callable[[], Awaitable[Any]] | None = None
+    channels: Collection[str] = ()
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.db)

@@ -25,7 +25,7 @@ COMMANDS = {
     "trigger": "workspace:trigger",
     "entries": "entries:entries",
     "broadcasts": "broadcasts:broadcasts",
-    "dev": "servers:dev",
+    "dev": "dev:dev",
     "settings": "settings:settings",
     "serve": "servers:serve",
     "worker": "servers:worker",

@@ -189,6 +189,12 @@ class Published:
         found = await self._db.pool.fetchval("select id from workspaces where name = $1", name)
         return None if found is None else await self.of(found)
 
+    def set_aside(self) -> list[tuple[str, str, str]]:
+        """The canvases that this process does not understand, of the workspaces that it has met: each with the reason."""
+        return sorted(
+            (held.name, name, one.reason) for held in self._held.values() for name, one in held.aside.items()
+        )
+
     async def plan(self, workspace: int, plan_id: str) -> Plan:
         """A plan by its id, whether or not people still enter by it.
 

@@ -1,0 +1,106 @@
+"""`/health` says that the process is alive, `/ready` whether it can do its work, and what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import asyncpg
+from alembic.script import ScriptDirectory
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import journeys
+from journeys.api.requests import answer
+from journeys.api.services import Services
+from journeys.engine.metrics import CANVASES_SET_ASIDE
+from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
+from journeys.engine.store.database import PASSING
+from journeys.engine.store.migrate import configuration
+
+LONGEST_ANSWER = 2.0
+"""Seconds that each thing has for its answer to `/ready`."""
+
+SCHEMA = "select version_num from alembic_version"
+
+Check = Callable[[], Awaitable[Any]]
+
+
+async def within(check: Check, seconds: float) -> Any:
+    """What a check answers. Raises TimeoutError on time: what is frozen may take as long to be withdrawn as to answer."""
+    asking = asyncio.ensure_future(check())
+    done, _ = await asyncio.wait({asking}, timeout=seconds)
+    if not done:
+        asking.add_done_callback(lambda each: each.cancelled() or each.exception())
+        asking.cancel()
+        raise TimeoutError
+    return asking.result()
+
+
+async def health(_: Request) -> Response:
+    """The process is alive: 200, whatever it can do."""
+    return answer(200, {"message": "success", "version": journeys.__version__})
+
+
+async def ready(request: Request) -> Response:
+    """Whether the process can do its work: 200, or 503 with what is missing."""
+    services: Services = request.app.state.services
+    database, temporal = await asyncio.gather(_database(services), _temporal(services))
+    aside = [
+        {"workspace": workspace, "canvas": canvas, "reason": reason}
+        for workspace, canvas, reason in services.published.set_aside()
+    ]
+    CANVASES_SET_ASIDE.set(len(aside))
+    missing = [name for name, said in (("database", database), ("temporal", temporal)) if said != "ok"]
+    body: dict[str, Any] = {
+        "message": "success" if not missing else f"not ready: {', '.join(missing)}",
+        "version": journeys.__version__,
+        "database": database,
+        "temporal": temporal,
+        "channels": sorted(services.channels),
+        "canvases_set_aside": aside,
+    }
+    return answer(503 if missing else 200, body, {"retry-after": "5"} if missing else {})
+
+
+async def _database(services: Services) -> str:
+    """`ok`, or what is wrong with the database."""
+    try:
+        found = await within(lambda: services.db.pool.fetchval(SCHEMA), LONGEST_ANSWER)
+    except (*PASSING, TimeoutError) as error:
+        OUTAGES.gone(DATABASE, error)
+        return "it does not answer"
+    except asyncpg.PostgresError as error:
+        return f"it has no schema of ours: {type(error).__name__}"
+    OUTAGES.back(DATABASE)
+    head = _head()
+    return "ok" if found == head else f"its schema is {found}, this process wants {head}"
+
+
+_heads: dict[str, str | None] = {}
+
+
+def _head() -> str | None:
+    if "head" not in _heads:
+        _heads["head"] = ScriptDirectory.from_config(configuration()).get_current_head()
+    return _heads["head"]
+
+
+async def _temporal(services: Services) -> str:
+    """`ok`, `not used`, or what is wrong with Temporal."""
+    if services.temporal is None:
+        return "not used"
+    try:
+        await within(services.temporal, LONGEST_ANSWER)
+    except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer as it should
+        OUTAGES.gone(TEMPORAL, error)
+        return "it does not answer"
+    OUTAGES.back(TEMPORAL)
+    return "ok"
+
+
+def routes() -> list[Route]:
+    """The two routes; they need no key."""
+    return [Route("/health", health, methods=["GET"]), Route("/ready", ready, methods=["GET"])]

@@ -1,0 +1,40 @@
+"""Tells of what goes away and comes back: one line in the log at each, however long it is gone and however often it is tried."""
+
+from __future__ import annotations
+
+import time
+
+from journeys.engine.logs import logger
+
+log = logger(__name__)
+
+
+class Outages:
+    """What this process knows of the things that it needs: the database, Temporal, a mail server …"""
+
+    def __init__(self) -> None:
+        self._gone: dict[str, float] = {}
+
+    def gone(self, name: str, error: BaseException | str) -> None:
+        """It did not answer. Logged once, until it is `back`."""
+        if name in self._gone:
+            return
+        self._gone[name] = time.monotonic()
+        said = error if isinstance(error, str) else type(error).__name__
+        log.warning("gone", what=name, error=said)
+
+    def back(self, name: str) -> None:
+        """It answered. Logged where it was gone."""
+        since = self._gone.pop(name, None)
+        if since is not None:
+            log.warning("back", what=name, seconds=round(time.monotonic() - since, 1))
+
+    def is_gone(self, name: str) -> bool:
+        """Whether it did not answer the last time."""
+        return name in self._gone
+
+
+OUTAGES = Outages()
+"""Those of this process."""
+
+DATABASE, TEMPORAL = "database", "temporal"
