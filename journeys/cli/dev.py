@@ -12,12 +12,14 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from temporalio.client import Client
 
+from journeys.api.app import app
 from journeys.canvas.loading import read
 from journeys.canvas.problems import in_order
 from journeys.canvas.times import span
 from journeys.channels.base import channel_of, kinds
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mail, Mailbox
+from journeys.channels.mailbox_page import mailbox_page
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.addresses import CommandSettings, embedded, home, migrated
 from journeys.cli.console import Stop, err, out, run, show_problems
@@ -35,6 +37,9 @@ from journeys.engine.workspaces.validate import ABSENT, problems_of
 from journeys.plugin import JourneysPlugin
 from journeys.worker import FASTEST, Engine
 from journeys.workflows.temporal_server import NoServer, TemporalServer, free_port, temporal_server
+
+MAILBOX_PORT = 8025
+"""Where `journeys dev` shows the mails, if it is free."""
 
 
 def scale_of(text: str) -> float:
@@ -94,7 +99,7 @@ async def everything(
         leads_to = public_url or f"http://127.0.0.1:{port}"
         plugin = JourneysPlugin(url, clock=clock, channels=channels, public_url=leads_to)
         parts = await stack.enter_async_context(working(client, "journeys-dev", plugin))
-        at = await stack.enter_async_context(served(services_of(parts), "127.0.0.1", port))
+        at = await stack.enter_async_context(served(app(services_of(parts)), "127.0.0.1", port))
         yield parts, mailbox, at
 
 
@@ -153,7 +158,10 @@ def dev(
         given = {"database": CommandSettings().database_url, "temporal": os.environ.get("TEMPORAL_ADDRESS")}
         if os.environ.get("JOURNEYS_PUBLIC_URL"):
             given["public_url"] = PublicSettings().public_url
-        async with everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at):
+        async with (
+            everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at),
+            AsyncExitStack() as stack,
+        ):
             if found is not None:
                 await put(parts.db, workspace, found, at=parts.clock.now())
             identity = await workspace_of(parts.db, workspace)
@@ -163,7 +171,8 @@ def dev(
                 f"API      http://127.0.0.1:{at}   key: {key or 'as before (`journeys keys create` creates another)'}",
                 soft_wrap=True,
             )
-            out.print(f"mailbox  127.0.0.1:{mailbox.port}, mails are kept in {mailbox.folder}")
+            pages = await stack.enter_async_context(_mailbox_pages(folder, port))
+            out.print(f"mailbox  {pages}   (SMTP: 127.0.0.1:{mailbox.port})")
             if not parts.clock.real_time:
                 out.print(f"clock    {_pace(parts.clock)}")
             up()
@@ -178,6 +187,18 @@ def dev(
 def _pace(clock: Clock) -> str:
     now = f"it is {clock.now():%Y-%m-%d %H:%M} UTC"
     return now if clock.scale == 1.0 else f"{now}; a day passes in {86400 / clock.scale:.4g} s"
+
+
+@asynccontextmanager
+async def _mailbox_pages(folder: Path, port: int) -> AsyncIterator[str]:
+    """The address of the pages of the mailbox: on its usual port, or on a free one where that is taken or `port` is 0."""
+    pages = mailbox_page(folder / "mails")
+    async with AsyncExitStack() as stack:
+        try:
+            at = await stack.enter_async_context(served(pages, "127.0.0.1", MAILBOX_PORT if port else 0))
+        except Stop:
+            at = await stack.enter_async_context(served(pages, "127.0.0.1", 0))
+        yield f"http://127.0.0.1:{at}"
 
 
 async def _key(db: Database, workspace: int) -> str | None:

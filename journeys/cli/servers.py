@@ -6,16 +6,17 @@ import asyncio
 import gc
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, nullcontext, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from typing import Annotated
 
 import uvicorn
 from cyclopts import Parameter
 from cyclopts.validators import Number
+from starlette.types import ASGIApp
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from journeys.api.app import app
+from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
 from journeys.cli.addresses import migrated
 from journeys.cli.console import Stop, err, run
@@ -24,22 +25,22 @@ from journeys.cli.settings import warn
 from journeys.cli.waiting import Away, until_there
 from journeys.engine.clock import Clock
 from journeys.engine.store.database import Database
-from journeys.engine.store.shared_clock import OtherScale
+from journeys.engine.store.shared_clock import OtherScale, keep_clock
 from journeys.plugin import JourneysPlugin
 from journeys.worker import Engine, NoAnswer, Settings, connect, engine
 
 
 @asynccontextmanager
-async def served(services: Services, host: str, port: int) -> AsyncIterator[int]:
-    """The API on a port (0: any that is free), which it yields."""
+async def served(application: ASGIApp, host: str, port: int, what: str = "the API") -> AsyncIterator[int]:
+    """An application on a port (0: any that is free), which it yields. `what`: how messages call it."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listening = socket.create_server((host, port), family=family, backlog=2048)
     except (OSError, ValueError) as error:  # a host name that is none is a ValueError
         said = getattr(error, "strerror", None) or error
-        raise Stop(f"the API cannot listen on {host}:{port}: {said}") from error
+        raise Stop(f"{what} cannot listen on {host}:{port}: {said}") from error
     server = uvicorn.Server(
-        uvicorn.Config(app(services), log_level="warning", lifespan="off", access_log=False)
+        uvicorn.Config(application, log_level="warning", lifespan="off", access_log=False)
     )
     server.capture_signals = nullcontext  # type: ignore[assignment]  # ours are enough
     task = asyncio.create_task(server.serve(sockets=[listening]))
@@ -53,7 +54,15 @@ async def served(services: Services, host: str, port: int) -> AsyncIterator[int]
 
 def services_of(parts: Engine) -> Services:
     """What the API needs of an engine."""
-    return Services(parts.db, parts.published, parts.clock, parts.alarm_sync, parts.notifier)
+    return Services(
+        parts.db,
+        parts.published,
+        parts.clock,
+        parts.alarm_sync,
+        parts.notifier,
+        temporal=parts.client.service_client.check_health,
+        channels=parts.channels,
+    )
 
 
 def up() -> None:
@@ -92,7 +101,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
                 clock=clock,
                 keep_housekeeping=False,
             ) as parts,
-            served(services_of(parts), host, port) as at,
+            served(app(services_of(parts)), host, port) as at,
         ):
             up()
             err.print(f"the API listens on http://{host}:{at}")
@@ -102,10 +111,17 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
     return run(work)
 
 
-def worker() -> int:
+def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
     """Run one worker process, with DATABASE_URL and TEMPORAL_ADDRESS, until Ctrl-C or SIGTERM.
 
     Where they do not answer yet, it waits.
+
+    Parameters
+    ----------
+    host
+        Address at which it answers /health, /ready and /metrics.
+    port
+        Port of that address; 0 for a free one. Without it, it does not answer.
     """
 
     async def work(stop: asyncio.Event) -> int:
@@ -119,9 +135,14 @@ def worker() -> int:
                 connections=settings.connections,
                 drain_lanes=settings.drain_lanes,
             )
-            async with working(client, settings.task_queue, plugin):
+            async with AsyncExitStack() as stack:
+                parts = await stack.enter_async_context(working(client, settings.task_queue, plugin))
                 up()
                 err.print(f"working on the task queue {settings.task_queue}")
+                if port is not None:
+                    monitoring = served(monitoring_app(services_of(parts)), host, port, "the worker")
+                    at = await stack.enter_async_context(monitoring)
+                    err.print(f"it answers /health, /ready and /metrics on http://{host}:{at}")
                 await stop.wait()
                 err.print("finishing the work in progress")
         return 0

@@ -12,6 +12,7 @@ import httpx2
 import pytest
 
 from journeys.api import requests
+from journeys.api.app import app
 from journeys.cli.servers import served
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
@@ -59,7 +60,7 @@ class Server:
 async def server(db: Database) -> AsyncIterator[Server]:
     stage = await stage_on(db, STORY)
     key = await create_key(db, stage.workspace, "test", ["*"])
-    async with served(services_of(stage), "127.0.0.1", 0) as port:
+    async with served(app(services_of(stage)), "127.0.0.1", 0) as port:
         yield Server(port, key)
 
 
