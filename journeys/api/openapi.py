@@ -184,10 +184,25 @@ def document() -> dict[str, Any]:
             **contents(),
             "/health": {
                 "get": {
-                    "summary": "Whether the API and its database are available",
+                    "summary": "Whether the process is alive",
+                    "responses": {"200": {"description": "It is, whatever it can do."}},
+                }
+            },
+            "/ready": {
+                "get": {
+                    "summary": "Whether the process can do its work: database, schema, Temporal",
                     "responses": {
-                        "200": {"description": "They are available."},
-                        "503": {"description": "They are not available."},
+                        "200": {"description": "It can. Canvases that it cannot read are listed."},
+                        "503": {"description": "It cannot; the body says what is missing."},
+                    },
+                }
+            },
+            "/metrics": {
+                "get": {
+                    "summary": "What this process has counted and timed, for Prometheus",
+                    "responses": {
+                        "200": {"description": "The series."},
+                        "401": {"description": "The token of `JOURNEYS_METRICS_TOKEN` is missing or wrong."},
                     },
                 }
             },

@@ -23,6 +23,8 @@ from journeys.engine.store.migrate import configuration
 LONGEST_ANSWER = 2.0
 """Seconds that each thing has for its answer to `/ready`."""
 
+OK, NOT_USED = "ok", "not used"
+
 SCHEMA = "select version_num from alembic_version"
 
 Check = Callable[[], Awaitable[Any]]
@@ -53,7 +55,7 @@ async def ready(request: Request) -> Response:
         for workspace, canvas, reason in services.published.set_aside()
     ]
     CANVASES_SET_ASIDE.set(len(aside))
-    missing = [name for name, said in (("database", database), ("temporal", temporal)) if said != "ok"]
+    missing = [name for name, said in (("database", database), ("temporal", temporal)) if said not in (OK, NOT_USED)]
     body: dict[str, Any] = {
         "message": "success" if not missing else f"not ready: {', '.join(missing)}",
         "version": journeys.__version__,
@@ -76,7 +78,7 @@ async def _database(services: Services) -> str:
         return f"it has no schema of ours: {type(error).__name__}"
     OUTAGES.back(DATABASE)
     head = _head()
-    return "ok" if found == head else f"its schema is {found}, this process wants {head}"
+    return OK if found == head else f"its schema is {found}, this process wants {head}"
 
 
 _heads: dict[str, str | None] = {}
@@ -91,14 +93,14 @@ def _head() -> str | None:
 async def _temporal(services: Services) -> str:
     """`ok`, `not used`, or what is wrong with Temporal."""
     if services.temporal is None:
-        return "not used"
+        return NOT_USED
     try:
         await within(services.temporal, LONGEST_ANSWER)
     except Exception as error:  # noqa: BLE001 - whatever it is, it does not answer as it should
         OUTAGES.gone(TEMPORAL, error)
         return "it does not answer"
     OUTAGES.back(TEMPORAL)
-    return "ok"
+    return OK
 
 
 def routes() -> list[Route]:

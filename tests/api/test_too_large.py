@@ -13,8 +13,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from journeys.api import app as api_app
-from journeys.api import requests
+from journeys.api import readiness, requests
 from journeys.engine.core.instants import instant
 from journeys.engine.delivery.tracking_links import Forged, Mark, peek, token
 from journeys.engine.large_requests import LARGE, apart, bytes_of_request
@@ -23,7 +22,7 @@ from journeys.engine.people.code_lists import country, language, zone
 from journeys.engine.people.standard_attributes import address, apply, e164
 from journeys.engine.sources.catalogs.requests import Invalid, fields_of
 from journeys.engine.store import Database
-from journeys.engine.workspaces.api_keys import create_key
+from journeys.engine.workspaces.api_keys import Keys, create_key
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, stage_on
 
@@ -153,19 +152,21 @@ async def test_a_body_that_does_not_come_is_cut_off(door: Door, monkeypatch: pyt
     assert (answer.status_code, "did not come" in answer.json()["message"]) == (408, True)
 
 
-async def test_health_says_so_within_seconds_where_the_database_is_frozen(
+async def test_ready_says_so_within_seconds_where_the_database_is_frozen(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(api_app, "LONGEST_ANSWER", 0.2)
+    monkeypatch.setattr(readiness, "LONGEST_ANSWER", 0.2)
     pool = door.stage.db.pool
     holding = [await pool.acquire() for _ in range(pool.get_max_size())]
     try:
-        answer = await asyncio.wait_for(door.client.get("/health"), 30)
+        answer = await asyncio.wait_for(door.client.get("/ready"), 30)
+        alive = await asyncio.wait_for(door.client.get("/health"), 30)
     finally:
         for connection in holding:
             await pool.release(connection)
-    assert answer.status_code == 503
-    assert (await door.client.get("/health")).status_code == 200
+    assert (answer.status_code, answer.headers["retry-after"], alive.status_code) == (503, "5", 200)
+    assert answer.json()["database"] == "it does not answer"
+    assert (await door.client.get("/ready")).json()["message"] == "success"
 
 
 async def test_a_body_of_too_many_values_is_refused_before_it_is_read(door: Door) -> None:
@@ -296,3 +297,24 @@ async def test_a_selection_asks_for_no_more_than_a_field_may_hold(door: Door) ->
     filters = [{"field": "id", "operator": "equals", "value": "{{ a }}" * 1_000}]
     answer = await door.post("/catalogs/c/selections", {"selection": {"name": "s", "filters": filters}})
     assert "more than 5000 characters" in answer.text
+
+
+async def test_while_the_database_does_not_answer_calls_get_503_and_the_log_says_so_once(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Database.at(door.stage.db.url, size=2) as other:
+        working, door.services.db.pool = door.services.db.pool, other.pool
+        door.services.keys = Keys(other)
+    for _ in range(3):
+        answer = await door.client.post(
+            "/users/track", json={}, headers={"Authorization": f"Bearer {door.key}"}
+        )
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+        assert "nothing was written" in answer.json()["message"]
+        assert (await door.client.get("/ready")).status_code == 503
+        assert (await door.client.get("/health")).status_code == 200
+    door.services.db.pool, door.services.keys = working, Keys(door.services.db)
+    assert (await door.client.get("/ready")).json()["message"] == "success"
+    said = [record.getMessage() for record in caplog.records if record.name == "journeys.engine.outages"]
+    assert [line.split()[0] for line in said] == ["gone", "back"]
+    assert "what=database" in said[0]
