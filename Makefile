@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 BUILDING := "$(PYTHON)" journeys/workflows/temporal_build.py
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test server check coverage format bench fuzz readings kills ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ format: $(STAMP)  ## format and mend what can be mended
 
 fuzz: $(STAMP)  ## twenty thousand spoilt definitions, audiences and links each, none of which may give a stack trace
 	@$(RUN)/python -m tests.mutation 20000
+
+fuzz-api: $(STAMP)  ## twenty thousand cases at each door: routes, audiences, links, CSV files
+	@$(RUN)/python -m tests.fuzzing 20000
 
 readings: $(STAMP)  ## twenty thousand templates, each by the function that is made of it and by the tree
 	@JOURNEYS_READINGS=20000 $(RUN)/python -m pytest -q --timeout 7200 -n 2 tests/content/test_codegen.py

@@ -55,7 +55,9 @@ async def ready(request: Request) -> Response:
         for workspace, canvas, reason in services.published.set_aside()
     ]
     CANVASES_SET_ASIDE.set(len(aside))
-    missing = [name for name, said in (("database", database), ("temporal", temporal)) if said not in (OK, NOT_USED)]
+    missing = [
+        name for name, said in (("database", database), ("temporal", temporal)) if said not in (OK, NOT_USED)
+    ]
     body: dict[str, Any] = {
         "message": "success" if not missing else f"not ready: {', '.join(missing)}",
         "version": journeys.__version__,

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from math import inf
 from typing import Any
 
+import asyncpg
 import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -40,6 +41,9 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 MOST_DIGITS = 400
 """Digits of an integer that is read."""
+
+UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
+"""What the database says of U+0000 in a text that no reader of the call has refused; nothing is written then."""
 
 log = logger(__name__)
 
@@ -120,6 +124,10 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             response = Refusal.of(invalid).answer()
         except PASSING as error:
             response = unavailable(error)
+        except UNSTORABLE:
+            response = answer(
+                400, {"message": "Bad Request: a text contains a character that cannot be stored"}
+            )
         except ClientDisconnect:
             log.info("client_gone", path=request.url.path)
             response = answer(400, {"message": "Bad Request: the body did not come to its end"})
@@ -194,7 +202,10 @@ def _decoded(raw: bytes) -> Any:
     except msgspec.ValidationError:  # of JSON without a type: a number out of range
         if _HALF.search(raw):
             raise
-        return json.loads(raw, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+        try:
+            return json.loads(raw, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+        except json.JSONDecodeError as error:
+            raise msgspec.DecodeError(str(error)) from error
 
 
 def _integer(digits: str) -> float:

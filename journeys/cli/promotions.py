@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import IO, Annotated, Any
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.table import Table
@@ -93,10 +93,10 @@ def _tell(refused: Refused) -> None:
 
 
 def _texts(path: Path, file: Any) -> Any:
-    """The file; raises `Unusable` where it begins as no text does."""
+    """The lines of the file; raises `Unusable` where it begins as no text does."""
     if NO_TEXT.search(file.buffer.peek(START)[:START]):
         raise Unusable(f"{path} is not a text file: codes are written one per line")
-    return file
+    return bounded_lines(file)
 
 
 def _some(path: Path, codes: Iterator[str]) -> Iterator[str]:
@@ -107,8 +107,8 @@ def _some(path: Path, codes: Iterator[str]) -> Iterator[str]:
     return chain((first,), codes)
 
 
-def _codes(file: IO[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:
-    for row in rows(bounded_lines(file)):
+def _codes(file: Iterator[str], refused: Refused, stop: asyncio.Event) -> Iterator[str]:
+    for row in rows(file):
         if stop.is_set():
             return
         cell = row.cells[0] if row.cells else ""

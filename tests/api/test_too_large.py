@@ -177,6 +177,26 @@ async def test_a_body_of_too_many_values_is_refused_before_it_is_read(door: Door
         assert (status, "more than 100,000 values" in said["message"]) == (413, True)
 
 
+@pytest.mark.parametrize(
+    "raw", ['{"x": 1e999', '{"x": 1e999} x', '{"x": 1e999 "y": 1}', "[1e999, NaN]", "{\"x\": 1e999, 'y'}"]
+)
+async def test_what_is_no_json_is_refused_also_behind_a_number_that_is_too_large(
+    door: Door, raw: str
+) -> None:
+    """TRK-7"""
+    status, said = await sent(door, "/users/track", raw)
+    assert (status, "not JSON" in said["message"]) == (400, True), said
+
+
+async def test_a_character_that_cannot_be_stored_is_refused_wherever_it_stands(door: Door) -> None:
+    """TRK-7, CAT-4: also where no reader of the call looks for it."""
+    fields = [{"name": "id", "type": "string"}]
+    for body in ({"name": "c", "description": "a\0b", "fields": fields}, {"name": "c\0", "fields": fields}):
+        answer = await door.post("/catalogs", {"catalogs": [body]})
+        assert answer.status_code == 400
+    assert (await door.post("/catalogs", {"catalogs": [{"name": "c", "fields": fields}]})).status_code == 201
+
+
 async def test_a_large_request_is_worked_on_beside_the_event_loop_and_a_small_one_on_it() -> None:
     where: list[str] = []
     for size, large in ((0, False), (LARGE - 1, False), (LARGE, False), (0, True)):

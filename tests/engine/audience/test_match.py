@@ -328,3 +328,9 @@ def test_a_call_is_repeated_five_times_within_half_an_hour_or_later_if_asked() -
     assert sum(wait or 0 for wait in waits) <= 1800
     assert pause(0, 120.0) == 120.0
     assert pause(0, 1e9) == 3600.0
+
+
+def test_half_of_a_pair_in_a_text_is_no_error_and_matches_no_pattern_of_letters() -> None:
+    """SEG-8: a web service or a template may have left one."""
+    assert not search("[a-z]", "\ud800")
+    assert search("[a-z]", "\ud800a")
