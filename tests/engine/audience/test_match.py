@@ -83,6 +83,8 @@ CASES = [
     ({"attribute": "joined", "within_last": "8 days"}, True),
     ({"attribute": "joined", "within_last": "6 days"}, False),
     ({"attribute": "renews", "within_next": "2 weeks"}, True),
+    ({"attribute": "renews", "before": "2026-12-20T00:00:01Z"}, True),
+    ({"attribute": "renews", "after": "2026-12-19T23:59:59Z"}, True),
     ({"attribute": "joined", "before": "2026-12-01"}, True),
     ({"attribute": "joined", "after": "2026-12-01"}, False),
     ({"attribute": "age", "equals": {"context": "age"}}, True),
@@ -121,7 +123,7 @@ SEGMENTS = {"gold": ADAPTER.validate_python({"attribute": "loyalty.tier", "equal
 
 @pytest.mark.parametrize(("what", "wanted"), CASES, ids=str)
 def test_whether_mel_matches(what: Any, wanted: bool) -> None:
-    """CTX-25, NST-8, EXT-3: any element matches; a negation if none does; types must agree."""
+    """CTX-25, NST-8, EXT-3, ATT-6: any element matches; a negation if none does; types must agree; no zone is UTC."""
     found = matches(
         ADAPTER.validate_python(what), MEL, now=NOW, context={"age": 33}, segments=SEGMENTS, canvas="story"
     )
