@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.trials import overlay
+
 ROOT = Path(__file__).parents[1]
 A, B, C, D, E = (f"DT{number}" for number in range(91, 96))
 """Rules of a toy; written so that nobody takes them for rules that this file proves."""
@@ -106,6 +108,14 @@ def test_what_is_known_is_not_tried_again_until_a_test_changes(toy: Path) -> Non
 
 def test_a_rule_that_there_is_not_is_refused(toy: Path) -> None:
     assert proofs("Z1", root=toy, package="toy") == (2, "no such rule: Z1\n")
+
+
+def test_a_changed_file_is_found_beside_another_wherever_links_lead(toy: Path, tmp_path: Path) -> None:
+    """As a migration finds its statements."""
+    overlay(toy, tmp_path / "copy", "toy/box.py", "changed")
+
+    assert (tmp_path / "copy/toy/__init__.py").resolve().with_name("box.py").read_text() == "changed"
+    assert (tmp_path / "copy/docs").is_symlink() and (toy / "toy/box.py").read_text() != "changed"
 
 
 def test_a_sample_of_this_project_is_proved() -> None:

@@ -294,12 +294,16 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def overlay(root: Path, target: Path, file: str, source: str) -> None:
-    """A copy of a folder by links, but for one file."""
+    """A copy of a folder by links, but for one file and what is beside it: Alembic goes where a link leads."""
     target.mkdir()
     first, _, rest = file.partition("/")
     for path in root.iterdir():
-        if path.name != first and not (path.name.startswith(".") and path.is_dir()):
+        if path.name == first or (path.name.startswith(".") and path.is_dir()):
+            continue
+        if rest or path.is_dir():
             (target / path.name).symlink_to(path)
+        else:
+            shutil.copy2(path, target)
     if rest:
         overlay(root / first, target / first, rest, source)
     else:

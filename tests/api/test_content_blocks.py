@@ -69,7 +69,7 @@ async def desk(db: Database) -> AsyncIterator[Desk]:
 
 
 async def test_a_block_is_made_edited_read_and_listed_and_its_versions_are_kept(desk: Desk) -> None:
-    """TPL-1, TPL-3, B3: an edit is in force with its answer."""
+    """TPL-1, TPL-2, TPL-3, B3: an edit is in force with its answer."""
     made = await desk.create(name="footer", content="<p>Yours</p>", description="Below", tags=["spring"])
     assert made.status_code == 201
     said = made.json()

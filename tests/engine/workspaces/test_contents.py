@@ -62,6 +62,8 @@ WHOLE = r"""
   (deep) hey!
 {% promotion('spring') %}{% message_extras :key code :value {{${first_name}}} %}
   ONE
+{% if ${set_user_to_unsubscribed_url} contains 'https://j.example/' %}a way out{% endif %}
+  a way out
 {% if false %}{% abort_message('never') %}{% endif %}-{%- comment -%} nothing {% endcomment %}
   -
 """
