@@ -18,7 +18,8 @@ import uvicorn
 
 from journeys.api.app import app
 from journeys.api.rate_limits import Limits
-from journeys.engine.people.identity import bucket_of
+from journeys.engine.intake.track_objects import identifier_of
+from journeys.engine.people.identity import Identifier, bucket_of
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import PERMISSIONS, UnknownPermission, create_key
 from journeys.engine.workspaces.publishing import publish
@@ -441,6 +442,25 @@ async def test_a_stronger_identifier_counts_and_the_weaker_is_named(door: Door) 
     assert len(await people(door)) == 1
 
 
+def test_of_several_identifiers_the_strongest_says_whom_an_object_is_about() -> None:
+    """IDN-6, IDN-5"""
+    given = {
+        "external_id": "mel", "user_alias": {"alias_label": "crm", "alias_name": "m"}, "braze_id": "AB",
+        "anonymous_id": "device", "email": "Mel@Example.com", "phone": "+49 30 901820",
+    }  # fmt: skip
+    found = []
+    while given:
+        who = identifier_of(given)
+        assert isinstance(who, Identifier)
+        found.append((who.sort, who.value))
+        del given[who.sort]
+
+    assert found == [
+        ("external_id", "mel"), ("user_alias", "crm\x1fm"), ("braze_id", "ab"), ("anonymous_id", "device"),
+        ("email", "mel@example.com"), ("phone", "+4930901820"),
+    ]  # fmt: skip
+
+
 async def test_consent_is_set_for_all_who_share_the_address(door: Door) -> None:
     """PRF-5"""
     await door.post(
@@ -500,6 +520,20 @@ async def test_an_anonymous_person_becomes_the_identified_one(door: Door) -> Non
     [after] = await people(door)
     assert (after["id"], after["external_id"], after["bucket"]) == (before["id"], "mel", before["bucket"])
     assert after["attributes"] == {"x": 1, "y": 2}
+
+
+async def test_an_anonymous_id_that_is_new_becomes_that_of_the_identified_person_who_has_none(
+    door: Door,
+) -> None:
+    """IDN-12"""
+    await door.post(TRACK, {"attributes": [{"external_id": "mel"}]})
+    for device in ("watch", "tablet"):
+        await door.post(TRACK, {"attributes": [{"external_id": "mel", "anonymous_id": device, device: 1}]})
+    await door.post(TRACK, {"attributes": [{"anonymous_id": "watch", "x": 1}]})
+
+    [mel] = await people(door)
+    assert (mel["external_id"], mel["anonymous_id"]) == ("mel", "watch")
+    assert mel["attributes"] == {"watch": 1, "tablet": 1, "x": 1}
 
 
 async def test_two_people_who_exist_stay_two_whatever_is_said(door: Door) -> None:

@@ -46,17 +46,19 @@ cross join lateral (
 
 FIND = "\nunion all".join(
     (
-        _look_up("external_id", 2),  # IDN-1
-        _look_up("anonymous_id", 3),  # IDN-1
-        _look_up("braze_id", 4, "uuid"),  # IDN-1
-        _look_up("email", 5),  # IDN-1
-        _look_up("phone", 6),  # IDN-1
+        _look_up("external_id", 2),
+        _look_up("anonymous_id", 3),
+        _look_up("braze_id", 4, "uuid"),
+        _look_up("email", 5),
+        _look_up("phone", 6),
         """
-select 'user_alias', k.label || chr(31) || k.name, a.person from unnest($7::text[], $8::text[]) as k(label, name) -- IDN-1
+select 'user_alias', k.label || chr(31) || k.name, a.person from unnest($7::text[], $8::text[]) as k(label, name)
 cross join lateral (
     select person from aliases where workspace = $1 and label = k.label and name = k.name limit 1) a""",
     )
 )
+"""Who is known by these names, of whatever sort (IDN-1)."""
+
 GUARD = """
 select pg_advisory_xact_lock(key) from (select distinct key from unnest($1::bigint[]) as key order by key) as keys
 """

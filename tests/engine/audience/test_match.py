@@ -309,6 +309,19 @@ def test_what_cannot_be_matched_in_linear_time_is_refused_with_that_reason(patte
         compiled(pattern)
 
 
+def test_a_pattern_has_two_thousand_characters_at_most() -> None:
+    """SEG-8"""
+    assert compiled(f"[{'a' * 1998}]").search("a")
+    with pytest.raises(ValueError, match="longer than 2000"):
+        compiled(f"[{'a' * 1999}]")
+
+
+def test_a_text_is_matched_as_far_as_an_attribute_may_be_long_and_no_further() -> None:
+    """ATT-1"""
+    assert search("b$", "a" * 254 + "b")
+    assert not search("b", "a" * 255 + "b")
+
+
 def test_the_best_time_is_where_most_of_what_a_person_does_lies_together() -> None:
     """IT-1: to five minutes, in the local zone; nothing learnt, no time."""
     evenings = [datetime(2026, 12, day, 18, 3 + day, tzinfo=UTC) for day in range(1, 6)]
