@@ -145,6 +145,19 @@ async def test_nothing_valid_is_a_400(door: Door, body: Any) -> None:
     )
 
 
+@pytest.mark.parametrize("more", [{"attributes": []}, {"events": "x"}, {"purchases": {}}])
+async def test_what_is_no_array_or_has_no_object_in_any_is_refused_before_anything_is_taken(
+    door: Door, more: dict[str, Any]
+) -> None:
+    """TRK-1"""
+    first = {"attributes": [{"external_id": "mel"}]}
+    answer = await door.post("/users/track", more if more == {"attributes": []} else first | more)
+
+    said = {"message": "Valid data must be provided in the 'attributes', 'events', or 'purchases' fields."}
+    assert (answer.status_code, answer.json()) == (400, said)
+    assert await door.profile("mel") is None
+
+
 async def test_76_objects_of_one_kind_are_refused_whole(door: Door) -> None:
     """TRK-2, D1"""
     answer = await door.post("/users/track", {"attributes": [{"external_id": f"p{n}"} for n in range(76)]})
@@ -188,6 +201,19 @@ async def test_of_things_with_one_id_the_first_counts(
     assert answer.json() == {"message": "success", f"{array}_processed": 3}
     kept = await door.stage.db.pool.fetch("select properties from events order by no")
     assert [row["properties"]["n"] for row in kept] == [1, 3]
+
+
+async def test_an_id_is_that_of_one_event_or_of_one_purchase(door: Door) -> None:
+    """EVT-5: an event and a purchase may have the same."""
+    for name in ("7", "8", "7"):
+        body = {
+            "events": [{**ONE_EVENT, "event_id": name}],
+            "purchases": [{**ONE_PURCHASE, "event_id": name}],
+        }
+        await door.post("/users/track", body)
+
+    kinds = await door.stage.db.pool.fetch("select kind, count(*) from events group by kind order by kind")
+    assert [tuple(row) for row in kinds] == [("event", 2), ("purchase", 2)]
 
 
 @pytest.mark.parametrize("path", ["/users/track", "/users/track/bulk"])

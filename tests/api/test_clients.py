@@ -123,7 +123,7 @@ async def test_times_come_in_many_forms_and_without_a_zone_they_are_utc(door: Do
     "time", [None, "", "soon", 1765094400, "2026-13-01", "0000-01-01", "9999-12-31T23:59:59-12:00"]
 )
 async def test_what_is_no_time_is_said(door: Door, time: Any) -> None:
-    """TRK-8, TRK-6"""
+    """EVT-1, TRK-8, TRK-6"""
     answer = await door.post(TRACK, {"events": [{**EVENT, "time": time}]})
 
     assert answer.status_code == 400
