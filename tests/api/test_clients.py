@@ -581,6 +581,7 @@ async def test_no_body_whatever_is_answered_by_anything_but_json(door: Door, con
         assert answer.status_code == 400
         assert answer.headers["content-type"] == "application/json"
         assert answer.json()["message"]
+    assert (await door.post(TRACK, {"attributes": [{"external_id": "mel"}]})).status_code == 201
 
 
 async def test_a_body_larger_than_4_mb_is_refused(door: Door) -> None:
