@@ -193,9 +193,9 @@ class Examination:
     def _break(
         self, rule: str, place: Place, tests: Sequence[str], verdict: Verdict
     ) -> Generator[Trial, Outcome, None]:
-        chosen, survivors = self._chosen(rule, place, tests), []
+        survivors: list[str] = []
         proved = tried = 0
-        for fault in chosen[: 3 * self.options.mutants]:
+        for fault in self._chosen(rule, place, tests)[: 3 * self.options.mutants]:
             if tried == self.options.mutants:
                 break
             outcome = yield self._trial(fault, tests)
@@ -208,36 +208,25 @@ class Examination:
                 if not self.options.every:
                     break
             elif outcome.result == "green":
-                survivors.append((fault, said))
+                survivors.append(said)
             else:
                 verdict.stumbled.append(f"{said} [{outcome.result}: {outcome.why}]")
-        if not proved:
-            proved = yield from self._from_the_start(survivors, tests)
-        verdict.survived += [said for _, said in survivors]
+        verdict.survived += survivors
         if proved or survivors:
             (verdict.proved if proved else verdict.open).append(str(place))
         else:  # whatever is done to it, the tests stumble: nothing can be said of it
             verdict.mute.append(str(place))
-
-    def _from_the_start(
-        self, survivors: list[tuple[AnyFault, str]], tests: Sequence[str]
-    ) -> Generator[Trial, Outcome, int]:
-        """What was worked out when the tests were read may hide a fault: the package is imported with it."""
-        for fault, said in survivors[:2]:
-            if fault.body is not None and not self._reach(fault, tests):
-                outcome = yield self._trial(fault, tests, anew=True)
-                if outcome.result == "red":
-                    survivors.remove((fault, said))
-                    return 1
-        return 0
 
     def _reach(self, fault: AnyFault, tests: Sequence[str]) -> list[str]:
         """The tests that come to the statement with the fault."""
         span = set(range(fault.statement[0], fault.statement[1] + 1))
         return [test for test in tests if span & set(self._lines(test, fault.place.file))]
 
-    def _trial(self, fault: AnyFault, tests: Sequence[str], *, anew: bool = False) -> Trial:
-        """A trial by the tests that come there, the quickest first, and by some rows of each table only."""
+    def _trial(self, fault: AnyFault, tests: Sequence[str]) -> Trial:
+        """A trial by the tests that come there, the quickest first, and by some rows of each table only.
+
+        Where none comes, it may be run as the package is imported: then it is imported with the fault.
+        """
         reach = self._reach(fault, tests) if fault.body is not None else []
         rows: Counter[str] = Counter()
         chosen = []
@@ -247,7 +236,7 @@ class Examination:
             if rows[table] <= self.options.rows:
                 chosen.append(test)
         seconds = sum(self._took(test) for test in chosen)
-        return Trial(chosen, fault, anew or fault.body is None, 60 + 10 * seconds, 20 + int(4 * seconds))
+        return Trial(chosen, fault, not reach, 60 + 10 * seconds, 20 + int(4 * seconds))
 
     @cache  # noqa: B019
     def _faults(self, place: Place) -> list[AnyFault]:
@@ -258,11 +247,14 @@ class Examination:
     def _chosen(self, rule: str, place: Place, tests: Sequence[str]) -> list[AnyFault]:
         """The faults of a place in an order by lot, one a line first; what no test of the rule runs is left out."""
         run = {line for test in tests for line in self._lines(test, place.file)}
+        known = self._faults(place)
         found = [
             fault
-            for fault in self._faults(place)
+            for fault in known
             if fault.body is None or run & set(range(fault.statement[0], fault.statement[1] + 1))
-        ] or self._faults(place)
+        ]
+        if all(fault.body is None for fault in found):
+            found = list(known)
         random.Random(f"{self.options.seed} {rule} {place.name}").shuffle(found)
         before: Counter[int] = Counter()
         ranked = []

@@ -149,7 +149,7 @@ async def test_nothing_valid_is_a_400(door: Door, body: Any) -> None:
 async def test_what_is_no_array_or_has_no_object_in_any_is_refused_before_anything_is_taken(
     door: Door, more: dict[str, Any]
 ) -> None:
-    """TRK-1"""
+    """TRK-1, TRK-8"""
     first = {"attributes": [{"external_id": "mel"}]}
     answer = await door.post("/users/track", more if more == {"attributes": []} else first | more)
 

@@ -340,14 +340,14 @@ async def test_objects_of_one_person_apply_in_their_order(door: Door) -> None:
 
 
 async def test_a_wrong_attribute_is_said_and_the_others_of_its_object_are_written(door: Door) -> None:
-    """ATT-1, NST-4"""
-    answer = await door.post(
-        TRACK, {"attributes": [{"external_id": "mel", "a": "x" * 256, "b": {"c d": 1}, "e": 1}]}
-    )
+    """ATT-1, NST-4, TRK-5: in the order of the objects, whatever is wrong with them."""
+    wrong = {"external_id": "mel", "a": "x" * 256, "b": {"c d": 1}, "e": 1}
+    answer = await door.post(TRACK, {"events": [7], "attributes": [wrong, 5]})
 
     assert answer.json() == {
         "message": "success",
         "attributes_processed": 1,
+        "events_processed": 0,
         "errors": [
             {"type": "'a' must not be longer than 255 characters", "input_array": "attributes", "index": 0},
             {
@@ -355,6 +355,12 @@ async def test_a_wrong_attribute_is_said_and_the_others_of_its_object_are_writte
                 "input_array": "attributes",
                 "index": 0,
             },
+            {
+                "type": "each object in 'attributes' must be a JSON object",
+                "input_array": "attributes",
+                "index": 1,
+            },
+            {"type": "each object in 'events' must be a JSON object", "input_array": "events", "index": 0},
         ],
     }
     assert (await door.profile("mel"))["attributes"] == {"e": 1}

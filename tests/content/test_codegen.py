@@ -208,10 +208,11 @@ OUR_ATTRIBUTES = {
     ("{% for forloop in (1..2) %}{% for b in (7..8) %}{{ forloop.index }}{% endfor %}{{ forloop }} {% endfor %}", "121 122 "),
     ("{% for a in (5..5) %}{% for forloop in (7..8) %}{{ forloop }}{{ a }}{% cycle 'x' %}{% endfor %}{{ forloop.index }}{% endfor %}", "75x85x1"),
     ("{% for a in (1..1) %}{{ forloop }}{% endfor %}", '{"first":true,"index":1,"index0":0,"last":true,"length":1,"name":"a-(1..1)","parentloop":null,"rindex":1,"rindex0":0}'),
+    ("{{ nothing }}{{ nothing.at.all[3] }}{% if nothing == nil %}nil{% endif %}", "nil"),
     ("{{ ['@draw'] }}{{ ['@now'] }}{% assign a = '@draw' %}{{ [a] }}{{ a }}{{ ['@draw'].x }}", "@draw"),
 ])  # fmt: skip
 def test_both_readings_print_the_same_and_nothing_of_pythons(source: str, text: str) -> None:
-    """V8, L12: signs of nothing, loops whose variable is called like the loop itself, what only we name."""
+    """V2, V8, L12, E2: signs of nothing, loops whose variable is called like the loop itself, what only we name."""
     template = compile(source)
     assert template.function is not None
     assert (template.render(Values()), template.render_by_tree(Values())) == (text, text)

@@ -16,7 +16,7 @@ from journeys.engine.content.liquid_dialect import DIALECT
 
 NOW = datetime(2026, 12, 7, 9, 5, 3, tzinfo=UTC)
 DATA: dict[str, Any] = {
-    "at": datetime(2021, 6, 3, 17, 13, 41, tzinfo=UTC), "none": None, "words": ["b", None, "A", "c"], "nested": [1, [2, [3]]],
+    "at": datetime(2021, 6, 3, 17, 13, 41, tzinfo=UTC), "bare": datetime(2021, 6, 3, 17, 13), "none": None, "words": ["b", None, "A", "c"], "nested": [1, [2, [3]]],
     "things": [{"k": "q", "n": 2}, {"k": "p", "n": 1}, {"k": "r"}], "o": {"a": 1, "b": ["x"]}, "big": 10**20, "f": 2.5,
     "mixed": [1, 1.0, True, "1", [1], {"a": 1}, {"a": 1}], "empty": [], "json": '{"a": [1, {"b": null}]}', "key": "b",
     "quote": 'a"b\\c\n\té', "range": 3,
@@ -229,6 +229,7 @@ ZONES = [
     ("DT4", "{{ at | time_zone: '../../etc/passwd' }}{{ at | time_zone: '' }}", "2021-06-03 17:13:41 UTC2021-06-03 17:13:41 UTC"),
     ("N6", "{{ at }} {{ at | time_zone: 'Asia/Tokyo' }}", "2021-06-03 17:13:41 UTC 2021-06-04 02:13:41 +0900"),
     ("DT5", "{{ at | date: '%H' | plus: 0 }} {{ at | date: '%m' | plus: 0 }}", "17 6"),
+    ("DT1", "{{ at | date: '%H:%M %z' }} {{ bare | date: '%H:%M %z' }}", "17:13 +0000 17:13 +0000"),
     ("DT1", "{{ now }}{{ today }}{{ now | date: '%Y' }}{{ nil | date: '%Y' }}{{ none | date: '%Y' }}|{{ 1.5 | date: '%Y' }}{{ true | date: '%Y' }}", "|1.5true"),
     ("9", "{{$isoTimestamp}} {{ $isoTimestamp | slice: 0, 4 }}", "2026-12-07T09:05:03.000Z 2026"),
 ]  # fmt: skip

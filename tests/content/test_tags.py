@@ -125,6 +125,7 @@ CASES = [
     ("S2", "{% assign items = {{product_recommendation.${for_you}}} %}{{items[0].name}}[{{items[5].name}}]", "Sock[]"),
     ("S2", "{{product_recommendation.${none}.size}}{% for x in product_recommendation.${none} %}x{% else %}none{% endfor %}", "0none"),
     ("P1", "{% promotion(' spring ') %} {% promotion(\"spring\") %}", "SPRING-1 SPRING-1"),
+    ("P5", "{% if true %}{% promotion('spring') %}{% endif %}", "SPRING-1"),
     ("P5", "{% capture c %}{% promotion('spring') %}{% endcapture %}[{{c}}]", "[SPRING-1]"),
     ("P5", "{% if true %}{% connected_content " + API + "/word %}{% endif %}", "sunny"),
     ("B1", "{{content_blocks.${hello}}}", "Hello Mel!"),
