@@ -506,7 +506,7 @@ PERMISSIONS: list[Any] = [
 
 
 async def test_each_call_wants_its_own_permission(shop: Shop) -> None:
-    """2.1: the refusal names what is missing."""
+    """API-3: the refusal names what is missing."""
     for method, path, permission in PERMISSIONS:
         db, workspace = shop.stage.db, shop.stage.workspace
         poor, rich = [

@@ -7,6 +7,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +22,7 @@ from journeys.api.rate_limits import Limits
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.people.identity import Identifier, bucket_of
 from journeys.engine.store import Database
-from journeys.engine.workspaces.api_keys import PERMISSIONS, UnknownPermission, create_key
+from journeys.engine.workspaces.api_keys import PERMISSIONS, UnknownPermission, create_key, digest
 from journeys.engine.workspaces.publishing import publish
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, FakeClock, canvas, definitions_of, stage_on
@@ -645,6 +646,8 @@ async def test_a_key_is_kept_as_a_digest_and_its_last_use_is_noted(door: Door) -
     assert door.key not in str(dict(row))
     assert row["prefix"] == door.key[:8]
     assert row["last_seen"] is not None
+    assert row["digest"] == sha256(door.key.encode()).digest()
+    assert len({digest(text) for text in (door.key, "\ud800", "\ud801", "?")}) == 4
 
 
 async def test_what_goes_wrong_inside_is_a_500_without_a_stack_trace(door: Door) -> None:

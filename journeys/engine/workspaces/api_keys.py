@@ -237,6 +237,6 @@ class Keys:
         row = await self._db.pool.fetchrow(RECOGNISE, asked)
         if row is None or not compare_digest(row["digest"], asked):
             return None
-        found = Key(row["workspace"], row["name"], frozenset(row["permissions"]))  # API-3
+        found = Key(row["workspace"], row["name"], frozenset(row["permissions"]))
         self._known[asked] = time.monotonic() + FRESH, found
         return found

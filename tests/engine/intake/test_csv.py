@@ -102,6 +102,7 @@ async def test_times_in_other_forms_are_read_however_they_came(
 async def test_an_empty_cell_changes_nothing(sheet: Sheet) -> None:
     """CSV-4"""
     await sheet.takes("external_id,size,colour\nmel,38,red\n")
+    result = await sheet.takes("external_id,size,colour\nmel,  ,blue\n")
     result = await sheet.takes("external_id,size,colour\nmel,,blue\n")
 
     assert await sheet.attributes() == {"size": 38, "colour": "blue"}
@@ -110,9 +111,9 @@ async def test_an_empty_cell_changes_nothing(sheet: Sheet) -> None:
 
 async def test_a_number_with_a_leading_zero_stays_text(sheet: Sheet) -> None:
     """D11: it is no octal number; and it is said."""
-    result = await sheet.takes("external_id,postcode\nmel,0130\n")
+    result = await sheet.takes("external_id,postcode,size\nmel,0130,38\n")
 
-    assert await sheet.attributes() == {"postcode": "0130"}
+    assert await sheet.attributes() == {"postcode": "0130", "size": 38}
     assert result.warnings == [(2, "postcode: “0130” begins with a zero and is kept as text")]
 
 

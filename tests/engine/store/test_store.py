@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
@@ -34,3 +35,15 @@ async def test_the_migrations_make_the_typed_tables_and_no_others(db: Database) 
         differences = await connection.run_sync(_differences)
 
     assert differences == []
+
+
+async def test_work_that_fails_leaves_nothing_of_what_it_wrote(db: Database) -> None:
+    """TRK-10"""
+
+    async def work(connection: Any) -> None:
+        await connection.execute("insert into workspaces (name, secret) values ('gone', 'x')")
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        await db.anew(work)
+    assert await db.pool.fetchval("select count(*) from workspaces where name = 'gone'") == 0
