@@ -43,6 +43,7 @@ CASES: list[tuple[str, str, str]] = [
     ("T5", "{% for x in (1..3) %}{% if x == 2 %}{% continue if x %}{% endif %}{{x}}{% break if x == 9 %}{% endfor %}", "1"),
     ("T5", "{% liquid\nif true\necho 1\nelse if false\necho 2\nendif here\n%}", "1"),
     ("B1", "{{${first_name} | lid: 'abc123'}}{{ 'a' | id: 'x' | upcase | lid: 'y' }}{% assign z = 'b' | lid: 'z' %}{{ z }}", "MelAb"),
+    ("L5", "a {{-${first_name}-}} b {%-if true-%} c {%-endif-%} d", "aMelbcd"),
     ("L5", "{% for x in {{custom_attribute.${wishlist}}}%}{{x}}{% endfor %}", "ab"),
     ("L5", "{%if false%}a{%elsif{{${n}}}>0%}b{%endif%}{%if ${first_name}=='Mel'%}c{%endif%}", "bc"),
     ("L5", "{{ 'now' | date: '%s' | plus: 0 | time_zone:{{${time_zone}}} | date:'%H:%M' }}", "10:05"),

@@ -109,7 +109,7 @@ CASES = [
     ("C4", f"{{% connected_content {API}/wo&nbsp;rd\u00a0 %}}", "sunny"),
     ("K1", "{% catalog_items shoes 18 17 %}{{items[0].name}} {{items[1].name}} {{items[1].id}}", "Walker Runner 17"),
     ("K1", "{% catalog_items {{custom_attribute.${catalog}}} {{custom_attribute.${id}}} %}{{items[0].name}}", "Runner"),
-    ("K1", "{% catalog_items shoes custom_attribute.${id} %}{{items[0].name}}", "Runner"),
+    ("K1 L4", "{% catalog_items shoes custom_attribute.${id} %}{{items[0].name}}", "Runner"),
     ("K1", "{% assign x = '17' %}{% catalog_items shoes {{x}}, 18 %}{{items.size}}", "2"),
     ("K2", "{% catalog_items shoes 99 %}{{items.size}}[{{items[0].name}}]", "0[]"),
     ("K2", "{% catalog_items hats 17 %}{{items.size}}", "0"),
