@@ -59,6 +59,8 @@ CASES: list[tuple[str, str, str]] = [
     ("V3", "{% case nothing %}{% when blank %}b{% else %}n{% endcase %}{% case custom_attribute.${empty} %}{% when empty %}e{% endcase %}", "be"),
     ("V4", "{% if true or false and false %}a{% endif %}{% if false and true or true %}b{% endif %}{% if false or true and true %}c{% endif %}", "ac"),
     ("V5", "{% if names contains 'Hertz' %}a{% endif %}{% if names contains 'Hertz Gold' %}b{% endif %}{% if text contains 'Gold' %}c{% endif %}{% if o contains 'a' %}d{% endif %}{% if nil contains 'a' %}e{% endif %}{% if text contains nil %}f{% endif %}{% if 15 contains 1 %}g{% endif %}{% if 'a1' contains 1 %}h{% endif %}", "bcdh"),
+    ("V6", "{% if 2 < 10 %}a{% endif %}{% if 2.5 > 2 %}b{% endif %}{% if 3 <= 2 %}c{% endif %}", "ab"),
+    ("V2", "{{ names[0] }}{{ names[-1] }}{{ names[99] }}{{ names[-99] }}", "Hertz Gold2"),
     ("V6", "{% if nil < 1 %}a{% endif %}{% if true >= 0 %}b{% endif %}{% if names > 1 %}c{% endif %}{% if o < 1 %}d{% endif %}{% if 'b' > 'a' %}e{% endif %}{% if '1795' >= '1702' %}f{% endif %}{% if 1 == 1.0 %}g{% endif %}{% if 'true' == true %}h{% endif %}{% if 1 <> 2 %}i{% endif %}", "efgi"),
     ("E6", "{% if custom_attribute.${at} != blank %}a{% endif %}{% if custom_attribute.${at} == '' %}b{% endif %}{% if custom_attribute.${at} > '' %}c{% endif %}{% if custom_attribute.${at} < blank %}d{% endif %}", "a"),
     ("V8", "{{ names }}|{{ 1.0 }}|{{ true }}|{{ nil }}|{{ (1..3) }}|{{ blank }}", "Hertz Gold12|1.0|true||1..3|"),
@@ -91,8 +93,9 @@ CASES: list[tuple[str, str, str]] = [
 
 @pytest.mark.parametrize(("rule", "source", "wanted"), CASES)
 def test_what_the_language_means(rule: str, source: str, wanted: str) -> None:
-    """L3, L4, L5, L6, L7, L11, L12, V1, V3, V4, V5, V6, V8, N4, T1, T2, T3, E2, E6, L10"""
+    """By the function and by the tree. L3, L4, L5, L6, L7, L11, L12, V1, V2, V3, V4, V5, V6, V8, N4, T1, T2, T3, E2, E6, L10"""
     assert said(source) == wanted, rule
+    assert compile(source).render_by_tree(VALUES) == wanted, rule
 
 
 REFUSED = [
