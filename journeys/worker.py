@@ -7,14 +7,16 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerTuner
 
 from journeys.channels.base import Channel, installed
@@ -70,6 +72,31 @@ class Settings(Environment):
     )
     temporal_namespace: str = Field(
         default="default", validation_alias="TEMPORAL_NAMESPACE", description="The namespace of Temporal"
+    )
+    temporal_api_key: SecretStr | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_API_KEY",
+        description="The API key of Temporal Cloud; it brings TLS",
+    )
+    temporal_tls: bool | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_TLS",
+        description="Whether the connection to Temporal is encrypted; with an API key or a certificate it is",
+    )
+    temporal_tls_ca: Path | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_TLS_CA",
+        description="A file with the certificates that Temporal's own is verified by, in place of the system's",
+    )
+    temporal_tls_cert: Path | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_TLS_CERT",
+        description="A file with the certificate of this process",
+    )
+    temporal_tls_key: Path | None = Field(
+        default=None,
+        validation_alias="TEMPORAL_TLS_KEY",
+        description="A file with the key of that certificate",
     )
     task_queue: str = Field(
         default=TASK_QUEUE,
@@ -224,14 +251,41 @@ async def keep_delivering(client: Client, channels: Sequence[str], task_queue: s
                 log.debug("delivery_already_running", channel=channel, lane=lane)
 
 
+def _tls(settings: Settings) -> TLSConfig | bool | None:
+    """How the connection is encrypted. Raises RuntimeError where a file cannot be read."""
+
+    def content(variable: str, path: Path | None) -> bytes | None:
+        try:
+            return None if path is None else path.read_bytes()
+        except OSError as error:
+            raise RuntimeError(f"{variable}: {path} cannot be read: {error.strerror}") from error
+
+    ca = content("TEMPORAL_TLS_CA", settings.temporal_tls_ca)
+    certificate = content("TEMPORAL_TLS_CERT", settings.temporal_tls_cert)
+    key = content("TEMPORAL_TLS_KEY", settings.temporal_tls_key)
+    if (certificate is None) != (key is None):
+        raise RuntimeError("TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY belong together: set both")
+    if settings.temporal_tls is False:
+        return False
+    if ca or certificate:
+        return TLSConfig(server_root_ca_cert=ca, client_cert=certificate, client_private_key=key)
+    return True if settings.temporal_tls or settings.temporal_api_key else None
+
+
 class NoAnswer(RuntimeError):
     """No Temporal server answers at this moment; the text is for people."""
 
 
-async def connect(settings: Settings) -> Client:
+async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer (`NoAnswer`) or no such namespace."""
     try:
-        client = await Client.connect(settings.temporal_address, namespace=settings.temporal_namespace)
+        client = await Client.connect(
+            settings.temporal_address,
+            namespace=settings.temporal_namespace,
+            api_key=settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None,
+            tls=_tls(settings),
+            runtime=runtime,
+        )
         asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
         await client.workflow_service.describe_namespace(asked)
     except ValueError as error:

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import psutil
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -52,14 +53,25 @@ def _memory() -> str | None:
     return str(folder) if there and shutil.disk_usage(folder).free > PLENTY else None
 
 
+def _clear(folder: Path) -> None:
+    """Remove what runs have left there that were killed: it would fill the memory."""
+    for left in folder.glob("journeys-tests-*-*"):
+        owner = left.name.split("-")[2]
+        if owner.isdigit() and not psutil.pid_exists(int(owner)):
+            shutil.rmtree(left, ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
 def servers() -> Iterator[Path]:
     """A folder for what the servers keep, of this run alone.
 
     Not one of pytest's: a second run that is given the same base folder empties it, and later ones delete older ones.
     """
+    where = _memory()
+    if where is not None:
+        _clear(Path(where))
     with tempfile.TemporaryDirectory(
-        prefix="journeys-tests-", dir=_memory(), ignore_cleanup_errors=True
+        prefix=f"journeys-tests-{os.getpid()}-", dir=where, ignore_cleanup_errors=True
     ) as folder:
         Path(folder).chmod(0o755)  # the database lets go of root's rights
         yield Path(folder)

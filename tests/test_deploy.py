@@ -9,6 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from journeys.cli.app import app
+from journeys.cli.settings import known_variables
 from journeys.engine.metrics import REGISTRY
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -77,3 +79,37 @@ def test_the_alert_rules_ask_for_series_that_are_there() -> None:
         assert set(rule["annotations"]) == {"summary", "description"}
         for label in re.findall(r"\$labels\.(\w+)", str(rule["annotations"])):
             assert label in rule["expr"], (rule["alert"], label)
+
+
+def commands() -> dict[str, list[str]]:
+    """What the files start, as one would type it after `journeys`."""
+    found: dict[str, list[str]] = {}
+    for path in (DEPLOY / "systemd").glob("*.service"):
+        line = next(line for line in path.read_text().splitlines() if line.startswith("ExecStart="))
+        found[path.name] = line.replace("%i", "9464").split()[1:]
+    compose = YAML(typ="safe").load((DEPLOY / "compose.yaml").read_text())
+    for name, service in compose["services"].items():
+        found[name] = [str(word) for word in service["command"]]
+    docker = (DEPLOY / "Dockerfile").read_text()
+    found["Dockerfile"] = json.loads(re.findall(r"^CMD (\[.*\])$", docker, re.MULTILINE)[0])
+    return found
+
+
+def test_what_the_files_start_are_commands_with_options_that_there_are() -> None:
+    started = commands()
+    assert len(started) == 5
+    for file, words in started.items():
+        app.parse_args(words, exit_on_error=False, print_error=False)
+        assert words[0] in ("serve", "worker"), file
+
+
+def test_the_files_name_settings_that_there_are() -> None:
+    known = {variable.name for variable in known_variables()}
+    text = "\n".join(path.read_text() for path in DEPLOY.rglob("*") if path.is_file())
+    named = {
+        name.removesuffix("_FILE") for name in re.findall(r"\b(?:JOURNEYS|TEMPORAL|DATABASE)_[A-Z_]+\b", text)
+    }
+    assert named <= known, named - known
+    copied = re.findall(r"^COPY (?!--from)(.*) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+    for path in " ".join(copied).split():
+        assert (DEPLOY.parent / path).exists(), path

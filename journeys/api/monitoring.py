@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from hmac import compare_digest
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 from pydantic import Field, SecretStr
@@ -15,7 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeys.api.requests import answer
 from journeys.api.services import Services
-from journeys.engine.logs import logger
+from journeys.engine.logs import logger, request_id
 from journeys.engine.metrics import CONTENT_TYPE, REQUESTS, exposition
 from journeys.engine.settings import Environment
 from journeys.engine.store.backlog import measure
@@ -57,11 +58,33 @@ class Metrics:
                 self._measured = time.monotonic()
             except (*PASSING, TimeoutError, asyncpg.PostgresError) as error:
                 log.debug("not_measured", error=type(error).__name__)
-        return Response(exposition(), media_type=CONTENT_TYPE)
+        sdk = b"" if services.sdk_metrics is None else await services.sdk_metrics()
+        return Response(exposition() + sdk, media_type=CONTENT_TYPE)
+
+
+LONGEST_ID = 64
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+UNTOLD = frozenset({"/health", "/ready", "/metrics"})
+"""Routes whose requests are not in the access log: they are asked every few seconds."""
+
+
+def _id_of(scope: Scope) -> str:
+    """The id that a request brings (`X-Request-Id`), where it can be one, or a new one."""
+    for name, value in scope["headers"]:
+        if name == b"x-request-id":
+            given = value.decode("latin-1")
+            if 0 < len(given) <= LONGEST_ID and given.isascii() and given.isprintable() and " " not in given:
+                return str(given)
+    return uuid4().hex
 
 
 class TimedRequests:
-    """Observes how long requests take, by the path of their route, their method and the status of the answer."""
+    """Times requests by the path of their route, their method and the status, gives each an id, and logs it.
+
+    The log has the route and not the path, which may hold what is about a person.
+    """
 
     def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
         self.app = app
@@ -75,20 +98,26 @@ class TimedRequests:
             await self.app(scope, receive, send)
             return
         began, status = time.monotonic(), "none"
+        identity = _id_of(scope)
+        token = request_id.set(identity)
 
         async def sending(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = str(message["status"])
+                message["headers"] = [*message["headers"], (b"x-request-id", identity.encode())]
             await send(message)
 
         try:
             await self.app(scope, receive, sending)
         finally:
             path = self._paths.get(scope.get("endpoint"), "none")
-            REQUESTS.labels(path, scope["method"] if path != "none" else "any", status).observe(
-                time.monotonic() - began
-            )
+            took = time.monotonic() - began
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            REQUESTS.labels(path, method, status).observe(took)
+            if path not in UNTOLD:
+                log.info("request", route=path, method=method, status=status, ms=round(took * 1000, 1))
+            request_id.reset(token)
 
 
 def metrics_route() -> Route:

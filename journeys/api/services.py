@@ -17,7 +17,11 @@ from journeys.engine.workspaces.published import Published
 
 @dataclass
 class Services:
-    """The parts that the routes use. `temporal` asks Temporal whether it is well; `channels` are those of this process."""
+    """The parts that the routes use.
+
+    `temporal` asks Temporal whether it is well; `channels` are those of this process; `sdk_metrics` are the series of
+    Temporal's SDK, as Prometheus reads them.
+    """
 
     db: Database
     published: Published
@@ -27,6 +31,7 @@ class Services:
     limits: Limits = field(default_factory=Limits)
     temporal: Callable[[], Awaitable[Any]] | None = None
     channels: Collection[str] = ()
+    sdk_metrics: Callable[[], Awaitable[bytes]] | None = None
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.db)

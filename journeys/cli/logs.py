@@ -1,41 +1,125 @@
-"""Logging of the servers: warnings on stderr; with a log file, everything in it and shortened warnings on stderr."""
+"""Logging of the servers: one format for all that speaks, as text or JSON; with a log file, everything in it."""
 
 from __future__ import annotations
 
+import json
 import logging
+import time
 from pathlib import Path
+from typing import Any, Literal
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s %(message)s"
+from pydantic import Field
+
+from journeys.engine.logs import request_id
+from journeys.engine.settings import Environment
 
 LARGEST = 20 * 2**20
 """Bytes; a larger log is truncated at the next start."""
 
-NOISY = ("apscheduler", "asyncio", "httpcore2", "httpx2", "mail.log", "temporalio.activity", "tzlocal")
+NOISY = (
+    "apscheduler",
+    "asyncio",
+    "httpcore2",
+    "httpx2",
+    "mail.log",
+    "temporalio.activity",
+    "tzlocal",
+    "uvicorn",
+)
 """Libraries of which only warnings are kept."""
 
+CORE = "temporalio.core"
+"""The logger of what the core of Temporal's SDK says."""
 
-class _Line(logging.Formatter):
-    """One line, with the error's name in place of its trace."""
+
+class LogSettings(Environment):
+    """How much the servers say, and in which form."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least that `serve` and `worker` say: debug, info, warning, error"
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="`text`: a line for people; `json`: an object a line, for programs"
+    )
+
+
+def _fields(record: logging.LogRecord) -> dict[str, Any]:
+    """What a record says beside its event: of our own loggers each value by its name."""
+    found = dict(getattr(record, "said", None) or {})
+    if (given := request_id.get()) is not None:
+        found.setdefault("request_id", given)
+    return found
+
+
+class Text(logging.Formatter):
+    """`2026-12-07T09:00:00.123Z WARNING journeys.engine.outages gone what=database error=OSError`, and a trace where there is one."""
 
     def format(self, record: logging.LogRecord) -> str:
+        """See base class."""
+        event = getattr(record, "event", None)
+        said = " ".join(f"{name}={value}" for name, value in _fields(record).items())
+        text = record.getMessage() if event is None else f"{event} {said}".rstrip()
+        lines = [f"{_at(record)} {record.levelname} {record.name} {_one_line(text)}"]
+        if record.exc_info and record.exc_info[1] is not None:
+            lines.append(self.formatException(record.exc_info))
+        return "\n".join(lines)
+
+
+class Json(logging.Formatter):
+    """One object a line: `time`, `level`, `logger`, `event`, the values by their names, and `trace` where there is one."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See base class."""
+        body = {
+            "time": _at(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": getattr(record, "event", None) or record.getMessage(),
+            **_fields(record),
+        }
+        if record.exc_info and record.exc_info[1] is not None:
+            body["error"] = type(record.exc_info[1]).__name__
+            body["trace"] = self.formatException(record.exc_info)
+        return json.dumps(body, ensure_ascii=False, default=str)
+
+
+class Short(logging.Formatter):
+    """One line, with the error's name in place of its trace: for who watches a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See base class."""
         error = record.exc_info[1] if record.exc_info else None
         said = f"{record.levelname.lower()}: {record.getMessage()}".split("\n")[0]
         return said if error is None else f"{said}: {type(error).__name__}: {error}".split("\n")[0]
 
 
+def _at(record: logging.LogRecord) -> str:
+    whole = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{whole}.{int(record.msecs):03d}Z"
+
+
+def _one_line(text: str) -> str:
+    return text.replace("\r", "\\r").replace("\n", "\\n")
+
+
 def log_to(file: Path | None = None) -> None:
-    """Show warnings; with a file, keep everything in it, and show them shortened."""
+    """Say on stderr what the settings ask for; with a file, keep everything in it, and show warnings in one line each."""
     root = logging.getLogger()
     root.handlers.clear()
-    root.setLevel(logging.DEBUG)
     shown = logging.StreamHandler()
-    shown.setLevel(logging.WARNING)
-    shown.setFormatter(logging.Formatter(FORMAT) if file is None else _Line())
-    root.addHandler(shown)
-    if file is not None:
+    if file is None:
+        settings = LogSettings()
+        root.setLevel(settings.log_level.upper())
+        shown.setFormatter(Json() if settings.log_format == "json" else Text())
+    else:
+        root.setLevel(logging.DEBUG)
+        shown.setLevel(logging.WARNING)
+        shown.setFormatter(Short())
         anew = file.exists() and file.stat().st_size > LARGEST
         kept = logging.FileHandler(file, mode="w" if anew else "a", encoding="utf-8")
-        kept.setFormatter(logging.Formatter(FORMAT))
+        kept.setFormatter(Text())
         root.addHandler(kept)
+    root.addHandler(shown)
     for noisy in NOISY:
         logging.getLogger(noisy).setLevel(logging.WARNING)
+    logging.getLogger("asyncpg").setLevel(logging.ERROR)  # of a database that is away it warns at each try

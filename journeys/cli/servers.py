@@ -28,6 +28,7 @@ from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import OtherScale, keep_clock
 from journeys.plugin import JourneysPlugin
 from journeys.worker import Engine, NoAnswer, Settings, connect, engine
+from journeys.workflows.sdk_runtime import SdkRuntime
 
 
 @asynccontextmanager
@@ -52,7 +53,7 @@ async def served(application: ASGIApp, host: str, port: int, what: str = "the AP
             await asyncio.wait_for(task, 10)
 
 
-def services_of(parts: Engine) -> Services:
+def services_of(parts: Engine, sdk: SdkRuntime | None = None) -> Services:
     """What the API needs of an engine."""
     return Services(
         parts.db,
@@ -62,6 +63,7 @@ def services_of(parts: Engine) -> Services:
         parts.notifier,
         temporal=parts.client.service_client.check_health,
         channels=parts.channels,
+        sdk_metrics=sdk.metrics if sdk else None,
     )
 
 
@@ -92,8 +94,9 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
         log_to()
         settings = Settings()
         warn()
+        sdk = SdkRuntime()
         async with (
-            _going(settings, stop) as (client, clock),
+            _going(settings, stop, sdk) as (client, clock),
             engine(
                 settings.database_url,
                 client,
@@ -101,7 +104,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
                 clock=clock,
                 keep_housekeeping=False,
             ) as parts,
-            served(app(services_of(parts)), host, port) as at,
+            served(app(services_of(parts, sdk)), host, port) as at,
         ):
             up()
             err.print(f"the API listens on http://{host}:{at}")
@@ -128,7 +131,8 @@ def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
         log_to()
         settings = Settings()
         warn()
-        async with _going(settings, stop) as (client, clock):
+        sdk = SdkRuntime()
+        async with _going(settings, stop, sdk) as (client, clock):
             plugin = JourneysPlugin(
                 settings.database_url,
                 clock=clock,
@@ -140,7 +144,7 @@ def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
                 up()
                 err.print(f"working on the task queue {settings.task_queue}")
                 if port is not None:
-                    monitoring = served(monitoring_app(services_of(parts)), host, port, "the worker")
+                    monitoring = served(monitoring_app(services_of(parts, sdk)), host, port, "the worker")
                     at = await stack.enter_async_context(monitoring)
                     err.print(f"it answers /health, /ready and /metrics on http://{host}:{at}")
                 await stop.wait()
@@ -151,13 +155,15 @@ def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
 
 
 @asynccontextmanager
-async def _going(settings: Settings, stop: asyncio.Event) -> AsyncIterator[tuple[Client, Clock]]:
+async def _going(
+    settings: Settings, stop: asyncio.Event, sdk: SdkRuntime
+) -> AsyncIterator[tuple[Client, Clock]]:
     """A client of Temporal, and the clock of the database, whose schema is brought up to date.
 
     Waits for both, however long they are away.
     """
     await until_there(lambda: migrated(settings.database_url), stop)
-    client = await until_there(lambda: _connected(settings), stop)
+    client = await until_there(lambda: _connected(settings, sdk), stop)
     await until_there(
         lambda: migrated(settings.database_url), stop
     )  # while Temporal was away it may have left
@@ -165,9 +171,9 @@ async def _going(settings: Settings, stop: asyncio.Event) -> AsyncIterator[tuple
         yield client, clock
 
 
-async def _connected(settings: Settings) -> Client:
+async def _connected(settings: Settings, sdk: SdkRuntime) -> Client:
     try:
-        return await connect(settings)
+        return await connect(settings, sdk.runtime)
     except NoAnswer as error:
         raise Away(str(error)) from error
     except RuntimeError as error:

@@ -24,6 +24,7 @@ def known_variables() -> list[Variable]:
     """All settings, those of installed channels among them."""
     import journeys.api.monitoring
     import journeys.cli.addresses
+    import journeys.cli.logs
     import journeys.worker  # noqa: F401 - what is imported declares its settings
     from journeys.channels.base import kinds
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import MutableMapping
+from contextvars import ContextVar
 from typing import Any
 
 import structlog
@@ -22,5 +23,10 @@ def logger(name: str) -> structlog.stdlib.BoundLogger:
 def _plain(_: Any, __: str, event: MutableMapping[str, Any]) -> tuple[tuple[str], dict[str, Any]]:
     """An event as the standard library's loggers take it: its name, and what it says as `key=value`."""
     trace = event.pop("exc_info", None)
-    said = [str(event.pop("event")), *(f"{name}={value}" for name, value in event.items())]
-    return (" ".join(said),), {"exc_info": trace}
+    name = str(event.pop("event"))
+    said = [name, *(f"{name}={value}" for name, value in event.items())]
+    return (" ".join(said),), {"exc_info": trace, "extra": {"event": name, "said": dict(event)}}
+
+
+request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
+"""The id of the request that this task answers."""

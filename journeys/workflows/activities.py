@@ -15,6 +15,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.logs import logger
+from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
+from journeys.engine.store.database import away
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 log = logger(__name__)
@@ -45,6 +47,7 @@ class Activities:
     @activity.defn(name="journeys_burst")
     async def burst(self, alarm: str, turn: int, now: float) -> tuple[int, float | None]:
         """One alarm's burst: (turn, Unix seconds of the next alarm or None). `now` is the workflow's clock."""
+        OUTAGES.back(TEMPORAL)
         at = self._clock.virtual(datetime.fromtimestamp(now, UTC))
         try:
             reply = await asyncio.shield(self._bursts()(UUID(alarm), Call(turn, at)))
@@ -56,11 +59,18 @@ class Activities:
                 non_retryable=activity.info().is_local,
                 next_retry_delay=ASKED_AGAIN,
             ) from error
+        except Exception as error:
+            told = _told(error)
+            if told is None:
+                raise
+            raise told from error
+        OUTAGES.back(DATABASE)
         return reply.turn, None if reply.alarm_at is None else self._clock.real(reply.alarm_at).timestamp()
 
     @activity.defn(name="journeys_drain")
     async def drain(self, channel: str, lane: int) -> None:
         """Drain a channel for a while, heartbeating; ends early where the worker shuts down or the call is withdrawn."""
+        OUTAGES.back(TEMPORAL)
         stop = asyncio.Event()
         draining = asyncio.create_task(self._drain(channel, stop))
         shutting = asyncio.create_task(activity.wait_for_worker_shutdown())
@@ -93,3 +103,18 @@ class Activities:
                 category=ApplicationErrorCategory.BENIGN,
                 next_retry_delay=ONE_MOMENT,
             ) from error
+        except Exception as error:
+            told = _told(error)
+            if told is None:
+                raise
+            raise told from error
+
+
+def _told(error: Exception) -> ApplicationError | None:
+    """What an activity raises while the database does not answer: it is in the log once, and not at each try."""
+    if not away(error):
+        return None
+    OUTAGES.gone(DATABASE, error)
+    return ApplicationError(
+        "the database does not answer", type=type(error).__name__, category=ApplicationErrorCategory.BENIGN
+    )

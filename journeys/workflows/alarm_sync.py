@@ -22,8 +22,9 @@ from temporalio.service import RPCError, RPCStatusCode
 from journeys.engine.clock import Clock
 from journeys.engine.logs import logger
 from journeys.engine.metrics import ALARM_CALLS
+from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.ports import PendingAlarm
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import PASSING, Database, away
 from journeys.engine.store.entry_writes import PENDING_ALARM
 from journeys.workflows.entry import EntryAlarm
 from journeys.workflows.search_attributes import CANVAS, PERSON, PLAN, WORKSPACE
@@ -112,8 +113,11 @@ class TemporalAlarmSync:
             while self._waiting:
                 try:
                     await self._carry(self._waiting.popleft())
-                except Exception:
-                    log.exception("telling_failed")
+                except Exception as error:
+                    if away(error):
+                        OUTAGES.gone(DATABASE, error)
+                    else:
+                        log.exception("alarm_sync_failed")
         finally:
             self._carriers -= 1
             if not self._carriers:  # the last one ended by force: what is left is the sweep's
@@ -143,8 +147,9 @@ class TemporalAlarmSync:
             except RPCError as error:
                 if error.status != RPCStatusCode.NOT_FOUND:
                     ALARM_CALLS.labels(_kind(one), "failed").inc()
-                    log.warning("alarm_sync_failed", entry=str(one.entry), status=error.status.name)
+                    OUTAGES.gone(TEMPORAL, error.status.name)
                     return  # `told` stays below `turn`: the sweep repeats it
+        OUTAGES.back(TEMPORAL)
         ALARM_CALLS.labels(_kind(one), "done").inc()
         self._said.append(one)
         if self._flushing is None or self._flushing.done():
@@ -190,7 +195,10 @@ class TemporalAlarmSync:
 
     async def _flush_soon(self) -> None:
         await asyncio.sleep(FLUSH)
-        await self._flush()
+        try:
+            await self._flush()
+        except PASSING as error:  # what was told is told again by the sweep
+            OUTAGES.gone(DATABASE, error)
 
     async def _flush(self) -> None:
         said, self._said = self._said, []

@@ -10,17 +10,19 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from temporalio.service import RPCError
 
-from journeys.engine.clock import Clock
+from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.intake.broadcasts import Turns, carry_on
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
 from journeys.engine.metrics import OVERDUE as OVERDUE_FOUND
+from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.ports import Notifier, PendingAlarm
 from journeys.engine.sources.promotions import forget as forget_promotions
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import Database, away
 from journeys.engine.store.entry_writes import PENDING_ALARM
 from journeys.engine.workspaces.published import Published
 from journeys.workflows.alarm_sync import TemporalAlarmSync
@@ -111,6 +113,12 @@ class Housekeeping:
 
     def _every(self, seconds: float, job: Callable[[], Awaitable[object]]) -> None:
         busy = False
+        options = {
+            "max_instances": 2,  # the one at work, and one that sees that it is: more than that would be a warning
+            "coalesce": True,
+            "misfire_grace_time": None,
+            "name": getattr(job, "__name__", ""),
+        }
 
         async def once() -> None:
             nonlocal busy
@@ -121,15 +129,18 @@ class Housekeeping:
                 await job()
             except asyncio.CancelledError:
                 return  # the process stops; another one continues
+            except RPCError as error:
+                OUTAGES.gone(TEMPORAL, error.status.name)
+            except Exception as error:
+                if away(error):
+                    OUTAGES.gone(DATABASE, error)
+                elif not isinstance(error, ClockOff):  # that is logged where it is measured
+                    log.exception("housekeeping_failed", job=options["name"])
+            else:
+                OUTAGES.back(DATABASE)
             finally:
                 busy = False
 
-        options = {
-            "max_instances": 2,  # the one at work, and one that sees that it is: more than that would be a warning
-            "coalesce": True,
-            "misfire_grace_time": None,
-            "name": getattr(job, "__name__", ""),
-        }
         self._scheduler.add_job(once, "interval", seconds=seconds, **options)
 
     async def sweep(self) -> int:

@@ -82,11 +82,13 @@ async def relay(port: int, host: str, target: int | str) -> AsyncIterator[None]:
     under_way: set[asyncio.Task[None]] = set()
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(OSError):
-            while some := await reader.read(65536):
-                writer.write(some)
-                await writer.drain()
-        writer.close()
+        try:
+            with suppress(OSError):
+                while some := await reader.read(65536):
+                    writer.write(some)
+                    await writer.drain()
+        finally:
+            writer.close()
 
     async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         opening = (
@@ -105,8 +107,10 @@ async def relay(port: int, host: str, target: int | str) -> AsyncIterator[None]:
         yield
     finally:
         server.close()
-        for task in [*under_way]:
+        cut = [*under_way]
+        for task in cut:
             task.cancel()
+        await asyncio.gather(*cut, return_exceptions=True)
 
 
 @pytest.mark.slow

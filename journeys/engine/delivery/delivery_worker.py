@@ -26,10 +26,11 @@ from journeys.engine.delivery.settlement import Settlement, give_back, pause
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
+from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.outgoing.resolver import calling_for
 from journeys.engine.people.profiles import History, Profile, history, load
 from journeys.engine.ports import AlarmSync, Notifier
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import Database, away
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.stored_plans import NotUnderstood
@@ -354,7 +355,10 @@ class DeliveryWorker:
         try:
             return one, await preparing
         except Exception as error:  # noqa: BLE001 - tried again, as where a channel fails
-            log.warning("rendering_failed", error=type(error).__name__)
+            if away(error):
+                OUTAGES.gone(DATABASE, error)
+            else:
+                log.warning("rendering_failed", error=type(error).__name__)
             return one, Failed(f"it could not be rendered: {type(error).__name__}")
 
     @staticmethod

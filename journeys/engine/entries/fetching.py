@@ -22,10 +22,11 @@ from journeys.engine.clock import Clock
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, compile
 from journeys.engine.content.services import Call, Reply, Retry
 from journeys.engine.logs import logger
+from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.people.profiles import LOCK, Profile, load
 from journeys.engine.ports import AlarmSync, PendingAlarm
 from journeys.engine.sources.connected.caller import NO_ANSWER, host_of
-from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.database import PASSING, Database, away
 from journeys.engine.store.entry_writes import FETCHES, PENDING_ALARM
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.liquid_values import Found
@@ -319,7 +320,10 @@ class Fetcher:
             except NotUnderstood:  # however long it takes: a process that understands it answers
                 return Answer(one, "failed", again=UNREAD, counts=0)
             except Exception as error:  # noqa: BLE001 - tried again, and no other's affair
-                log.warning("fetch_failed", error=type(error).__name__)
+                if away(error):
+                    OUTAGES.gone(DATABASE, error)
+                else:
+                    log.warning("fetch_failed", error=type(error).__name__)
                 told = {"reason": "failed", "text": type(error).__name__}
                 return Answer(one, "failed", facts=[("unanswered", told)], again=pause(one.tries))
 

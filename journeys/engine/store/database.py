@@ -74,6 +74,12 @@ PASSING = (
 ATTEMPTS = 10
 """How often a transaction starts again before it fails."""
 
+
+def away(error: BaseException) -> bool:
+    """Whether an error says that the database does not answer."""
+    return isinstance(error, (*PASSING, TimeoutError)) and not isinstance(error, ClockOff)
+
+
 T = TypeVar("T")
 
 

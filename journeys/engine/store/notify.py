@@ -8,15 +8,12 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
-from journeys.engine.logs import logger
+from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.store.database import PASSING, Database
 
 TOPIC = "journeys_dispatch"
 PAUSE = 0.02
 """Seconds between two calls of a process: inside the transaction, or more often, it would halve the commit rate."""
-
-
-log = logger(__name__)
 
 
 @asynccontextmanager
@@ -30,7 +27,7 @@ async def listening(db: Database, notified: Mapping[str, asyncio.Event]) -> Asyn
     try:
         connection = await asyncpg.connect(db.url)
     except (OSError, asyncpg.PostgresError) as error:
-        log.warning("listen_failed", error=type(error).__name__)
+        OUTAGES.gone(DATABASE, error)
         yield
         return
     await connection.add_listener(TOPIC, heard)
@@ -62,7 +59,7 @@ class PostgresNotifier:
             try:
                 await self._db.pool.execute(query, TOPIC, sorted(channels))
             except PASSING as error:
-                log.warning("notify_failed", error=type(error).__name__)
+                OUTAGES.gone(DATABASE, error)
             await asyncio.sleep(PAUSE)
 
     async def close(self) -> None:

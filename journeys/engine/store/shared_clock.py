@@ -16,6 +16,7 @@ import asyncpg
 
 from journeys.engine.clock import Clock
 from journeys.engine.logs import logger
+from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.store.clock_check import measure
 from journeys.engine.store.database import Database
 
@@ -116,7 +117,7 @@ async def _note(db: Database, holding: asyncpg.Connection) -> asyncpg.Connection
         except asyncio.CancelledError:
             return holding
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            log.warning("clock_not_saved", error=type(error).__name__)
+            OUTAGES.gone(DATABASE, error)
             await asyncio.sleep(BEAT.total_seconds())
 
 

@@ -1,0 +1,209 @@
+"""The database, Temporal and the mail server go away for a while: few lines say so, and everything goes on by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+from collections import Counter
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from journeys.channels.mailbox import Mailbox
+from journeys.engine.store import Database
+from journeys.engine.workspaces.api_keys import ALL, create_key
+from journeys.workflows.temporal_server import free_port
+from tests.cli.test_servers import Running, relay, running
+from tests.stage import EMAIL, canvas, stage_on
+
+SECONDS = float(os.environ.get("JOURNEYS_OUTAGE", "60"))
+"""How long each of them is away; `make outages`: ten minutes."""
+
+MOST_LINES = 5
+"""Lines of a process that one outage may cost."""
+
+STORY = (
+    canvas(
+        "  - {type: message, id: hello, channel: email, template: hello}\n"
+        "  - {type: delay, id: wait, duration: 2 seconds}\n"
+        "  - {type: message, id: again, channel: email, template: hello}",
+        schedule="{event: signed_up}",
+    )
+    + EMAIL
+)
+
+
+@dataclass
+class Line:
+    """A way to a server that can be cut."""
+
+    host: str
+    target: int | str
+    port: int = field(default_factory=free_port)
+    _held: AsyncExitStack = field(default_factory=AsyncExitStack)
+
+    async def join(self) -> None:
+        """Let connections through."""
+        await self._held.enter_async_context(relay(self.port, self.host, self.target))
+
+    async def cut(self) -> None:
+        """End all of them, and accept none."""
+        await self._held.aclose()
+
+
+async def read_on(one: Running) -> None:
+    """Keep what a process says, so that it can go on."""
+    assert one.process.stdout is not None
+    async for line in one.process.stdout:
+        one.lines.append(line.decode())
+
+
+async def signed_up(http: httpx2.AsyncClient, people: range) -> int:
+    """They sign up; returns the status."""
+    answer = await http.post(
+        "/users/track",
+        json={
+            "attributes": [
+                {"external_id": f"p{one}", "email": f"p{one}@example.com"} for one in people
+            ],
+            "events": [
+                {"external_id": f"p{one}", "name": "signed_up", "time": "2026-11-01T09:00:00Z", "event_id": f"e{one}"}
+                for one in people
+            ],
+        },
+        timeout=20,
+    )  # fmt: skip
+    return answer.status_code
+
+
+async def all_have(mailbox: Mailbox, people: int, mails: int, seconds: float = 240) -> None:
+    """Wait until each of them has so many mails."""
+    ends = asyncio.get_running_loop().time() + seconds
+    while True:
+        got = Counter(mail.recipients[0] for mail in mailbox.mails)
+        if len(got) == people and all(count >= mails for count in got.values()):
+            return
+        assert asyncio.get_running_loop().time() < ends, f"{len(got)} of {people}: {Counter(got.values())}"
+        await asyncio.sleep(0.2)
+
+
+async def ready(http: httpx2.AsyncClient) -> tuple[int, Any]:
+    answer = await http.get("/ready", timeout=20)
+    return answer.status_code, answer.json()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(4 * SECONDS + 900)
+async def test_what_goes_away_and_comes_back_costs_few_lines_and_no_message(
+    db: Database, temporal: str, mailbox: Mailbox
+) -> None:
+    stage = await stage_on(db, STORY)
+    key = await create_key(db, stage.workspace, "test", [ALL])
+    await db.pool.execute("update canvases set published = '2026-10-01'")
+    there = await asyncpg.connect(db.url)
+    [row] = await there.fetch("show unix_socket_directories")
+    name, user = await there.fetchrow("select current_database(), current_user")
+    socket = f"{row[0]}/.s.PGSQL.{await there.fetchval('show port')}"
+    await there.close()
+    host, _, at = temporal.partition(":")
+    lines = {
+        "database": Line("", socket),
+        "temporal": Line(host, int(at)),
+        "mail": Line("127.0.0.1", mailbox.port),
+    }
+    environment = {
+        "DATABASE_URL": f"postgresql://{user}@127.0.0.1:{lines['database'].port}/{name}?sslmode=disable",
+        "TEMPORAL_ADDRESS": f"127.0.0.1:{lines['temporal'].port}",
+        "JOURNEYS_TASK_QUEUE": f"outages-{lines['database'].port}",
+        "JOURNEYS_SMTP_HOST": "127.0.0.1",
+        "JOURNEYS_SMTP_PORT": str(lines["mail"].port),
+        "JOURNEYS_PUBLIC_URL": "https://go.example.com",
+        "JOURNEYS_LOG_FORMAT": "json",
+        "JOURNEYS_LOG_LEVEL": "warning",
+    }
+    port, monitoring = free_port(), free_port()
+    async with AsyncExitStack() as stack:
+        for line in lines.values():
+            await line.join()
+            stack.push_async_callback(line.cut)
+        api = await stack.enter_async_context(running("serve", "--port", str(port), **environment))
+        worker = await stack.enter_async_context(running("worker", "--port", str(monitoring), **environment))
+        await api.says("listens on")
+        await worker.says("answers /health")
+        reading = [asyncio.create_task(read_on(one)) for one in (api, worker)]
+        stack.callback(lambda: [each.cancel() for each in reading])
+        clients = [
+            await stack.enter_async_context(
+                httpx2.AsyncClient(
+                    base_url=f"http://127.0.0.1:{each}",
+                    trust_env=False,
+                    headers={"Authorization": f"Bearer {key}"},
+                )
+            )
+            for each in (port, monitoring)
+        ]
+        http = clients[0]
+        assert [(await ready(each))[0] for each in clients] == [200, 200]
+        assert await signed_up(http, range(5)) == 201
+        people = 5
+        for what, line in lines.items():
+            before = [len(one.lines) for one in (api, worker)]
+            assert await signed_up(http, range(people, people + 5)) == 201
+            people += 5
+            await line.cut()
+            began = asyncio.get_running_loop().time()
+            await asyncio.sleep(min(SECONDS / 4, 5))
+            for each in clients:
+                status, said = await ready(each)
+                assert status == (200 if what == "mail" else 503), (what, said)
+                assert (await each.get("/health")).status_code == 200
+            if what == "database":
+                assert await signed_up(http, range(people, people + 5)) == 503
+            else:
+                assert await signed_up(http, range(people, people + 5)) == 201
+                people += 5
+            await asyncio.sleep(max(SECONDS - (asyncio.get_running_loop().time() - began), 0))
+            await line.join()
+            async with asyncio.timeout(120):
+                while {(await ready(each))[0] for each in clients} != {200}:
+                    await asyncio.sleep(0.5)
+            assert await signed_up(http, range(people, people + 5)) == 201
+            people += 5
+            try:
+                await all_have(mailbox, people, 2)
+            except AssertionError:
+                print(
+                    what,
+                    [
+                        tuple(row)
+                        for row in await db.pool.fetch(
+                            "select state, not_before, attempts, lease from dispatches"
+                        )
+                    ],
+                )
+                print(
+                    [
+                        tuple(row)
+                        for row in await db.pool.fetch(
+                            "select ended, step, phase, told, turn, wake_at, alarm_at, count(*) from entries group by 1,2,3,4,5,6,7"
+                        )
+                    ]
+                )
+                print(*api.lines, "== worker", *worker.lines)
+                raise
+            for one, start in zip((api, worker), before, strict=True):
+                said = one.lines[start:]
+                assert len(said) <= MOST_LINES, "\n".join([what, *said])
+                assert all("Traceback" not in each for each in said)
+                events = [json.loads(each)["event"] for each in said if each.startswith("{")]
+                if what == "database":
+                    assert {"gone", "back"} <= set(events), (what, said)
+        got = Counter(mail.recipients[0] for mail in mailbox.mails)
+        assert set(got.values()) == {2}, got
+        assert len(got) == people
+        assert await db.pool.fetchval("select count(*) from entries where ended is null") == 0
