@@ -17,7 +17,6 @@ from journeys.engine.settings import BY_FILE, Variable, WrongFile, every_variabl
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - a name to be warned of
 OURS = ("JOURNEYS_",)
-NOT_SETTINGS = frozenset({"JOURNEYS_EXAMPLES", "JOURNEYS_READINGS"})
 
 
 def known_variables() -> list[Variable]:
@@ -68,7 +67,7 @@ def remarks(
     names = {variable.name for variable in variables}
     for name in sorted(environment):
         base = name.removesuffix(BY_FILE)
-        if name.startswith(OURS) and base not in names and name not in NOT_SETTINGS:
+        if name.startswith(OURS) and base not in names:
             near = difflib.get_close_matches(base, sorted(names), 1)
             hint = f"did you mean {near[0]}?" if near else "`journeys settings` lists all"
             yield f"{name} is no setting: {hint}"
@@ -157,6 +156,8 @@ def page() -> str:
         "|---|---|---|",
     ]
     for one in known_variables():
+        if not one.settings.__module__.startswith("journeys."):  # of a package of others
+            continue
         default = f"`{one.default}`" if one.default is not None else "needed" if one.needed else "–"
         unit = f" {one.unit}" if one.unit and one.default is not None else ""
         text = one.description.replace("|", "\\|")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,14 @@ from journeys.channels.email import SmtpSettings
 from journeys.cli.settings import known_variables, page
 from journeys.engine.settings import Environment, WrongFile
 from tests.cli.test_commands import ROOT, journeys
+
+
+@pytest.fixture(autouse=True)
+def nothing_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the tests themselves are told by the environment is no setting."""
+    for name in [name for name in os.environ if name.startswith("JOURNEYS_")]:
+        monkeypatch.delenv(name)
+
 
 FINE = {"JOURNEYS_SMTP_HOST": "mail.example", "JOURNEYS_PUBLIC_URL": "https://go.example.com"}
 
