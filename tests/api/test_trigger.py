@@ -293,6 +293,30 @@ async def test_a_broadcast_of_many_pages_goes_on_after_a_crash_where_it_was(
     assert await door.stage.db.pool.fetchval("select count(*) from broadcasts where ended is not null") == 1
 
 
+@pytest.mark.parametrize(
+    "value", [[f"{n}" * 200 for n in range(8)], [[]] * 3_000], ids=["as it is", "compressed"]
+)
+async def test_a_page_of_a_broadcast_ends_early_where_its_people_have_much_to_read(
+    door: Door, monkeypatch: pytest.MonkeyPatch, value: Any
+) -> None:
+    """What is read at once is bounded in bytes, and everybody enters once all the same."""
+    monkeypatch.setattr(triggering, "MOST_BYTES", 4_000)
+    await people(door, x=[1] * 7 + [value] * 12 + [1] * 7)
+    await sends(door, {"broadcast": True})
+    taken: list[int] = []
+    real = type(door.services.trigger)._admit
+
+    async def noting(self: Any, *args: Any) -> Any:
+        taken.append(len(args[-1]))
+        return await real(self, *args)
+
+    monkeypatch.setattr(type(door.services.trigger), "_admit", noting)
+    await carry_on(door.services.trigger, door.stage.db)
+
+    assert len(taken) >= 12 // 3, "three heavy ones at most, however many light ones stand between them"
+    assert len(await entered(door)) == len(set(await entered(door))) == 26
+
+
 async def test_one_person_who_cannot_be_let_in_stops_no_other(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:

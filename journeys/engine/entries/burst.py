@@ -35,7 +35,7 @@ from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_a
 from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.logs import logger
 from journeys.engine.metrics import BURST_ENTRIES, BURST_SECONDS, BURSTS
-from journeys.engine.people.profiles import SELECT, Profile, profile_of
+from journeys.engine.people.profiles import AT_MOST, MOST_BYTES, SELECT, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
 from journeys.engine.workspaces.published import Published
@@ -49,11 +49,14 @@ GRACE = timedelta(seconds=1)
 FAR = timedelta(days=30)
 """After so long, in real time, an entry whose canvas is stopped looks again: its workflow must never end meanwhile."""
 
-LOCK = """
-select p.workspace, p.id as person from people p
+LOCK = f"""
+select p.workspace, p.id as person, {AT_MOST} * case when {AT_MOST} < 20000 then 1 else (
+    select count(*) from entries o where (o.workspace, o.person) = (p.workspace, p.id) and o.alarm = any($1::uuid[]) and o.ended is null
+) end as bytes
+from people p
 where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = any($1::uuid[]) and e.ended is null)
 order by p.workspace, p.id for no key update
-"""
+"""  # noqa: S608 - constants
 
 ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
     e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change,
@@ -90,6 +93,10 @@ class Reply:
     turn: int
     alarm_at: datetime | None
     unread: NotUnderstood | None = None
+
+
+class TooMuch(Exception):
+    """The people of a shared burst have too much of custom attributes for them to be read at once."""
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:
@@ -205,6 +212,11 @@ class Bursts:
     async def _share(self, calls: Mapping[UUID, Call], futures: Mapping[UUID, asyncio.Future[Reply]]) -> None:
         try:
             replies = await self.run(calls)
+        except TooMuch:
+            both = list(calls.items())
+            for half in (both[: len(both) // 2], both[len(both) // 2 :]):
+                await self._share(dict(half), {alarm: futures[alarm] for alarm, _ in half})
+            return
         except Exception as error:  # noqa: BLE001 - passed on to the caller
             if len(calls) > 1:
                 for alarm, call in calls.items():
@@ -262,6 +274,8 @@ class Bursts:
         alarms = list(calls)
         replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
         locked = await connection.fetch(LOCK, alarms)
+        if len(calls) > 1 and sum(each["bytes"] for each in locked) > 2 * MOST_BYTES:
+            raise TooMuch
         rows = await connection.fetch(
             READ, alarms
         )  # the snapshot of the first statement is older than its locks

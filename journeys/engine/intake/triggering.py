@@ -20,14 +20,24 @@ from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.large_requests import apart
 from journeys.engine.logs import logger
 from journeys.engine.people.identity import Identifier
-from journeys.engine.people.profiles import SELECT, Profile, history, load, lock, profile_of, read_consents
+from journeys.engine.people.profiles import (
+    BYTES,
+    MOST_BYTES,
+    SELECT,
+    Profile,
+    history,
+    load,
+    lock,
+    profile_of,
+    read_consents,
+)
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Publication, Published, Running
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 PAGE = 500
-"""How many people of a broadcast are taken in one transaction."""
+"""How many people of a broadcast are taken in one transaction, at most."""
 
 LONGEST_STRETCH = 0.01
 """Seconds for which people are judged before others on the event loop have their turn."""
@@ -39,8 +49,16 @@ BATCH_PRIORITY = 3
 """Temporal's priority of entries that came by a broadcast: after those that came alone."""
 
 NEXT = f"""
-select {SELECT} from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2) order by p.id limit $3
+with recursive page(id, held, place) as (
+    (select p.id, ({BYTES})::bigint, 1 from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2)
+        order by p.id limit 1)
+    union all
+    select next.id, page.held + next.held, page.place + 1 from page cross join lateral (
+        select p.id, ({BYTES})::bigint as held from people p where p.workspace = $1 and p.id > page.id order by p.id limit 1) next
+    where page.place < $3 and page.held < $4)
+select {SELECT}, page.held from page join people p on (p.workspace, p.id) = ($1, page.id) order by p.id
 """  # noqa: S608 - constants
+"""A page: so many people, or fewer where their custom attributes are large."""
 
 log = logger(__name__)
 
@@ -175,12 +193,13 @@ class Trigger:
         The entries' keys come from the dispatch, so that no one enters twice if a page is run again. A page that
         fails is run person by person; one who cannot be let in is noted with the reason, and the others go on.
         """
-        rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE)
+        rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE, MOST_BYTES)
         profiles = [profile_of(publication.workspace, row) for row in rows]
         both = [each for each in (audience, running.plan.canvas.audience) if each is not None]  # ENT-22
         wanted = AllOf(all=tuple(both)) if both else None
         welcome = [each.id for each in await self._matching(self.db.pool, publication, wanted, profiles)]
-        last = rows[-1]["id"] if len(rows) == PAGE else None
+        full = len(rows) == PAGE or (bool(rows) and rows[-1]["held"] >= MOST_BYTES)
+        last = rows[-1]["id"] if full else None
         try:
             return await self._admit(publication, running, dispatch_id, context, welcome), last
         except PASSING:

@@ -21,6 +21,20 @@ COLUMNS = (
 )  # fmt: skip
 SELECT = ", ".join(f"p.{column}" for column in COLUMNS)
 
+MOST_BYTES = 4 * 1024 * 1024
+"""Bytes of custom attributes at which no more people are read at once: as Python values they take many times as much."""
+
+BYTES = """
+case when pg_column_compression(p.attributes) is null then pg_column_size(p.attributes)
+    else octet_length(p.attributes::text) end
+"""
+"""About the bytes of a person's custom attributes; what is stored compressed is unpacked for it."""
+
+AT_MOST = (
+    "pg_column_size(p.attributes) * case when pg_column_compression(p.attributes) is null then 1 else 90 end"
+)
+"""The bytes that they may have at most: compression makes nothing 90 times smaller. Nothing is unpacked for it."""
+
 History = Mapping[tuple[str, str], Sequence[Occurrence]]
 """What the person did, by kind and name, in order; only what was asked for."""
 

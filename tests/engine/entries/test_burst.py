@@ -1,9 +1,12 @@
 """Bursts on a real database: what is unheard in, one transaction, the latest state out."""
 
+import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
+from journeys.engine.entries import burst
 from journeys.engine.entries.setting_aside import MOST_FAILURES
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, canvas, stage_on
@@ -178,8 +181,6 @@ async def test_an_event_before_the_deadline_beats_the_timer_if_it_is_committed_b
 
 async def test_one_entry_that_cannot_be_driven_stops_no_other(db: Database) -> None:
     """A shared commit that fails is repeated one by one."""
-    import asyncio
-
     stage = await stage_on(db, TWO)
     entries = [(await stage.enter(await stage.person()))[0] for _ in range(5)]
     await db.pool.execute("update entries set plan = 'gone@1' where id = $1", entries[2])
@@ -188,6 +189,32 @@ async def test_one_entry_that_cannot_be_driven_stops_no_other(db: Database) -> N
 
     assert [isinstance(reply, Exception) for reply in replies] == [False, False, True, False, False]
     assert len(await stage.dispatches()) == 4
+
+
+@pytest.mark.parametrize("entries_each", [1, 8])
+async def test_people_with_much_to_read_are_not_read_all_at_once(
+    db: Database, monkeypatch: pytest.MonkeyPatch, entries_each: int
+) -> None:
+    """A shared burst of many such people, or of many entries of one of them, is done in parts."""
+    monkeypatch.setattr(burst, "MOST_BYTES", 100_000)
+    step = "  - {type: message, id: first, channel: email, template: hello}"
+    stage = await stage_on(db, "\n---\n".join(canvas(step, name=f"c{n}") for n in range(8)) + EMAIL)
+    people = [await stage.person(attributes={"x": [[]] * 5_000}) for _ in range(8 // entries_each)]
+    entries = [(await stage.enter(person, name=f"c{n}"))[0] for person in people for n in range(entries_each)]
+    together: list[int] = []
+    real = stage.bursts.run
+
+    async def noting(calls: Any) -> Any:
+        replies = await real(calls)
+        together.append(len(calls))
+        return replies
+
+    monkeypatch.setattr(stage.bursts, "run", noting)
+    await asyncio.gather(*(stage.burst(entry) for entry in entries))
+
+    assert sum(together) == 8
+    assert max(together) < 8
+    assert len(await stage.dispatches()) == 8
 
 
 async def test_an_entry_whose_burst_fails_ten_times_for_one_reason_is_set_aside_and_a_fact_says_why(
