@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
+from journeys.engine.fair_threads import working_for
 from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
@@ -108,6 +109,7 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
             if any("\0" in each for each in (request.url.path, *request.path_params.values())):
                 raise Refusal(404, "Not Found")
             key, body = await _enter(services, request)
+            working_for.set(key.workspace)
             counted = await services.counted(limit, key.workspace)
             headers = counted.headers
             if not counted.passed:

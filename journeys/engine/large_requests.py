@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import TypeVar
+
+from journeys.engine.fair_threads import FairThreads
 
 LARGE = 16 * 1024
 """Bytes of a request that is worked on in a thread: to read and judge them takes some milliseconds."""
@@ -15,8 +15,8 @@ LARGE = 16 * 1024
 bytes_of_request: ContextVar[int] = ContextVar("bytes_of_request", default=0)
 """The size of the request that this task answers."""
 
-_THREADS = ThreadPoolExecutor(2, "large-requests")
-"""Few: they share one processor with the loop (the interpreter's lock), and each of them may hold it up for a moment."""
+_THREADS = FairThreads(2, "large-requests")
+"""Few: each of them may hold up the event loop for a moment."""
 
 T = TypeVar("T")
 
@@ -26,4 +26,4 @@ async def apart(work: Callable[..., T], *given: object, large: bool = False) -> 
     if not large and bytes_of_request.get() < LARGE:
         return work(*given)
     run = partial(copy_context().run, work, *given)
-    return await asyncio.get_running_loop().run_in_executor(_THREADS, run)
+    return await _THREADS.run(run)

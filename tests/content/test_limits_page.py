@@ -47,4 +47,4 @@ def test_the_page_has_no_other_limits_and_its_text_no_other_numbers() -> None:
     ):
         assert said in text
     assert "one of four threads" in text
-    assert thread_offloading.THREADS._max_workers == 4
+    assert thread_offloading.THREADS.pool._max_workers == 4

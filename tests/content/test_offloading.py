@@ -228,7 +228,7 @@ def test_who_gives_up_a_long_rendering_leaves_nothing_running() -> None:
 
     asyncio.run(give_up())
     asked = len(services.asked)
-    for each in [THREADS.submit(lambda: None) for _ in range(8)]:
+    for each in [THREADS.pool.submit(lambda: None) for _ in range(8)]:
         each.result(timeout=60)
     assert len(services.asked) == asked
 

@@ -7,14 +7,13 @@ again in the second: no call is made twice, and the text is the same as without 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeys.engine.content.limits import Limits, TimedOut
+from journeys.engine.fair_threads import FairThreads
 
 if TYPE_CHECKING:
     from journeys.engine.content.services import Services
@@ -23,8 +22,8 @@ SLICE = 0.02
 """Seconds of processor time that a rendering has on the event loop."""
 PORTION = 5_000
 """Characters or elements that a filter takes on the event loop: nothing interrupts it."""
-THREADS = ThreadPoolExecutor(4, "rendering")
-"""Where long renderings go on. They share one processor with the loop (the interpreter's lock), so few are enough."""
+THREADS = FairThreads(4, "rendering")
+"""Where long renderings go on, one of each workspace at a time."""
 
 T = TypeVar("T")
 Steps = Coroutine[Callable[[], Awaitable[Any]], Any, str]
@@ -114,4 +113,4 @@ async def _here(work: Callable[..., T], *given: Any) -> T:
 
 
 async def _apart(work: Callable[..., T], *given: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(THREADS, partial(work, *given))
+    return await THREADS.run(partial(work, *given))
