@@ -49,6 +49,41 @@ where told < turn and moved < clock_timestamp() - interval '1 second' order by m
 log = logger(__name__)
 
 
+class Waiting:
+    """What waits to be carried over: its workspaces take turns, and where it is full, the one with most gives way."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._count = 0
+        self._queues: dict[int, deque[PendingAlarm]] = {}
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, one: PendingAlarm) -> PendingAlarm | None:
+        """Let it wait; returns what has no room for it, which may be itself."""
+        queue = self._queues.setdefault(one.workspace, deque())
+        queue.append(one)
+        if self._count < self._most:
+            self._count += 1
+            return None
+        longest = max(self._queues.items(), key=lambda each: (len(each[1]), each[0] == one.workspace))
+        left = longest[1].pop()
+        if not longest[1]:
+            del self._queues[longest[0]]
+        return left
+
+    def next(self) -> PendingAlarm:
+        """The first of the workspace whose last turn was longest ago."""
+        workspace = next(iter(self._queues))
+        queue = self._queues.pop(workspace)
+        one = queue.popleft()
+        if queue:
+            self._queues[workspace] = queue
+        self._count -= 1
+        return one
+
+
 class TemporalAlarmSync:
     """Tells in the background, at most `most` calls at a time. `sweep` repeats what was lost."""
 
@@ -61,7 +96,7 @@ class TemporalAlarmSync:
         self._queue = task_queue
         self._most = most
         self._places = asyncio.Semaphore(most)
-        self._waiting: deque[PendingAlarm] = deque()
+        self._waiting = Waiting(MOST_WAITING)
         self._carriers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._carrying: dict[UUID, int] = {}
@@ -99,10 +134,10 @@ class TemporalAlarmSync:
         await self._flush()
 
     def _later(self, one: PendingAlarm) -> None:
-        if len(self._waiting) >= MOST_WAITING:
-            return
         self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
-        self._waiting.append(one)
+        left = self._waiting.add(one)
+        if left is not None:
+            self._carrying.pop(left.entry, None)
         if self._carriers < self._most:
             self._carriers += 1
             self._background(self._carry_all())
@@ -112,7 +147,7 @@ class TemporalAlarmSync:
         try:
             while self._waiting:
                 try:
-                    await self._carry(self._waiting.popleft())
+                    await self._carry(self._waiting.next())
                 except Exception as error:
                     if away(error):
                         OUTAGES.gone(DATABASE, error)
@@ -121,9 +156,8 @@ class TemporalAlarmSync:
         finally:
             self._carriers -= 1
             if not self._carriers:  # the last one ended by force: what is left is the sweep's
-                for one in self._waiting:
-                    self._carrying.pop(one.entry, None)
-                self._waiting.clear()
+                while self._waiting:
+                    self._carrying.pop(self._waiting.next().entry, None)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -97,4 +97,4 @@ async def test_what_the_last_carrier_left_when_it_ended_by_force_is_told_by_the_
         alarm_sync.sync([one])
     alarm_sync.go.set()
     await alarm_sync.drain()
-    assert (alarm_sync.calls, dict(alarm_sync._carrying), list(alarm_sync._waiting)) == (1, {}, [])
+    assert (alarm_sync.calls, dict(alarm_sync._carrying), len(alarm_sync._waiting)) == (1, {}, 0)
