@@ -1,4 +1,4 @@
-"""`entries`: a person's entries, with the step, the reasons and the messages of each, and the refusals."""
+"""`entries`: a person's entries, with the step, the reasons and the messages of each, what waits, and the refusals."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
+import msgspec
 from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
+from journeys.canvas.wall_clock import wall_of
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, print_json, run
 from journeys.engine.intake.track_objects import identifier_of
@@ -30,6 +32,24 @@ select e.id, e.canvas, e.variant, e.step, e.entered, e.begun, e.wake_at, e.phase
     e.told >= e.turn as told, e.plan
 from entries e where e.workspace = $1 and e.person = $2 order by e.entered, e.id
 """
+REFUSALS = """
+select at, canvas, gate, seen, times from refusals where workspace = $1 and person = $2
+union all
+select at, canvas, data ->> 'reason', data - 'reason', 1 from facts
+where workspace = $1 and person = $2 and fact = 'refused'
+order by at, canvas
+"""
+"""With those of earlier versions, which are facts."""
+WAITING = """
+select entry, step, channel, at, state, attempts, waits, greatest(not_before, case when claim is not null then lease end) as next
+from dispatches where workspace = $1 and person = $2
+union all
+select entry, step, null, at, 'asks', tries, 0, not_before from fetches where workspace = $1 and person = $2
+order by at, step
+"""
+ZONE = """
+select coalesce(p.zone, w.zone) from people p join workspaces w on w.id = p.workspace where p.workspace = $1 and p.id = $2
+"""
 
 
 def entries(
@@ -38,7 +58,9 @@ def entries(
     name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
     as_json: Annotated[bool, Parameter("--json")] = False,
 ) -> int:
-    """Show a person's entries: the step of each and since when, what was sent, and which canvases refused them and why.
+    """Show a person's entries: the step of each, what was sent or waits to be, and which canvases refused them and why.
+
+    Times are UTC, with what the person's clock shows beside them.
 
     Parameters
     ----------
@@ -97,19 +119,26 @@ async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] 
     identity = await person_named(db, workspace_id, person)
     if identity is None:
         return None
-    facts = await db.pool.fetch(FACTS, workspace_id, identity)
-    rows = await db.pool.fetch(ENTRIES, workspace_id, identity)
+    of = workspace_id, identity
+    facts = await db.pool.fetch(FACTS, *of)
+    waiting = await db.pool.fetch(WAITING, *of)
     return {
         "person": str(identity),
+        "zone": await db.pool.fetchval(ZONE, *of),
         "entries": [
             {
                 **{key: value for key, value in dict(row).items() if key != "id"},
                 "id": str(row["id"]),
                 "facts": [_fact(fact) for fact in facts if fact["entry"] == row["id"]],
+                "waiting": [
+                    {key: value for key, value in one.items() if key != "entry"}
+                    for one in waiting
+                    if one["entry"] == row["id"]
+                ],
             }
-            for row in rows
+            for row in await db.pool.fetch(ENTRIES, *of)
         ],
-        "refused": [_fact(fact) | {"canvas": fact["canvas"]} for fact in facts if fact["fact"] == "refused"],
+        "refused": [dict(row) for row in await db.pool.fetch(REFUSALS, *of)],
     }
 
 
@@ -130,22 +159,18 @@ def _fact(row: Any) -> dict[str, Any]:
     return {"at": row["at"], "fact": row["fact"], "step": row["step"], "data": row["data"]}
 
 
-def _minute(at: datetime) -> str:
-    return f"{at:%Y-%m-%d %H:%M}"
-
-
-def state_of(entry: dict[str, Any]) -> str:
+def state_of(entry: dict[str, Any], zone: str = "UTC") -> str:
     """The state of an entry, in words."""
     if entry["ended"]:
-        when = f" on {_minute(entry['ended_at'])}" if entry["ended_at"] else ""
+        when = f" on {_clock(entry['ended_at'], zone)}" if entry["ended_at"] else ""
         return f"ended: {entry['ended']}{when}"
     if entry["begun"] is None:
         told = "is informed" if entry["told"] else "is not informed yet"
-        said = f"entered on {_minute(entry['entered'])}, not started yet; its workflow {told}"
+        said = f"entered on {_clock(entry['entered'], zone)}, not started yet; its workflow {told}"
     else:
-        said = f"in {entry['step']} since {_minute(entry['begun'])}"
+        said = f"in {entry['step']} since {_clock(entry['begun'], zone)}"
     if entry["wake_at"]:
-        said += f", until {_minute(entry['wake_at'])}"
+        said += f", until {_clock(entry['wake_at'], zone)}"
     if entry["leaving"]:
         said += f"; will leave at the end of the step: {entry['leaving']}"
     if entry.get("not_understood"):
@@ -155,30 +180,80 @@ def state_of(entry: dict[str, Any]) -> str:
 
 def show_story(found: dict[str, Any]) -> None:
     """Print what happened to a person."""
+    zone = found["zone"]
     for entry in found["entries"]:
-        title = f"{entry['canvas']} ({entry['variant'] or '…'}): {state_of(entry)}"
-        if not entry["facts"]:
+        title = f"{entry['canvas']} ({entry['variant'] or '…'}): {state_of(entry, zone)}"
+        if entry["facts"]:
+            out.print(_facts(title, entry["facts"], zone))
+        else:
             out.print(title, markup=False, style="italic")
-            continue
-        table = Table(title=title, title_justify="left")
-        for column in ("when (UTC)", "what", "step", "details"):
-            table.add_column(column)
-        for fact in entry["facts"]:
-            details = ", ".join(f"{key} {value}" for key, value in fact["data"].items())
-            table.add_row(
-                f"{fact['at']:%Y-%m-%d %H:%M:%S}", fact["fact"], fact["step"] or "", escape(details)
-            )
-        out.print(table)
-    for fact in found["refused"]:
+        for one in entry["waiting"]:
+            out.print(f"  {_waits(one)}", markup=False, soft_wrap=True)
+    for one in found["refused"]:
+        often = f"; {one['times']} times, this is the last" if one["times"] > 1 else ""
         out.print(
-            f"{fact['at']:%Y-%m-%d %H:%M:%S}  refused by {fact['canvas']}: {fact['data'].get('reason')}{_more(fact['data'])}",
+            f"{_clock(one['at'], zone)}  refused by {one['canvas']}: {one['gate']}{_seen(one['seen'])}{often}",
             markup=False,
+            soft_wrap=True,
         )
     if not found["entries"] and not found["refused"]:
         out.print("this person has not entered any canvas")
 
 
-def _more(data: dict[str, Any]) -> str:
-    """The details of a refusal besides its reason."""
-    more = ", ".join(f"{key} {value}" for key, value in data.items() if key != "reason")
+def _facts(title: str, facts: list[dict[str, Any]], zone: str) -> Table:
+    local = zone != "UTC"
+    table = Table(title=title, title_justify="left")
+    for column in ("when (UTC)", *([f"in {zone}"] if local else []), "what", "step", "details"):
+        table.add_column(column)
+    for fact in facts:
+        details = ", ".join(f"{key} {value}" for key, value in fact["data"].items())
+        there = [_local(fact["at"], zone, "%Y-%m-%d %H:%M:%S")] if local else []
+        when = f"{fact['at']:%Y-%m-%d %H:%M:%S}"
+        table.add_row(when, *there, fact["fact"], fact["step"] or "", escape(details))
+    return table
+
+
+def _clock(at: datetime, zone: str) -> str:
+    """An instant to the minute, with what the clock on the wall shows in the zone."""
+    said = f"{at:%Y-%m-%d %H:%M} UTC"
+    day = "%H:%M" if _local(at, zone, "%d") == f"{at:%d}" else "%Y-%m-%d %H:%M"
+    return said if zone == "UTC" else f"{said} ({_local(at, zone, day)} in {zone})"
+
+
+def _local(at: datetime, zone: str, form: str) -> str:
+    return wall_of(at, zone).strftime(form)
+
+
+def _waits(one: dict[str, Any]) -> str:
+    """What waits to be delivered, or for the answer of a web service, and how often it was tried."""
+    what = "waits for a web service" if one["state"] == "asks" else f"waits to leave by {one['channel']}"
+    said = [f"{one['step']}: {what}"]
+    if one["state"] in ("claimed", "calling"):
+        said.append("a worker has it" if one["state"] == "claimed" else "its provider is being called")
+    tried = one["attempts"]
+    said.append(f"tried {tried} time{'' if tried == 1 else 's'}" if tried else "not tried yet")
+    if one["waits"]:
+        said.append(f"rendered again {one['waits']} times, since a web service did not answer")
+    if one["next"]:
+        said.append(f"not before {one['next']:%Y-%m-%d %H:%M:%S} UTC")
+    return ", ".join(said)
+
+
+def _seen(seen: dict[str, Any]) -> str:
+    """What a gate saw."""
+    if "filter" in seen:
+        within = f" (of the segment {seen['segment']})" if "segment" in seen else ""
+        return f": {seen['filter']}{within}; saw {_value(seen['saw'])}"
+    more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
     return f" ({more})" if more else ""
+
+
+def _value(saw: Any) -> str:
+    match saw:
+        case None | {"times": 0}:
+            return "nothing"
+        case {"times": times, "last": last}:
+            return f"it {times} time{'' if times == 1 else 's'}, last on {last}"
+        case {"last": last}:
+            return f"it, last on {last}"
+    return msgspec.json.encode(saw).decode()

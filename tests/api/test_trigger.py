@@ -85,7 +85,7 @@ async def test_attributes_are_written_before_the_audience_is_judged(door: Door) 
     await sends(door, {"recipients": [becomes, *others], "audience": {"attribute": "n", "at_least": 1}})
 
     assert await entered(door) == ["p0", "p0", "p2"]
-    reasons = await door.stage.db.pool.fetch("select data->>'reason' from facts where fact = 'refused'")
+    reasons = await door.stage.db.pool.fetch("select gate from refusals")
     assert [row[0] for row in reasons] == ["audience"]
 
 
@@ -334,8 +334,9 @@ async def test_one_person_who_cannot_be_let_in_stops_no_other(
     await carry_on(door.services.trigger, door.stage.db)
 
     assert await entered(door) == ["p0", "p2"]
-    [fact] = await door.stage.db.pool.fetch("select person, data from facts where fact = 'refused'")
-    assert (fact["person"], fact["data"]["reason"]) == (poison, "failed")
+    [row] = await door.stage.db.pool.fetch("select person, gate, seen from refusals")
+    assert (row["person"], row["gate"]) == (poison, "failed")
+    assert row["seen"] == {"error": "ValueError: a template that eats its reader"}
 
 
 async def test_a_broadcast_sees_people_as_they_are_when_it_comes_to_them(

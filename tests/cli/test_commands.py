@@ -280,7 +280,8 @@ async def test_a_workspace_from_nothing_to_an_entry(db: Database, tmp_path: Path
     assert [refused["canvas"] for refused in story["refused"]] == ["new-article"]
     shown = await journeys("entries", "mel@example.com", "--workspace", "shop", url=url)
     assert "hello" in shown.out
-    assert "refused by new-article: audience" in shown.out
+    assert "refused by new-article: audience: " in shown.out
+    assert "; saw nothing" in shown.out
     assert (await journeys("entries", "ghost", "--workspace", "shop", url=url)).code == 1
     unknown = await journeys("entries", "mel", "--workspace", "shoop", url=url)
     assert (unknown.code, "there are: shop" in unknown.err) == (2, True)

@@ -88,7 +88,7 @@ async def test_the_series_of_a_run_agree_with_the_store(
     entered = await count("select count(*) from entries")
     assert (entered, series.of("entries_admitted_total")) == (56, 56)
     assert series.of("entries_refused_total", gate="audience") == 14
-    assert await count("select count(*) from facts where fact = 'refused'") == 14
+    assert await count("select sum(times) from refusals") == 14
     assert len(tracked.errors) == series.of("track_objects_total", array="events", result="refused") == 1
     for array in ("attributes", "events"):
         assert series.of("track_objects_total", array=array, result="accepted") == tracked.taken[array] == 70

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, tzinfo
+from typing import Any
 
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
-from journeys.canvas.wall_clock import utc
+from journeys.canvas.wall_clock import plus, utc
+from journeys.engine.audience.kept_out import kept_out
 from journeys.engine.audience.match import Person, matches
 
 SAME_MOMENT = timedelta(seconds=1)
@@ -76,30 +78,60 @@ def refusal(opening: Opening, candidate: Candidate) -> str | None:
     return _again(opening.plan, candidate) or _outside(opening, candidate)
 
 
+def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
+    """What the gate that keeps the candidate out saw: instants, or the filter of the audience and the value it met."""
+    match gate:
+        case "entry_window":
+            said = {"came": candidate.at, "starts": opening.starts, "ends": opening.ends}
+        case "before_launch":
+            said = {"came": candidate.at, "launched": opening.since}
+        case "already_entered" | "reentry_window":
+            said = {"entered": candidate.last, "again_from": _from(opening.plan, candidate)}
+        case "audience" if (audience := opening.plan.canvas.audience) is not None:
+            person = _without_what_brings(candidate)
+            canvas = opening.plan.canvas.name
+            return kept_out(audience, person, now=candidate.at, segments=opening.segments, canvas=canvas)
+        case _:
+            return {}
+    return {name: at for name, at in said.items() if at is not None}
+
+
+def _from(plan: Plan, candidate: Candidate) -> datetime | None:
+    """From when on a person who was in may enter once more; None: never."""
+    assert candidate.last is not None, "a gate of re-entry is for those who were in"
+    after = plan.canvas.reentry_after(plan.longest_from(candidate.last))
+    return None if after is None else plus(candidate.last, max(after, SAME_MOMENT))
+
+
 def _again(plan: Plan, candidate: Candidate) -> str | None:
     """What the rules of re-entry say (CTL-1 to CTL-4, CTL-6)."""
     if candidate.last is None:
         return None
-    after = plan.canvas.reentry_after(plan.longest_from(candidate.last))
-    if after is None:  # CTL-1
+    again = _from(plan, candidate)
+    if again is None:  # CTL-1
         return "already_entered"
-    # CTL-2, CTL-3, CTL-4, ENT-18
-    return "reentry_window" if candidate.at - candidate.last < max(after, SAME_MOMENT) else None
+    return "reentry_window" if candidate.at < again else None  # CTL-2, CTL-3, CTL-4, ENT-18
 
 
 def _outside(opening: Opening, candidate: Candidate) -> str | None:
     canvas = opening.plan.canvas
     if canvas.audience is None:
         return None
-    person = candidate.person
-    if candidate.event is not None:
-        past = {
-            name: [each for each in many if each.no != candidate.event]  # ENT-16
-            for name, many in person.history.items()
-        }
-        person = replace(person, history=past)
+    person = _without_what_brings(candidate)
     inside = matches(canvas.audience, person, now=candidate.at, segments=opening.segments, canvas=canvas.name)
     return None if inside else "audience"
+
+
+def _without_what_brings(candidate: Candidate) -> Person:
+    """The person without the event that brings them."""
+    person = candidate.person
+    if candidate.event is None:
+        return person
+    past = {
+        name: [each for each in many if each.no != candidate.event]  # ENT-16
+        for name, many in person.history.items()
+    }
+    return replace(person, history=past)
 
 
 def _instant(written: datetime | None, company: tzinfo) -> datetime | None:

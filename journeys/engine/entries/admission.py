@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -15,12 +15,13 @@ from journeys.canvas.steps.delay import Delay
 from journeys.engine.audience.match import asks_consents, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.core.gates import Candidate, refusal
+from journeys.engine.core.gates import Candidate, refusal, seen
 from journeys.engine.entries.burst import GRACE
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.metrics import ENTRIES_REFUSED, counted
 from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.ports import PendingAlarm
+from journeys.engine.store.entry_writes import REFUSE
 from journeys.engine.workspaces.published import Publication, Published, Running
 
 
@@ -67,18 +68,14 @@ where c.workspace = $1 and c.name = $2
 """How the canvas stands at this moment, and whom of these people it has let in before: at least one row."""
 
 
-FAILED = """
-insert into facts (workspace, person, shard, fact, at, canvas, data) values ($1, $2, $3, 'refused', $4, $5, $6)
-"""
-
-
 async def note_failure(
     connection: Any, running: Running, profile: Profile, at: datetime, error: Exception
 ) -> None:
     """Record that a person could not be admitted because of an error, which is not one of their data."""
-    said = {"reason": "failed", "error": f"{type(error).__name__}: {error}"[:500]}
     counted(ENTRIES_REFUSED, gate="failed")
-    await connection.execute(FAILED, profile.workspace, profile.id, profile.shard, at, running.name, said)
+    seen = {"error": f"{type(error).__name__}: {error}"[:500]}
+    row = (profile.workspace, profile.id, profile.shard, running.name, "failed", at, seen)
+    await connection.execute(REFUSE, *([value] for value in row))
 
 
 async def admit(
@@ -93,7 +90,7 @@ async def admit(
     Raises `NotUnderstood` where it was published anew, and this process cannot read it, and `ClockOff`.
 
     Status and plan are those of this moment, whatever this process held of them (STA-2).
-    A refusal is a fact with its reason. A person who enters a canvas whose first step is a delay, or that says
+    A refusal is a row with its gate and what that saw, counted where it comes again. A person who enters a canvas whose first step is a delay, or that says
     `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. Nobody
     may be among the entrants twice.
     """
@@ -131,7 +128,8 @@ async def admit(
         reason = refusal(canvas, candidate)
         if reason is not None:
             admission.refused.append((person, reason))
-            _refuse(transaction, running, entrant, reason)
+            saw = seen(canvas, candidate, reason) if active else {"status": admission.status}
+            _refuse(transaction, running, entrant, reason, saw)
             continue
         loaded_entries.append(_new_entry(publication, running, clock, entrant, now["change"]))
     driven = [loaded for loaded in loaded_entries if _drives(running)]
@@ -162,13 +160,14 @@ async def _histories(
     return await history(connection, publication.workspace, asked)
 
 
-def _refuse(transaction: EntryTransaction, running: Running, entrant: Entrant, reason: str) -> None:
+def _refuse(
+    transaction: EntryTransaction, running: Running, entrant: Entrant, gate: str, saw: Mapping[str, Any]
+) -> None:
     profile = entrant.profile
-    counted(ENTRIES_REFUSED, gate=reason)
-    transaction.writes.facts.append((
-        profile.workspace, profile.id, profile.shard, "refused", entrant.at, running.name, None, None, None,
-        {"reason": reason},
-    ))  # fmt: skip
+    counted(ENTRIES_REFUSED, gate=gate)
+    transaction.writes.refusals.append(
+        (profile.workspace, profile.id, profile.shard, running.name, gate, entrant.at, saw)
+    )
 
 
 def _new_entry(

@@ -1,4 +1,4 @@
-"""The tables of canvases: the current status of each, and the log of its changes."""
+"""The tables of canvases: the current status of each, the log of its changes, and whom it did not let in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from journeys.engine.store.tables import Instant, Json, Now, Table
+from journeys.engine.store.tables import Instant, Json, Now, Shard, Table
 
 
 class CanvasRow(Table):
@@ -43,3 +43,18 @@ class CanvasChange(Table):
     who: Mapped[str] = mapped_column(server_default="")
     data: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     stored: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class Refusal(Table):
+    """Whom a gate of a canvas kept out: `at`, when it did so last, and `seen`, what it saw then; `times`, how often."""
+
+    __tablename__ = "refusals"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    person: Mapped[UUID] = mapped_column(primary_key=True)
+    canvas: Mapped[str] = mapped_column(primary_key=True)
+    gate: Mapped[str] = mapped_column(primary_key=True)
+    shard: Mapped[Shard]
+    at: Mapped[Instant]
+    seen: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    times: Mapped[int] = mapped_column(server_default=text("1"))
+    __table_args__ = (Index("refusals_of_canvas", "workspace", "canvas", "gate"),)

@@ -59,6 +59,14 @@ select * from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::bigint[]
 """
 """In a statement of its own, too: a look-back rarely finds anything."""
 
+REFUSE = """
+insert into refusals (workspace, person, shard, canvas, gate, at, seen)
+select * from unnest($1::int[], $2::uuid[], $3::int[], $4::text[], $5::text[], $6::timestamptz[], $7::jsonb[])
+on conflict (workspace, person, canvas, gate) do update
+    set at = excluded.at, seen = excluded.seen, times = refusals.times + 1
+"""
+"""In a statement of its own: who comes in costs nothing for it."""
+
 FETCHES = "@fetches"
 """The notified name for steps that ask others; no channel is called so."""
 
@@ -124,12 +132,15 @@ class EntryWrites:
         self.windows: list[Sequence[Any]] = []
         self.fetches: list[Sequence[Any]] = []
         self.hearings: list[Sequence[Any]] = []
+        self.refusals: list[Sequence[Any]] = []
 
     def __bool__(self) -> bool:
         return any((self.states, self.new_entries, self.inbox, self.dispatches, self.facts, self.windows))
 
     async def write(self, connection: Any) -> list[PendingAlarm]:
         """Write all of it in one statement. Every state raises the entry's turn by one."""
+        if self.refusals:
+            await connection.execute(REFUSE, *zip(*self.refusals, strict=True))
         if not self:
             return []
         arrays: list[Sequence[Any]] = []

@@ -15,7 +15,7 @@ from journeys.canvas.plan import Plan, compile
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import Person
 from journeys.engine.core import limits
-from journeys.engine.core.gates import Candidate, opening, refusal
+from journeys.engine.core.gates import Candidate, opening, refusal, seen
 from journeys.engine.core.routing import Hears, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.core.simulate import Scenario, run, simulate
 from tests.stage import EMAIL, canvas, definitions_of
@@ -109,6 +109,36 @@ def test_a_canvas_that_is_not_active_lets_nobody_in_whatever_else_keeps_them_out
     door = opening(plan_of(MAIL, more="audience: {event: ping}"), PARIS, active=False)
 
     assert refusal(door, Candidate(person=person(), at=NOW, last=NOW)) == "not_active"
+
+
+SEEN = [
+    ({"schedule": DAYS}, {"at": NOW - SECOND}, "entry_window",
+     {"came": NOW - SECOND, "starts": NOW, "ends": NOW + timedelta(hours=25)}),
+    ({}, {"at": NOW - 2 * SECOND, "event": 7}, "before_launch",
+     {"came": NOW - 2 * SECOND, "launched": NOW - SECOND}),
+    ({}, {"at": NOW, "last": NOW - SECOND}, "already_entered", {"entered": NOW - SECOND}),
+    ({"more": "reentry: {after: 2 days}"}, {"at": NOW, "last": NOW - SECOND}, "reentry_window",
+     {"entered": NOW - SECOND, "again_from": NOW - SECOND + timedelta(days=2)}),
+    ({"more": "audience: {event: ping}"}, {"at": NOW, "event": 7}, "audience",
+     {"filter": "event ping", "saw": {"times": 0}}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("given", "who", "gate", "saw"), SEEN, ids=[row[2] for row in SEEN])
+def test_each_gate_says_what_it_saw(
+    given: dict[str, str], who: dict[str, Any], gate: str, saw: dict[str, Any]
+) -> None:
+    door = opening(plan_of(MAIL, **given), PARIS, since=NOW - SECOND)
+    candidate = Candidate(person=person(event("ping")), **who)
+
+    assert refusal(door, candidate) == gate
+    assert seen(door, candidate, gate) == saw
+
+
+def test_a_gate_that_looks_at_nothing_saw_nothing() -> None:
+    door = opening(plan_of(MAIL), PARIS)
+    for gate in ("not_active", "audience"):
+        assert seen(door, Candidate(person=person(), at=NOW), gate) == {}
 
 
 # Routing ---------------------------------------------------------------------------------------------------------

@@ -257,7 +257,7 @@ async def test_nobody_enters_a_stopped_canvas_whatever_a_process_still_holds_of_
     await stage.happens(mel, "ping")
     assert held.running["story"].status == "active"
     assert await db.pool.fetchval("select count(*) from entries") == 0
-    assert await db.pool.fetchval("select data->>'reason' from facts where fact = 'refused'") == "not_active"
+    assert await db.pool.fetchval("select gate from refusals") == "not_active"
 
     stage.published.forget(stage.workspace)
     await stage.published.of(stage.workspace)
@@ -297,7 +297,7 @@ async def test_a_broadcast_ends_where_its_canvas_is_stopped(db: Database) -> Non
 
     assert await carry_on(trigger, db) == 0
     assert await db.pool.fetchval("select count(*) from entries") == 0
-    assert await db.pool.fetchval("select count(*) from facts") == PAGE, "one page had begun, no more"
+    assert await db.pool.fetchval("select count(*) from refusals") == PAGE, "one page had begun, no more"
 
 
 # Messages --------------------------------------------------------------------------------------------------------

@@ -60,6 +60,8 @@ async def test_the_store_and_the_simulator_refuse_the_same_people_and_messages(
         "select person, fact, data from facts where fact = any($1) order by no", DECIDED
     )
     found: dict[object, list[object]] = {person: [] for person in people}
+    for row in await db.pool.fetch("select person, gate from refusals"):
+        found[row["person"]].append(("refused", row["gate"]))
     for row in rows:
         found[row["person"]].append((row["fact"], row["data"].get("reason")))
     assert found == said
