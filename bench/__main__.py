@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import doors, liquid
+from bench import doors, liquid, report
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -359,6 +359,14 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
     return results
 
 
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "liquid": liquid.measure,
+    "api": lambda: asyncio.run(doors.measure()),
+    "report": lambda: asyncio.run(report.measure()),
+}
+"""The parts that are measured without Temporal, by the name that their results begin with."""
+
+
 def _say(results: dict[str, Any]) -> None:
     for name, value in results.items():
         print(f"{name:<34} {value}", flush=True)
@@ -372,18 +380,20 @@ if __name__ == "__main__":
         "--stories", nargs="+", default=STORIES, choices=STORIES, help="only these; nothing is written then"
     )
     parser.add_argument(
-        "--only", choices=("liquid", "api"), help="only this part; of the results only its own are written"
+        "--only", choices=tuple(PARTS), help="only this part; of the results only its own are written"
     )
     given = parser.parse_args()
     if given.only:
-        part = liquid.measure() if given.only == "liquid" else asyncio.run(doors.measure())
+        part = PARTS[given.only]()
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         kept = {name: value for name, value in kept.items() if not name.startswith(f"{given.only}.")}
         RESULTS.write_text(json.dumps(kept | part, indent=1, sort_keys=True) + "\n")
         _say(part)
         leave()
     found = asyncio.run(run(given.count, given.pairs, given.stories))
-    found |= measure() | liquid.measure() | asyncio.run(doors.measure())
+    found |= measure()
+    for part_of in PARTS.values():
+        found |= part_of()
     if tuple(given.stories) == STORIES:
         RESULTS.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
     _say(found)

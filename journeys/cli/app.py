@@ -24,6 +24,7 @@ COMMANDS = {
     "import": "imports:import_",
     "trigger": "workspace:trigger",
     "entries": "entries:entries",
+    "report": "report:report",
     "broadcasts": "broadcasts:broadcasts",
     "dev": "dev:dev",
     "settings": "settings:settings",

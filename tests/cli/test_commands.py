@@ -36,6 +36,7 @@ COMMANDS = [
     "import",
     "trigger",
     "entries",
+    "report",
     "canvas",
     "keys",
     "settings",
