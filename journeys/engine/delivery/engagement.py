@@ -68,13 +68,7 @@ async def engaged(
             await share_consents(
                 connection, [(mark.workspace, mark.person, mark.channel, "unsubscribed", now)]
             )
-        said = {
-            "canvas": mark.canvas,
-            "step": mark.step,
-            "channel": mark.channel,
-            "dispatch": mark.dispatch,
-            **(properties or {}),
-        }
+        said = {**mark.properties, **(properties or {})}
         new = NewEvent(profile=profile, kind="message", name=name, at=now, properties=said)
         routed = await record(connection, publication, published, clock, [new])
     alarm_sync.sync(routed.pending_alarms)

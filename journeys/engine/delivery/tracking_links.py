@@ -44,6 +44,16 @@ class Mark:
         """The key of the dispatch that the message was."""
         return f"{self.entry}/{self.step}"
 
+    @property
+    def properties(self) -> dict[str, str]:
+        """What the events of an engagement say of the message."""
+        return {
+            "canvas": self.canvas,
+            "step": self.step,
+            "channel": self.channel,
+            "dispatch": self.dispatch,
+        }
+
 
 def _b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

@@ -18,6 +18,7 @@ from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.gates import Candidate, refusal, seen
 from journeys.engine.entries.burst import GRACE
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
+from journeys.engine.entries.reading import StoreReading
 from journeys.engine.metrics import ENTRIES_REFUSED, counted
 from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.ports import PendingAlarm
@@ -96,7 +97,7 @@ async def admit(
     """
     clock.check()
     admission = Admission()
-    transaction = EntryTransaction(connection, clock.now())
+    transaction = EntryTransaction(StoreReading(connection), clock.now())
     loaded_entries: list[LoadedEntry] = []
     earlier = await connection.fetch(
         EARLIER,
@@ -131,14 +132,14 @@ async def admit(
             saw = seen(canvas, candidate, reason) if active else {"status": admission.status}
             _refuse(transaction, running, entrant, reason, saw)
             continue
-        loaded_entries.append(_new_entry(publication, running, clock, entrant, now["change"]))
+        loaded_entries.append(new_entry(publication, running, clock, entrant, now["change"], uuid7()))
     driven = [loaded for loaded in loaded_entries if _drives(running)]
     await transaction.drive(driven)
     for loaded in loaded_entries:
         loaded.told_too = bool(loaded.entry.ended)
-        _windows(transaction, loaded)  # CNV-9
+        open_windows(transaction, loaded)  # CNV-9
     transaction.settle(loaded_entries)
-    await transaction.store_updates()
+    await transaction.store_updates(connection)
     admission.pending_alarms = [
         each for each in await transaction.writes.write(connection) if each.told < each.turn
     ]
@@ -170,10 +171,10 @@ def _refuse(
     )
 
 
-def _new_entry(
-    publication: Publication, running: Running, clock: Clock, entrant: Entrant, change: int
+def new_entry(
+    publication: Publication, running: Running, clock: Clock, entrant: Entrant, change: int, identity: UUID
 ) -> LoadedEntry:
-    identity = uuid7()
+    """The entry of someone whom the gates let in, at its beginning."""
     entry = Entry(
         id=str(identity),
         canvas=running.name,
@@ -211,7 +212,7 @@ def _drives(running: Running) -> bool:
     return all(isinstance(first, Delay) for first in firsts)
 
 
-def _windows(transaction: EntryTransaction, loaded: LoadedEntry) -> None:
+def open_windows(transaction: EntryTransaction, loaded: LoadedEntry) -> None:
     """Open the windows in which conversions of this entry count, from the entry on (CNV-4)."""
     profile, plan = loaded.profile, loaded.case.plan
     variant = loaded.entry.variant or plan.variant_of(loaded.entry.person).name

@@ -31,6 +31,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.life import Change, Present, current
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
+from journeys.engine.entries.reading import StoreReading
 from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
 from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.logs import logger
@@ -282,7 +283,7 @@ class Bursts:
         check_locked(rows, locked)
         if not rows:
             return replies, set()
-        transaction = EntryTransaction(connection, max(call.now for call in calls.values()))
+        transaction = EntryTransaction(StoreReading(connection), max(call.now for call in calls.values()))
         profiles = {(row["workspace"], row["person"]): profile_of(row["workspace"], row) for row in rows}
         loaded_entries = []
         for row in rows:
@@ -293,7 +294,7 @@ class Bursts:
                 replies[row["alarm"]] = replace(replies[row["alarm"]], unread=error)
         await transaction.drive(loaded for loaded in loaded_entries if not loaded.stopped)
         transaction.settle(loaded_entries)
-        await transaction.store_updates()
+        await transaction.store_updates(connection)
         gone = [
             (*loaded.place, loaded.id, loaded.entry.moved)
             for loaded in loaded_entries

@@ -34,7 +34,8 @@ from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
 from journeys.engine.entries.looking_back import Hearings, missed, several
-from journeys.engine.people.profiles import History, Profile, history, read_consents
+from journeys.engine.entries.reading import Reading
+from journeys.engine.people.profiles import History, Profile
 from journeys.engine.people.user_updates import DerivedEvent, store_updates, update_profile
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
@@ -77,7 +78,7 @@ class LoadedEntry:
 class EntryTransaction:
     """One transaction. `drive` takes entries as far as they get; `write` writes what they said."""
 
-    connection: Any
+    reading: Reading
     clock: datetime
     writes: EntryWrites = field(default_factory=EntryWrites)
     changed: dict[tuple[int, UUID], Profile] = field(default_factory=dict)
@@ -209,7 +210,7 @@ class EntryTransaction:
             for loaded, question in asked
             if isinstance(question, LookBack) and several(loaded.case.plan)
         ]
-        return await self._hearings.answers(self.connection, looking)
+        return await self._hearings.answers(self.reading, looking)
 
     async def _histories(
         self, asked: Sequence[tuple[LoadedEntry, Question]]
@@ -226,7 +227,7 @@ class EntryTransaction:
         return {
             (workspace, person): past
             for workspace, people in wanted.items()
-            for person, past in (await history(self.connection, workspace, people)).items()
+            for person, past in (await self.reading.history(workspace, people)).items()
         }
 
     async def _read_consents(self, asked: Sequence[tuple[LoadedEntry, Question]]) -> None:
@@ -236,7 +237,7 @@ class EntryTransaction:
             if isinstance(question, Matches) and asks_consents(question.filters, loaded.publication.segments):
                 wanted.setdefault(loaded.profile.workspace, {})[loaded.profile.id] = loaded.profile
         for workspace, profiles in wanted.items():
-            await read_consents(self.connection, workspace, profiles.values())
+            await self.reading.consents(workspace, profiles.values())
             for of, person, channel, state, _ in self.consents:
                 if of == workspace and person in profiles:
                     profile = profiles[person]
@@ -261,9 +262,9 @@ class EntryTransaction:
 
     # The end of the transaction --------------------------------------------------------------------------------
 
-    async def store_updates(self) -> None:
+    async def store_updates(self, connection: Any) -> None:
         """Write the profiles, the consents and the events to come of the updates; the people are locked."""
-        await store_updates(self.connection, self.changed.values(), self.consents, self.derived_events)
+        await store_updates(connection, self.changed.values(), self.consents, self.derived_events)
 
     def settle(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Put the states of these entries on the page, where they changed."""

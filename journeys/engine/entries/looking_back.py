@@ -9,21 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 from uuid import UUID
 
 from journeys.canvas.events_and_commands import Entry, Happened, Left
 from journeys.canvas.plan import Plan
 from journeys.engine.audience.match import Person, heard
-
-Place = tuple[int, UUID, str, str, int]
-"""Workspace, person, canvas, step, and the number of the event."""
-
-HOLDERS = """
-select h.workspace, h.person, h.canvas, h.step, h.no, h.entry from hearings h
-join unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::bigint[]) as s(workspace, person, canvas, step, no)
-    on (h.workspace, h.person, h.canvas, h.step, h.no) = (s.workspace, s.person, s.canvas, s.step, s.no)
-"""
+from journeys.engine.entries.reading import Place, Reading
 
 
 class Looking(Protocol):
@@ -70,16 +62,15 @@ class Hearings:
     new: dict[Place, UUID] = field(default_factory=dict)
 
     async def answers(
-        self, connection: Any, asked: Sequence[tuple[Looking, Sequence[Happened]]]
+        self, reading: Reading, asked: Sequence[tuple[Looking, Sequence[Happened]]]
     ) -> Mapping[str, tuple[Happened | Left, ...]]:
         """What each of these entries, of one person each, hears of what it missed, by its id."""
         places = [_place(looking, each) for looking, missed in asked for each in missed]
-        rows = await connection.fetch(HOLDERS, *map(list, zip(*places, strict=True))) if places else []
-        held = {tuple(row[:5]): row["entry"] for row in rows} | self.new
+        held = {**(await reading.holders(places) if places else {}), **self.new}
         return {looking.entry.id: self._heard(looking, missed, held) for looking, missed in asked}
 
     def _heard(
-        self, looking: Looking, missed: Sequence[Happened], held: Mapping[Any, UUID]
+        self, looking: Looking, missed: Sequence[Happened], held: Mapping[Place, UUID]
     ) -> tuple[Happened | Left, ...]:
         """What it missed, up to the first thing that another has heard; it leaves where that is the first (ACT-9, ACT-10)."""
         found: list[Happened | Left] = []

@@ -93,14 +93,15 @@ async def store_carts(connection: Any, workspace: int, events: Sequence[Told]) -
         before = carts.get(key)
         if before is not None and event.at < before[2]:
             continue
-        carts[key] = _after(before, event)
+        carts[key] = cart_after(before, event)
         changed.add(key)
     if changed:
         written = [(*key, *carts[key]) for key in sorted(changed)]
         await connection.execute(STORE, workspace, *map(list, zip(*written, strict=True)))
 
 
-def _after(before: Cart | None, event: Told) -> Cart:
+def cart_after(before: Cart | None, event: Told) -> Cart:
+    """The cart as an event leaves it."""
     body = dict(before[0]) if before else {}
     said = event.properties
     action = said.get("action", "replace") if event.name == FILLS[0] else "replace"

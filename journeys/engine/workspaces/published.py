@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from typing import Any
@@ -148,6 +148,16 @@ class Publication:
             dispatch=dispatch,
             links=links,
         )
+
+
+def comparisons(plans: Iterable[Plan]) -> Mapping[tuple[str, str | None], frozenset[str]]:
+    """The attributes that the steps of these plans compare events with, by the kind and name of the events (ACT-7)."""
+    found: dict[tuple[str, str | None], frozenset[str]] = {}
+    for plan in plans:
+        for step in plan.steps.values():
+            for _, trigger in step.triggers():
+                found[named(trigger)] = found.get(named(trigger), frozenset()) | compared_with(trigger)
+    return found
 
 
 HEARS_SENT = """
@@ -310,16 +320,9 @@ class Published:
     async def _compared(
         self, workspace: int, connection: Any
     ) -> Mapping[tuple[str, str | None], frozenset[str]]:
-        found: dict[tuple[str, str | None], frozenset[str]] = {}
-        for row in await connection.fetch(COMPARING, workspace):
-            place = (workspace, row["id"])
-            plan = self._keep(place, row["canvas"], row["body"])
-            if isinstance(plan, NotUnderstood):
-                continue
-            for step in plan.steps.values():
-                for _, trigger in step.triggers():
-                    found[named(trigger)] = found.get(named(trigger), frozenset()) | compared_with(trigger)
-        return found
+        rows = await connection.fetch(COMPARING, workspace)
+        plans = [self._keep((workspace, row["id"]), row["canvas"], row["body"]) for row in rows]
+        return comparisons(plan for plan in plans if isinstance(plan, Plan))
 
     async def _canvases(
         self, connection: Any, workspace: int, unread: Mapping[Name, str]

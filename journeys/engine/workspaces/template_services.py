@@ -62,7 +62,7 @@ class MessageServices(Services):
         """
         if self._template_services.db is None or self._template_services.catalog_cache is None:
             return values
-        templates = [each for source in sources for each in _read(source, self)]
+        templates = templates_of(sources, self)
         workspace = self._publication.workspace
         snippets = {snippet for each in templates for snippet in each.promotions}
         if snippets:
@@ -114,6 +114,11 @@ class MessageServices(Services):
     def block(self, name: str) -> str | None:
         """See base class."""
         return self._publication.blocks.get(name)
+
+
+def templates_of(sources: Iterable[str], services: Services) -> list[Template]:
+    """These templates and the content blocks that they show, as far as they can be read: rendering tells of the others."""
+    return [each for source in sources for each in _read(source, services)]
 
 
 def _read(source: str, services: Services) -> Sequence[Template]:

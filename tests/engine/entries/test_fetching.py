@@ -11,7 +11,8 @@ from uuid import UUID
 
 import pytest
 
-from journeys.engine.entries.fetching import TRIES, Fetcher, pause
+from journeys.engine.entries.answering import TRIES, pause
+from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.outgoing.guard import networks
 from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.connected.caller import Caller

@@ -700,14 +700,14 @@ async def test_a_canvas_that_fails_over_somebody_stops_neither_the_event_nor_ano
     stage = await stage_on(db, text)
     await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
     mel, zoe = await stage.person(), await stage.person()
-    real = admission._new_entry
+    real = admission.new_entry
 
-    def born(publication: Any, running: Any, clock: Any, entrant: Any, change: int) -> Any:
+    def born(publication: Any, running: Any, clock: Any, entrant: Any, change: int, identity: Any) -> Any:
         if running.name == "broken" and entrant.profile.id == mel.id:
             raise OverflowError("date value out of range")
-        return real(publication, running, clock, entrant, change)
+        return real(publication, running, clock, entrant, change, identity)
 
-    monkeypatch.setattr(admission, "_new_entry", born)
+    monkeypatch.setattr(admission, "new_entry", born)
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
         await lock(connection, stage.workspace, sorted([mel.id, zoe.id]))

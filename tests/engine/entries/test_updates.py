@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from journeys.engine.entries import fetching
+from journeys.engine.entries import answering
+from journeys.engine.entries.answering import TRIES
 from journeys.engine.entries.derived_events import route_derived_events
-from journeys.engine.entries.fetching import TRIES
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.engine.entries.test_fetching import asking, due, told
@@ -210,13 +210,13 @@ async def test_an_update_whose_texts_cannot_be_stored_writes_nothing_and_the_ent
     """UPD-8"""
     receiver.replies |= {"/size": {"size": 42}, "/taste": "salt"}
     stage, entry = await entered(db, story(receiver))
-    whole = fetching.written
+    whole = answering.written
 
     async def spoilt(step: Any, values: Any, writer: Any) -> Any:
         texts, missing = await whole(step, values, writer)
         return dict.fromkeys(texts, Unwritable()), missing
 
-    monkeypatch.setattr(fetching, "written", spoilt)
+    monkeypatch.setattr(answering, "written", spoilt)
     async with asking(stage) as fetcher:
         await fetcher.drain_once()
     await stage.burst(entry)
