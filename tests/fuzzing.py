@@ -27,7 +27,7 @@ from journeys.api.services import Services
 from journeys.engine.audience.match import Person, matches
 from journeys.engine.delivery.tracking_links import Links, Mark
 from journeys.engine.intake.api_audience import FILTER, UnusableAudience, audience_of
-from journeys.engine.intake.csv_import import Unusable, import_file, preview
+from journeys.engine.intake.csv_import import Unusable, first_rows, import_file
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from tests.api.test_api import STORY
@@ -330,7 +330,7 @@ class Doors:
         path = self.folder / "fuzz.csv"
         path.write_bytes(raw)
         try:
-            preview(path, kind=kind)
+            first_rows(path, kind=kind)
             if lots.random() < 0.25:
                 parts = (
                     self.stage.db,
