@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 BUILDING := "$(PYTHON)" journeys/workflows/temporal_build.py
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills outages ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
