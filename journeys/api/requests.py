@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
-from journeys.engine.fair_threads import working_for
+from journeys.engine.fair_threads import Places, working_for
 from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
@@ -42,6 +42,9 @@ _HALF = re.compile(rb"\\u[dD][89a-fA-F]")
 
 MOST_DIGITS = 400
 """Digits of an integer that is read."""
+
+IN_WORK = Places(4)
+"""Requests of one workspace that are worked on at once, fewer than there are connections to the database; others wait."""
 
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 """What the database says of U+0000 in a text that no reader of the call has refused; nothing is written then."""
@@ -118,7 +121,8 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
                 raise Refusal(403, f"Access Denied: the key “{key.name}” lacks the permission {permission}")
             body = body if body is not None else await _object(request)
             body.pop("api_key", None)
-            response = await work(services, key, body, request)
+            async with IN_WORK.of(key.workspace):
+                response = await work(services, key, body, request)
             OUTAGES.back(DATABASE)
         except Refusal as refusal:
             response = refusal.answer()

@@ -1,4 +1,4 @@
-"""Threads for work that takes long, of which one workspace has few at once: others find one free."""
+"""What workspaces share in a process, and of which each has few at once: others find some free."""
 
 from __future__ import annotations
 
@@ -15,6 +15,21 @@ working_for: ContextVar[int] = ContextVar("working_for", default=0)
 T = TypeVar("T")
 
 
+class Places:
+    """So many places for each workspace: who comes later waits for one of its own."""
+
+    def __init__(self, each: int) -> None:
+        self._each = each
+        self._held: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+
+    def of(self, workspace: int) -> asyncio.Semaphore:
+        """Its places; they are kept for as long as somebody has one, or waits."""
+        place = self._held.get(workspace)
+        if place is None:
+            place = self._held[workspace] = asyncio.Semaphore(self._each)
+        return place
+
+
 class FairThreads:
     """So many threads, and of them so many for each workspace.
 
@@ -24,15 +39,11 @@ class FairThreads:
 
     def __init__(self, threads: int, name: str, *, each: int = 1) -> None:
         self.pool = ThreadPoolExecutor(threads, name)
-        self._each = each
-        self._places: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
+        self._places = Places(each)
 
     async def run(self, work: Callable[[], T]) -> T:
         """What the work returns, when it is this workspace's turn. A place is free again when the work has ended."""
-        whose = working_for.get()
-        place = self._places.get(whose)
-        if place is None:
-            place = self._places[whose] = asyncio.Semaphore(self._each)
+        place = self._places.of(working_for.get())
         await place.acquire()
         try:
             doing = asyncio.get_running_loop().run_in_executor(self.pool, work)
