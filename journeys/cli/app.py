@@ -25,6 +25,8 @@ COMMANDS = {
     "trigger": "workspace:trigger",
     "entries": "entries:entries",
     "report": "report:report",
+    "person": "person:person",
+    "preview": "preview:preview",
     "broadcasts": "broadcasts:broadcasts",
     "dev": "dev:dev",
     "settings": "settings:settings",

@@ -117,8 +117,11 @@ async def person_named(db: Database, workspace_id: int, given: str) -> UUID | No
 async def story(db: Database, workspace_id: int, person: str) -> dict[str, Any] | None:
     """What happened to a person, as data; None for an unknown person."""
     identity = await person_named(db, workspace_id, person)
-    if identity is None:
-        return None
+    return None if identity is None else await story_of(db, workspace_id, identity)
+
+
+async def story_of(db: Database, workspace_id: int, identity: UUID) -> dict[str, Any]:
+    """What happened to this person, as data. The zone is the company's where the person has none."""
     of = workspace_id, identity
     facts = await db.pool.fetch(FACTS, *of)
     waiting = await db.pool.fetch(WAITING, *of)
@@ -162,15 +165,15 @@ def _fact(row: Any) -> dict[str, Any]:
 def state_of(entry: dict[str, Any], zone: str = "UTC") -> str:
     """The state of an entry, in words."""
     if entry["ended"]:
-        when = f" on {_clock(entry['ended_at'], zone)}" if entry["ended_at"] else ""
+        when = f" on {clock(entry['ended_at'], zone)}" if entry["ended_at"] else ""
         return f"ended: {entry['ended']}{when}"
     if entry["begun"] is None:
         told = "is informed" if entry["told"] else "is not informed yet"
-        said = f"entered on {_clock(entry['entered'], zone)}, not started yet; its workflow {told}"
+        said = f"entered on {clock(entry['entered'], zone)}, not started yet; its workflow {told}"
     else:
-        said = f"in {entry['step']} since {_clock(entry['begun'], zone)}"
+        said = f"in {entry['step']} since {clock(entry['begun'], zone)}"
     if entry["wake_at"]:
-        said += f", until {_clock(entry['wake_at'], zone)}"
+        said += f", until {clock(entry['wake_at'], zone)}"
     if entry["leaving"]:
         said += f"; will leave at the end of the step: {entry['leaving']}"
     if entry.get("not_understood"):
@@ -192,7 +195,7 @@ def show_story(found: dict[str, Any]) -> None:
     for one in found["refused"]:
         often = f"; {one['times']} times, this is the last" if one["times"] > 1 else ""
         out.print(
-            f"{_clock(one['at'], zone)}  refused by {one['canvas']}: {one['gate']}{_seen(one['seen'])}{often}",
+            f"{clock(one['at'], zone)}  refused by {one['canvas']}: {one['gate']}{_seen(one['seen'])}{often}",
             markup=False,
             soft_wrap=True,
         )
@@ -213,7 +216,7 @@ def _facts(title: str, facts: list[dict[str, Any]], zone: str) -> Table:
     return table
 
 
-def _clock(at: datetime, zone: str) -> str:
+def clock(at: datetime, zone: str) -> str:
     """An instant to the minute, with what the clock on the wall shows in the zone."""
     said = f"{at:%Y-%m-%d %H:%M} UTC"
     day = "%H:%M" if _local(at, zone, "%d") == f"{at:%d}" else "%Y-%m-%d %H:%M"

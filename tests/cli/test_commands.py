@@ -37,6 +37,8 @@ COMMANDS = [
     "trigger",
     "entries",
     "report",
+    "person",
+    "preview",
     "canvas",
     "keys",
     "settings",

@@ -66,8 +66,7 @@ class MessageServices(Services):
         workspace = self._publication.workspace
         snippets = {snippet for each in templates for snippet in each.promotions}
         if snippets:
-            pool = self._template_services.db.pool
-            self._codes = await charge(pool, workspace, self._person, send, snippets, now)
+            self._codes = await self._charged(self._template_services.db, snippets, send, now)
         named = {name for each in templates for name in each.needs if name.startswith(RECOMMENDED + ".")}
         if not named:
             return values
@@ -75,6 +74,12 @@ class MessageServices(Services):
         for name in sorted(each.partition(".")[2] for each in named):
             found[name] = await self._template_services.catalog_cache.recommendation(workspace, name, values)
         return replace(values, namespaces={**values.namespaces, RECOMMENDED: found})
+
+    async def _charged(
+        self, db: Database, snippets: Iterable[str], send: str, now: datetime
+    ) -> Mapping[str, str]:
+        """The codes, one a list, for good."""
+        return await charge(db.pool, self._publication.workspace, self._person, send, set(snippets), now)
 
     async def connected(self, call: Call) -> Reply:
         """See base class."""
