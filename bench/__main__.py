@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import doors, liquid, report
+from bench import doors, imports, liquid, report
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -360,6 +360,7 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
 
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "imports": imports.measured,
     "liquid": liquid.measure,
     "api": lambda: asyncio.run(doors.measure()),
     "report": lambda: asyncio.run(report.measure()),

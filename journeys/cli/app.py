@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from cyclopts import App
 
 import journeys
 
-app = App(
-    name="journeys",
-    version=journeys.__version__,
-    help="Customer journeys, declared in YAML or Python, run durably. Begin with `journeys demo`.",
-)
 COMMANDS = {
     "demo": "demo:demo",
     "validate": "definitions:validate",
@@ -64,23 +61,37 @@ GROUPS = {
 }
 
 
-def _fill(group: App, commands: Mapping[str, str]) -> App:
+def app_for(words: Sequence[str]) -> App:
+    """The command line for these words.
+
+    Where they ask for a list of commands, what each is for is read from its file, which is not imported.
+    """
+    asked = [word for word in words if word not in ("--help", "-h")]
+    app = App(
+        name="journeys",
+        version=journeys.__version__,
+        help="Customer journeys, declared in YAML or Python, run durably. Begin with `journeys demo`.",
+    )
+    _fill(app, COMMANDS, listed=not asked)
+    for name, (text, commands) in GROUPS.items():
+        app.command(_fill(App(name=name, help=text), commands, listed=asked == [name]))
+    return app
+
+
+def _fill(group: App, commands: Mapping[str, str], *, listed: bool) -> App:
     for name, place in commands.items():
-        group.command(f"journeys.cli.{place}", name=name)
+        more = {"help": purpose(place)} if listed else {}
+        group.command(f"journeys.cli.{place}", name=name, **more)
     return group
 
 
-_fill(app, COMMANDS)
-for _name, (_help, _commands) in GROUPS.items():
-    app.command(_fill(App(name=_name, help=_help), _commands))
-
-
-def read_help(words: Sequence[str]) -> None:
-    """Import what a list of commands shows, where one is asked for: what each is for, its own file says."""
-    asked = [word for word in words if word not in ("--help", "-h")]
-    if not asked:
-        for name in COMMANDS:
-            app[name]
-    elif len(asked) == 1 and asked[0] in GROUPS:
-        for name in GROUPS[asked[0]][1]:
-            app[asked[0]][name]
+def purpose(place: str) -> str:
+    """The first paragraph of a command's docstring, from the text of its file."""
+    module, _, name = place.partition(":")
+    tree = ast.parse(Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8"))
+    found = next(
+        node
+        for node in tree.body
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name == name
+    )
+    return (ast.get_docstring(found) or "").split("\n\n")[0].replace("\n", " ")
