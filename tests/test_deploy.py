@@ -9,7 +9,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from journeys.cli.app import app
+from journeys.cli.app import app_for
 from journeys.cli.settings import known_variables
 from journeys.engine.metrics import REGISTRY
 
@@ -99,7 +99,7 @@ def test_what_the_files_start_are_commands_with_options_that_there_are() -> None
     started = commands()
     assert len(started) == 5
     for file, words in started.items():
-        app.parse_args(words, exit_on_error=False, print_error=False)
+        app_for(words).parse_args(words, exit_on_error=False, print_error=False)
         assert words[0] in ("serve", "worker"), file
 
 
