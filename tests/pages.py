@@ -181,6 +181,11 @@ def _listed(several: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
+    from tests import from_braze, language
+
+    (ROOT / "docs" / "canvas.md").write_text(language.page(), encoding="utf-8")
+    (ROOT / "docs" / "canvas.html").write_text(language.html_page(), encoding="utf-8")
+    (ROOT / "docs" / "from-braze.md").write_text(from_braze.page(), encoding="utf-8")
     (ROOT / "docs" / "problems.md").write_text(problems(), encoding="utf-8")
     (ROOT / "docs" / "settings.md").write_text(settings_page(), encoding="utf-8")
     (RULES / "proofs.md").write_text(proofs(), encoding="utf-8")

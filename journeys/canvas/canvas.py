@@ -43,21 +43,32 @@ class Awaited(Frozen):
     """What is waited for: an event, a purchase, or an engagement with a message."""
 
     event: Annotated[str, Field(min_length=1, max_length=255)] | None = None
+    """The name of an event."""
     purchase: Product | None = None
+    """A product; `true` for any purchase."""
     message: Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed"] | None = None
+    """What happens to a message."""
     step: str | None = None
+    """Of a message: the step that sent it."""
     canvas: str | None = None
+    """Of a message: the canvas that sent it."""
     where: tuple[PropertyFilter, ...] = ()
+    """Conditions on properties, which all must hold."""
 
 
 class Schedule(Awaited):
     """Who comes in, and when: by an event (or purchase, or engagement), or by API. `starts` and `ends` bound it."""
 
     api: Literal[True] | None = None
+    """People are let in by calls of the API."""
     once: Later = None
+    """At one instant. Not supported yet."""
     every: Later = None
+    """Again and again. Not supported yet."""
     starts: Instant | None = None
+    """From this instant on; company time where it has no offset."""
     ends: Instant | None = None
+    """Before this instant; company time where it has no offset."""
 
     LATER: ClassVar[tuple[str, ...]] = ("weekdays", "days", "at", "zone")
 
@@ -82,6 +93,7 @@ class Reentry(Frozen):
     """How long after the last entry a person may enter again; at once if it is zero (CTL-2, CTL-3)."""
 
     after: SomeSpan
+    """How long after the last entry."""
 
 
 def _reentry(value: Any) -> Any:
@@ -117,7 +129,9 @@ class Exit(Awaited):
     """
 
     audience: Filter | None = None
+    """Who matches this leaves, at the end of the step."""
     release: Literal["immediate", "end_of_step"] | None = None
+    """When it takes effect."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -154,8 +168,11 @@ class Conversion(Awaited):
     """What counts as success, within how long of the entry (CNV-3, CNV-4). `revenue` names the property that adds up."""
 
     name: Id
+    """The name, by which reports speak of it."""
     within: Annotated[LongSpan, AfterValidator(_deadline)]
+    """How long after the entry it counts."""
     revenue: str | None = None
+    """The property whose numbers are added up."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -176,18 +193,26 @@ class Sending(Frozen):
     """For all messages of the canvas: whom they may reach (SUB-1). Quiet hours, caps and rates are not supported yet."""
 
     subscription: Literal["opted_in", "subscribed", "all"] = "subscribed"
+    """Whom messages may reach, by their consent."""
     quiet_hours: Later = None
+    """Hours in which nothing leaves. Not supported yet."""
     caps: Annotated[Literal["obey"], not_yet("ignore")] = "obey"
+    """Whether the caps of the workspace are obeyed; `ignore` is not supported yet."""
     rate: Later = None
+    """How many may leave in a minute. Not supported yet."""
 
 
 class Variant(Frozen):
     """One of a canvas' parallel sequences of steps, and its share in per cent (VAR-1)."""
 
     name: Id
+    """The name of the variant."""
     weight: Weight = 100
+    """Its share in per cent."""
     control: bool = False
+    """Whether it is the group that gets no messages."""
     steps: tuple[AnyStep, ...] = ()
+    """Its steps."""
 
     @model_validator(mode="after")
     def _agreed(self) -> Self:
@@ -215,20 +240,35 @@ class Canvas(Frozen):
     """
 
     name: Id
+    """The name, once in the workspace."""
     description: str = ""
+    """What it is for."""
     tags: tuple[str, ...] = ()
+    """Tags of the workspace."""
     schedule: Schedule
+    """What lets people in."""
     audience: Filter | None = None
+    """Who may enter."""
     existing: Annotated[Literal["skip"], not_yet("include")] = "skip"
+    """Of schedules by segment: whether those enter who are in it already; `include` is not supported yet."""
     key: Later = None
+    """Several entries of one person side by side. Not supported yet."""
     workflow: Literal["always", "when_waiting"] | None = None
+    """Whether each entry has a workflow of its own at once, or only where it waits."""
     reentry: Again = "never"
+    """Whether a person may enter again, and when."""
     entry_limit: Later = None
+    """How many may enter. Not supported yet."""
     exits: tuple[Exit, ...] = ()
+    """What ends entries early."""
     conversions: tuple[Conversion, ...] = ()
+    """What counts as success."""
     send: Sending = Sending()
+    """What holds of all its messages."""
     variants: tuple[Variant, ...] = ()
+    """Parallel sequences of steps, instead of `steps`."""
     steps: tuple[AnyStep, ...] = ()
+    """The steps, from top to bottom."""
 
     @model_validator(mode="after")
     def _agreed(self) -> Self:

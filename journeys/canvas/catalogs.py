@@ -42,26 +42,37 @@ class CatalogField(Frozen):
     """A field of a catalog: its name and its type, which cannot change."""
 
     name: str
+    """The name of the field."""
     type: FieldType
+    """Its type, which cannot change."""
 
 
 class SelectionFilter(Frozen):
     """A condition on a field. The value may be Liquid: then each message asks with its own."""
 
     field: str
+    """The field."""
     operator: Operator
+    """The question, by the type of the field."""
     value: str | int | float | bool
+    """What it is compared with; a text may be Liquid."""
 
 
 class Selection(Frozen):
     """Which items of a catalog, in which order, and how many: all filters must match. Without a sort field the order is random (CAT-5)."""
 
     name: str
+    """The name of the selection."""
     description: str = ""
+    """What it is for."""
     filters: tuple[SelectionFilter, ...] = ()
+    """Conditions, which all must hold."""
     results_limit: int = MOST_RESULTS
+    """How many items at most."""
     sort_field: str | None = None
+    """The field by which they are sorted; at random where it is left out."""
     sort_order: Literal["asc", "desc"] | None = None
+    """The order."""
 
 
 class Catalog(Frozen):
@@ -69,9 +80,13 @@ class Catalog(Frozen):
 
     kind: ClassVar[str] = "catalog"
     name: str
+    """The name of the catalog."""
     description: str = ""
+    """What it holds."""
     fields: tuple[CatalogField, ...]
+    """The fields; the first is `id`."""
     selections: tuple[Selection, ...] = ()
+    """Stored questions."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ class FromContext(Frozen):
     """An operand that is read from what the entry carries: `{context: shoe_id}`."""
 
     context: str
+    """The name, with dots into objects, of what the entry carries."""
 
 
 class FromAttribute(Frozen):
     """An operand that is read from the profile at this moment: `{attribute: favourite.size}`."""
 
     attribute: str
+    """The attribute, with dots into objects."""
 
 
 def _operand(value: Any) -> Any:
@@ -62,23 +64,41 @@ class Condition(Frozen):
     """What must hold of a value: exactly one operator with its operand."""
 
     equals: Operand = None
+    """The value is this; `null`: there is none. Of a list, one of its elements is."""
     not_equals: Operand = None
+    """The value is not this, and none of a list is."""
     one_of: Many | None = None
+    """The value is one of these."""
     none_of: Many | None = None
+    """The value is none of these."""
     more_than: Operand = None
+    """A number above, or a time after."""
     less_than: Operand = None
+    """A number below, or a time before."""
     at_least: Operand = None
+    """A number or a time not below this."""
     at_most: Operand = None
+    """A number or a time not above this."""
     between: tuple[Operand, Operand] | None = None
+    """Not below the first and not above the second."""
     contains: Operand = None
+    """A text within the text, in any case; or an element of the list."""
     starts_with: Operand = None
+    """How the text begins, in any case."""
     ends_with: Operand = None
+    """How the text ends, in any case."""
     matches: Annotated[str, Field(max_length=2000)] | None = None
+    """A pattern of RE2 that is found in the text."""
     exists: bool | None = None
+    """Whether there is a value."""
     before: Operand = None
+    """The time lies before this instant."""
     after: Operand = None
+    """The time lies after this instant."""
     within_last: LongSpan | None = None
+    """The time lies in the past, no longer ago than this."""
     within_next: LongSpan | None = None
+    """The time lies ahead, no further than this."""
 
     @model_validator(mode="after")
     def _one_operator(self) -> Self:

@@ -21,10 +21,15 @@ class ContentBlock(Frozen):
 
     kind: ClassVar[str] = "content_block"
     name: str
+    """The name, which cannot change."""
     content: str
+    """The content, in Liquid."""
     description: str = ""
+    """What it is for."""
     state: Literal["active", "draft"] = "active"
+    """Whether it shows; a draft is empty."""
     tags: tuple[str, ...] = ()
+    """Tags of the workspace."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this block, by the place at which it is written."""

@@ -28,15 +28,20 @@ class Segment(Frozen):
 
     kind: ClassVar[str] = "segment"
     name: Id
+    """The name of the segment."""
     description: str = ""
+    """Who is in it, in words."""
     when: Filter
+    """Who is in it."""
 
 
 class Sender(Frozen):
     """The sender of a mail. In a template it may hold Liquid."""
 
     name: str = ""
+    """The name that mails show."""
     address: Annotated[str, Field(pattern=r"^([^@\s<>]+@[^@\s<>]+|.*\{[{%].*)$")]
+    """The address that they come from."""
 
 
 class EmailTemplate(Frozen):
@@ -47,13 +52,21 @@ class EmailTemplate(Frozen):
 
     kind: ClassVar[str] = "template"
     name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    """The name of the template, with slashes for folders."""
     channel: Literal["email"] = "email"
+    """The channel."""
     sender: Sender | None = None
+    """The sender; that of the workspace where it is left out."""
     subject: Annotated[str, Field(min_length=1)]
+    """The subject, in Liquid."""
     preheader: str = ""
+    """The line that mail programs show beside the subject, in Liquid."""
     html: Annotated[str, Field(min_length=1)]
+    """The HTML, in Liquid."""
     html_comments: Literal["removed", "kept"] = "removed"
+    """Whether comments are taken out before Liquid is read."""
     text: str | None = None
+    """The text part, in Liquid; made from the HTML where it is left out."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
@@ -80,12 +93,19 @@ class WebhookTemplate(Frozen):
 
     kind: ClassVar[str] = "template"
     name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    """The name of the template, with slashes for folders."""
     channel: Literal["webhook"] = "webhook"
+    """The channel."""
     method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"] = "POST"
+    """The method of the call."""
     url: Annotated[str, Field(min_length=1)]
+    """The address, in Liquid."""
     headers: dict[str, Annotated[str, AfterValidator(_header)]] = {}
+    """Headers by name, in Liquid."""
     body: Any = None
+    """A body that is sent as JSON; texts may hold Liquid."""
     text: str | None = None
+    """A body that is sent as it is, in Liquid."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
@@ -102,8 +122,11 @@ class ChannelTemplate(Frozen):
 
     kind: ClassVar[str] = "template"
     name: Annotated[str, Field(pattern=TEMPLATE_NAME)]
+    """The name of the template, with slashes for folders."""
     channel: Id
+    """The channel."""
     content: dict[str, Any]
+    """Its fields, in Liquid."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
@@ -168,12 +191,17 @@ class WorkspaceSettings(Frozen):
 
     kind: ClassVar[str] = "workspace"
     name: Id
+    """The name of the workspace."""
     zone: ZoneName = "UTC"
+    """The time zone of the company."""
     sender: Sender | None = None
+    """The sender of mails whose template names none."""
     tags: tuple[str, ...] = ()
+    """The tags that canvases may have."""
     limits: Annotated[
         dict[str, Annotated[int, Field(ge=1, le=MOST_CALLS, strict=True)]], AfterValidator(_limits)
     ] = Field(default_factory=dict)
+    """How many calls a window takes, by the name of the limit."""
 
 
 KINDS: Mapping[str, Any] = {

@@ -56,28 +56,36 @@ class AttributeFilter(Logic, Condition):
     """A profile's attribute, standard or custom, nested by dots; `[]` stands for any element (CTX-25)."""
 
     attribute: Annotated[str, Field(min_length=1, max_length=500)]
+    """The attribute, standard or custom; `a.b` leads into objects, `a[].b` to any element."""
 
 
 class ContextFilter(Logic, Condition):
     """What the entry carries (CTX-14)."""
 
     context: Annotated[str, Field(min_length=1, max_length=500)]
+    """The name of what the entry carries."""
 
 
 class PropertyFilter(NoTruth, Condition):
     """A property of an event, nested by dots (CTX-25)."""
 
     property: Annotated[str, Field(min_length=1, max_length=500)]
+    """The property of the event; `a.b` leads into objects."""
 
 
 class Times(Frozen):
     """How often: one comparison with a number."""
 
     equals: int | None = None
+    """Exactly so often."""
     more_than: int | None = None
+    """More often."""
     less_than: int | None = None
+    """Less often."""
     at_least: int | None = None
+    """So often or more."""
     at_most: int | None = None
+    """So often or less."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -92,14 +100,18 @@ class Past(Logic, Frozen):
     """What the filters on events and purchases have in common."""
 
     where: tuple[PropertyFilter, ...] = ()
+    """Conditions on properties, which all must hold."""
     times: Times | None = None
+    """How often; at least once where it is left out."""
     within_last: LongSpan | None = None
+    """How long ago at most; ever where it is left out."""
 
 
 class EventFilter(Past):
     """She did it: with such properties, so often, lately."""
 
     event: Annotated[str, Field(min_length=1, max_length=255)]
+    """The name of the event."""
 
 
 def _product(value: Any) -> Any:
@@ -120,6 +132,7 @@ class PurchaseFilter(Past):
     """They bought it, or anything at all: with such properties, so often, lately."""
 
     purchase: Product
+    """The product; `true` for any."""
 
 
 Engagement = Literal["sent", "delivered", "opened", "clicked", "bounced", "unsubscribed"]
@@ -129,10 +142,15 @@ class MessageFilter(Logic, Frozen):
     """The engagement of the person with a message: any, or one of a step, a canvas, a campaign."""
 
     message: Engagement
+    """What happened to the message."""
     step: str | None = None
+    """The step that sent it; of this canvas where no other is named."""
     canvas: str | None = None
+    """The canvas that sent it."""
     campaign: str | None = None
+    """The campaign that sent it. Not supported yet."""
     within_last: LongSpan | None = None
+    """How long ago at most; ever where it is left out."""
 
 
 Consented = Literal["opted_in", "subscribed", "unsubscribed"]
@@ -142,10 +160,15 @@ class ConsentFilter(Logic, Frozen):
     """The state of the person on a channel: exactly one comparison. Who said nothing is subscribed (SUB-1)."""
 
     consent: Literal["email", "push"]
+    """The channel."""
     equals: Consented | None = None
+    """The state is this."""
     not_equals: Consented | None = None
+    """The state is not this."""
     one_of: Annotated[tuple[Consented, ...], Field(min_length=1)] | None = None
+    """The state is one of these."""
     none_of: Annotated[tuple[Consented, ...], Field(min_length=1)] | None = None
+    """The state is none of these."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
@@ -175,12 +198,14 @@ class SegmentFilter(Logic, Frozen):
     """She is in a segment."""
 
     segment: Annotated[str, Field(min_length=1)]
+    """The name of the segment."""
 
 
 class BucketFilter(Logic, Frozen):
     """Her random bucket, 0 to 9999, lies between these two, both included (IDN-10)."""
 
     bucket: tuple[Annotated[int, Field(ge=0, le=9999)], Annotated[int, Field(ge=0, le=9999)]]
+    """The lowest and the highest number of the random bucket."""
 
     @model_validator(mode="after")
     def _upwards(self) -> Self:
@@ -199,18 +224,21 @@ class AllOf(Logic, Frozen):
     """All of these hold."""
 
     all: Annotated[tuple[Filter, ...], Field(min_length=1)]
+    """Filters that all must hold."""
 
 
 class AnyOf(Logic, Frozen):
     """At least one of these holds."""
 
     any: Annotated[tuple[Filter, ...], Field(min_length=1)]
+    """Filters of which one must hold."""
 
 
 class NoneOf(Logic, Frozen):
     """None of these holds."""
 
     none: Annotated[tuple[Filter, ...], Field(min_length=1)]
+    """Filters of which none may hold."""
 
 
 LATER_SUBJECTS = ("subscription", "in_canvas", "near")
@@ -233,23 +261,31 @@ class EventTrigger(Frozen):
     """An event of this name, with such properties."""
 
     event: Annotated[str, Field(min_length=1, max_length=255)]
+    """The name of the event."""
     where: tuple[PropertyFilter, ...] = ()
+    """Conditions on properties, which all must hold."""
 
 
 class PurchaseTrigger(Frozen):
     """A purchase of this product, or of any, with such properties."""
 
     purchase: Product
+    """The product; `true` for any."""
     where: tuple[PropertyFilter, ...] = ()
+    """Conditions on properties, which all must hold."""
 
 
 class MessageTrigger(Frozen):
     """An engagement with a message: any, or of a step, a canvas, a campaign."""
 
     message: Engagement
+    """What happens to the message."""
     step: str | None = None
+    """The step that sent it; of this canvas where no other is named."""
     canvas: str | None = None
+    """The canvas that sent it."""
     campaign: str | None = None
+    """The campaign that sent it. Not supported yet."""
 
 
 _TRIGGERS: dict[str, type[Any]] = {

@@ -31,7 +31,9 @@ class Unread(Step):
     """Stands for a step that cannot be read. It may be of any type: it counts as one that sends, and leads on."""
 
     type: str = UNREAD
+    """The step type, as it is written."""
     ways: Annotated[dict[str, Branch], Field(exclude=True)] = {}
+    """The branches that could be read."""
 
     sends: ClassVar[bool] = True
 

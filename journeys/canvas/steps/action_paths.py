@@ -32,10 +32,15 @@ class ActionPath(Frozen):
     """One group: what counts for it, and its way. With `exit_when` the group leaves the canvas (ACT-8)."""
 
     name: Id
+    """The name of the path."""
     triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)]
+    """What counts for it: any one of these."""
     exit_when: Literal["window_end", "immediately"] | None = None
+    """Leave the canvas by it, at the end of the window or at once."""
     steps: Steps = ()
+    """The steps of the path."""
     then: str | None = None
+    """Where it goes afterwards; `end` ends the entry."""
 
 
 class ActionPaths(Step):
@@ -60,11 +65,17 @@ class ActionPaths(Step):
     """
 
     type: Literal["action_paths"] = "action_paths"
+    """This step type."""
     within: Annotated[LongSpan, AfterValidator(_window)] = timedelta(days=1)
+    """How long the step listens."""
     ranked: Annotated[bool, not_yet(True)] = False  # noqa: FBT003
+    """Wait to the end of the window, and take the highest path. Not supported yet."""
     since: Annotated[Literal["step", "entry"], not_yet("entry")] = "step"
+    """From when on things count."""
     paths: Annotated[tuple[ActionPath, ...], Field(min_length=1, max_length=MOST)]
+    """The paths, the first before the others."""
     otherwise: Steps = ()
+    """The steps of those for whom nothing counted in the window."""
 
     def arrive(self, here: Here) -> Outcome:
         """Watch until the end of the window."""

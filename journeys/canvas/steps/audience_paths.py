@@ -20,9 +20,13 @@ class AudiencePath(Frozen):
     """One group and its way."""
 
     name: Id
+    """The name of the path."""
     when: Filter
+    """Who takes it."""
     steps: Steps = ()
+    """The steps of the path."""
     then: str | None = None
+    """Where it goes afterwards; `end` ends the entry."""
 
 
 class AudiencePaths(Step):
@@ -39,8 +43,11 @@ class AudiencePaths(Step):
     """
 
     type: Literal["audience_paths"] = "audience_paths"
+    """This step type."""
     paths: Annotated[tuple[AudiencePath, ...], Field(min_length=1, max_length=MOST)]
+    """The paths: the first that matches is taken."""
     otherwise: Steps = ()
+    """The steps of those who match none."""
 
     def arrive(self, here: Here) -> Outcome:
         """Ask in the order of rank."""

@@ -56,10 +56,13 @@ class Step(Frozen):
     """
 
     type: str
+    """The step type."""
     id: Annotated[Id, Field(description="Unique within the canvas; histories and reports speak of it")]
+    """The name of the step, once in the canvas; histories and reports speak of it."""
     then: Annotated[
         str | None, Field(description="Go to this step instead of falling through; `end` ends the entry")
     ] = None
+    """The step that follows, further down; `end` ends the entry. Left out: the next one as it is written."""
 
     @model_serializer(mode="wrap")
     def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

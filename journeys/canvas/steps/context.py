@@ -18,8 +18,11 @@ class Variable(Frozen):
     """One value: a name, a type, and the Liquid that it comes from (CXS-1)."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,100}$")]  # CXS-1
+    """The name under which templates and filters find the value."""
     type: Literal["text", "number", "boolean", "time", "list", "object"] = "text"
+    """What the text of the Liquid is read as."""
     value: Annotated[str, Field(max_length=10240)]  # CXS-1
+    """The Liquid that it comes from."""
 
 
 class Context(Asking):
@@ -37,7 +40,9 @@ class Context(Asking):
     """
 
     type: Literal["context"] = "context"
+    """This step type."""
     set: Annotated[tuple[Variable, ...], Field(min_length=1, max_length=10)]  # CXS-1
+    """The values, from top to bottom."""
 
     @model_validator(mode="after")
     def _once(self) -> Self:

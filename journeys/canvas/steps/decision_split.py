@@ -24,9 +24,13 @@ class DecisionSplit(Step):
     """
 
     type: Literal["decision_split"] = "decision_split"
+    """This step type."""
     when: Filter
+    """The question."""
     steps: Steps = ()
+    """The steps of those who match."""
     otherwise: Steps = ()
+    """The steps of the others."""
 
     def arrive(self, here: Here) -> Outcome:
         """Ask."""

@@ -45,13 +45,21 @@ class Delay(Step):
     """
 
     type: Literal["delay"] = "delay"
+    """This step type."""
     duration: LongSpan | None = None
+    """So long from the arrival."""
     calendar_days: Annotated[int, Field(ge=0)] | None = None
+    """So many days of the calendar."""
     until: Instant | None = None
+    """To this instant; who comes later leaves."""
     weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] | None = None
+    """To the next of these weekdays."""
     at: TimeOfDay | None = None
+    """The time of day; midnight for calendar days where it is left out."""
     zone: Zone = "company"
+    """Whose clock it is: `company`, `local` (the person's), or the name of a zone."""
     when_passed: Literal["next_week", "advance"] = "next_week"
+    """On one of the weekdays after the time: wait for next week, or go on at once."""
 
     @model_validator(mode="after")
     def _one_form(self) -> Self:

@@ -29,16 +29,22 @@ class ExperimentPath(Frozen):
     """One way and its share in per cent."""
 
     name: Id
+    """The name of the path."""
     weight: Weight
+    """Its share in per cent."""
     steps: Steps = ()
+    """The steps of the path."""
     then: str | None = None
+    """Where it goes afterwards; `end` ends the entry."""
 
 
 class ExperimentControl(Frozen):
     """Those who get none of it: they go on, or leave."""
 
     weight: Weight
+    """Their share in per cent."""
     behaviour: Literal["continue", "exit"] = "continue"
+    """Whether they go on behind the step, or leave."""
 
 
 class ExperimentPaths(Step):
@@ -59,10 +65,15 @@ class ExperimentPaths(Step):
     """
 
     type: Literal["experiment_paths"] = "experiment_paths"
+    """This step type."""
     within: Annotated[LongSpan, AfterValidator(_window)] = timedelta(days=14)
+    """The window of its conversions, which is not counted yet."""
     paths: Annotated[tuple[ExperimentPath, ...], Field(min_length=2, max_length=4)]
+    """The paths, whose weights and that of the control add up to 100."""
     control: ExperimentControl | None = None
+    """Those who take no path."""
     randomized: Annotated[bool, not_yet(True)] = False  # noqa: FBT003
+    """Draw anew at each arrival. Not supported yet."""
 
     @model_validator(mode="after")
     def _whole(self) -> Self:

@@ -54,7 +54,9 @@ class Rate(Frozen):
     """How fast the messages of a canvas may leave (a later version)."""
 
     messages: int
+    """How many messages."""
     per: Literal["minute"]
+    """In which time."""
 
 
 class Message(Step):
@@ -71,14 +73,23 @@ class Message(Step):
     """
 
     type: Literal["message"] = "message"
+    """This step type."""
     channel: Annotated[str, Field(min_length=1)]
+    """The channel: email, webhook, or one of another package."""
     template: Annotated[str, Field(min_length=1)]
+    """The name of the template."""
     at: Moment = "now"
+    """When: `now`, `best_time`, or a time of day of the person's."""
     fallback: TimeOfDay | None = None
+    """The time of day where the best is not known."""
     only_when: Filter | None = None
+    """What must hold of the person at the moment of sending."""
     on_fail: Literal["advance", "exit"] = "advance"
+    """Where it cannot leave: go on, or leave the canvas. To leave, the entry waits for the outcome."""
     on_doubt: Literal["send", "skip"] = "send"
+    """Where it is not known whether it left: send it again, or skip it."""
     outcomes: Later = None
+    """Paths by the outcome. Not supported yet."""
 
     sends: ClassVar[bool] = True
 

@@ -24,6 +24,7 @@ class Increment(Frozen):
     """Add this to a number; an attribute that is not there counts as 0 (ATT-3)."""
 
     increment: int | float
+    """The number to add."""
 
 
 def _change(value: Any) -> Any:
@@ -41,7 +42,9 @@ class LoggedEvent(Frozen):
     """An event that the step logs."""
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
+    """The name of the event."""
     properties: dict[str, Any] = {}
+    """Its properties; texts may hold Liquid."""
 
 
 class UserUpdate(Asking):
@@ -58,8 +61,11 @@ class UserUpdate(Asking):
     """
 
     type: Literal["user_update"] = "user_update"
+    """This step type."""
     attributes: dict[Annotated[str, Field(min_length=1, max_length=255)], Change] = {}
+    """Attributes by name, each with its value, `null` or an increment."""
     events: tuple[LoggedEvent, ...] = ()
+    """Events that are logged."""
 
     @model_validator(mode="after")
     def _something(self) -> Self:
