@@ -1,0 +1,172 @@
+"""Each canvas of the cookbook is valid, is simulated, and is run for somebody: by real mail, and real calls."""
+
+from __future__ import annotations
+
+import re
+from collections import deque
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from journeys.canvas.plan import compile
+from journeys.channels.base import kinds
+from journeys.channels.email import Email, SmtpSettings
+from journeys.channels.mailbox import Mailbox
+from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.core.simulate import simulate
+from journeys.engine.store import Database
+from journeys.engine.workspaces.validate import validate
+from tests.dumps.moving import go
+from tests.pages import ROOT
+from tests.receiver import Receiver
+from tests.stage import MONDAY, definitions_of, stage_on
+
+PAGES = sorted((ROOT / "docs" / "cookbook").glob("*.md"))
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+Did = tuple[timedelta, str, dict[str, Any]]
+
+
+@dataclass
+class Run:
+    """Somebody, what they do and when, and what must come of it."""
+
+    page: str
+    does: list[Did]
+    subjects: list[str]
+    reason: str = "completed"
+    person: dict[str, Any] = field(default_factory=dict)
+    context: dict[str, Any] | None = None
+    """Of who is let in by API."""
+    calls: list[dict[str, Any]] = field(default_factory=list)
+
+
+LEFT = "You left something behind, Mel"
+RUNS = {
+    "a cart that is forgotten": Run(
+        "abandoned-cart",
+        [(0 * DAY, "cart_updated", {"total": 30})],
+        [LEFT, "Your cart is kept until tonight"],
+    ),
+    "a cart that is bought": Run(
+        "abandoned-cart",
+        [(0 * DAY, "cart_updated", {"total": 30}), (2 * HOUR, "order_completed", {"total": 30})],
+        [LEFT],
+        "exit_event",
+    ),
+    "somebody new who opens nothing": Run(
+        "onboarding", [(0 * DAY, "signed_up", {})], ["Welcome, Mel", "Welcome, Mel"]
+    ),
+    "somebody new who is done at once": Run(
+        "onboarding",
+        [(0 * DAY, "signed_up", {}), (HOUR, "setup_finished", {})],
+        ["Welcome, Mel"],
+        "exit_event",
+    ),
+    "somebody who is content": Run(
+        "nps",
+        [(0 * DAY, "order_delivered", {"order": "o1"}), (4 * DAY, "nps_answered", {"score": 9})],
+        ["How was it?", "Thank you for the 9"],
+    ),
+    "somebody who is not": Run(
+        "nps",
+        [(0 * DAY, "order_delivered", {"order": "o1"}), (4 * DAY, "nps_answered", {"score": 3})],
+        ["How was it?"],
+        calls=[{"customer": "mel", "order": "o1", "score": "3"}],
+    ),
+    "a parcel": Run("shipping-notice", [], ["Parcel P-1 is on its way"], context={"parcel": "P-1"}),
+    "a reader of running": Run(
+        "welcome-by-article", [(0 * DAY, "subscribed", {"category": "running"})], ["More for runners, Mel"]
+    ),
+    "a reader of something else": Run(
+        "welcome-by-article", [(0 * DAY, "subscribed", {"category": "chess"})], ["Welcome to the desk"]
+    ),
+}
+
+
+def definitions(page: str) -> str:
+    """The definitions of a page."""
+    return "\n".join(
+        re.findall(r"```yaml\n(.*?)```", (ROOT / "docs" / "cookbook" / f"{page}.md").read_text(), re.DOTALL)
+    )
+
+
+@pytest.mark.parametrize("page", [path.stem for path in PAGES])
+def test_each_recipe_is_valid_and_can_be_simulated(page: str, tmp_path: Path) -> None:
+    file = tmp_path / "recipe.yaml"
+    file.write_text(definitions(page))
+    found = validate([file], kinds())
+    assert [str(problem) for problem in found.problems if problem.code != "J901"] == []
+    [one] = found.canvases.values()
+    plan = compile(one.value)
+    report = simulate(plan, 400, starts=MONDAY)
+    assert (report.people, report.messages > 50) == (400, True)
+    assert set(plan.steps) == {step for step, count in report.reached.items() if count}
+
+
+@pytest.mark.parametrize("story", list(RUNS))
+async def test_each_recipe_is_run_for_somebody(
+    story: str, db: Database, mailbox: Mailbox, receiver: Receiver
+) -> None:
+    run = RUNS[story]
+    text = definitions(run.page).replace("https://support.example.com", receiver.url)
+    stage = await stage_on(db, text)
+    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    [name] = definitions_of(text).canvases
+    mel = await stage.person(external_id="mel", first_name="Mel", email="mel@example.com", **run.person)
+    channels = (
+        Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, tls=False)),
+        Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")),
+    )
+    if run.context is not None:
+        await stage.enter(mel, name=name, **run.context)
+    agenda = deque(
+        (MONDAY + after, partial(stage.happens, mel, event, properties))
+        for after, event, properties in run.does
+    )
+
+    async def settle() -> int:
+        return await stage.deliver(*channels) + await stage.hear_derived()
+
+    await go(stage, agenda, settle)
+
+    assert [mail.message["Subject"] for mail in mailbox.mails] == run.subjects
+    assert [call["body"] for call in receiver.calls] == run.calls
+    [entry] = await db.pool.fetch("select ended from entries")
+    assert entry["ended"] == run.reason
+
+
+async def test_of_the_experiment_each_variant_gets_its_own_and_the_control_nothing(
+    db: Database, mailbox: Mailbox
+) -> None:
+    stage = await stage_on(db, definitions("vip-experiment"))
+    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    for number in range(30):
+        attributes = {"tier": "vip" if number else "none"}
+        person = await stage.person(
+            external_id=f"p{number}", email=f"p{number}@example.com", attributes=attributes
+        )
+        await stage.happens(person, "sale_announced")
+    channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, tls=False))
+
+    async def settle() -> int:
+        return await stage.deliver(channel)
+
+    await go(stage, deque(), settle)
+
+    sent = dict(
+        await db.pool.fetch(
+            "select e.variant, count(*) from facts f join entries e on e.id = f.entry where f.fact = 'sent' group by 1"
+        )
+    )
+    entered = dict(await db.pool.fetch("select variant, count(*) from entries group by 1"))
+    assert sum(entered.values()) == 29
+    assert sent == {name: count for name, count in entered.items() if name != "nothing"}
+    assert len(mailbox.mails) == sum(sent.values())
+
+
+def test_each_page_has_a_run() -> None:
+    assert {path.stem for path in PAGES} == {run.page for run in RUNS.values()} | {"vip-experiment"}
