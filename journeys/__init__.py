@@ -137,8 +137,14 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Fetch a public word when it is asked for."""
-    if name in _WORDS:
-        return getattr(import_module(f"journeys.{_WORDS[name]}"), name)
-    raise AttributeError(f"journeys has no {name!r}")
+if not TYPE_CHECKING:  # a name that is not there is a mistake that a type checker finds
+
+    def __getattr__(name: str) -> Any:
+        """Fetch a public word when it is asked for."""
+        if name in _WORDS:
+            return getattr(import_module(f"journeys.{_WORDS[name]}"), name)
+        raise AttributeError(f"journeys has no {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -17,7 +17,7 @@ from journeys.canvas.filters import (
     PurchaseTrigger,
     Trigger,
 )
-from journeys.canvas.frozen_model import Frozen, Later, not_yet
+from journeys.canvas.frozen_model import Frozen, Later, Many, not_yet
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
@@ -52,7 +52,7 @@ class Awaited(Frozen):
     """Of a message: the step that sent it."""
     canvas: str | None = None
     """Of a message: the canvas that sent it."""
-    where: tuple[PropertyFilter, ...] = ()
+    where: Many[PropertyFilter] = ()
     """Conditions on properties, which all must hold."""
 
 
@@ -211,7 +211,7 @@ class Variant(Frozen):
     """Its share in per cent."""
     control: bool = False
     """Whether it is the group that gets no messages."""
-    steps: tuple[AnyStep, ...] = ()
+    steps: Many[AnyStep] = ()
     """Its steps."""
 
     @model_validator(mode="after")
@@ -243,7 +243,7 @@ class Canvas(Frozen):
     """The name, once in the workspace."""
     description: str = ""
     """What it is for."""
-    tags: tuple[str, ...] = ()
+    tags: Many[str] = ()
     """Tags of the workspace."""
     schedule: Schedule
     """What lets people in."""
@@ -259,15 +259,15 @@ class Canvas(Frozen):
     """Whether a person may enter again, and when."""
     entry_limit: Later = None
     """How many may enter. Not supported yet."""
-    exits: tuple[Exit, ...] = ()
+    exits: Many[Exit] = ()
     """What ends entries early."""
-    conversions: tuple[Conversion, ...] = ()
+    conversions: Many[Conversion] = ()
     """What counts as success."""
     send: Sending = Sending()
     """What holds of all its messages."""
-    variants: tuple[Variant, ...] = ()
+    variants: Many[Variant] = ()
     """Parallel sequences of steps, instead of `steps`."""
-    steps: tuple[AnyStep, ...] = ()
+    steps: Many[AnyStep] = ()
     """The steps, from top to bottom."""
 
     @model_validator(mode="after")
@@ -294,7 +294,7 @@ class Canvas(Frozen):
             raise wrong("J206", message, at=("variants", controls[1], "control"))
 
     @property
-    def arms(self) -> tuple[Variant, ...]:
+    def arms(self) -> Sequence[Variant]:
         """Its variants; the one that `steps` alone implies is called `main`."""
         return self.variants or (Variant.model_construct(name="main", weight=100, steps=self.steps),)
 

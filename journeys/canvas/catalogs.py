@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.problems import Problem, meant
 from journeys.canvas.source_positions import Places
 
@@ -65,7 +65,7 @@ class Selection(Frozen):
     """The name of the selection."""
     description: str = ""
     """What it is for."""
-    filters: tuple[SelectionFilter, ...] = ()
+    filters: Many[SelectionFilter] = ()
     """Conditions, which all must hold."""
     results_limit: int = MOST_RESULTS
     """How many items at most."""
@@ -83,9 +83,9 @@ class Catalog(Frozen):
     """The name of the catalog."""
     description: str = ""
     """What it holds."""
-    fields: tuple[CatalogField, ...]
+    fields: Many[CatalogField]
     """The fields; the first is `id`."""
-    selections: tuple[Selection, ...] = ()
+    selections: Many[Selection] = ()
     """Stored questions."""
 
 

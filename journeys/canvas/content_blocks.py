@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
-from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.problems import Problem
 from journeys.canvas.source_positions import Places
 
@@ -28,7 +28,7 @@ class ContentBlock(Frozen):
     """What it is for."""
     state: Literal["active", "draft"] = "active"
     """Whether it shows; a draft is empty."""
-    tags: tuple[str, ...] = ()
+    tags: Many[str] = ()
     """Tags of the workspace."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:

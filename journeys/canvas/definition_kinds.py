@@ -11,7 +11,7 @@ from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
-from journeys.canvas.frozen_model import Frozen, is_liquid, texts
+from journeys.canvas.frozen_model import Frozen, Many, is_liquid, texts
 from journeys.canvas.problems import meant, wrong
 from journeys.canvas.steps.base import Id
 from journeys.canvas.storable_characters import foreign
@@ -196,7 +196,7 @@ class WorkspaceSettings(Frozen):
     """The time zone of the company."""
     sender: Sender | None = None
     """The sender of mails whose template names none."""
-    tags: tuple[str, ...] = ()
+    tags: Many[str] = ()
     """The tags that canvases may have."""
     limits: Annotated[
         dict[str, Annotated[int, Field(ge=1, le=MOST_CALLS, strict=True)]], AfterValidator(_limits)

@@ -8,7 +8,7 @@ YAML spells out.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BeforeValidator,
@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from journeys.canvas.conditions import Condition
-from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.problems import meant, shown, wrong
 from journeys.canvas.times import LongSpan
 
@@ -99,7 +99,7 @@ class Times(Frozen):
 class Past(Logic, Frozen):
     """What the filters on events and purchases have in common."""
 
-    where: tuple[PropertyFilter, ...] = ()
+    where: Many[PropertyFilter] = ()
     """Conditions on properties, which all must hold."""
     times: Times | None = None
     """How often; at least once where it is left out."""
@@ -165,9 +165,9 @@ class ConsentFilter(Logic, Frozen):
     """The state is this."""
     not_equals: Consented | None = None
     """The state is not this."""
-    one_of: Annotated[tuple[Consented, ...], Field(min_length=1)] | None = None
+    one_of: Annotated[Many[Consented], Field(min_length=1)] | None = None
     """The state is one of these."""
-    none_of: Annotated[tuple[Consented, ...], Field(min_length=1)] | None = None
+    none_of: Annotated[Many[Consented], Field(min_length=1)] | None = None
     """The state is none of these."""
 
     @model_validator(mode="after")
@@ -223,21 +223,21 @@ class BucketFilter(Logic, Frozen):
 class AllOf(Logic, Frozen):
     """All of these hold."""
 
-    all: Annotated[tuple[Filter, ...], Field(min_length=1)]
+    all: Annotated[Many[Filter], Field(min_length=1)]
     """Filters that all must hold."""
 
 
 class AnyOf(Logic, Frozen):
     """At least one of these holds."""
 
-    any: Annotated[tuple[Filter, ...], Field(min_length=1)]
+    any: Annotated[Many[Filter], Field(min_length=1)]
     """Filters of which one must hold."""
 
 
 class NoneOf(Logic, Frozen):
     """None of these holds."""
 
-    none: Annotated[tuple[Filter, ...], Field(min_length=1)]
+    none: Annotated[Many[Filter], Field(min_length=1)]
     """Filters of which none may hold."""
 
 
@@ -262,7 +262,7 @@ class EventTrigger(Frozen):
 
     event: Annotated[str, Field(min_length=1, max_length=255)]
     """The name of the event."""
-    where: tuple[PropertyFilter, ...] = ()
+    where: Many[PropertyFilter] = ()
     """Conditions on properties, which all must hold."""
 
 
@@ -271,7 +271,7 @@ class PurchaseTrigger(Frozen):
 
     purchase: Product
     """The product; `true` for any."""
-    where: tuple[PropertyFilter, ...] = ()
+    where: Many[PropertyFilter] = ()
     """Conditions on properties, which all must hold."""
 
 
@@ -361,5 +361,12 @@ Trigger = Annotated[
     _known(_TRIGGERS, "a trigger"),
     BeforeValidator(_as_trigger),
 ]
+if TYPE_CHECKING:
+    GivenTrigger = (
+        EventTrigger | PurchaseTrigger | MessageTrigger | EventFilter | PurchaseFilter | MessageFilter
+    )
+else:
+    GivenTrigger = Trigger
+"""A trigger as it may be given: in Python by the functions that make filters, too."""
 for _kind in (AllOf, AnyOf, NoneOf):
     _kind.model_rebuild()

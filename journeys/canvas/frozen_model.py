@@ -1,11 +1,21 @@
 """The base model of all values of the language: frozen, without unknown keys, equal by content."""
 
-from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
 from journeys.canvas.problems import wrong
+
+if TYPE_CHECKING:
+    Many = Sequence
+else:
+
+    class Many:
+        """The type of a field with several values: any sequence is taken, and kept as a tuple."""
+
+        def __class_getitem__(cls, kind: Any) -> Any:
+            return tuple[kind, ...]
 
 
 class Frozen(BaseModel):

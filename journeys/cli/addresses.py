@@ -15,7 +15,7 @@ from journeys.cli.console import Stop
 from journeys.cli.private_files import close_home
 from journeys.cli.waiting import Away
 from journeys.engine.clock import ClockOff
-from journeys.engine.settings import Environment, WrongFile, every_variable
+from journeys.engine.settings import Environment, WrongFile, every_class, variables_of
 from journeys.engine.sources.connected.encryption import Locked
 from journeys.engine.store.database import Database, driver_url
 from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
@@ -150,8 +150,9 @@ def _wrong_variables(error: ValidationError) -> Stop | None:
     """Which of them; what they hold is shown, but not where it may have a password in it."""
     variables = {
         key: variable
-        for variable in every_variable()
-        if variable.settings.__name__ == error.title
+        for settings in every_class()
+        if settings.__name__ == error.title
+        for variable in variables_of(settings)
         for key in (variable.field, variable.name)
     }
     if not variables:

@@ -117,13 +117,19 @@ def variables_of(settings: type[Environment]) -> Iterable[Variable]:
         )
 
 
-def every_variable() -> list[Variable]:
-    """The variables of all classes that are loaded, by name."""
-    found: dict[str, Variable] = {}
+def every_class() -> Iterable[type[Environment]]:
+    """All classes of settings that are loaded."""
     waiting = list(Environment.__subclasses__())
     while waiting:
         settings = waiting.pop()
         waiting += settings.__subclasses__()
+        yield settings
+
+
+def every_variable() -> list[Variable]:
+    """The variables of all classes that are loaded, by name; of two for one name, the one that is not needed."""
+    found: dict[str, Variable] = {}
+    for settings in every_class():
         for variable in variables_of(settings):
             if variable.name not in found or not variable.needed:
                 found[variable.name] = variable

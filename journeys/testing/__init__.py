@@ -43,11 +43,13 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    """Fetch a name when it is asked for."""
-    if name in _WHERE:
-        return getattr(import_module(f"journeys.testing.{_WHERE[name]}"), name)
-    raise AttributeError(f"journeys.testing has no {name!r}")
+if not TYPE_CHECKING:  # a name that is not there is a mistake that a type checker finds
+
+    def __getattr__(name: str) -> Any:
+        """Fetch a name when it is asked for."""
+        if name in _WHERE:
+            return getattr(import_module(f"journeys.testing.{_WHERE[name]}"), name)
+        raise AttributeError(f"journeys.testing has no {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 from pydantic import AfterValidator, Field
 
 from journeys.canvas.events_and_commands import NOTHING, End, Event, Go, Happened, Outcome, Wait, Woke
-from journeys.canvas.filters import Trigger
-from journeys.canvas.frozen_model import Frozen, not_yet
+from journeys.canvas.filters import GivenTrigger, Trigger
+from journeys.canvas.frozen_model import Frozen, Many, not_yet
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps
 from journeys.canvas.times import LongSpan
@@ -33,7 +33,7 @@ class ActionPath(Frozen):
 
     name: Id
     """The name of the path."""
-    triggers: Annotated[tuple[Trigger, ...], Field(min_length=1)]
+    triggers: Annotated[Many[GivenTrigger], Field(min_length=1)]
     """What counts for it: any one of these."""
     exit_when: Literal["window_end", "immediately"] | None = None
     """Leave the canvas by it, at the end of the window or at once."""
@@ -72,7 +72,7 @@ class ActionPaths(Step):
     """Wait to the end of the window, and take the highest path. Not supported yet."""
     since: Annotated[Literal["step", "entry"], not_yet("entry")] = "step"
     """From when on things count."""
-    paths: Annotated[tuple[ActionPath, ...], Field(min_length=1, max_length=MOST)]
+    paths: Annotated[Many[ActionPath], Field(min_length=1, max_length=MOST)]
     """The paths, the first before the others."""
     otherwise: Steps = ()
     """The steps of those for whom nothing counted in the window."""
@@ -108,7 +108,7 @@ class ActionPaths(Step):
 
     def triggers(self) -> Sequence[tuple[str, Trigger]]:
         """See base class."""
-        return [(path.name, trigger) for path in self.paths for trigger in path.triggers]
+        return [(path.name, cast("Trigger", each)) for path in self.paths for each in path.triggers]
 
     def longest(self) -> timedelta:
         """See base class."""

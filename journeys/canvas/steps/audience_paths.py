@@ -9,7 +9,7 @@ from pydantic import Field
 
 from journeys.canvas.events_and_commands import Answered, Event, Go, Matches, Outcome, Query
 from journeys.canvas.filters import Filter
-from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps
 
 MOST = 7
@@ -44,7 +44,7 @@ class AudiencePaths(Step):
 
     type: Literal["audience_paths"] = "audience_paths"
     """This step type."""
-    paths: Annotated[tuple[AudiencePath, ...], Field(min_length=1, max_length=MOST)]
+    paths: Annotated[Many[AudiencePath], Field(min_length=1, max_length=MOST)]
     """The paths: the first that matches is taken."""
     otherwise: Steps = ()
     """The steps of those who match none."""

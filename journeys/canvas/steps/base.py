@@ -44,7 +44,7 @@ class Branch:
     `where` is the place of the branch in the step as it is written: `("paths", 0)`.
     """
 
-    steps: tuple[Any, ...] = ()
+    steps: Sequence[Any] = ()
     then: str | None = None
     where: tuple[str | int, ...] = ()
 
@@ -111,7 +111,7 @@ class Step(Frozen):
 
 
 if TYPE_CHECKING:
-    Steps = tuple[Step, ...]
+    Steps = Sequence[Step]
 else:
     Steps = tuple[ForwardRef("AnyStep"), ...]
 """The steps of a branch, of any type. The package completes the models that have them once it knows every type."""

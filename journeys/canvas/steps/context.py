@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from journeys.canvas.events_and_commands import Go, Outcome, Query, Render
-from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.asking import Asking
 from journeys.canvas.steps.base import Here
@@ -41,7 +41,7 @@ class Context(Asking):
 
     type: Literal["context"] = "context"
     """This step type."""
-    set: Annotated[tuple[Variable, ...], Field(min_length=1, max_length=10)]  # CXS-1
+    set: Annotated[Many[Variable], Field(min_length=1, max_length=10)]  # CXS-1
     """The values, from top to bottom."""
 
     @model_validator(mode="after")

@@ -19,6 +19,7 @@ from journeys.canvas.events_and_commands import (
     Zones,
     ZonesAnswer,
 )
+from journeys.canvas.frozen_model import Many
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.times import Instant, LongSpan, TimeOfDay, Weekday, Zone
@@ -52,7 +53,7 @@ class Delay(Step):
     """So many days of the calendar."""
     until: Instant | None = None
     """To this instant; who comes later leaves."""
-    weekdays: Annotated[tuple[Weekday, ...], Field(min_length=1, max_length=7)] | None = None
+    weekdays: Annotated[Many[Weekday], Field(min_length=1, max_length=7)] | None = None
     """To the next of these weekdays."""
     at: TimeOfDay | None = None
     """The time of day; midnight for calendar days where it is left out."""

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, model_validator
 
 from journeys.canvas.assignment import hash_fraction, pick
 from journeys.canvas.events_and_commands import End, Go, Outcome
-from journeys.canvas.frozen_model import Frozen, not_yet
+from journeys.canvas.frozen_model import Frozen, Many, not_yet
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Branch, Here, Id, Step, Steps, Weight
 from journeys.canvas.times import LongSpan
@@ -68,7 +68,7 @@ class ExperimentPaths(Step):
     """This step type."""
     within: Annotated[LongSpan, AfterValidator(_window)] = timedelta(days=14)
     """The window of its conversions, which is not counted yet."""
-    paths: Annotated[tuple[ExperimentPath, ...], Field(min_length=2, max_length=4)]
+    paths: Annotated[Many[ExperimentPath], Field(min_length=2, max_length=4)]
     """The paths, whose weights and that of the control add up to 100."""
     control: ExperimentControl | None = None
     """Those who take no path."""

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from journeys.canvas.events_and_commands import NOTHING, Go, Outcome, Update
-from journeys.canvas.frozen_model import Frozen, texts
+from journeys.canvas.frozen_model import Frozen, Many, texts
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.asking import Asking
 from journeys.canvas.steps.base import Here
@@ -64,7 +64,7 @@ class UserUpdate(Asking):
     """This step type."""
     attributes: dict[Annotated[str, Field(min_length=1, max_length=255)], Change] = {}
     """Attributes by name, each with its value, `null` or an increment."""
-    events: tuple[LoggedEvent, ...] = ()
+    events: Many[LoggedEvent] = ()
     """Events that are logged."""
 
     @model_validator(mode="after")
