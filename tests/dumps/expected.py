@@ -149,14 +149,14 @@ class Somebody:
         return expected
 
     def person(self, company: str, happens: Sequence[Happening]) -> Person:
-        """As filters see them; `attributes` change while the person is looked at."""
+        """As filters see them at the entry; what updates change, the simulator changes of its own."""
         history: dict[tuple[str, str], list[Occurrence]] = {}
         for no, (at, kind, name, said) in enumerate(happens):
             occurrence = Occurrence(no=no, kind=kind, name=name, at=at, properties=said)  # type: ignore[arg-type]
             history.setdefault((kind, name), []).append(occurrence)
         standard = {name: self.told[name] for name in ("email", "language", "country")}
         zone = self.told["zone"] or company
-        return Person(self.told["id"], zone, self.told["bucket"], standard, self.attributes, history)
+        return Person(self.told["id"], zone, self.told["bucket"], standard, dict(self.attributes), history)
 
     def update(self, step: Any, at: datetime) -> list[Happening]:
         """Set what a step sets; gives back what it logs."""

@@ -9,7 +9,7 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.entries import fetching
+from journeys.engine.entries import answering
 from journeys.engine.store import Database
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, live_stage, webhook
@@ -45,7 +45,7 @@ async def test_a_service_that_is_busy_twice_and_then_answers_holds_the_entry_and
 ) -> None:
     """X5, C3: 429 twice; then the answer decides the way. Nothing of it is in the workflow's history."""
     monkeypatch.setenv("JOURNEYS_CONNECTED_ALLOWED_NETWORKS", "127.0.0.0/8")
-    monkeypatch.setattr(fetching, "FIRST_PAUSE", fetching.LONGEST_PAUSE)  # only the test ends it
+    monkeypatch.setattr(answering, "FIRST_PAUSE", answering.LONGEST_PAUSE)  # only the test ends it
     receiver.statuses = [429, 429]
     receiver.replies["/size"] = {"size": 42}
     text = canvas(STEPS.format(url=receiver.url), more=f"workflow: {workflow}") + webhook(receiver.url)
@@ -91,7 +91,7 @@ async def test_a_user_update_waits_for_a_busy_service_and_nothing_of_it_is_in_th
 ) -> None:
     """UPD-2, UPD-3, X5: the next step sees what the service answered, once it did."""
     monkeypatch.setenv("JOURNEYS_CONNECTED_ALLOWED_NETWORKS", "127.0.0.0/8")
-    monkeypatch.setattr(fetching, "FIRST_PAUSE", fetching.LONGEST_PAUSE)
+    monkeypatch.setattr(answering, "FIRST_PAUSE", answering.LONGEST_PAUSE)
     receiver.statuses = [503]
     receiver.replies["/size"] = {"size": 42}
     text = canvas(UPDATE.format(url=receiver.url), more="workflow: always") + webhook(receiver.url)
