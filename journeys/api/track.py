@@ -11,7 +11,7 @@ from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.engine.intake.track import MOST, track
-from journeys.engine.intake.track_objects import ARRAYS
+from journeys.engine.intake.track_objects import ARRAYS, beside
 from journeys.engine.large_requests import apart
 from journeys.engine.workspaces.api_keys import Key
 
@@ -27,8 +27,9 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
     A repetition with the same `Idempotency-Key` within 24 hours gets the same answer, and writes nothing (EVT-5).
     """
     arrays = {name: body[name] for name in ARRAYS if body.get(name) is not None}
+    besides = beside(body)
     if not all(isinstance(array, list) for array in arrays.values()) or not any(arrays.values()):  # TRK-1
-        raise Refusal(400, NOTHING_VALID)
+        raise Refusal(400, NOTHING_VALID, besides)
     if any(len(array) > MOST for array in arrays.values()):  # TRK-2, D1
         raise Refusal(400, "Max input length exceeded")
     reply = await apart(reply_of, key, ROUTE, request, body, {})
@@ -41,9 +42,10 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
         key.workspace,
         arrays,
         reply,
+        besides=besides,
     )
     if tracked.earlier is not None:
         return answer_again(reply, tracked.earlier)
     if not any(tracked.taken.values()):  # TRK-6
-        return answer(400, {"message": NOTHING_VALID, "errors": tracked.errors})
+        return answer(400, {"message": NOTHING_VALID, "errors": [*besides, *tracked.errors]})
     return answer(201, tracked.said())

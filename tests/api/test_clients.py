@@ -28,7 +28,7 @@ from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, FakeClock, canvas, definitions_of, stage_on
 
 JOINED = canvas("  - {type: delay, id: w, duration: 1 day}", name="joiners", schedule="{event: joined}")
-EVENT = {"external_id": "mel", "name": "liked", "time": "2026-12-07T08:00:00Z"}
+EVENT: dict[str, Any] = {"external_id": "mel", "name": "liked", "time": "2026-12-07T08:00:00Z"}
 TRACK = "/users/track"
 
 
@@ -181,6 +181,51 @@ async def test_what_is_dropped_of_an_object_is_told(door: Door, given: Any, said
     assert {(each["input_array"], each["index"]) for each in errors} <= {("attributes", 1)}
     mel = next(row for row in await people(door) if row["external_id"] == "mel")
     assert mel["attributes"]["size"] == 38
+
+
+@pytest.mark.parametrize(("array", "more", "said"), [
+    ("events", {"propertys": {"total": 5}}, ["'propertys' is no key of an event and was ignored; did you mean 'properties'?"]),
+    ("events", {"Event_ID": "7", "total": 5}, ["'Event_ID' is no key of an event and was ignored; did you mean 'event_id'?", "'total' is no key of an event and was ignored"]),
+    ("purchases", {"quanttity": 3}, ["'quanttity' is no key of a purchase and was ignored; did you mean 'quantity'?"]),
+    ("events", {"app_id": "a", "_update_existing_only": False, "event_id": "7", "properties": {"any": 1}}, []),
+    ("purchases", {"app_id": "a", "quantity": 3, "event_id": "7", "properties": {"any": 1}}, []),
+])  # fmt: skip
+async def test_a_key_that_an_event_or_a_purchase_does_not_have_is_told(
+    door: Door, array: str, more: Any, said: list[str]
+) -> None:
+    """TRK-5: the rest is taken."""
+    parts: dict[str, Any] = {
+        "events": {"name": "e"},
+        "purchases": {"product_id": "p", "currency": "EUR", "price": 1},
+    }
+    given = {"external_id": "mel", "time": "2026-12-07T08:00:00Z", **parts[array], **more}
+    answer = await door.post(TRACK, {array: [given]})
+
+    assert (answer.status_code, answer.json()[f"{array}_processed"]) == (201, 1)
+    assert answer.json().get("errors", []) == [
+        {"type": text, "input_array": array, "index": 0} for text in said
+    ]
+
+
+async def test_of_an_event_that_is_refused_the_keys_that_it_does_not_have_are_told_too(door: Door) -> None:
+    """TRK-5: one of them may be what is missing."""
+    answer = await door.post(TRACK, {"events": [{"external_id": "mel", "Name": "e"}]})
+    told = [each["type"] for each in answer.json()["errors"]]
+    assert told == [
+        "'name' is required",
+        "'Name' is no key of an event and was ignored; did you mean 'name'?",
+    ]
+
+
+async def test_a_key_beside_the_arrays_is_told(door: Door) -> None:
+    """TRK-1, TRK-5: with what is taken, and where nothing can be."""
+    told = {"type": "'event' is no key of this request and was ignored; did you mean 'events'?"}
+    good = await door.post(TRACK, {"attributes": [{"external_id": "mel"}], "event": [], "partner": "p"})
+    assert (good.status_code, good.json()["errors"]) == (201, [told])
+    nothing: list[dict[str, Any]] = [{}, {"attributes": [{}]}]
+    for others in nothing:
+        refused = await door.post(TRACK, {"event": [{"external_id": "mel"}], **others})
+        assert (refused.status_code, refused.json()["errors"][0]) == (400, told)
 
 
 async def test_a_person_whom_nobody_knows_by_our_id_is_told_in_each_array(door: Door) -> None:
@@ -415,9 +460,10 @@ async def test_what_refuses_an_object_is_said_in_the_words_that_clients_know(
     door: Door, array: str, given: Any, text: str
 ) -> None:
     """TRK-5, TRK-6, TRK-8: the index counts within its own array."""
-    answer = await door.post(
-        TRACK, {"attributes": [{"external_id": "ok"}], array: [{**EVENT, **PURCHASE}, given]}
-    )
+    good: dict[str, Any] = EVENT if array == "events" else {**EVENT, **PURCHASE}
+    if array == "purchases":
+        good, given = ({key: one[key] for key in one if key != "name"} for one in (good, given))
+    answer = await door.post(TRACK, {"attributes": [{"external_id": "ok"}], array: [good, given]})
 
     body = answer.json()
     assert answer.status_code == 201
@@ -426,7 +472,7 @@ async def test_what_refuses_an_object_is_said_in_the_words_that_clients_know(
     assert body[f"{array}_processed"] == 1
 
 
-PURCHASE = {"product_id": "shoe", "price": 99.5, "currency": "eur"}
+PURCHASE: dict[str, Any] = {"product_id": "shoe", "price": 99.5, "currency": "eur"}
 
 
 async def test_a_purchase_is_an_occurrence_with_price_currency_and_quantity(door: Door) -> None:

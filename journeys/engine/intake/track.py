@@ -49,9 +49,11 @@ class Tracked:
     def said(self) -> dict[str, Any]:
         """What the sender is answered where something was taken: the counts, and what was refused."""
         counts = {f"{name}_processed": count for name, count in self.taken.items()}  # TRK-4
-        errors = sorted(
+        errors = sorted(  # TRK-5
             [*self.errors, *self.warnings],
-            key=lambda each: (ARRAYS.index(each["input_array"]), each["index"]),  # TRK-5
+            key=lambda each: (
+                (ARRAYS.index(each["input_array"]), each["index"]) if "index" in each else (-1, 0)
+            ),
         )
         return {"message": "success", **counts, **({"errors": errors} if errors else {})}  # TRK-4, TRK-5
 
@@ -78,15 +80,17 @@ async def track(
     *,
     preview: bool = False,
     alike: bool = True,
+    besides: Sequence[dict[str, Any]] = (),
 ) -> Tracked:
     """Take a request whose arrays are lists: attributes first, then events, then purchases (TRK-3).
 
     An object that is not valid does not affect others. When this returns, all that was taken can be read (API-5). The
     number of statements does not grow with the number of objects. With a `reply` that was given earlier nothing is
     done, and it is in the result. A `preview` says what would become of it, and writes nothing. `alike` is
-    that of `read`.
+    that of `read`; `besides` is what there is to say of the request beside its arrays.
     """
     objects = await apart(partial(read, alike=alike), body)
+    objects.warnings += besides
     if not objects.items:
         return _measured(Tracked(objects.taken, objects.errors, objects.warnings))
     publication = await published.of(workspace)

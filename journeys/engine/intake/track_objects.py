@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeGuard
 
+from journeys.canvas.never_matching import CONTROL
 from journeys.engine.core.instants import instant
+from journeys.engine.intake.unknown_keys import unknown_keys
 from journeys.engine.people.attributes import Refused, countable, kept_properties
 from journeys.engine.people.carts import violation
 from journeys.engine.people.code_lists import CURRENCIES
@@ -17,9 +19,19 @@ from journeys.engine.people.standard_attributes import address, e164, fatal, fau
 ARRAYS = ("attributes", "events", "purchases")
 """In the order in which they are applied (TRK-3)."""
 
+CALLERS = ("api_key", "partner", "app_group_id")
+"""Keys beside the arrays that other clients send, and that say nothing of people."""
+
 NO_IDENTIFIER = "'external_id', 'braze_id', 'user_alias', 'email' or 'phone' is required"
 NO_EMAIL = "The value provided for the 'email' field is not a valid email."
 NO_PHONE = "'phone' must be a phone number with its country code"
+_EITHER = CONTROL | {"email", "phone", "prioritization", "time", "properties", "event_id"}
+KEYS = {
+    "events": _EITHER | {"name"},
+    "purchases": _EITHER | {"product_id", "currency", "price", "quantity"},
+}
+"""What an event and a purchase may say; of attributes all other keys are custom ones."""
+PLACES = {"events": "an event", "purchases": "a purchase"}
 LONGEST_NAME = 255
 MOST_REMARKS = 20
 """Refused parts of one object that are told one by one."""
@@ -63,6 +75,12 @@ def remarks(array: str, index: int, texts: Sequence[str]) -> list[dict[str, Any]
     return told
 
 
+def beside(keys: Iterable[str]) -> list[dict[str, Any]]:
+    """What is said of keys beside the arrays: of none of their objects."""
+    found = unknown_keys(keys, (*ARRAYS, *CALLERS), "this request")
+    return [{"type": text} for text in found[:MOST_REMARKS]]
+
+
 def remark(array: str, index: int, text: str) -> dict[str, Any]:
     """What is said of an object in the answer (TRK-5)."""
     return {"type": text, "input_array": array, "index": index}
@@ -83,7 +101,8 @@ def read(body: Mapping[str, Any], *, alike: bool = True) -> Objects:
             try:
                 item, warnings = _item(array, index, each)
             except Refused as refused:
-                found.errors += [remark(array, index, text) for text in refused.args]  # TRK-5
+                texts = [*refused.args, *_unknown(array, each)[:MOST_REMARKS]]
+                found.errors += [remark(array, index, text) for text in texts]  # TRK-5
                 continue
             if alike and array == "attributes":
                 warnings += look_alikes(item.given)
@@ -91,6 +110,13 @@ def read(body: Mapping[str, Any], *, alike: bool = True) -> Objects:
             found.items.append(item)
             found.warnings += remarks(array, index, warnings)
     return found
+
+
+def _unknown(array: str, given: Any) -> list[str]:
+    known = KEYS.get(array)
+    return (
+        [] if known is None or not isinstance(given, Mapping) else unknown_keys(given, known, PLACES[array])
+    )
 
 
 def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
@@ -103,6 +129,7 @@ def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
             raise Refused(*faults(given))
     else:
         said, warnings = _PARTS[array](given)
+        warnings += _unknown(array, given)  # TRK-5
         said["at"] = instant(given.get("time"))
         if said["at"] is None:
             raise Refused("'time' must be an ISO 8601 datetime")  # EVT-1
