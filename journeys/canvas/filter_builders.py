@@ -137,12 +137,12 @@ def consent(channel: str) -> Subject[ConsentFilter]:
 
 
 def segment(name: str) -> SegmentFilter:
-    """She is in a segment."""
+    """The person is in a segment."""
     return SegmentFilter(segment=name)
 
 
 def bucket(low: int, high: int) -> BucketFilter:
-    """Her random bucket lies between these two, both included."""
+    """The person's random bucket lies between these two, both included."""
     return BucketFilter(bucket=(low, high))
 
 
@@ -150,7 +150,7 @@ class Events:
     """`event("order_completed", times={"at_least": 5})`, and `event.property("category") == "running"`."""
 
     def __call__(self, name: str, **more: Unpack[OfPast]) -> EventFilter:
-        """She did it."""
+        """The person did it."""
         return EventFilter(event=name, **cast("Any", more))
 
     def property(self, name: str) -> Subject[PropertyFilter]:

@@ -108,7 +108,7 @@ class Past(Logic, Frozen):
 
 
 class EventFilter(Past):
-    """She did it: with such properties, so often, lately."""
+    """The person did it: with such properties, so often, lately."""
 
     event: Annotated[str, Field(min_length=1, max_length=255)]
     """The name of the event."""
@@ -195,14 +195,14 @@ class ConsentFilter(Logic, Frozen):
 
 
 class SegmentFilter(Logic, Frozen):
-    """She is in a segment."""
+    """The person is in a segment."""
 
     segment: Annotated[str, Field(min_length=1)]
     """The name of the segment."""
 
 
 class BucketFilter(Logic, Frozen):
-    """Her random bucket, 0 to 9999, lies between these two, both included (IDN-10)."""
+    """The person's random bucket, 0 to 9999, lies between these two, both included (IDN-10)."""
 
     bucket: tuple[Annotated[int, Field(ge=0, le=9999)], Annotated[int, Field(ge=0, le=9999)]]
     """The lowest and the highest number of the random bucket."""

@@ -55,7 +55,7 @@ class SmtpSettings(Environment):
     port: int = Field(
         default=25, ge=1, le=65535, description="Its port: 587 with STARTTLS, 465 with `true` for TLS"
     )
-    username: str | None = Field(default=None, description="Who logs in; without it nobody does")
+    username: str | None = Field(default=None, description="Who logs in; without it no one does")
     password: SecretStr | None = Field(default=None, description="The password")
     tls: bool | Literal["required", "offered"] | None = Field(
         default=None,

@@ -119,7 +119,7 @@ def _show(found: Report) -> None:
     out.print(
         f"{found.canvas}: entered {entered:,}{by_variant}, waiting now {found.waiting:,}{more}", markup=False
     )
-    out.print(f"left: {_listed(found.left) or 'nobody'}", markup=False)
+    out.print(f"left: {_listed(found.left) or 'no one'}", markup=False)
     if found.steps:
         out.print(_steps(found.steps))
     if found.conversions:

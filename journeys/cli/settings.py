@@ -89,7 +89,7 @@ def remarks(
         if serving and variable.name == "JOURNEYS_SMTP_HOST" and default:
             yield "JOURNEYS_SMTP_HOST is not set: mails go to 127.0.0.1:25"
         if serving and variable.name == "JOURNEYS_PUBLIC_URL" and urlsplit(str(value)).hostname in LOCAL:
-            yield f"JOURNEYS_PUBLIC_URL is {value}: links in messages lead to this machine, and nobody else can follow them"
+            yield f"JOURNEYS_PUBLIC_URL is {value}: links in messages lead to this machine, and no one else can follow them"
 
 
 def settings(

@@ -14,7 +14,7 @@ def _now() -> datetime:
 
 
 TOO_FAR = timedelta(minutes=1)
-"""A process whose own clock is further from the database's admits nobody and delivers nothing."""
+"""A process whose own clock is further from the database's admits no one and delivers nothing."""
 
 
 class ClockOff(RuntimeError):
@@ -81,7 +81,7 @@ class Clock:
             off = self.skew.ahead.total_seconds()
             raise ClockOff(
                 f"the clock of this process is {abs(off):.0f} s {'behind' if off > 0 else 'ahead of'} the database's: "
-                "it admits nobody and delivers nothing until that is put right"
+                "it admits no one and delivers nothing until that is put right"
             )
 
     def virtual(self, at: datetime) -> datetime:

@@ -133,7 +133,7 @@ class TrialPerson:
         """The API lets them into a canvas, with entry properties."""
         name = self._world.canvas(canvas)
         if self._world.publication.running[name].plan.canvas.schedule.api is None:
-            raise Impossible(f"the API lets nobody into “{name}”: its schedule is another")
+            raise Impossible(f"the API lets no one into “{name}”: its schedule is another")
         moment = self._world.timeline.moment(after, at)
         key = f"api:{moment.isoformat()}:{next(self._world.numbers)}"
 

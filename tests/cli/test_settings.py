@@ -60,7 +60,7 @@ async def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
     found = await shown({"JOURNEYS_SMTP_HOTS": "mail.example"}, 1)
     assert "JOURNEYS_SMTP_HOTS is no setting: did you mean JOURNEYS_SMTP_HOST?" in found["remarks"]
     assert any(one.startswith("JOURNEYS_SMTP_HOST is not set") for one in found["remarks"])
-    assert any("nobody else can follow them" in one for one in found["remarks"])
+    assert any("no one else can follow them" in one for one in found["remarks"])
     [one] = (await shown(FINE | {"JOURNEYS_CONNECTIONS": "many"}, 1))["remarks"]
     assert one.startswith("JOURNEYS_CONNECTIONS is not valid")
     place = tmp_path / "none"

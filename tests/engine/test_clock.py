@@ -1,4 +1,4 @@
-"""Whose clock: all processes go by the database's, and one that is far from it admits nobody and delivers nothing."""
+"""Whose clock: all processes go by the database's, and one that is far from it admits no one and delivers nothing."""
 
 from __future__ import annotations
 

@@ -269,7 +269,7 @@ def test_a_mistake_of_the_test_is_one_sentence() -> None:
     trial.person(**MEL)
     with pytest.raises(ValueError, match="a person “mel” already"):
         trial.person(**MEL)
-    with pytest.raises(Impossible, match="the API lets nobody into “welcome”"):
+    with pytest.raises(Impossible, match="the API lets no one into “welcome”"):
         mel.enters()
     with pytest.raises(TypeError, match="either `after` or `at`"):
         mel.does("signed_up", after=hours(1), at=START)

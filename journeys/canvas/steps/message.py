@@ -113,7 +113,7 @@ class Message(Step):
         return Query(Zones(), phase="when")
 
     def hear(self, here: Here, event: Event) -> Outcome | None:
-        """Her time is known, it has come, or the message is settled."""
+        """The person's time is known, it has come, or the message is settled."""
         match event:
             case Answered(answer=BestTimeAnswer(zone=zone, minute=minute)):
                 known = time(minute // 60, minute % 60) if minute is not None else self.fallback  # IT-3

@@ -43,7 +43,7 @@ BATCHES = 64
 """So many workspaces may have a batch under way before no other is claimed in a process."""
 
 BREATH = 0.02
-"""Seconds between two looks for more while batches are under way, however often it rings."""
+"""Seconds between two looks for more while batches are under way, however many notifications come."""
 
 POLL = 1.0
 """Seconds after which a drainer polls without a notification."""
@@ -129,14 +129,14 @@ class DeliveryWorker:
     async def _wait(
         batches: set[asyncio.Task[None]], notified: asyncio.Event, stop: asyncio.Event, seconds: float
     ) -> set[asyncio.Task[None]]:
-        """Wait for a batch to end, for a ring, or for the end; returns the batches that are still under way."""
-        rings = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
+        """Wait for a batch to end, for a notification, or for the end; returns the batches that are still under way."""
+        signals = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
         try:
             done, _ = await asyncio.wait(
-                {*batches, *rings}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                {*batches, *signals}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
             )
         finally:
-            for each in rings:
+            for each in signals:
                 each.cancel()
         for batch in batches & done:
             batch.result()

@@ -47,8 +47,7 @@ async def engaged(
 
     What was done with one message fifty times is not counted once more.
     An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
-    (PRF-5); that of a message by which she is
-    unsubscribed already changes nothing.
+    (PRF-5); one by a message by which the person has unsubscribed already changes nothing.
     """
     publication = await published.of(mark.workspace)
     async with db.transaction() as connection:

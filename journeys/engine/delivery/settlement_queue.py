@@ -37,7 +37,7 @@ class SettlementQueue:
     in the commit that marks its next one, so a kill leaves at most one in doubt per lane. A shared transaction that
     fails is repeated one by one, so that one failure stops no other lane, and what cannot be written of a delivery
     neither another's nor its own settlement. Whoever does not wait any longer (a worker
-    that stops) has not called: what was marked for him is given back, and is not in doubt.
+    that stops) has not called: what was marked for it is given back, and is not in doubt.
     """
 
     def __init__(
