@@ -150,10 +150,11 @@ def _recipient(index: int, given: Any, shared: Mapping[str, Any]) -> Wanted:
     }
     who = identifier_of(named)
     if not isinstance(who, Identifier):
-        said = who if any(value is not None for value in named.values()) else "it names no person"
-        raise Refusal(
-            400, f"{place}: {said}; 'external_user_id', 'user_alias', 'braze_id' or 'email' is needed"
-        )
+        if any(value is not None for value in named.values()):
+            said = who.replace("'external_id'", "'external_user_id'") if "external_user_id" in given else who
+            raise Refusal(400, f"{place}: {said}")
+        needed = "'external_user_id', 'user_alias', 'braze_id' or 'email' is needed"
+        raise Refusal(400, f"{place}: it names no person; {needed}")
     attributes, existing = given.get("attributes"), given.get("send_to_existing_only")
     if attributes is not None and not isinstance(attributes, Mapping):
         raise Refusal(400, f"{place}: 'attributes' must be an object")

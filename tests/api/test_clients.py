@@ -168,6 +168,8 @@ async def test_a_country_by_its_name_does_not_sink_the_object(door: Door) -> Non
     ({"Country": "FR"}, ["'Country' is a custom attribute; did you mean 'country'?"]),
     ({"First_Name": "Mel", "firstName": "Mel"}, ["'First_Name' is a custom attribute; did you mean 'first_name'?", "'firstName' is a custom attribute; did you mean 'first_name'?"]),
     ({"EMAIL": "x", "Email Subscribe": "x"}, ["'EMAIL' is a custom attribute; did you mean 'email'?", "'Email Subscribe' is a custom attribute; did you mean 'email_subscribe'?"]),
+    ({"a\0b": 1}, ["attribute names must not contain the character U+0000; 'ab…' was not written"]),
+    ({"anonymous_id": "a\0"}, ["'anonymous_id' must not contain the character U+0000; it was ignored"]),
     ({"dob": "someday", "gender": "X", "vip": True}, ["'dob' must be a date such as 1990-12-31", "'gender' must be one of M, F, O, N, P"]),
     ({"country": "Brazil", "time_zone": "Brasilia", "language": "pt-BR", "countries": 3, "bio": "x"}, []),
 ])  # fmt: skip
@@ -249,6 +251,9 @@ async def test_of_an_object_that_is_refused_all_that_is_wrong_is_told(door: Door
     assert [(each["index"], each["type"].split("'")[1]) for each in answer.json()["errors"]] == [
         (0, "email_subscribe"), (0, "email"), (0, "country"), (0, "note"),
     ]  # fmt: skip
+    assert (
+        answer.json()["errors"][2]["type"] == "'country' has a value that is not known, 'FRA'"
+    )  # nothing is written
     assert [row["external_id"] for row in await people(door)] == ["zoe"]
 
 
@@ -416,7 +421,36 @@ async def test_a_wrong_attribute_is_said_and_the_others_of_its_object_are_writte
     ("array", "given", "text"),
     [
         ("attributes", {"external_id": 7}, "'external_id' must be a string"),
-        ("attributes", {"external_id": "a\0"}, "'external_id' must be a string"),
+        ("attributes", {"external_id": "a\0"}, "'external_id' must not contain the character U+0000"),
+        ("attributes", {"external_id": ""}, "'external_id' must not be empty"),
+        (
+            "attributes",
+            {"user_alias": {"alias_name": "m\0", "alias_label": "l"}},
+            "'alias_name' must not contain the character U+0000",
+        ),
+        (
+            "attributes",
+            {"user_alias": {"alias_name": "m", "alias_label": 7}},
+            "'alias_label' must be a string",
+        ),
+        (
+            "attributes",
+            {"user_alias": {"alias_name": "m", "alias_label": "a\x1f"}},
+            "'alias_label' must not contain the character U+001F",
+        ),
+        ("events", {**EVENT, "name": "e\0"}, "'name' must not contain the character U+0000"),
+        ("events", {**EVENT, "name": 7}, "'name' must be a string"),
+        ("events", {**EVENT, "event_id": "7\0"}, "'event_id' must not contain the character U+0000"),
+        (
+            "events",
+            {**EVENT, "properties": {"p\0": 1}},
+            "property names must not contain the character U+0000",
+        ),
+        (
+            "purchases",
+            {**EVENT, "product_id": "p\0", "price": 1, "currency": "EUR"},
+            "'product_id' must not contain the character U+0000",
+        ),
         ("attributes", {"user_alias": {"alias_name": "m"}}, "'user_alias' must be an object with"),
         ("attributes", {"user_alias": "m"}, "'user_alias' must be an object with"),
         ("attributes", {"email": "mel@"}, "The value provided for the 'email' field is not a valid email."),
@@ -437,7 +471,7 @@ async def test_a_wrong_attribute_is_said_and_the_others_of_its_object_are_writte
         (
             "purchases",
             {**EVENT, "product_id": "a\0", "price": 1, "currency": "EUR"},
-            "'product_id' is required",
+            "'product_id' must not contain the character U+0000",
         ),
         (
             "purchases",

@@ -230,6 +230,9 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
             {"recipients": [{"user_alias": {"alias_name": "x"}}]},
             "recipients[0]: 'user_alias' must be an object",
         ),
+        (to("漢" * 1_300), "recipients[0]: 'external_user_id' must not be longer than 997 bytes"),
+        (to("a\0"), "recipients[0]: 'external_user_id' must not contain the character U+0000"),
+        ({"recipients": [{"x": 1}]}, "recipients[0]: it names no person; 'external_user_id'"),
         ({"recipients": [{"external_user_id": "a", "send_to_existing_only": False}]}, "needs 'attributes'"),
         (
             {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, TypeGuard
+from typing import Any
 
 from journeys.canvas.never_matching import CONTROL
 from journeys.engine.core.instants import instant
@@ -139,25 +139,31 @@ def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
     if ignored := _ignored(given):
         warnings.append(ignored)
     anonymous = given.get("anonymous_id") if who.sort == "external_id" else None
+    if anonymous is not None and (wrong := misnamed("anonymous_id", anonymous)):
+        warnings.append(f"{wrong}; it was ignored")
+        anonymous = None
     return Item(
         array=array,
         index=index,
         given=given,
         who=who,
-        anonymous=Identifier("anonymous_id", anonymous) if _named(anonymous) else None,  # IDN-12
+        anonymous=None if anonymous is None else Identifier("anonymous_id", anonymous),  # IDN-12
         makes=_makes(given, who),
         **said,
     ), warnings
 
 
-def _named(value: Any) -> TypeGuard[str]:
-    """Whether it can be a name: some text without U+0000, which PostgreSQL cannot keep, and as long as an index takes."""
-    return (
-        isinstance(value, str)
-        and value != ""
-        and "\0" not in value
-        and len(value.encode()) <= LONGEST_IDENTIFIER
-    )
+def misnamed(key: str, value: Any) -> str | None:
+    """Why this cannot be a name, under this key: it is some text without U+0000, and as long as an index takes."""
+    if not isinstance(value, str):
+        return f"'{key}' must be a string"
+    if value == "":
+        return f"'{key}' must not be empty"
+    if "\0" in value:
+        return f"'{key}' must not contain the character U+0000"
+    if len(value.encode()) > LONGEST_IDENTIFIER:
+        return f"'{key}' must not be longer than {LONGEST_IDENTIFIER} bytes"
+    return None
 
 
 def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
@@ -170,8 +176,13 @@ def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
     alias = given.get("user_alias")
     if alias is not None:
         names = (alias.get("alias_label"), alias.get("alias_name")) if isinstance(alias, Mapping) else ()
-        if not names or not all(_named(name) and "\x1f" not in name for name in names):
+        if not names or None in names:
             return "'user_alias' must be an object with 'alias_name' and 'alias_label'"
+        for key, name in zip(("alias_label", "alias_name"), names, strict=True):
+            if wrong := misnamed(key, name):
+                return f"'user_alias' cannot be used: {wrong}"
+            if "\x1f" in str(name):
+                return f"'user_alias' cannot be used: '{key}' must not contain the character U+001F"
         return Identifier("user_alias", f"{names[0]}\x1f{names[1]}")  # IDN-6
     for sort in ("braze_id", "anonymous_id"):  # IDN-6
         if given.get(sort) is not None:
@@ -186,10 +197,8 @@ def identifier_of(given: Mapping[str, Any]) -> Identifier | str:
 
 
 def _identifier(sort: Any, value: Any) -> Identifier | str:
-    if isinstance(value, str) and len(value.encode()) > LONGEST_IDENTIFIER:
-        return f"'{sort}' must not be longer than {LONGEST_IDENTIFIER} bytes"
-    if not _named(value):
-        return f"'{sort}' must be a string"
+    if wrong := misnamed(sort, value):
+        return wrong
     return Identifier(sort, value.lower() if sort == "braze_id" else value)
 
 
@@ -208,11 +217,13 @@ def _makes(given: Mapping[str, Any], who: Identifier) -> bool:
 
 def _name(given: Mapping[str, Any], key: str) -> str:
     name = given.get(key)
-    if not _named(name):
+    if name is None or name == "":
         raise Refused(f"'{key}' is required")
-    if len(name) > LONGEST_NAME:
+    if isinstance(name, str) and len(name) > LONGEST_NAME:
         raise Refused(f"'{key}' must not be longer than {LONGEST_NAME} characters")
-    return name
+    if wrong := misnamed(key, name):
+        raise Refused(wrong)
+    return str(name)
 
 
 def _properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, list[str]]:
@@ -224,7 +235,10 @@ def _properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, l
         raise Refused("'properties' must be an object")
     kept, warnings = kept_properties(properties)
     own = given.get("event_id", properties.get("$insert_id"))  # EVT-5
-    return kept, None if own is None or own == "" else str(own), warnings
+    own = None if own is None or own == "" else str(own)
+    if own is not None and "\0" in own:
+        raise Refused("'event_id' must not contain the character U+0000")
+    return kept, own, warnings
 
 
 def _event(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:

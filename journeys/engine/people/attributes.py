@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from journeys.canvas.storable_characters import storable
 from journeys.engine.core.instants import instant
 
 LONGEST_TEXT = 255
@@ -51,9 +52,8 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
         {'name': 'Rex', 'age': 4}
     """
     if len(name) > LONGEST_NAME or not name or "\0" in name:
-        raise Refused(
-            f"attribute names must have 1 to {LONGEST_NAME} characters; '{name[:40]}…' was not written"
-        )
+        reason = unstorable_name(name, "attribute names")
+        raise Refused(f"{reason}; '{storable(name[:40])}…' was not written")
     match change:
         case None:
             return REMOVED  # ATT-7
@@ -72,6 +72,13 @@ def changed(name: str, before: Any, change: Any, *, merge: bool = False) -> Any:
             over = merge and isinstance(before, Mapping)
             return _fitting(name, merged(before, value) if over else stripped(value))  # NST-2
     raise Refused(f"'{name}' has a value of an unknown type")
+
+
+def unstorable_name(name: str, what: str) -> str:
+    """Why a name cannot be kept that is empty, too long, or has a U+0000."""
+    if 0 < len(name) <= LONGEST_NAME:
+        return f"{what} must not contain the character U+0000"
+    return f"{what} must have 1 to {LONGEST_NAME} characters"
 
 
 def countable(value: float) -> bool:
@@ -281,7 +288,7 @@ def kept_properties(given: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]
         if name.startswith("$"):  # EVT-2
             raise Refused("property names must not start with '$'")
         if not 0 < len(name) <= LONGEST_NAME or "\0" in name:
-            raise Refused(f"property names must have 1 to {LONGEST_NAME} characters")
+            raise Refused(unstorable_name(name, "property names"))
         if len(kept) == MOST_PROPERTIES:  # EVT-2
             remarks.append(f"only the first {MOST_PROPERTIES} properties were kept")
             break

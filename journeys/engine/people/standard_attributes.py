@@ -57,6 +57,8 @@ class Changed:
     errors: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     """The attributes whose value is now another (TRK-9)."""
+    written: bool = True
+    """Whether it is written at all: of an object that is refused whole nothing is."""
 
 
 def fatal(given: Mapping[str, Any]) -> list[str]:
@@ -85,7 +87,7 @@ class _Nobody:
 
 def faults(given: Mapping[str, Any]) -> list[str]:
     """All that is wrong with an object, whoever it is about: what refuses it whole, and what it would lose."""
-    return [*fatal(given), *apply(_Nobody(), given).errors]
+    return [*fatal(given), *apply(_Nobody(), given, written=False).errors]
 
 
 def look_alikes(given: Mapping[str, Any]) -> list[str]:
@@ -108,9 +110,9 @@ _SQUASHED = {
 LONGEST_STANDARD = 40
 
 
-def apply(profile: Any, given: Mapping[str, Any]) -> Changed:
+def apply(profile: Any, given: Mapping[str, Any], *, written: bool = True) -> Changed:
     """The profile's values after this object. `profile` has the columns, `standard`, `attributes`."""
-    changed = Changed(standard=dict(profile.standard), custom=dict(profile.attributes))
+    changed = Changed(standard=dict(profile.standard), custom=dict(profile.attributes), written=written)
     merge = given.get("_merge_objects") is True
     room = MOST_BYTES - len(_encode(changed.custom))
     for name, value in given.items():
@@ -196,9 +198,8 @@ def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
         written, value = value, _cleaned(name, value)
         if value is None and name != "email":
             done = "the person has none now" if name == "country" else "it was not changed"
-            changed.errors.append(
-                f"'{name}' has a value that is not known, '{storable(written[:40])}': {done}"
-            )
+            said = f"'{name}' has a value that is not known, '{storable(written[:40])}'"
+            changed.errors.append(f"{said}: {done}" if changed.written else said)
         if value is None and name != "country":
             return
     if getattr(profile, column) != value:  # TRK-9

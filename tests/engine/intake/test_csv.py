@@ -328,6 +328,7 @@ async def test_what_is_dropped_of_a_row_is_told_with_its_line(sheet: Sheet) -> N
     [(line, reason)] = result.refused
     assert (line, result.refusals, len(sheet.report.read_text().splitlines())) == (3, 1, 2)
     assert [part.split("'")[1] for part in reason.split("; ")] == ["email_subscribe", "email", "country"]
+    assert reason.endswith("'country' has a value that is not known, 'FRA'")  # nothing of it is written
 
 
 @pytest.mark.parametrize("kind", ["attributes", "events"])
