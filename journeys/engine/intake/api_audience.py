@@ -10,6 +10,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 
 from journeys.canvas.filters import ContextFilter, Filter, SegmentFilter
+from journeys.canvas.frozen_model import is_liquid, texts
 from journeys.canvas.never_matching import never_matching
 from journeys.engine.people.attributes import fits
 
@@ -24,6 +25,9 @@ MOST_PARTS = 500
 """Filters, conditions and operands that are objects, in all."""
 
 MOST_PATTERNS = 10
+
+LONGEST_TOLD = 60
+"""Characters of a text that are told of it."""
 
 SIMPLE: Mapping[str, str] = {
     "equals": "equals",
@@ -67,6 +71,11 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
             raise UnusableAudience(f"there is no segment “{each.segment}”; known: {known}")
         if isinstance(each, ContextFilter):  # CTX-14
             raise UnusableAudience("an audience cannot look at the context of an entry (CTX-14)")
+    for text in texts(found.model_dump(mode="json"), ()).values():
+        if is_liquid(text):
+            raise UnusableAudience(
+                f"Liquid is not run in an audience, and “{text[:LONGEST_TOLD]}” stays as it is: write plain text"
+            )
     for fault in never_matching(found):
         raise UnusableAudience(f"{fault.message}: {fault.hint}")
     return found
