@@ -74,6 +74,13 @@ TRACK = {
         for name, items in (("attributes", ATTRIBUTES), ("events", EVENT), ("purchases", PURCHASE))
     },
 }
+REMARKS = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"type": TEXT, "input_array": TEXT, "index": {"type": "integer"}},
+    },
+}
 TRACKED = {
     "type": "object",
     "required": ["message"],
@@ -82,13 +89,7 @@ TRACKED = {
         "attributes_processed": {"type": "integer"},
         "events_processed": {"type": "integer"},
         "purchases_processed": {"type": "integer"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {"type": TEXT, "input_array": TEXT, "index": {"type": "integer"}},
-            },
-        },
+        "errors": REMARKS,
     },
 }
 RECIPIENT = {
@@ -117,7 +118,7 @@ TRIGGER = {
 TRIGGERED = {
     "type": "object",
     "required": ["dispatch_id", "message"],
-    "properties": {"dispatch_id": TEXT, "message": {"const": "success"}, "notice": TEXT},
+    "properties": {"dispatch_id": TEXT, "message": {"const": "success"}, "notice": TEXT, "errors": REMARKS},
 }
 MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": TEXT}}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -18,18 +18,21 @@ from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.canvas.filters import Filter
+from journeys.canvas.storable_characters import storable
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import begin
-from journeys.engine.intake.idempotency import Reply, amend, claim
-from journeys.engine.intake.track_objects import identifier_of
+from journeys.engine.intake.idempotency import Reply, claim, fill
+from journeys.engine.intake.track_objects import MOST_REMARKS, identifier_of, remarks
 from journeys.engine.intake.triggering import (
     CONTEXT_LIMIT,
+    IDENTIFIERS,
     Triggered,
     Wanted,
     WrongRecipient,
-    status_notice,
-    unknown_notice,
+    more_said,
+    notice_of,
 )
+from journeys.engine.intake.unknown_keys import unknown_keys
 from journeys.engine.large_requests import apart
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identity import Identifier
@@ -41,6 +44,13 @@ ROUTE = "/canvas/trigger/send"
 MOST = 50
 """The maximum number of recipients in one call."""
 
+_CONTEXTS = {"context", "canvas_entry_properties"}
+KEYS = _CONTEXTS | {"api_key", "canvas_id", "broadcast", "audience", "recipients"}
+RECIPIENT_KEYS = _CONTEXTS | {
+    "external_user_id", "external_id", "user_alias", "braze_id", "email", "prioritization", "attributes",
+    "send_to_existing_only",
+}  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -50,6 +60,8 @@ class Call:
     audience: Filter | None
     context: Mapping[str, Any]
     recipients: list[Wanted]
+    remarks: list[dict[str, Any]]
+    """Of keys that mean nothing here."""
 
 
 async def trigger_send(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
@@ -70,9 +82,7 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     sent = await _send(services, publication, call, dispatch_id, reply)
     if sent.earlier is not None:
         return answer_again(reply, sent.earlier)
-    unknown = unknown_notice(call.recipients, sent.unknown)
-    notices = [each for each in (status_notice(sent.status), unknown) if each]
-    return answer(201, said | ({"notice": "; ".join(notices)} if notices else {}))
+    return answer(201, said | more_said(notice_of(sent.status, call.recipients, sent.unknown), sent.remarks))
 
 
 async def _send(
@@ -83,7 +93,7 @@ async def _send(
     if call.recipients:
         try:
             return await services.trigger.named(
-                publication, running, str(dispatch_id), call.recipients, call.audience, reply
+                publication, running, str(dispatch_id), call.recipients, call.audience, reply, call.remarks
             )
         except WrongRecipient as error:
             raise Refusal(400, str(error)) from error
@@ -95,8 +105,9 @@ async def _send(
         if status == "active":
             audience = None if call.audience is None else call.audience.model_dump(mode="json")
             await begin(connection, publication, running, dispatch_id, audience, call.context)
-        await amend(connection, reply, status_notice(status))
-    return Triggered(status)
+        if reply is not None:
+            await fill(connection, reply, {**reply.body, **more_said(notice_of(status), call.remarks)})
+    return Triggered(status, remarks=call.remarks)
 
 
 def _read(services: Services, publication: Publication, body: Mapping[str, Any]) -> Call:
@@ -121,7 +132,19 @@ def _read(services: Services, publication: Publication, body: Mapping[str, Any])
     except UnusableAudience as error:
         raise Refusal(400, f"'audience' cannot be used: {error}") from error
     wanted = [_recipient(index, each, context) for index, each in enumerate(recipients or ())]
-    return Call(running, audience, context, wanted)
+    return Call(running, audience, context, wanted, storable(_remarks(body, recipients or ())))
+
+
+def _remarks(body: Mapping[str, Any], recipients: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is said of keys that mean nothing, of the call's first, then of each recipient."""
+    found: list[dict[str, Any]] = [{"type": text} for text in unknown_keys(body, KEYS, "this call")]
+    del found[MOST_REMARKS:]
+    for index, each in enumerate(recipients):
+        texts = unknown_keys(each, RECIPIENT_KEYS, "a recipient")
+        among = [name for name in IDENTIFIERS if name in (each.get("attributes") or ())]
+        texts += [f"'{name}' is no attribute and was ignored: it names a recipient" for name in among]
+        found += remarks("recipients", index, texts)
+    return found
 
 
 def _canvas(publication: Publication, given: Any) -> Running:

@@ -112,6 +112,56 @@ async def test_unknown_people_enter_only_where_they_may_be_made(door: Door) -> N
     assert await door.profile("nobody") is None
 
 
+def told(index: int, *texts: str) -> list[dict[str, Any]]:
+    return [{"type": text, "input_array": "recipients", "index": index} for text in texts]
+
+
+async def test_what_is_dropped_of_a_recipient_is_told(door: Door) -> None:
+    """ENT-23, TRK-5: of their attributes as `/users/track` tells it, and of keys that mean nothing; again by its key."""
+    await people(door, x=[1, 2, 3])
+    wrong = {
+        "country": "FRA",
+        "time_zone": "Mars/City",
+        "Country": "FR",
+        "vip": True,
+        "n\0": 1,
+        "external_id": "z",
+    }
+    body = {
+        "recipients": [
+            {"external_user_id": "p0"},
+            {"external_user_id": "p1", "contxt": {"a": 1}, "attributes": {"x": 3}},
+            {"external_user_id": "p2", "attributes": wrong},
+        ],
+        "Context": {"a": 1},
+    }
+    for _ in range(2):
+        said = await sends(door, body, **{"Idempotency-Key": "k"})
+        assert said["errors"] == [
+            {"type": "'Context' is no key of this call and was ignored; did you mean 'context'?"},
+            *told(1, "'contxt' is no key of a recipient and was ignored; did you mean 'context'?"),
+            *told(
+                2,
+                "'external_id' is no attribute and was ignored: it names a recipient",
+                "'Country' is a custom attribute; did you mean 'country'?",
+                "'country' has a value that is not known, 'FRA': the person has none now",
+                "'time_zone' has a value that is not known, 'Mars/City': it was not changed",
+                "attribute names must not contain the character U+0000; 'n…' was not written",
+            ),
+        ]
+    assert await entered(door) == ["p0", "p1", "p2"]
+    assert (await door.profile("p2"))["attributes"] == {"x": 3, "Country": "FR", "vip": True}
+
+
+async def test_a_broadcast_tells_the_keys_that_a_call_does_not_have(door: Door) -> None:
+    """Again by its key."""
+    for _ in range(2):
+        said = await sends(door, {"broadcast": True, "audiense": {}}, **{"Idempotency-Key": "k"})
+        assert said["errors"] == [
+            {"type": "'audiense' is no key of this call and was ignored; did you mean 'audience'?"}
+        ]
+
+
 async def test_one_person_under_two_names_is_one_recipient(door: Door) -> None:
     """ENT-24"""
     await door.post("/users/track", {"attributes": [{"external_id": "mel", "email": "mel@example.com"}]})
@@ -249,6 +299,34 @@ async def test_a_canvas_of_another_workspace_is_not_there(door: Door, db: Databa
         ({**to("p0"), "context": {"a": "x" * 60_000}}, "'context' is larger than 50 KB"),
         ({**to("p0"), "context": {"a": "\0"}}, "U+0000"),
         ({**to("p0", context=[1])}, "recipients[0]: 'context' must be an object"),
+        (
+            {"broadcast": True, "audience": {"attribute": "x", "equals": "{{ y }}"}},
+            "Liquid is not run in an audience, and “{{ y }}” stays as it is",
+        ),
+        (
+            {
+                **to("p0"),
+                "audience": {"any": [{"event": "e", "where": [{"property": "{% x %}", "equals": 1}]}]},
+            },
+            "Liquid is not run in an audience, and “{% x %}”",
+        ),
+        (
+            {
+                "broadcast": True,
+                "audience": {
+                    "AND": [
+                        {
+                            "custom_attribute": {
+                                "custom_attribute_name": "x",
+                                "comparison": "equals",
+                                "value": "{{y}}",
+                            }
+                        }
+                    ]
+                },
+            },
+            "Liquid is not run in an audience, and “{{y}}”",
+        ),
         (
             {"broadcast": True, "audience": {"segment": "runers"}},
             "there is no segment “runers”; known: runners",

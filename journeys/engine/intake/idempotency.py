@@ -34,10 +34,6 @@ on conflict (workspace, route, key) do update
     where replies.stored < clock_timestamp() - interval '24 hours'
 returning true
 """
-AMEND = """
-update replies set body = body || jsonb_build_object('notice', concat_ws('; ', body->>'notice', $4::text))
-where (workspace, route, key) = ($1, $2, $3)
-"""
 FILL = "update replies set body = $4 where (workspace, route, key) = ($1, $2, $3)"
 EARLIER = "select digest, status, body from replies where (workspace, route, key) = ($1, $2, $3)"
 
@@ -55,12 +51,6 @@ async def claim(connection: Any, reply: Reply | None) -> Reply | None:
         return None
     row = await connection.fetchrow(EARLIER, *place)
     return Reply(*place, bytes(row["digest"]), row["status"], row["body"])
-
-
-async def amend(connection: Any, reply: Reply | None, notice: str | None) -> None:
-    """Add a notice to an answer that was claimed in this transaction."""
-    if reply is not None and notice is not None:
-        await connection.execute(AMEND, reply.workspace, reply.route, reply.key, notice)
 
 
 async def fill(connection: Any, reply: Reply | None, body: Mapping[str, Any]) -> None:

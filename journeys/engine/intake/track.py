@@ -30,6 +30,8 @@ from journeys.engine.workspaces.published import Publication, Published
 MOST = 75
 """The maximum number of objects of each kind in one request (D1)."""
 
+NO_SUCH_ID = "there is no person with this 'braze_id'"
+
 
 @dataclass(slots=True)
 class Tracked:
@@ -147,7 +149,7 @@ async def write(
     taken = [item for item in objects.items if item.who in found]
     tracked = Tracked(objects.taken, objects.errors, list(objects.warnings), created=created)
     tracked.warnings += [
-        remark(item.array, item.index, "there is no person with this 'braze_id'")
+        remark(item.array, item.index, NO_SUCH_ID)
         for item in objects.items
         if item.who.sort == "braze_id" and item.who not in found
     ]

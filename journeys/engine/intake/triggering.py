@@ -10,12 +10,13 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.filters import AllOf, Filter
+from journeys.canvas.storable_characters import storable
 from journeys.engine.audience.match import asks_consents, matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
-from journeys.engine.intake.idempotency import Reply, amend, claim
+from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
-from journeys.engine.intake.track import Written, write
+from journeys.engine.intake.track import NO_SUCH_ID, Written, write
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.large_requests import apart
 from journeys.engine.logs import logger
@@ -44,6 +45,9 @@ LONGEST_STRETCH = 0.01
 
 CONTEXT_LIMIT = 50 * 1024
 """Bytes that a context may have (CTX-1)."""
+
+IDENTIFIERS = ("external_id", "user_alias", "braze_id", "anonymous_id")
+"""Among a recipient's attributes they mean nothing: the recipient is named beside them."""
 
 BATCH_PRIORITY = 3
 """Temporal's priority of entries that came by a broadcast: after those that came alone."""
@@ -83,6 +87,8 @@ class Triggered:
     refused: list[tuple[UUID, str]] = field(default_factory=list)
     unknown: list[Identifier] = field(default_factory=list)
     """Unknown recipients."""
+    remarks: list[dict[str, Any]] = field(default_factory=list)
+    """What was refused of the recipients' attributes, and keys that mean nothing."""
     earlier: Reply | None = None
     """The answer that was given earlier to a call with this key: then nothing was done now."""
 
@@ -113,17 +119,19 @@ class Trigger:
         recipients: Sequence[Wanted],
         audience: Filter | None,
         reply: Reply | None = None,
+        remarks: Sequence[dict[str, Any]] = (),
     ) -> Triggered:
         """Let named people in. Their attributes are written first (ENT-23); who is named twice counts once (ENT-24).
 
-        Of several recipients that are the same person, the last one's context counts. With a `reply` that was given
+        Of several recipients that are the same person, the last one's context counts. `remarks` are what there is to
+        say of the call already. With a `reply` that was given
         earlier nothing is done, and it is in the result. Raises `WrongRecipient`.
         """
         once = {wanted.who: wanted for wanted in recipients}  # ENT-24
         objects = await apart(_attributes, recipients)
         others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
 
-        async def work(connection: Any) -> Triggered | tuple[Written, Admission, list[Identifier]]:
+        async def work(connection: Any) -> Triggered | tuple[Written, Admission, Triggered]:
             earlier = await claim(connection, reply)
             if earlier is not None:
                 return Triggered(earlier=earlier)
@@ -144,17 +152,21 @@ class Trigger:
                 for one in welcome
             ]
             admission = await admit(connection, publication, self.published, running, self.clock, entrants)
-            for notice in (status_notice(admission.status), unknown_notice(recipients, strangers)):
-                await amend(connection, reply, notice)
-            return written, admission, strangers
+            told = storable([*remarks, *_remarks(recipients, written.tracked.warnings)])
+            if reply is not None:
+                notice = notice_of(admission.status, recipients, strangers)
+                await fill(connection, reply, {**reply.body, **more_said(notice, told)})
+            result = Triggered(
+                admission.status, len(admission.entries), admission.refused, strangers, list(told)
+            )
+            return written, admission, result
 
         done = await self.db.anew(work)
         if isinstance(done, Triggered):
             return done
-        written, admission, strangers = done
+        written, admission, result = done
         self.alarm_sync.sync(written.routed.pending_alarms)
-        result = self._after(admission)
-        result.unknown = strangers
+        self._after(admission)
         return result
 
     async def _matching(
@@ -291,6 +303,30 @@ def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifie
     return f"unknown recipients {', '.join(places)} (counted from 0): they did not enter"
 
 
+def notice_of(
+    status: str, recipients: Sequence[Wanted] = (), strangers: Collection[Identifier] = ()
+) -> str | None:
+    """The notice of an answer: of the canvas' status, and of unknown recipients; None if there is nothing to say."""
+    notices = [status_notice(status), unknown_notice(recipients, strangers)]
+    return "; ".join(each for each in notices if each) or None
+
+
+def more_said(notice: str | None, remarks: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """What an answer says beside what each says."""
+    return {**({"notice": notice} if notice else {}), **({"errors": list(remarks)} if remarks else {})}
+
+
+def _remarks(recipients: Sequence[Wanted], warnings: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """What is said of the recipients' attributes, in their order, by the places of the recipients in the call."""
+    places = [index for index, one in enumerate(recipients) if one.attributes is not None]
+    found = [
+        {"type": each["type"], "input_array": "recipients", "index": places[each["index"]]}
+        for each in warnings
+        if each["type"] != NO_SUCH_ID  # the notice tells them
+    ]
+    return sorted(found, key=lambda each: each["index"])
+
+
 def _attributes(recipients: Sequence[Wanted]) -> Objects:
     """The attributes of the recipients as objects of `/users/track`. Raises `WrongRecipient`."""
     saying = [(index, one) for index, one in enumerate(recipients) if one.attributes is not None]
@@ -306,6 +342,5 @@ def _object(wanted: Wanted) -> dict[str, Any]:
     if sort == "user_alias":
         label, alias = wanted.who.alias
         name = {"user_alias": {"alias_label": label, "alias_name": alias}}
-    identifiers = ("external_id", "user_alias", "braze_id", "anonymous_id")
-    attributes = {key: each for key, each in (wanted.attributes or {}).items() if key not in identifiers}
+    attributes = {key: each for key, each in (wanted.attributes or {}).items() if key not in IDENTIFIERS}
     return {**attributes, **name, "_update_existing_only": wanted.existing_only}
