@@ -17,7 +17,7 @@ from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
 
 from journeys.canvas.problems import Problem, Refused, Where
 from journeys.canvas.storable_characters import strange
-from journeys.canvas.yaml_mistakes import QUOTE, begins_wrongly, mistake
+from journeys.canvas.yaml_mistakes import QUOTE, begins_wrongly, comment, in_quotes, loses_a_word, mistake
 
 MOST_BITS = 63
 """Of an integer, beside its sign."""
@@ -219,6 +219,7 @@ class _Plain:
             spot = (value.lc.data or {}).get(key)
             if spot:
                 self._unquoted(part, spot[2], spot[3])
+                self._commented(part, spot[0], spot[1] + len(str(key)))
             if not isinstance(key, str | int | float | date):
                 raise Refused([self._no_key(key, spot, path)])
             name = str(key)
@@ -241,6 +242,7 @@ class _Plain:
             below = (*path, place)
             line, column = value.lc.data[place][:2]
             self._unquoted(part, line, column)
+            self._commented(part, line, column)
             self.places.values[below] = (line + 1, column + 1)
             self._inline(part, below, line, column)
             found.append(self.convert(part, below))
@@ -249,10 +251,23 @@ class _Plain:
     def _unquoted(self, part: Any, line: int, column: int) -> None:
         """Refuse a text without quotes that YAML takes for something else: a mapping, an anchor, a tag."""
         text = self.lines[line][column:] if line < len(self.lines) else ""
-        said = "" if isinstance(part, str) and part else begins_wrongly(text)
-        tagged = isinstance(part, TaggedScalar) and not text.startswith("!!")
-        if said and (text.startswith("{") or part in (None, "") or tagged):
+        whole = isinstance(part, CommentedMap | CommentedSeq)
+        if not whole and loses_a_word(text, self.lines):
+            said = in_quotes(text[0])
+        else:
+            said = "" if isinstance(part, str) and part else begins_wrongly(text)
+            tagged = isinstance(part, TaggedScalar) and not text.startswith("!!")
+            if not (text.startswith("{") or part in (None, "") or tagged):
+                return
+        if said:
             raise Refused([Problem("J002", Where(self.places.file, line + 1, column + 1), said, QUOTE)])
+
+    def _commented(self, part: Any, line: int, column: int) -> None:
+        """Refuse nothing where a comment stands that may be meant as a text."""
+        found = comment(self.lines[line], column) if part is None and line < len(self.lines) else None
+        if found is not None:
+            where = Where(self.places.file, line + 1, found + 1)
+            raise Refused([Problem("J002", where, "“#” begins a comment, so nothing stands here", QUOTE)])
 
     def _no_key(self, key: Any, spot: Any, path: Path) -> Problem:
         where = Where(self.places.file, spot[0] + 1, spot[1] + 1) if spot else self.places.where(path)

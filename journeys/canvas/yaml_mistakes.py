@@ -14,6 +14,8 @@ _VALUE = re.compile(r"^(?P<lead>\s*(?:- +)*(?:[\w.${}\[\]\"'-]+ *: +)?)(?P<value
 _COLON = re.compile(r":(?:\s|$)")
 _MERGE = ("<<<<<<<", "=======", ">>>>>>>")
 _CLOSING = {"{": "}", "[": "]"}
+_COMMENT = re.compile(r"(?:[^#:]{0,2}:)?\s*(#\S)")
+_ANCHOR = re.compile(r"&([^\s,\[\]{}]+)")
 _STARTS: Mapping[str, str] = {"@": "@", "`": "`", "%": "%", "*": "*", "&": "&", "!": "!"}
 """Signs with which a text without quotes cannot begin: YAML gives them a meaning, or keeps them for one."""
 
@@ -66,9 +68,27 @@ def mistake(error: MarkedYAMLError, lines: Sequence[str]) -> Mistake:
 def begins_wrongly(value: str) -> str:
     """What keeps a text without quotes from being read as one; nothing where it is right."""
     if value.startswith(("{{", "{%")):
-        return f"a text that begins with “{value[:2]}” stands in quotes"
-    sign = value[:1]
-    return f"a text that begins with “{sign}” stands in quotes" if sign in _STARTS else ""
+        return in_quotes(value[:2])
+    return in_quotes(value[0]) if value[:1] in _STARTS else ""
+
+
+def in_quotes(sign: str) -> str:
+    """What is said of a text without quotes that begins with a sign which means something to YAML."""
+    return f"a text that begins with “{sign}” stands in quotes"
+
+
+def loses_a_word(value: str, lines: Sequence[str]) -> bool:
+    """Whether a text without quotes loses its first word: as an anchor that nothing names, or as a tag without a name."""
+    if value.startswith("! "):
+        return True
+    anchor = _ANCHOR.match(value)
+    return anchor is not None and not any(f"*{anchor[1]}" in line for line in lines)
+
+
+def comment(line: str, column: int) -> int | None:
+    """Where a comment stands in the place of a value, if it may be meant as one: `subject: #1 is here`."""
+    found = _COMMENT.match(line[column:])
+    return None if found is None else column + found.start(1)
 
 
 def _spot(mark: Any, lines: Sequence[str]) -> tuple[int, int]:
@@ -124,6 +144,20 @@ def _unquoted(scene: _Scene) -> Mistake | None:
     return None
 
 
+def _bracket(scene: _Scene) -> Mistake | None:
+    """A text whose first sign is a bracket, a dash, a question mark or “>”, with more than a value of YAML after it."""
+    number, until = scene.at
+    column, value = scene.value(number)
+    found = re.match(r"(?:\[[^\[\]]*\]|\{[^{}]*\})\s*", value)
+    begins = found is not None and column + found.end() == until and "<block end>" in scene.problem
+    colon = found is not None and column + found.end() < until and "mapping values" in scene.problem
+    dash = until == column and "are not allowed here" in scene.problem and value[:2] in ("- ", "? ")
+    folded = value.startswith(">") and "block scalar" in scene.context
+    if begins or colon or dash or folded:
+        return Mistake(number, column, in_quotes(value[0]), QUOTE)
+    return None
+
+
 def _quote(scene: _Scene) -> Mistake | None:
     """A quote that never ends, or ends within the text."""
     if "quoted scalar" in scene.context and "end of stream" in scene.problem:
@@ -150,14 +184,31 @@ def _block(scene: _Scene) -> Mistake | None:
         return scene.here("the text after | begins on the next line", "write it there, indented")
     place = scene.begun[0] if "expected ':'" in scene.problem else scene.at[0]
     line = scene.lines[place]
-    for number in range(place - 1, -1, -1):
-        above = scene.lines[number]
-        if above.strip():
-            head = re.search(r": *[|>][-+\d]* *$", above)
-            indent = len(above) - len(above.lstrip())
-            within = len(line) - len(line.lstrip())
-            if head is not None and within <= indent and not _COLON.search(line):
-                return Mistake(place, within, "the text below | is indented", "indent it by two spaces more")
+    within, first = len(line) - len(line.lstrip()), True
+    for above in (each for each in reversed(scene.lines[:place]) if each.strip()):
+        indent = len(above) - len(above.lstrip())
+        if re.search(r": *[|>][-+\d]* *$", above):
+            if within > indent or _COLON.search(line):
+                return None
+            said = "the text below | is indented" if first else "this line belongs to the text above"
+            return Mistake(place, within, said, "indent it by two spaces more" if first else "indent it")
+        if indent <= within and not first:
+            return None
+        first = False
+    return None
+
+
+def _lines(scene: _Scene) -> Mistake | None:
+    """A text on several lines, such as HTML, under a key without the | that keeps its lines."""
+    place = scene.begun[0] if "expected ':'" in scene.problem else scene.at[0]
+    if not scene.lines[place].lstrip().startswith("<"):
+        return None
+    for number in range(place, -1, -1):
+        found = re.match(r"\s*(?:- +)*(\w+) *:(?: +(?=<)| *$)", scene.lines[number])
+        if found is not None:
+            said = f"write {found[1]}: | and each line of the text below it, indented"
+            return Mistake(number, found.end(), "a text of several lines begins with |", said)
+        if not scene.lines[number].lstrip().startswith("<"):
             return None
     return None
 
@@ -257,6 +308,6 @@ def _indent(scene: _Scene) -> Mistake | None:
 
 
 LOOKS: Sequence[Callable[[_Scene], Mistake | None]] = (
-    _duplicate, _merge, _tab, _space, _unquoted, _quote, _block, _flow, _colon, _indent,
+    _duplicate, _merge, _tab, _space, _unquoted, _bracket, _quote, _block, _lines, _flow, _colon, _indent,
 )  # fmt: skip
 """Each knows one kind of mistake; the first that sees its own says so."""

@@ -38,6 +38,28 @@ NO_YAML: dict[str, tuple[str, str, int, int, str]] = {
     "a star": (T + "subject: *bold*\n", "J002", 7, 10, "begins with “*”"),
     "an ampersand": (T + "subject: &you\n", "J002", 7, 10, "begins with “&”"),
     "an exclamation mark": (T + "subject: !now\n", "J002", 7, 10, "begins with “!”"),
+    "an ampersand and more": (T + "subject: &now shoes\n", "J002", 7, 10, "begins with “&”"),
+    "an ampersand and a number": (T + "subject: &now 5\n", "J002", 7, 10, "begins with “&”"),
+    "an ampersand in a list": (H + "tags: [a, &b c]\n", "J002", 5, 11, "begins with “&”"),
+    "an exclamation mark and more": (T + "subject: ! now\n", "J002", 7, 10, "begins with “!”"),
+    "an exclamation mark in a list": (H + "tags:\n  - ! now\n", "J002", 6, 5, "begins with “!”"),
+    "a bracket and more": (T + "subject: [Sale] shoes\n", "J002", 7, 10, "begins with “[”"),
+    "a brace and more": (T + "subject: {Sale} shoes\n", "J002", 7, 10, "begins with “{”"),
+    "a bracket with a comma behind it": (T + "subject: [Sale], shoes\n", "J002", 7, 10, IN_QUOTES),
+    "a bracket and a colon": (T + "subject: [Sale] shoes: x\n", "J002", 7, 10, "begins with “[”"),
+    "a bracket in an item": (H + "tags:\n  - [Sale] shoes\n", "J002", 6, 5, "begins with “[”"),
+    "a dash": (T + "subject: - 50 off\n", "J002", 7, 10, "begins with “-”"),
+    "a question mark": (T + "subject: ? what\n", "J002", 7, 10, "begins with “?”"),
+    "a sign for more": (T + "subject: > 50 off\n", "J002", 7, 10, "begins with “>”"),
+    "a sign for more beside a number": (T + "subject: >50 off\n", "J002", 7, 10, IN_QUOTES),
+    "a number sign": (T + "subject: #1 is here\n", "J002", 7, 10, "“#” begins a comment"),
+    "a number sign after a key in quotes": (T + "'subject': #1 is here\n", "J002", 7, 12, IN_QUOTES),
+    "a number sign in a list": (H + "tags:\n  - #1\n", "J002", 6, 5, IN_QUOTES),
+    "a line of a text that is not indented": (T + "text: |\n  one\n\n    two\nthree\n  four\n", "J002", 11, 1, "belongs to the text above (indent it)"),
+    "HTML without |": (T.replace("html: x\n", "") + "html:\n  <p>a</p>\n  <p>b: c</p>\n", "J002", 6, 6, "write html: |"),
+    "HTML that begins beside its key": (T.replace("html: x\n", "") + "html: <p>a</p>\n<p>b</p>\n", "J002", 6, 7, "write html: |"),
+    "HTML after nothing": (H + "tags: [a]\n<p>b</p>\n", "J002", 6, 1, "write key: value"),
+    "HTML alone": ("<p>a</p>\n<p>b: c</p>\n", "J002", 2, 1, ""),
     "a backslash": (T + 'subject: "a\\d"\n', "J002", 7, 12, "means nothing within double quotes"),
     "a quote that never ends": (T + 'subject: "Hi\ntext: x\n', "J002", 7, 10, "never ends"),
     "a text below | without indent": (T + "text: |\nhello there\n", "J002", 8, 1, "indent it"),
@@ -86,6 +108,15 @@ def test_a_text_that_is_no_yaml_says_where_and_what_to_write(name: str) -> None:
     assert words in f"{found[0].message} ({found[0].hint})", found
     assert "while " not in found[0].message
     assert "ordereddict" not in found[0].message
+
+
+def test_anchors_that_are_named_and_comments_are_no_mistakes() -> None:
+    text = T + "subject: &hello Hi\ntext: *hello\n"
+    text = text.replace("sender: {", "sender: &mel {")
+    [one], found = read_text(text + "# #1\n", "f")
+    assert (one.value.subject, one.value.text, found) == ("Hi", "Hi", [])
+    for empty in ("text: # none yet\n", "text:\n#1\n", "text: ~ #1\n"):
+        assert read_text(T + "subject: Hi\n" + empty, "f")[1] == [], "a comment"
 
 
 SPLIT = "steps:\n  - type: decision_split\n    id: s\n"
