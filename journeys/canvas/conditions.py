@@ -159,7 +159,7 @@ def _check_instant(operator: str, operand: Any, *, needed: bool = False) -> None
     if found is None:
         if needed:
             hint = "write 2027-03-01 or 2027-03-01T09:00Z"
-            raise wrong("J107", f"“{operand}” is not an instant", hint, at=(operator,))
+            raise wrong("J107", f"{shown(operand)} is not an instant", hint, at=(operator,))
         return
     if found.year > LAST_VALUE_YEAR:
         hint = f"years go to {LAST_VALUE_YEAR}"

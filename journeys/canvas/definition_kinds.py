@@ -12,7 +12,7 @@ from journeys.canvas.catalogs import Catalog
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
 from journeys.canvas.frozen_model import Frozen, Many, is_liquid, texts
-from journeys.canvas.problems import meant, wrong
+from journeys.canvas.problems import meant, shown, wrong
 from journeys.canvas.steps.base import Id
 from journeys.canvas.storable_characters import foreign
 from journeys.canvas.times import ZoneName
@@ -143,7 +143,7 @@ def _has_channel(value: Any) -> Any:
     if isinstance(value, ChannelTemplate) or (isinstance(value, Mapping) and "content" in value):
         return value
     if not isinstance(channel, str) or channel not in TEMPLATES:
-        message = f"there is no channel “{channel}” for templates"
+        message = f"there is no channel {shown(channel)} for templates"
         raise wrong("J303", message, meant(str(channel), TEMPLATES), at=("channel",))
     return value
 

@@ -117,7 +117,7 @@ class EventFilter(Past):
 def _product(value: Any) -> Any:
     if value is True or (isinstance(value, str) and 0 < len(value) <= 255):
         return value
-    raise wrong("J100", f"a purchase is of a product, not of “{str(value)[:60]}”", "write `true` for any")
+    raise wrong("J100", f"a purchase is of a product, not of {shown(value)}", "write `true` for any")
 
 
 Product = Annotated[

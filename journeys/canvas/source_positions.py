@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from math import isfinite
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq, TaggedScalar
+from ruamel.yaml.comments import CommentedMap, CommentedSeq, CommentedSet, TaggedScalar
 from ruamel.yaml.constructor import ConstructorError, DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.scalarstring import LiteralScalarString, ScalarString
+from ruamel.yaml.tag import Tag
 
 from journeys.canvas.problems import Problem, Refused, Where
 from journeys.canvas.storable_characters import strange
@@ -32,12 +33,25 @@ Path = tuple[str | int, ...]
 _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uffff\ud800-\udfff]|\r(?!\n)")
 """Control characters, and line breaks that editors do not agree on."""
 
+_TEXT = Tag(suffix="tag:yaml.org,2002:str")
 _BRACKETS = re.compile(r"[\[\]{}]")
 _SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
 
 
 class _Constructor(RoundTripConstructor):
-    """Makes values; one that looks like a time or a number and is none stays a text, or keeps its place."""
+    """Makes values; one that looks like a time or a number and is none stays a text, or keeps its place.
+
+    Keys that look like a truth or a fraction are texts: so `true` and `1` are two keys.
+    """
+
+    def construct_mapping(self, node: Any, maptyp: Any, deep: bool = False) -> Any:  # type: ignore[override]  # noqa: FBT001, FBT002 - as in the base class
+        """See base class."""
+        for key, _ in node.value:
+            kind = str(key.tag).rpartition(":")[2]
+            if kind in ("bool", "float"):
+                key.ctag = _TEXT
+                key.value = str(key.value).lower() if kind == "bool" else key.value
+        return super().construct_mapping(node, maptyp, deep)
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT001, FBT002 - as in the base class
         """See base class."""
@@ -53,6 +67,9 @@ class _Constructor(RoundTripConstructor):
             said = TOO_LARGE if large else f"“{str(node.value)[:60]}” is no {kind}"
             raise ConstructorError(None, None, said, node.start_mark) from error
 
+
+FOREIGN: Mapping[str, type[Any]] = {"set": CommentedSet, "binary": bytes, "pairs": list}
+"""Values that YAML has and definitions have not, by the names of their tags."""
 
 TOO_LARGE = "the number is larger than 64 bits can hold"
 
@@ -206,6 +223,12 @@ class _Plain:
             raise Refused([Problem("J100", self.places.where(path), TOO_LARGE)])
         if isinstance(value, float) and not isfinite(value):
             raise Refused([Problem("J100", self.places.where(path), f"a number was expected, not “{value}”")])
+        if isinstance(value, tuple(FOREIGN.values())):
+            kind = next(name for name, one in FOREIGN.items() if isinstance(value, one))
+            message = f"`!!{kind}` cannot stand in a definition"
+            raise Refused(
+                [Problem("J002", self.places.where(path), message, "write a text, a list or a mapping")]
+            )
         return self._scalar(value)
 
     def _mapping(self, value: CommentedMap, path: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from journeys.canvas.definition_kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.frozen_model import texts
 from journeys.canvas.incomplete_canvas import read_incomplete
-from journeys.canvas.problems import CURLY, Problem, Refused, Where, meant
+from journeys.canvas.problems import CURLY, Problem, Refused, Where, meant, shown
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import LARGEST, Places, parse_documents
 
@@ -180,7 +180,7 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
             Problem("J005", places.where(()), "the definition has no format", f"write format: {FORMAT}")
         )
     elif data["format"] != FORMAT or isinstance(data["format"], bool):
-        message = f"this version cannot read the format “{data['format']}”"
+        message = f"this version cannot read the format {shown(data['format'])}"
         problems.append(Problem("J005", places.where(("format",)), message, f"write format: {FORMAT}"))
     if kind is None:
         hint = f"write kind: {' | '.join(KINDS)}"
@@ -192,7 +192,7 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
                 Problem("J108", places.where(("kind",)), f"`kind: {kind}` is not supported yet"),
             ]
         problem = Problem(
-            "J004", places.where(("kind",)), f"there is no kind “{kind}”", meant(str(kind), KINDS)
+            "J004", places.where(("kind",)), f"there is no kind {shown(kind)}", meant(str(kind), KINDS)
         )
         return None, [*problems, problem]
     try:

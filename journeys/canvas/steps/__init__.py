@@ -71,7 +71,7 @@ def _known(value: Any) -> Any:
         raise wrong("J108", f"the step type “{name}” is not supported yet", at=("type",))
     if name is None:
         raise wrong("J102", "the step has no type", f"one of {', '.join(STEP_TYPES)}")
-    raise wrong("J105", f"there is no step type “{name}”", meant(str(name), STEP_TYPES), at=("type",))
+    raise wrong("J105", f"there is no step type {shown(name)}", meant(str(name), STEP_TYPES), at=("type",))
 
 
 if TYPE_CHECKING:
