@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 from liquid import Environment, RenderContext, Token, TokenStream
@@ -40,7 +41,7 @@ from journeys.canvas.problems import meant
 from journeys.engine.content.compare import Comparison
 from journeys.engine.content.expression_tokens import NOW_ISO, Unbalanced, Unreadable
 from journeys.engine.content.filters import takes
-from journeys.engine.content.filters.argument_limits import integer, leading
+from journeys.engine.content.filters.argument_limits import WrongArgument, integer, leading
 from journeys.engine.content.filters.dates import NOW
 
 COMPARISONS: dict[str, Any] = {
@@ -185,11 +186,28 @@ def primitive(env: Environment, tokens: TokenStream) -> Expression:
 _LITERALS: dict[str, Callable[[Token], Expression]] = {
     "true": TrueLiteral, "false": FalseLiteral, "nil": Nil, "null": Nil,
     "string": lambda token: StringLiteral(token, token.value),
-    "integer": lambda token: IntegerLiteral(token, integer(token.value)),
-    "float": lambda token: FloatLiteral(token, float(token.value)),
+    "integer": lambda token: IntegerLiteral(token, _integer(token)),
+    "float": lambda token: FloatLiteral(token, _fraction(token)),
     "blank": lambda token: StringLiteral(token, ""),
     "empty": lambda token: StringLiteral(token, ""),
 }  # fmt: skip
+
+
+def _integer(token: Token) -> int:
+    try:
+        return integer(token.value)
+    except WrongArgument:
+        raise Unreadable(TOO_LONG, token) from None
+
+
+def _fraction(token: Token) -> float:
+    found = float(token.value)
+    if not isfinite(found):
+        raise Unreadable(TOO_LONG, token)
+    return found
+
+
+TOO_LONG = "the number has too many digits"
 
 
 def _no_value(token: Token) -> Unreadable:
@@ -232,7 +250,7 @@ def path(env: Environment, tokens: TokenStream) -> Path:
             segments.append(next(tokens).value)
         elif here.kind == TOKEN_IDENTINDEX:
             next(tokens)
-            segments.append(integer(here.value))
+            segments.append(_integer(here))
         elif here.kind == "lbracket":
             next(tokens)
             segments.append(_key(env, tokens))

@@ -2,21 +2,40 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from liquid import Token
 from liquid.exceptions import LiquidSyntaxError
-from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG
+from liquid.token import TOKEN_CONTENT, TOKEN_EXPRESSION, TOKEN_OUTPUT, TOKEN_TAG
 
+from journeys.engine.content.scanner import RAW
 from journeys.engine.content.variable_tags import lines
 
 BLOCKS = frozenset({"if", "unless", "case", "for", "tablerow", "capture"})
 LEAVING = frozenset({"break", "continue"})
 COUNTING = frozenset({"increment", "decrement"})
 
+_AFTER_REASON = re.compile(
+    r"(?:\(\s*(?:'[^']*'|\"[^\"]*\"|)\s*\)|'[^']*'(?=\s)|\"[^\"]*\"(?=\s))\s*([^\s'\"].*)", re.DOTALL
+)
+
+_END = re.compile(r"\{%-?\s*(endcomment|endraw)\b(-?\s*)([^\s%-][^%]*?)\s*-?%\}")
+
 Idle = tuple[int, str, str]
 """The place, the message, and what to write instead."""
+
+
+def endings(source: str, tokens: Iterable[Token]) -> Iterator[Idle]:
+    """Words after the ends of comments and of what is raw, which have no effect (T5)."""
+    raw: list[tuple[int, int]] = []
+    with suppress(LiquidSyntaxError):  # reported by the parser
+        raw.extend((one.start_index, one.start_index + len(one.value)) for one in tokens if one.kind == RAW)
+    for found in _END.finditer(source):
+        if not any(begin <= found.start() < end for begin, end in raw):
+            yield found.start(3), f"“{found[3][:40]}” after “{found[1]}” has no effect", "remove it"
 
 
 @dataclass(slots=True)
@@ -25,6 +44,8 @@ class _Open:
 
     name: str
     otherwise: bool = False
+    first: bool = True
+    """Whether a `case` has no branch yet."""
 
 
 def idle(tokens: Iterable[Token]) -> Iterator[Idle]:
@@ -33,6 +54,8 @@ def idle(tokens: Iterable[Token]) -> Iterator[Idle]:
     tag: Token | None = None
     try:
         for token in tokens:
+            if token.kind in (TOKEN_CONTENT, TOKEN_OUTPUT):
+                yield from _unseen(token, opened)
             if token.kind == TOKEN_TAG:
                 yield from _bare(token, opened)
                 tag = token
@@ -51,10 +74,19 @@ def _bare(tag: Token, opened: list[_Open]) -> Iterator[Idle]:
         opened.append(_Open(name))
     elif name == f"end{here.name}" and opened:
         opened.pop()
+    elif name in ("else", "when") and here.name == "case":
+        here.first = False
+        if here.otherwise:
+            said = "both are printed" if name == "else" else "the “else” is printed even where this holds"
+            hint = "remove one" if name == "else" else "write it before the “else”"
+            yield (
+                tag.start_index,
+                f"this {'is another' if name == 'else' else '“when” comes after'} “else”: {said}",
+                hint,
+            )
+        here.otherwise = here.otherwise or name == "else"
     elif name == "else":
-        if here.otherwise and here.name == "case":
-            yield tag.start_index, "this is another “else”: both are printed", "remove one"
-        elif here.otherwise and here.name in ("if", "unless"):
+        if here.otherwise and here.name in ("if", "unless"):
             yield (
                 tag.start_index,
                 "this is another “else”: its branch is never taken",
@@ -67,6 +99,14 @@ def _bare(tag: Token, opened: list[_Open]) -> Iterator[Idle]:
             "this “elsif” comes after “else”: its branch is never taken",
             "write it before the “else”",
         )
+
+
+def _unseen(token: Token, opened: list[_Open]) -> Iterator[Idle]:
+    """What stands between `case` and its first branch: it is never shown (T5)."""
+    if opened and opened[-1].name == "case" and opened[-1].first and token.value.strip():
+        opened[-1].first = False
+        place = token.start_index + len(token.value) - len(token.value.lstrip())
+        yield place, "what stands between “case” and its first “when” is never shown", "remove it"
 
 
 def _said(tag: Token, said: Token, opened: list[_Open]) -> Iterator[Idle]:
@@ -85,6 +125,13 @@ def _said(tag: Token, said: Token, opened: list[_Open]) -> Iterator[Idle]:
         yield said.start_index, f"“{name}” takes no condition: it always applies", hint
     elif name == "else" or name.removeprefix("end") in BLOCKS - {name}:
         yield said.start_index, f"“{said.value[:40]}” after “{name}” has no effect", "remove it"
+    elif name == "abort_message" and (found := _AFTER_REASON.match(said.value)):
+        hint = "remove it, or put it within the quotes"
+        yield (
+            said.start_index + found.start(1),
+            f"with “{found[1][:40]}” the quotes become part of the reason",
+            hint,
+        )
     elif name in COUNTING and len(words) > 1:
         place = said.start_index + said.value.index(words[1], len(words[0]))
         yield place, f"“{words[1][:40]}” has no effect", f"“{name}” takes one name"

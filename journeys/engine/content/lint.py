@@ -19,7 +19,7 @@ from journeys.canvas.problems import meant, nearest
 from journeys.engine.content.bound_template import Bound
 from journeys.engine.content.error_recovery import Recovered, recovered
 from journeys.engine.content.expression_tokens import ROOT
-from journeys.engine.content.idle_tags import idle
+from journeys.engine.content.idle_tags import endings, idle
 from journeys.engine.content.known_names import (
     BLOCKS,
     EMAIL,
@@ -97,7 +97,8 @@ def _unread(
 
 def _idle(source: str, compiler: Callable[[str], Template]) -> Iterator[Finding]:
     """What does nothing, tag by tag."""
-    for index, message, hint in idle(DIALECTS[compiler].tokenizer()(source)):
+    read = DIALECTS[compiler].tokenizer()
+    for index, message, hint in (*idle(read(source)), *endings(source, read(source))):
         yield Finding("J912", *position(source, index), message, hint)
 
 
