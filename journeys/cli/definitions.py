@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,6 +15,7 @@ from rich.table import Table
 from journeys.canvas.diagram import mermaid
 from journeys.canvas.diagram_page import page
 from journeys.canvas.plan import Plan, compile
+from journeys.canvas.problems import meant
 from journeys.canvas.schema import text as schema_text
 from journeys.canvas.wall_clock import utc, zone_of
 from journeys.canvas.yaml_definitions import Definitions, read_file
@@ -23,6 +25,9 @@ from journeys.engine.core.simulate import Probabilities
 from journeys.engine.core.simulate import simulate as run_simulation
 from journeys.engine.core.simulation_report import Report
 from journeys.engine.workspaces.validate import validate as run_checks
+
+RATED = ("segment", "attribute", "context", "event", "message", "consent", "purchase")
+"""The subjects by whose names rates are said."""
 
 
 def _checked(paths: list[Path]) -> Definitions:
@@ -80,7 +85,7 @@ def _counted(found: Definitions) -> str:
     kinds_ = (
         ("canvas", "canvases", found.canvases), ("segment", "segments", found.segments),
         ("template", "templates", found.templates), ("catalog", "catalogs", found.catalogs),
-        ("content block", "content blocks", found.content_blocks),
+        ("content block", "content blocks", found.content_blocks), ("workspace", "workspaces", found.workspaces),
     )  # fmt: skip
     counts = [f"{len(there)} {one if len(there) == 1 else many}" for one, many, there in kinds_ if there]
     return ", ".join(counts) or "there are no definitions"
@@ -150,11 +155,15 @@ def simulate(
     plan, found = _plan(path, canvas)
     company = _zone(path, found) if zone is None else zone
     chances = Probabilities(rates=_rates(rate or []))
+    segments = {name: one.value.when for name, one in found.segments.items()}
+    there = {"purchase", *_named([plan.canvas, *segments.values()])}
+    for name in chances.rates.keys() - there:
+        hint = meant(name, there)
+        raise Stop(f"nothing in the canvas is named “{name}”{f': {hint}' if hint else ''}", 2)
     try:
         begins = utc((starts or datetime(2026, 12, 7, 9)).replace(tzinfo=zone_of(company)))  # noqa: DTZ001 - company time
     except (ValueError, KeyError) as error:
         raise Stop(f"there is no time zone “{company}”", 2) from error
-    segments = {name: one.value.when for name, one in found.segments.items()}
     with bar("simulating", people) as progress:
         report = run_simulation(
             plan,
@@ -195,6 +204,17 @@ def _rates(said: list[str]) -> dict[str, float]:
                 f"“{each}” is not a rate: write a name and a number from 0 to 1, such as opened=0.4", 2
             )
     return rates
+
+
+def _named(values: Iterable[Any]) -> Iterator[str]:
+    """The names by which filters and triggers may have a rate: of events, products, engagements, segments, attributes."""
+    for each in values:
+        value = each.model_dump(mode="json") if hasattr(each, "model_dump") else each
+        if isinstance(value, Mapping):
+            yield from (str(value[kind]) for kind in RATED if isinstance(value.get(kind), str))
+            yield from _named(value.values())
+        elif isinstance(value, list):
+            yield from _named(value)
 
 
 def _days(report: Report) -> dict[str, dict[int, int]]:

@@ -177,10 +177,17 @@ async def test_a_page_is_drawn_and_a_simulation_takes_rates_and_the_zone_of_the_
     for words in (
         ("--rate", "runners=2"),
         ("--rate", "runners"),
+        ("--rate", "zzz=0.1"),
         ("--zone", "Mars/Base"),
         ("--zone", "../x"),
     ):
         assert (await journeys("simulate", "c.yaml", *words, cwd=tmp_path)).code == 2, words
+    unknown = await journeys(
+        "simulate", "c.yaml", "--rate", "purchase=1", "--rate", "bougt=0.1", cwd=tmp_path
+    )
+    assert "nothing in the canvas is named “bougt”: did you mean “bought”?" in unknown.err
+    settings = await journeys("validate", "settings.yaml", cwd=tmp_path)
+    assert (settings.code, settings.out.strip()) == (0, "no problems: 1 workspace")
 
 
 async def test_a_template_is_rendered_with_a_context_file(tmp_path: Path) -> None:
