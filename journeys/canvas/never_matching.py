@@ -6,7 +6,7 @@ They are problems of what is written now. A definition that was published with o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +15,19 @@ from journeys.canvas.filters import (
     AllOf,
     AnyOf,
     AttributeFilter,
+    ContextFilter,
     EventTrigger,
     MessageFilter,
     MessageTrigger,
     NoneOf,
     Past,
+    PropertyFilter,
     PurchaseFilter,
     PurchaseTrigger,
     Times,
 )
+from journeys.canvas.times import zone_names
+from journeys.canvas.written_instants import instant
 
 Path = tuple[str | int, ...]
 
@@ -45,11 +49,29 @@ FORMS: Mapping[str, tuple[str, str]] = {
 }
 """How standard attributes are kept: texts of another form equal none of their values."""
 
+BEGINNINGS: Mapping[str, tuple[str, str]] = {
+    "country": (r"[A-Za-z]{0,2}", "write the code of the country, such as equals: FR"),
+    "language": (r"[A-Za-z]{0,2}", "write the code of the language, such as equals: fr"),
+    "gender": (r"[MFONPmfonp]?", "write equals: M, F, O, N or P"),
+    "phone": (r"\+?[0-9]*", "write the number in its international form, such as +49"),
+}
+"""The texts with which their values may begin or end; capitals do not matter there."""
+
+TEXTS = frozenset({
+    "external_id", "email", "phone", "first_name", "last_name", "language", "country", "time_zone", "home_city",
+    "image_url", "gender", "dob", "date_of_first_session", "date_of_last_session", "marked_email_as_spam_at",
+})  # fmt: skip
+"""Standard attributes whose values are texts."""
+
+TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabled"})
+"""Standard attributes whose values are true or false."""
+
 LATER_ENGAGEMENTS = ("delivered", "bounced")
 ANY = ("any", "*")
 EQUALS = ("equals", "not_equals", "one_of", "none_of")
 ORDERS = ("more_than", "less_than", "at_least", "at_most")
 
+_LIQUID_NAME = re.compile(r"\$\{([^{}]*)\}")
 _HEAD = re.compile(r'"([^"]*)"|([^.\[]*)')
 
 
@@ -106,8 +128,11 @@ def _condition(each: Condition, path: Path) -> Iterator[NeverMatching]:
     operator, operand = each.operator, each.operand
     if isinstance(each, AttributeFilter):
         yield from _name(each.attribute, (*path, "attribute"))
-        if operator in EQUALS and each.attribute in FORMS:
-            yield from _form(each.attribute, operator, operand, path)
+        yield from _type(each.attribute, operator, operand, path)
+        yield from _form(each.attribute, operator, operand, path)
+    if isinstance(each, ContextFilter | PropertyFilter):
+        subject = next(iter(type(each).model_fields.keys() & {"context", "property"}))
+        yield from _braces(getattr(each, subject), (*path, subject))
     for place, part in enumerate(operand if isinstance(operand, tuple) else (operand,)):
         if isinstance(part, FromAttribute):
             below = (place,) if isinstance(operand, tuple) else ()
@@ -119,6 +144,10 @@ def _name(attribute: str, path: Path) -> Iterator[NeverMatching]:
     found = _HEAD.match(attribute)
     assert found is not None, "every text begins with an empty one"
     head = found[2] if found[1] is None else found[1]
+    yield from _braces(attribute, path)
+    if head in TEXTS | TRUTHS and found.end() < len(attribute):
+        message = f"nothing lies within “{head}”: it is a {'text' if head in TEXTS else 'true or a false'}"
+        yield NeverMatching(path, message, f"write attribute: {head}")
     if head in CONSENTS:
         message = f"there is no attribute “{head}”: a consent is asked for by its channel"
         yield NeverMatching(path, message, f"write {{consent: {CONSENTS[head]}, equals: subscribed}}")
@@ -127,13 +156,65 @@ def _name(attribute: str, path: Path) -> Iterator[NeverMatching]:
         yield NeverMatching(path, message, "a person is asked for by external_id")
 
 
+def _braces(name: str, path: Path) -> Iterator[NeverMatching]:
+    """A name that is written as Liquid writes it."""
+    found = _LIQUID_NAME.search(name)
+    if found is not None:
+        yield NeverMatching(
+            path, f"“{name[:60]}” is written as in Liquid", f"write the name alone: `{found[1].strip()}`"
+        )
+
+
+def _parts(operator: str, operand: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+    """The operands, each with its path."""
+    if isinstance(operand, tuple):
+        for place, part in enumerate(operand):
+            yield (*path, operator, place), part
+    else:
+        yield (*path, operator), operand
+
+
+def _type(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[NeverMatching]:
+    """Operands of another type than the standard attribute has."""
+    if operator not in (*EQUALS, *ORDERS, "between", "contains"):
+        return
+    for where, part in _parts(operator, operand, path):
+        if attribute in TEXTS and isinstance(part, bool | int | float):
+            hint = f'write "{_said(part)}" in quotes' if operator in EQUALS else "compare it with a text"
+            yield NeverMatching(where, f"“{attribute}” is a text, and {_said(part)} is none", hint)
+        if (
+            attribute in TRUTHS
+            and part is not None
+            and isinstance(part, str | int | float)
+            and not isinstance(part, bool)
+        ):
+            yield NeverMatching(where, f"“{attribute}” is true or false", "write equals: true")
+
+
 def _form(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[NeverMatching]:
-    form, hint = FORMS[attribute]
-    several = isinstance(operand, tuple)
-    for place, part in enumerate(operand if several else (operand,)):
-        if isinstance(part, str) and not re.fullmatch(form, part):
-            message = f"“{part[:60]}” is never the value of “{attribute}”"
-            yield NeverMatching((*path, operator, place) if several else (*path, operator), message, hint)
+    """Texts that no value of the standard attribute equals, begins or ends with."""
+    fits: Callable[[str], object]
+    if attribute == "time_zone" and operator in EQUALS:
+        fits, hint = zone_names().__contains__, "write a name such as Europe/Paris"
+    elif operator in EQUALS and attribute in FORMS:
+        form, hint = FORMS[attribute]
+        fits = re.compile(form).fullmatch
+    elif operator in ("starts_with", "ends_with") and attribute in BEGINNINGS:
+        form, hint = BEGINNINGS[attribute]
+        fits = re.compile(form).fullmatch
+    else:
+        return
+    said = (
+        "the value"
+        if operator in EQUALS
+        else "the beginning of"
+        if operator == "starts_with"
+        else "the end of"
+    )
+    for where, part in _parts(operator, operand, path):
+        if isinstance(part, str) and not fits(part):
+            message = f"“{part[:60]}” is never {said}{' of' if operator in EQUALS else ''} “{attribute}”"
+            yield NeverMatching(where, message, hint)
 
 
 def _operand(each: Condition, operator: str, operand: Any, path: Path) -> Iterator[NeverMatching]:
@@ -145,10 +226,26 @@ def _operand(each: Condition, operator: str, operand: Any, path: Path) -> Iterat
         message = f"`{operator}` compares numbers, times or texts, and {_said(operand)} is none of them"
         yield NeverMatching((*path, operator), message, f"write equals: {_said(operand)}")
     if each.between is not None:
-        low, high = each.between
-        if _number(low) and _number(high) and low > high:
-            message = f"the bounds are in the wrong order: {low} is above {high}"
-            yield NeverMatching((*path, "between"), message, f"write [{high}, {low}]")
+        yield from _bounds(*each.between, (*path, "between"))
+
+
+def _bounds(low: Any, high: Any, path: Path) -> Iterator[NeverMatching]:
+    """Bounds between which nothing lies: of two types, or in the wrong order."""
+    either = (low, high)
+    if any(isinstance(one, bool) for one in either):
+        yield NeverMatching(path, "true and false have no order", "write equals: true")
+    elif all(isinstance(one, str | int | float) for one in either) and _number(low) != _number(high):
+        message = f"one bound is a number and the other a text: nothing lies between {low} and {high}"
+        yield NeverMatching(path, message, "write two numbers, or two texts")
+    elif all(map(_number, either)) and low > high:
+        yield NeverMatching(
+            path, f"the bounds are in the wrong order: {low} is above {high}", f"write [{high}, {low}]"
+        )
+    elif isinstance(low, str) and isinstance(high, str):
+        begin, end = instant(low), instant(high)
+        if begin is not None and end is not None and begin > end:
+            message = f"the bounds are in the wrong order: {low} is after {high}"
+            yield NeverMatching(path, message, f"write [{high}, {low}]")
 
 
 def _number(value: Any) -> bool:
