@@ -66,7 +66,7 @@ LONGEST_ID = 64
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
-UNTOLD = frozenset({"/health", "/ready", "/metrics"})
+NOT_LOGGED = frozenset({"/health", "/ready", "/metrics"})
 """Routes whose requests are not in the access log: they are asked every few seconds."""
 
 
@@ -115,7 +115,7 @@ class TimedRequests:
             took = time.monotonic() - began
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(path, method, status).observe(took)
-            if path not in UNTOLD:
+            if path not in NOT_LOGGED:
                 log.info("request", route=path, method=method, status=status, ms=round(took * 1000, 1))
             request_id.reset(token)
 
