@@ -39,7 +39,7 @@ def routes() -> list[BaseRoute]:
     """Every route that there is."""
     return [
         *(
-            Route(path, guarded("users.track", users_track, TRACK), methods=["POST"])
+            Route(path, guarded("users.track", users_track, TRACK, whole=False), methods=["POST"])
             for path in ("/users/track", "/users/track/bulk")  # TRK-15
         ),
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),

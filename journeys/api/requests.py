@@ -17,6 +17,7 @@ from starlette.responses import Response
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
 from journeys.engine.fair_threads import Places, working_for
+from journeys.engine.intake.half_characters import set_aside, unreadable
 from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
@@ -99,10 +100,13 @@ def unavailable(error: BaseException) -> Response:
 Work = Callable[[Services, Key, dict[str, Any], Request], Awaitable[Response]]
 
 
-def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Request], Awaitable[Response]]:
+def guarded(
+    permission: str, work: Work, limit: Limit = GENERAL, *, whole: bool = True
+) -> Callable[[Request], Awaitable[Response]]:
     """A route that wants a key with this permission, and a JSON object; whatever it refuses, it says as JSON.
 
     The key comes first (401), then the limit of its workspace (429), its permission (403), and the body (400, 413).
+    `whole`: a body is refused of which a part cannot be read; else the route judges part by part.
     """
 
     async def route(request: Request) -> Response:
@@ -121,6 +125,8 @@ def guarded(permission: str, work: Work, limit: Limit = GENERAL) -> Callable[[Re
                 raise Refusal(403, f"Access Denied: the key “{key.name}” lacks the permission {permission}")
             body = body if body is not None else await _object(request)
             body.pop("api_key", None)
+            if whole and (reason := unreadable(body)):
+                raise Refusal(400, f"Bad Request: {reason}")  # TRK-7
             async with IN_WORK.of(key.workspace):
                 response = await work(services, key, body, request)
             OUTAGES.back(DATABASE)
@@ -202,16 +208,23 @@ async def _object(request: Request) -> dict[str, Any]:
 
 
 def _decoded(raw: bytes) -> Any:
-    """The JSON. A number that is too large for anything is infinite: what it stands in is refused, and no more."""
+    """The JSON. A number that is too large for anything is infinite: what it stands in is refused, and no more.
+
+    What holds half of a surrogate pair is set aside.
+    """
     try:
         return msgspec.json.decode(raw)
-    except msgspec.ValidationError:  # of JSON without a type: a number out of range
-        if _HALF.search(raw):
+    except msgspec.DecodeError as fault:
+        halves = _HALF.search(raw) is not None
+        if not halves and not isinstance(fault, msgspec.ValidationError):  # that is a number out of range
             raise
         try:
-            return json.loads(raw, parse_int=_integer, parse_float=_float, parse_constant=_no_constant)
+            body = json.loads(
+                raw.decode(), parse_int=_integer, parse_float=_float, parse_constant=_no_constant
+            )
         except json.JSONDecodeError as error:
             raise msgspec.DecodeError(str(error)) from error
+        return set_aside(body) if halves else body
 
 
 def _integer(digits: str) -> float:

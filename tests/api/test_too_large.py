@@ -197,6 +197,57 @@ async def test_a_character_that_cannot_be_stored_is_refused_wherever_it_stands(d
     assert (await door.post("/catalogs", {"catalogs": [{"name": "c", "fields": fields}]})).status_code == 201
 
 
+async def test_half_of_a_character_is_refused_where_it_stands_and_sinks_no_other(door: Door) -> None:
+    """TRK-5, TRK-7: in a value, a key, a name; beside a number that is too large; whole pairs are characters."""
+    raw = r"""{"attributes": [{"external_id": "g1", "x": "\ud83d\ude00", "n": 1e999}, {"external_id": "g2", "x": "\ud800"},
+        {"external_id": "g3", "x\udc00": 1}, {"external_id": "\ud800"}, {"external_id": "g4", "x": {"y": ["\ude00\ud83d"]}}],
+        "events": ["\ud800", {"external_id": "g1", "name": "e", "time": "2026-12-07T08:00:00Z"}], "\ud800": 1}"""
+    for headers in ({}, {"Idempotency-Key": "k"}, {"Idempotency-Key": "k"}):
+        answer = await door.client.post(
+            "/users/track", content=raw, headers={"Authorization": f"Bearer {door.key}", **headers}
+        )
+        status, said = answer.status_code, answer.json()
+        assert (status, said["attributes_processed"], said["events_processed"]) == (201, 1, 1)
+        half = "half of a surrogate pair"
+        assert [(each.get("index"), each["type"]) for each in said["errors"]][1:] == [
+            (0, "'n' must be a number of at most 64 bits"),
+            (1, f"'x' contains {half} (U+D800)"),
+            (2, f"'x\ufffd' contains {half} (U+DC00)"),
+            (3, f"'external_id' contains {half} (U+D800)"),
+            (4, f"'x.y' contains {half} (U+DE00)"),
+            (0, f"it contains {half} (U+D800)"),
+        ]
+    assert (await door.profile("g1"))["attributes"] == {"x": "\U0001f600"}
+    assert await door.profile("g2") is None
+
+
+@pytest.mark.parametrize(
+    ("route", "raw", "said"),
+    [
+        (
+            "/canvas/trigger/send",
+            r'{"canvas_id": "\ud800", "broadcast": true}',
+            "canvas_id: it contains half",
+        ),
+        (
+            "/canvas/trigger/send",
+            r'{"canvas_id": "story", "recipients": [{"external_user_id": "a", "context": {"a": "\ud800"}}]}',
+            "recipients[0]: 'context.a' contains half of a surrogate pair (U+D800)",
+        ),
+        ("/catalogs", r'{"catalogs": [{"name": "\udfff"}]}', "catalogs[0]: 'name' contains half"),
+        ("/content_blocks/create", r'{"name": "a", "content": "\udfff"}', "content: it contains half"),
+        ("/users/track", r'{"attributes": "\udfff"}', "Valid data must be provided"),
+        ("/users/track", r'{"attributes": [{"x": "\udfff"}]', "not JSON"),
+    ],
+)
+async def test_half_of_a_character_is_named_where_a_call_is_refused_whole(
+    door: Door, route: str, raw: str, said: str
+) -> None:
+    """TRK-7"""
+    status, body = await sent(door, route, raw)
+    assert (status, said in body["message"]) == (400, True), body
+
+
 async def test_a_large_request_is_worked_on_beside_the_event_loop_and_a_small_one_on_it() -> None:
     where: list[str] = []
     for size, large in ((0, False), (LARGE - 1, False), (LARGE, False), (0, True)):

@@ -9,6 +9,7 @@ from typing import Any
 
 from journeys.canvas.never_matching import CONTROL
 from journeys.engine.core.instants import instant
+from journeys.engine.intake.half_characters import Unreadable
 from journeys.engine.intake.unknown_keys import unknown_keys
 from journeys.engine.people.attributes import Refused, countable, kept_properties
 from journeys.engine.people.carts import violation
@@ -120,6 +121,8 @@ def _unknown(array: str, given: Any) -> list[str]:
 
 
 def _item(array: str, index: int, given: Any) -> tuple[Item, list[str]]:
+    if isinstance(given, Unreadable):
+        raise Refused(given.reason)
     if not isinstance(given, Mapping):
         raise Refused(f"each object in '{array}' must be a JSON object")
     warnings: list[str] = []
