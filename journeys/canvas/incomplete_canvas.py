@@ -122,7 +122,8 @@ class _Reader:
         kind = STEP_TYPES.get(raw["type"]) if isinstance(raw.get("type"), str) else None
         if kind is None:
             ways = self._apart(given := dict(raw), path)
-            self._report(lambda: _STEP.validate_python({"type": raw.get("type")}), path)
+            named = {"type": raw["type"]} if "type" in raw else dict.fromkeys(raw)
+            self._report(lambda: _STEP.validate_python(named), path)
             common = {name: value for name, value in given.items() if name in ("id", "then")}
             self._report(lambda: Step.model_validate({"type": UNREAD, **common}), path)
             return self._unread(given, ways)

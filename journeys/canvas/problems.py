@@ -181,6 +181,12 @@ def _plain(word: str) -> str:
     return "".join(sign for sign in word if unicodedata.category(sign) != "Cf").strip(CURLY + " ")
 
 
+def misspelt(name: str, words: Iterable[Any]) -> str | None:
+    """The word that was probably meant to be this name, and looks like it."""
+    others = (word for word in words if isinstance(word, str) and word != name)
+    return next((word for word in others if nearest(_plain(word), [name])), None)
+
+
 CURLY = "“”„‟‘’‚‛«»"
 """Quotes of print, which mean nothing to YAML."""
 

@@ -24,7 +24,7 @@ from journeys.canvas.steps import (
     Variable,
 )
 
-AT_KEYS = ("J104", "J108", "J109")
+AT_KEYS = ("J101", "J104", "J108", "J109")
 """These speak of a key; the others of its value."""
 
 FILTERED = ("when", "audience", "only_when", "all", "any", "none", "triggers")

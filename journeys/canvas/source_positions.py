@@ -18,7 +18,15 @@ from ruamel.yaml.tag import Tag
 
 from journeys.canvas.problems import Problem, Refused, Where
 from journeys.canvas.storable_characters import strange
-from journeys.canvas.yaml_mistakes import QUOTE, begins_wrongly, comment, in_quotes, loses_a_word, mistake
+from journeys.canvas.yaml_mistakes import (
+    QUOTE,
+    begins_wrongly,
+    comment,
+    in_disguise,
+    in_quotes,
+    loses_a_word,
+    mistake,
+)
 
 MOST_BITS = 63
 """Of an integer, beside its sign."""
@@ -34,6 +42,7 @@ _STRANGE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uff
 """Control characters, and line breaks that editors do not agree on."""
 
 _TEXT = Tag(suffix="tag:yaml.org,2002:str")
+_GLUED = re.compile(r"[A-Za-z_]+:\S")
 _BRACKETS = re.compile(r"[\[\]{}]")
 _SEXAGESIMAL = re.compile(r"^\d{1,2}:[0-5]\d$")
 
@@ -245,6 +254,7 @@ class _Plain:
                 self._commented(part, spot[0], spot[1] + len(str(key)))
             if not isinstance(key, str | int | float | date):
                 raise Refused([self._no_key(key, spot, path)])
+            self._glued(key, part, spot)
             name = str(key)
             if sign := strange(name):
                 raise Refused([Problem("J002", self.places.where(path), cannot_stand(sign))])
@@ -291,6 +301,20 @@ class _Plain:
         if found is not None:
             where = Where(self.places.file, line + 1, found + 1)
             raise Refused([Problem("J002", where, "“#” begins a comment, so nothing stands here", QUOTE)])
+
+    def _glued(self, key: Any, part: Any, spot: Any) -> None:
+        """Refuse a key that was meant to be an item, or a key and its value: `– {type: x}`, `{type:message}`."""
+        if not spot or not isinstance(key, str):
+            return
+        found = in_disguise(key)
+        where = Where(self.places.file, spot[0] + 1, spot[1] + 1)
+        if found is not None:
+            raise Refused(
+                [Problem("J002", where, found[1], "write a dash or a space as they are on a keyboard")]
+            )
+        if part is None and _GLUED.match(key):
+            said = f"“{key[:60]}” has no space after its colon"
+            raise Refused([Problem("J002", where, said, "write a space after the colon")])
 
     def _no_key(self, key: Any, spot: Any, path: Path) -> Problem:
         where = Where(self.places.file, spot[0] + 1, spot[1] + 1) if spot else self.places.where(path)

@@ -15,7 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from journeys.canvas.definition_kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.frozen_model import texts
 from journeys.canvas.incomplete_canvas import read_incomplete
-from journeys.canvas.problems import CURLY, Problem, Refused, Where, meant, shown
+from journeys.canvas.problems import CURLY, Problem, Refused, Where, foreign_character, meant, misspelt, shown
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import LARGEST, Places, parse_documents
 
@@ -175,6 +175,12 @@ def _read_document(data: Any, places: Places) -> tuple[Definition | None, list[P
     body = {name: value for name, value in data.items() if name not in ("kind", "format")}
     kind = data.get("kind")
     problems = []
+    for name in ("kind", "format"):
+        written = misspelt(name, body) if name not in data else None
+        if written is not None:
+            hint = f"did you mean “{name}”?{foreign_character(written)}"
+            where = places.where((written,), key=True)
+            return None, [Problem("J101", where, f"there is no key “{written}” here", hint)]
     if "format" not in data:
         problems.append(
             Problem("J005", places.where(()), "the definition has no format", f"write format: {FORMAT}")

@@ -9,12 +9,16 @@ from typing import Any
 
 from ruamel.yaml.error import MarkedYAMLError
 
+from journeys.canvas.problems import foreign_character
+
 QUOTE = "put the text in quotes"
 _VALUE = re.compile(r"^(?P<lead>\s*(?:- +)*(?:[\w.${}\[\]\"'-]+ *: +)?)(?P<value>\S.*)$")
 _COLON = re.compile(r":(?:\s|$)")
 _MERGE = ("<<<<<<<", "=======", ">>>>>>>")
 _CLOSING = {"{": "}", "[": "]"}
 _COMMENT = re.compile(r"(?:[^#:]{0,2}:)?\s*(#\S)")
+_ITEM = re.compile(r"\s*([\u200b-\u200f\u2060\ufeff](?=- )|[\u2010-\u2015\u2212\ufe58\uff0d](?= ))")
+_AFTER_COLON = re.compile(r"^\s*(?:- +)*[\w{ -]+:((?![ \t])\s|[\u200b-\u200f\u2060\ufeff])")
 _ANCHOR = re.compile(r"&([^\s,\[\]{}]+)")
 _STARTS: Mapping[str, str] = {"@": "@", "`": "`", "%": "%", "*": "*", "&": "&", "!": "!"}
 """Signs with which a text without quotes cannot begin: YAML gives them a meaning, or keeps them for one."""
@@ -128,6 +132,25 @@ def _space(scene: _Scene) -> Mistake | None:
                 message = f"the line is indented with U+{ord(sign):04X}, which looks like a space and is none"
                 return Mistake(scene.at[0], column, message, "indent with spaces")
             return None
+    return None
+
+
+def in_disguise(line: str) -> tuple[int, str] | None:
+    """A sign that is taken for a dash or a space, or cannot be seen, where an item or a value begins: its column, and why."""
+    item = _ITEM.match(line)
+    if item is not None:
+        return item.start(1), f"an item of a list begins with a dash and a space.{foreign_character(item[1])}"
+    after = _AFTER_COLON.match(line)
+    if after is not None:
+        return after.start(1), f"a space stands after a colon.{foreign_character(after[1])}"
+    return None
+
+
+def _disguise(scene: _Scene) -> Mistake | None:
+    for number in dict.fromkeys((scene.at[0], scene.begun[0], max(0, scene.at[0] - 1))):
+        found = in_disguise(scene.lines[number])
+        if found is not None:
+            return Mistake(number, *found, "write a dash or a space as they are on a keyboard")
     return None
 
 
@@ -308,6 +331,6 @@ def _indent(scene: _Scene) -> Mistake | None:
 
 
 LOOKS: Sequence[Callable[[_Scene], Mistake | None]] = (
-    _duplicate, _merge, _tab, _space, _unquoted, _bracket, _quote, _block, _lines, _flow, _colon, _indent,
+    _duplicate, _merge, _tab, _space, _disguise, _unquoted, _bracket, _quote, _block, _lines, _flow, _colon, _indent,
 )  # fmt: skip
 """Each knows one kind of mistake; the first that sees its own says so."""

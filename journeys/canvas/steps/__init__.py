@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from pydantic import BeforeValidator, Discriminator, Tag
 
 from journeys.canvas.installed_packages import load_all
-from journeys.canvas.problems import meant, shown, wrong
+from journeys.canvas.problems import foreign_character, meant, misspelt, shown, wrong
 from journeys.canvas.steps.action_paths import ActionPath, ActionPaths
 from journeys.canvas.steps.audience_paths import AudiencePath, AudiencePaths
 from journeys.canvas.steps.base import Branch, Here, Step
@@ -69,6 +69,10 @@ def _known(value: Any) -> Any:
         return value
     if isinstance(name, str) and name in LATER:
         raise wrong("J108", f"the step type “{name}” is not supported yet", at=("type",))
+    written = misspelt("type", value) if name is None else None
+    if written is not None:
+        hint = f"did you mean “type”?{foreign_character(written)}"
+        raise wrong("J101", f"there is no key “{written}” here", hint, at=(written,))
     if name is None:
         raise wrong("J102", "the step has no type", f"one of {', '.join(STEP_TYPES)}")
     raise wrong("J105", f"there is no step type {shown(name)}", meant(str(name), STEP_TYPES), at=("type",))
