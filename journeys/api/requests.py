@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
+from journeys.engine.clock import ClockOff
 from journeys.engine.fair_threads import Places, working_for
 from journeys.engine.intake.half_characters import set_aside, unreadable
 from journeys.engine.large_requests import apart, bytes_of_request
@@ -91,9 +92,12 @@ RETRY_AFTER = 5
 
 
 def unavailable(error: BaseException) -> Response:
-    """The answer while the database does not answer: nothing was written."""
-    OUTAGES.gone(DATABASE, error)
-    said = {"message": "Service Unavailable: the database does not answer; nothing was written"}
+    """The answer while the database does not answer, or the clock of this process is far off: nothing was written."""
+    why = str(error)
+    if not isinstance(error, ClockOff):  # that is logged where it is measured
+        OUTAGES.gone(DATABASE, error)
+        why = "the database does not answer"
+    said = {"message": f"Service Unavailable: {why}; nothing was written"}
     return answer(503, said, {"retry-after": str(RETRY_AFTER)})
 
 
