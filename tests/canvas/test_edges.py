@@ -526,3 +526,10 @@ def test_the_best_time_is_learnt_from_nothing_else_that_happens_to_be_known() ->
         for kind, name in (("event", "bought"), ("message", "sent"), ("purchase", "session_start"))
     }
     assert learn(Person("p", history=past), "email") is None
+
+
+def test_limits_of_calls_are_those_that_there_are() -> None:
+    """LIM-3"""
+    assert parse("workspace", {"name": "shop", "limits": {"general": 10}}).limits == {"general": 10}
+    with pytest.raises(ValidationError, match="there is no limit “genral”"):
+        parse("workspace", {"name": "shop", "limits": {"genral": 10}})

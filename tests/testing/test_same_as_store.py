@@ -193,8 +193,11 @@ async def store_tells(
     rows = await db.pool.fetch(
         "select fact, step, at, data, entry from facts where person = $1 order by no", mel.id
     )
+    gates = await db.pool.fetch("select gate, times, at from refusals where person = $1", mel.id)
     sent = sorted((at, step, content) for one in channels.values() for at, step, content in one.sent)
-    return [(row["fact"], row["step"], row["at"], said(row["data"])) for row in rows], without_links(sent)
+    facts = [(row["fact"], row["step"], row["at"], said(row["data"])) for row in rows]
+    refused = [("refused", None, row["at"], {"reason": row["gate"], "times": row["times"]}) for row in gates]
+    return [*facts, *refused], without_links(sent)
 
 
 def trial_of(text: str) -> Trial:
@@ -210,7 +213,15 @@ def trial_tells(text: str, attributes: dict[str, Any], script: list[Doing]) -> t
     for each in sorted(script, key=lambda each: each.after):
         each.planned(mel)
     mel.run()
-    facts = [(each.fact, each.step, each.at, said(each.data)) for each in trial._world.memory.facts]
+    all_facts = [(each.fact, each.step, each.at, said(each.data)) for each in trial._world.memory.facts]
+    facts = [fact for fact in all_facts if fact[0] != "refused"]
+    by_gate: dict[str, list[datetime]] = {}  # the store keeps one row a gate: the last time, and how often
+    for fact, _, at, data in all_facts:
+        if fact == "refused":
+            by_gate.setdefault(data["reason"], []).append(at)
+    facts += [
+        ("refused", None, times[-1], {"reason": gate, "times": len(times)}) for gate, times in by_gate.items()
+    ]
     sent = sorted((each.at, each.step, each.content.model_dump()) for each in trial.messages)
     return facts, without_links(sent)
 
@@ -267,7 +278,7 @@ async def test_a_trial_tells_what_the_store_does(
     except Impossible:  # whoever was sent nothing opens nothing, here and there
         return
     await db.pool.execute(
-        "truncate people, entries, facts, events, dispatches, inbox, conversions, consents, fetches, echoes, hearings cascade"
+        "truncate people, entries, facts, events, dispatches, inbox, conversions, consents, fetches, echoes, hearings, refusals cascade"
     )
     done = await store_tells(db, TEXT, attributes, script)
     assert [fact for fact in done[0] if fact[0] == "reached"] == [

@@ -16,6 +16,7 @@ from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import EventTrigger, Filter, MessageTrigger, Trigger
 from journeys.canvas.regular_expressions import MOST_INSTRUCTIONS, compiled, search
 from journeys.engine.audience.match import (
+    Past,
     Person,
     asks_consents,
     compared_with,
@@ -263,13 +264,13 @@ def test_filters_say_whether_they_look_at_consents() -> None:
     assert asks({"none": [{"all": [{"bucket": [0, 1]}, {"consent": "push", "equals": "opted_in"}]}]})
     assert asks({"any": [{"segment": "reached"}]})
     assert not asks({"any": [{"segment": "round"}, {"event": "e"}]})
-    assert needs([said]).history == frozenset()
+    assert needs([said]).history == {}
 
 
 def test_any_purchase_is_needed_and_awaited_whatever_its_product() -> None:
     whole = ADAPTER.validate_python({"purchase": True, "within_last": "2 days"})
 
-    assert needs([whole]).history == frozenset({("purchase", None)})
+    assert needs([whole]).history == {("purchase", None): Past(timedelta(days=2), 2)}
     trigger: Any = TypeAdapter(Trigger).validate_python({"purchase": True})
     assert concerns(trigger, "purchase", "shoe")
     assert not concerns(trigger, "event", "shoe")
