@@ -158,7 +158,11 @@ async def test_a_name_of_what_no_workspace_has_is_refused_wherever_it_stands(
 
 def shared(*shares: int, name: str = "tested") -> str:
     """A canvas whose variants have these shares; the first is the control group."""
-    variants = [f"  - {{name: v{place}, weight: {share}, control: {str(not place).lower()}}}" for place, share in enumerate(shares)]  # fmt: skip
+    steps = [
+        f", steps: [{{type: delay, id: d{place}, duration: 1 day}}]" * bool(place)
+        for place in range(len(shares))
+    ]
+    variants = [f"  - {{name: v{place}, weight: {share}, control: {str(not place).lower()}{steps[place]}}}" for place, share in enumerate(shares)]  # fmt: skip
     return (
         f"kind: canvas\nformat: 1\nname: {name}\nschedule: {{api: true}}\nvariants:\n"
         + "\n".join(variants)

@@ -11,9 +11,10 @@ import pytest
 from journeys.engine.content import Values, render_value
 from journeys.engine.content.services import Reply
 from journeys.engine.delivery import delivery_worker as delivery
+from journeys.engine.delivery import outcomes
 from journeys.engine.delivery.preparation import Refused
 from journeys.engine.delivery.settlement import extras
-from journeys.engine.entries import fetching
+from journeys.engine.entries import answering, fetching
 from journeys.engine.store import Database
 from journeys.engine.workspaces import liquid_values
 from journeys.engine.workspaces.liquid_values import Found
@@ -104,7 +105,7 @@ async def test_an_answer_that_cannot_be_written_stops_no_other(
     entries = await stage.enter(*[await stage.person(external_id=name) for name in ("mel", "zoe", "ann")])
     for entry in entries:
         await stage.burst(entry)
-    whole = fetching.fetched
+    whole = answering.fetched
 
     async def spoilt(step: Any, values: Any, writer: Any) -> Found:
         found = await whole(step, values, writer)
@@ -120,7 +121,7 @@ async def test_an_answer_that_cannot_be_written_stops_no_other(
         if len(answers) == 3:
             await settle(self, claim, answers)
 
-    monkeypatch.setattr(fetching, "fetched", spoilt)
+    monkeypatch.setattr(answering, "fetched", spoilt)
     monkeypatch.setattr(fetching.Fetcher, "_settle", together)
     async with asking(stage) as fetcher:
         assert await fetcher.drain_once() == 3
@@ -251,7 +252,7 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
 ) -> None:
     """The call is not made again."""
     stage = await some(db, receiver)
-    monkeypatch.setattr(delivery, "extras", lambda _: Unwritable())
+    monkeypatch.setattr(outcomes, "extras", lambda _: Unwritable())
     whole = delivery.prepare
 
     async def spoilt(*given: Any) -> Any:
