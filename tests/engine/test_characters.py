@@ -11,7 +11,7 @@ import pytest
 from journeys.engine.content import Values, render_value
 from journeys.engine.content.services import Reply
 from journeys.engine.delivery import delivery_worker as delivery
-from journeys.engine.delivery import outcomes
+from journeys.engine.delivery import outcomes as outcomes_of
 from journeys.engine.delivery.preparation import Refused
 from journeys.engine.delivery.settlement import extras
 from journeys.engine.entries import answering, fetching
@@ -252,7 +252,7 @@ async def test_what_was_sent_is_sent_whatever_cannot_be_said_of_it(
 ) -> None:
     """The call is not made again."""
     stage = await some(db, receiver)
-    monkeypatch.setattr(outcomes, "extras", lambda _: Unwritable())
+    monkeypatch.setattr(outcomes_of, "extras", lambda _: Unwritable())
     whole = delivery.prepare
 
     async def spoilt(*given: Any) -> Any:
