@@ -533,3 +533,29 @@ def test_limits_of_calls_are_those_that_there_are() -> None:
     assert parse("workspace", {"name": "shop", "limits": {"general": 10}}).limits == {"general": 10}
     with pytest.raises(ValidationError, match="there is no limit “genral”"):
         parse("workspace", {"name": "shop", "limits": {"genral": 10}})
+
+
+def test_what_a_later_version_brings_is_refused_and_may_be_left_out() -> None:
+    steps = [steps_of("delay")]
+    for more in ({"existing": "include"}, {"key": "event.cart"}):
+        with pytest.raises(ValidationError, match="is not supported yet"):
+            Canvas(name="c", schedule=Schedule(api=True), steps=steps, **more)  # type: ignore[arg-type]
+    assert Canvas(name="c", schedule=Schedule(api=True), steps=steps, key=None, existing="skip").key is None  # type: ignore[arg-type]
+
+
+def steps_of(kind: str) -> dict[str, str]:
+    return {"type": kind, "id": "d", "duration": "1 day"}
+
+
+def test_a_day_without_quotes_is_a_day() -> None:
+    text = "kind: segment\nformat: 1\nname: s\nwhen: {attribute: a, after: 2026-12-01}\n"
+    [one], problems = read_text(text)
+    assert problems == []
+    assert one.value.when.after == "2026-12-01"  # type: ignore[union-attr]
+
+
+def test_a_value_with_the_tag_of_a_text_is_a_text() -> None:
+    text = "kind: segment\nformat: 1\nname: s\nwhen: {attribute: a, equals: !!str 5}\n"
+    [one], problems = read_text(text)
+    assert problems == []
+    assert one.value.when.equals == "5"  # type: ignore[union-attr]
