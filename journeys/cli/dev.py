@@ -172,7 +172,10 @@ def dev(
                 soft_wrap=True,
             )
             pages = await stack.enter_async_context(_mailbox_pages(folder, port))
-            out.print(f"mailbox  {pages}   (SMTP: 127.0.0.1:{mailbox.port})")
+            out.print(
+                f"mailbox  127.0.0.1:{mailbox.port}, mails are kept in {mailbox.folder}", soft_wrap=True
+            )
+            out.print(f"mails    {pages}")
             if not parts.clock.real_time:
                 out.print(f"clock    {_pace(parts.clock)}")
             up()
