@@ -7,16 +7,13 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr
-from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from pydantic import Field
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.runtime import Runtime
-from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerTuner
 
 from journeys.channels.base import Channel, installed
@@ -26,7 +23,6 @@ from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.logs import logger
-from journeys.engine.settings import Environment
 from journeys.engine.sources.connected.connected_content import connected_content
 from journeys.engine.store.clock_check import measured_clock
 from journeys.engine.store.database import Database
@@ -36,6 +32,7 @@ from journeys.engine.workspaces.template_services import TemplateServices
 from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.deliver import Deliver
 from journeys.workflows.housekeeping import Housekeeping
+from journeys.workflows.temporal_connection import TemporalSettings
 
 TASK_QUEUE = "journeys"
 
@@ -57,46 +54,13 @@ GRACEFUL = timedelta(seconds=20)
 log = logger(__name__)
 
 
-class Settings(Environment):
+class Settings(TemporalSettings):
     """Where the database and Temporal are, and the few knobs of a process, from the environment."""
 
     database_url: str = Field(
         validation_alias="DATABASE_URL",
         description="The PostgreSQL database, as any libpq URL: postgresql://user:password@host:5432/name",
         json_schema_extra={"secret": True},
-    )
-    temporal_address: str = Field(
-        default="localhost:7233",
-        validation_alias="TEMPORAL_ADDRESS",
-        description="The Temporal server: host:port",
-    )
-    temporal_namespace: str = Field(
-        default="default", validation_alias="TEMPORAL_NAMESPACE", description="The namespace of Temporal"
-    )
-    temporal_api_key: SecretStr | None = Field(
-        default=None,
-        validation_alias="TEMPORAL_API_KEY",
-        description="The API key of Temporal Cloud; it brings TLS",
-    )
-    temporal_tls: bool | None = Field(
-        default=None,
-        validation_alias="TEMPORAL_TLS",
-        description="Whether the connection to Temporal is encrypted; with an API key or a certificate it is",
-    )
-    temporal_tls_ca: Path | None = Field(
-        default=None,
-        validation_alias="TEMPORAL_TLS_CA",
-        description="A file with the certificates that Temporal's own is verified by, in place of the system's",
-    )
-    temporal_tls_cert: Path | None = Field(
-        default=None,
-        validation_alias="TEMPORAL_TLS_CERT",
-        description="A file with the certificate of this process",
-    )
-    temporal_tls_key: Path | None = Field(
-        default=None,
-        validation_alias="TEMPORAL_TLS_KEY",
-        description="A file with the key of that certificate",
     )
     task_queue: str = Field(
         default=TASK_QUEUE,
@@ -249,59 +213,3 @@ async def keep_delivering(client: Client, channels: Sequence[str], task_queue: s
                 )
             except WorkflowAlreadyStartedError:
                 log.debug("delivery_already_running", channel=channel, lane=lane)
-
-
-def _tls(settings: Settings) -> TLSConfig | bool | None:
-    """How the connection is encrypted. Raises RuntimeError where a file cannot be read."""
-
-    def content(variable: str, path: Path | None) -> bytes | None:
-        try:
-            return None if path is None else path.read_bytes()
-        except OSError as error:
-            raise RuntimeError(f"{variable}: {path} cannot be read: {error.strerror}") from error
-
-    ca = content("TEMPORAL_TLS_CA", settings.temporal_tls_ca)
-    certificate = content("TEMPORAL_TLS_CERT", settings.temporal_tls_cert)
-    key = content("TEMPORAL_TLS_KEY", settings.temporal_tls_key)
-    if (certificate is None) != (key is None):
-        raise RuntimeError("TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY belong together: set both")
-    if settings.temporal_tls is False:
-        return False
-    if ca or certificate:
-        return TLSConfig(server_root_ca_cert=ca, client_cert=certificate, client_private_key=key)
-    return True if settings.temporal_tls or settings.temporal_api_key else None
-
-
-class NoAnswer(RuntimeError):
-    """No Temporal server answers at this moment; the text is for people."""
-
-
-async def connect(settings: Settings, runtime: Runtime | None = None) -> Client:
-    """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer (`NoAnswer`) or no such namespace."""
-    try:
-        client = await Client.connect(
-            settings.temporal_address,
-            namespace=settings.temporal_namespace,
-            api_key=settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None,
-            tls=_tls(settings),
-            runtime=runtime,
-        )
-        asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
-        await client.workflow_service.describe_namespace(asked)
-    except ValueError as error:
-        raise RuntimeError(
-            f"TEMPORAL_ADDRESS is not valid: “{settings.temporal_address}” is not host:port"
-        ) from error
-    except RPCError as error:
-        said = f"TEMPORAL_NAMESPACE is not valid: {error.message}"
-        if error.status != RPCStatusCode.NOT_FOUND:
-            said = (
-                f"the Temporal server at {settings.temporal_address} refuses the connection: {error.message}"
-            )
-        later = error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
-        raise (NoAnswer if later else RuntimeError)(said) from error
-    except RuntimeError as error:
-        raise NoAnswer(
-            f"no Temporal server answers at {settings.temporal_address}: start one, or set TEMPORAL_ADDRESS"
-        ) from error
-    return client

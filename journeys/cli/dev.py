@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -36,6 +36,7 @@ from journeys.engine.workspaces.publishing import workspace_of
 from journeys.engine.workspaces.validate import ABSENT, problems_of
 from journeys.plugin import JourneysPlugin
 from journeys.worker import FASTEST, Engine
+from journeys.workflows.temporal_connection import TemporalSettings
 from journeys.workflows.temporal_server import NoServer, TemporalServer, free_port, temporal_server
 
 MAILBOX_PORT = 8025
@@ -155,15 +156,19 @@ def dev(
 
     async def until_stopped(folder: Path, stop: asyncio.Event) -> int:
         log_to(folder / "dev.log")
-        given = {"database": CommandSettings().database_url, "temporal": os.environ.get("TEMPORAL_ADDRESS")}
-        if os.environ.get("JOURNEYS_PUBLIC_URL"):
-            given["public_url"] = PublicSettings().public_url
         async with (
-            everything(folder, scale=scale, port=port, **given) as (parts, mailbox, at),
+            everything(
+                folder,
+                scale=scale,
+                port=port,
+                database=CommandSettings().database_url,
+                temporal=TemporalSettings().said("temporal_address"),
+                public_url=PublicSettings().said("public_url"),
+            ) as (parts, mailbox, at),
             AsyncExitStack() as stack,
         ):
             if found is not None:
-                await put(parts.db, workspace, found, at=parts.clock.now())
+                await put(parts.db, workspace, found, at=_launch(parts.clock))
             identity = await workspace_of(parts.db, workspace)
             key = await _key(parts.db, identity)
             mailbox.arrived = _arrived
@@ -185,6 +190,14 @@ def dev(
         return 0
 
     return run(work)
+
+
+def _launch(clock: Clock) -> datetime:
+    """When the canvases that are published at the start are launched: at a scale, when the clock began to go by it.
+
+    What happens at the real present would else lie before the launch, as soon as the clock is minutes ahead.
+    """
+    return clock.now() if clock.scale == 1.0 else clock.virtual(clock.start)
 
 
 def _pace(clock: Clock) -> str:

@@ -28,8 +28,9 @@ from journeys.engine.clock import Clock
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import OtherScale, keep_clock
 from journeys.plugin import JourneysPlugin
-from journeys.worker import Engine, NoAnswer, Settings, connect, engine
+from journeys.worker import Engine, Settings, engine
 from journeys.workflows.sdk_runtime import SdkRuntime
+from journeys.workflows.temporal_connection import NoAnswer, connect
 
 
 @asynccontextmanager

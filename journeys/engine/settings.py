@@ -70,6 +70,10 @@ class Environment(BaseSettings):
         del dotenv_settings, file_secret_settings
         return init_settings, env_settings, _Files(settings_cls)
 
+    def said(self, field: str) -> Any:
+        """The value of a field that somebody has set; None where it is left to its default, or is empty."""
+        return (getattr(self, field) or None) if field in self.model_fields_set else None
+
 
 def variable_of(settings: type[BaseSettings], field: str) -> str:
     """The name of the variable of a field."""
