@@ -26,8 +26,8 @@ from journeys.api.requests import answer, guarded, permission_of, unavailable
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
-from journeys.engine.clock import ClockOff
 from journeys.engine.logs import logger
+from journeys.engine.store.database import PASSING
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 NAMES = {404: "Not Found", 405: "Method Not Allowed"}
@@ -80,7 +80,7 @@ def app(services: Services) -> FastAPI:
         exception_handlers={
             HTTPException: _refused,
             NotUnderstood: _unread,
-            ClockOff: _unread,
+            **dict.fromkeys(PASSING, _away),
             Exception: _failed,
         },
     )
@@ -110,13 +110,16 @@ async def _refused(request: Request, error: Exception) -> Response:
 
 
 async def _unread(request: Request, error: Exception) -> Response:
-    """What this process does not understand, or must not do by its clock, another one may: the client tries again."""
+    """What this process does not understand another one may: the client tries again."""
     services: Services = request.app.state.services
     return answer(503, {"message": str(error)}, services.limits.idle(GENERAL))
 
 
-async def _away(_: Request, error: Exception) -> Response:
-    return unavailable(error)
+async def _away(request: Request, error: Exception) -> Response:
+    services: Services = request.app.state.services
+    response = unavailable(error)
+    response.headers.update(services.limits.idle(GENERAL))
+    return response
 
 
 async def _failed(request: Request, error: Exception) -> Response:

@@ -118,3 +118,20 @@ async def test_a_message_is_opened_and_clicked_so_often_and_no_more(reader: Read
     assert len(await reader.did()) == MOST_TIMES
     await reader.http.get(reader.links.click("https://a.example"))
     assert (await reader.did())[-1] == ("clicked", "https://a.example")
+
+
+async def test_while_the_database_does_not_answer_a_link_says_so_and_counts_later(reader: Reader) -> None:
+    async with Database.at(reader.stage.db.url, size=1) as other:
+        working, reader.stage.db.pool = reader.stage.db.pool, other.pool
+    calls = {
+        "GET": [reader.links.pixel, reader.links.click("https://example.com/")],
+        "POST": [reader.links.unsubscribe],
+    }
+    answers = [await reader.http.request(method, url) for method, urls in calls.items() for url in urls]
+    assert [(each.status_code, each.headers["retry-after"]) for each in answers] == [(503, "5")] * 3
+
+    reader.stage.db.pool = working
+    for method, urls in calls.items():
+        for url in urls:
+            await reader.http.request(method, url)
+    assert [name for name, _ in await reader.did()] == ["opened", "clicked", "unsubscribed"]
