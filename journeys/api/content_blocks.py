@@ -14,8 +14,8 @@ from starlette.routing import BaseRoute, Route
 from journeys.api.requests import Refusal, answer, guarded
 from journeys.api.services import Services
 from journeys.canvas.content_blocks import ContentBlock, faults
+from journeys.canvas.written_instants import instant
 from journeys.engine.content import problems
-from journeys.engine.core.instants import instant
 from journeys.engine.large_requests import LARGE, apart
 from journeys.engine.workspaces import content_blocks
 from journeys.engine.workspaces.api_keys import Key

@@ -149,6 +149,11 @@ def nearest(word: str, words: Iterable[str]) -> str | None:
     return lowered[found[0]] if found else None
 
 
+def squashed(word: str) -> str:
+    """The letters of a word alone, as `firstName`, `First-Name` and `first_name` have in common: in lower case."""
+    return word.lower().replace("_", "").replace("-", "").replace(" ", "")
+
+
 OTHER_WORDS = {
     "yes": "steps", "true": "steps", "no": "otherwise", "false": "otherwise", "else": "otherwise", "default": "otherwise",
     "if": "when", "condition": "when", "filter": "when", "branches": "paths", "trigger": "schedule", "wait": "duration",

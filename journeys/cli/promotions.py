@@ -13,10 +13,10 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.table import Table
 
+from journeys.canvas.written_instants import instant
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, run
 from journeys.engine.clock import Clock
-from journeys.engine.core.instants import instant
 from journeys.engine.intake.csv_columns import Unusable
 from journeys.engine.intake.csv_rows import bounded_lines, rows
 from journeys.engine.intake.import_files import opened, size_of

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from journeys.api import readiness, requests
-from journeys.engine.core.instants import instant
+from journeys.canvas.written_instants import instant
 from journeys.engine.delivery.tracking_links import Forged, Mark, peek, token
 from journeys.engine.large_requests import LARGE, apart, bytes_of_request
 from journeys.engine.people.attributes import Refused, changed, fits, kept_properties

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from journeys.canvas.never_matching import CONSENTS
+from journeys.canvas.never_matching import CONSENTS, TRUTHS
 from journeys.engine.intake.csv_rows import Quoted, Row
-from journeys.engine.people.standard_attributes import COLUMNS, STANDARD, TRUTHS
+from journeys.engine.people.standard_attributes import COLUMNS, STANDARD
 
 Kind = Literal["attributes", "events"]
 

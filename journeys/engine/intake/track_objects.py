@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from journeys.canvas.never_matching import CONTROL
-from journeys.engine.core.instants import instant
+from journeys.canvas.written_instants import instant
 from journeys.engine.intake.half_characters import Unreadable
 from journeys.engine.intake.unknown_keys import unknown_keys
 from journeys.engine.people.attributes import Refused, countable, kept_properties

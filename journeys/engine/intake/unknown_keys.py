@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Iterable
 
+from journeys.canvas.problems import squashed
+
 MOST_HINTS = 20
 """Unknown keys of one object for which the nearest known one is looked for."""
 
@@ -31,10 +33,6 @@ def unknown_keys(given: Iterable[str], known: Collection[str], place: str) -> li
 
 
 def _nearest(name: str, known: Iterable[str]) -> str | None:
-    plain = {_squashed(each): each for each in sorted(known)}
-    near = difflib.get_close_matches(_squashed(name), plain, 1, cutoff=0.75)
+    plain = {squashed(each): each for each in sorted(known)}
+    near = difflib.get_close_matches(squashed(name), plain, 1, cutoff=0.75)
     return plain[near[0]] if near else None
-
-
-def _squashed(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "").replace(" ", "")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from journeys.canvas.storable_characters import storable
-from journeys.engine.core.instants import instant
+from journeys.canvas.written_instants import instant
 
 LONGEST_TEXT = 255
 LONGEST_NAME = 255

@@ -10,15 +10,14 @@ import msgspec
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from journeys.canvas.never_matching import CONSENTS, CONTROL
+from journeys.canvas.never_matching import CONSENTS, CONTROL, TRUTHS
+from journeys.canvas.problems import squashed
 from journeys.canvas.storable_characters import storable
-from journeys.canvas.written_instants import read
-from journeys.engine.core.instants import instant
+from journeys.canvas.written_instants import instant, read
 from journeys.engine.people import code_lists
 from journeys.engine.people.attributes import REMOVED, Refused
 from journeys.engine.people.attributes import changed as combined
 
-LONGEST_TEXT = 255
 LONGEST_ADDRESS = 500
 """Characters of a text that is looked at as an e-mail address; one that is kept is shorter still."""
 MOST_BYTES = 1024 * 1024
@@ -36,7 +35,6 @@ STANDARD = frozenset({
     "push_tokens", "subscription_groups",
 })  # fmt: skip
 TIMES = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
-TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabled"})
 ARRAYS = frozenset({"push_tokens", "subscription_groups"})
 OBJECTS = frozenset({"facebook", "twitter"})
 STATES = ("opted_in", "subscribed", "unsubscribed")
@@ -94,18 +92,14 @@ def look_alikes(given: Mapping[str, Any]) -> list[str]:
     """What to say of names that are no standard attributes, and hardly meant to be others: `Country`, `firstName`."""
     found = []
     for name in given:
-        meant = _SQUASHED.get(_squashed(name)) if len(name) <= LONGEST_STANDARD else None
+        meant = _SQUASHED.get(squashed(name)) if len(name) <= LONGEST_STANDARD else None
         if meant is not None and meant != name:
             found.append(f"'{name}' is a custom attribute; did you mean '{meant}'?")
     return found
 
 
-def _squashed(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "").replace(" ", "")
-
-
 _SQUASHED = {
-    _squashed(name): name for name in (*COLUMNS, *CONSENTS, *STANDARD, *CONTROL) if not name.startswith("_")
+    squashed(name): name for name in (*COLUMNS, *CONSENTS, *STANDARD, *CONTROL) if not name.startswith("_")
 }
 LONGEST_STANDARD = 40
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from journeys.engine.core.instants import instant
+from journeys.canvas.written_instants import instant
 
 LONGEST_VALUE = 5000
 """Characters that one value may have; objects and arrays as JSON."""

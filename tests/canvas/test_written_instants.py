@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from journeys.engine.core.instants import instant
+from journeys.canvas.written_instants import instant
 
 
 @pytest.mark.parametrize(
