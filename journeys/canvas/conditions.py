@@ -13,8 +13,6 @@ from journeys.canvas.problems import shown, wrong
 from journeys.canvas.times import LAST_VALUE_YEAR, LongSpan
 from journeys.canvas.written_instants import read
 
-Scalar = bool | int | float | str | None
-
 
 class FromContext(Frozen):
     """An operand that is read from what the entry carries: `{context: shoe_id}`."""
@@ -56,8 +54,7 @@ Operand = Annotated[
     BeforeValidator(_operand),
     WithJsonSchema({"description": "a literal, {context: x} or {attribute: x}"}),
 ]
-Many = Annotated[tuple[Operand, ...], Field(min_length=1, max_length=256)]
-Number = Annotated[float | int, Field(strict=True)]
+Operands = Annotated[tuple[Operand, ...], Field(min_length=1, max_length=256)]
 
 
 class Condition(Frozen):
@@ -67,9 +64,9 @@ class Condition(Frozen):
     """The value is this; `null`: there is none. Of a list, one of its elements is."""
     not_equals: Operand = None
     """The value is not this, and none of a list is."""
-    one_of: Many | None = None
+    one_of: Operands | None = None
     """The value is one of these."""
-    none_of: Many | None = None
+    none_of: Operands | None = None
     """The value is none of these."""
     more_than: Operand = None
     """A number above, or a time after."""

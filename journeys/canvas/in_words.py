@@ -68,7 +68,7 @@ def comes_in(canvas: Canvas) -> str:
 def leaves(canvas: Canvas) -> list[str]:
     """The exits of a canvas."""
     return [
-        in_words(each.trigger or each.audience) if each.trigger else f"matching {in_words(each.audience)}"
+        in_words(each.trigger) if each.trigger else f"matching {in_words(each.audience)}"
         for each in canvas.exits
     ]
 

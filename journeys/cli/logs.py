@@ -28,9 +28,6 @@ NOISY = (
 )
 """Libraries of which only warnings are kept."""
 
-CORE = "temporalio.core"
-"""The logger of what the core of Temporal's SDK says."""
-
 
 class LogSettings(Environment):
     """How much the servers say, and in which form."""

@@ -29,10 +29,6 @@ class Outages:
         if since is not None:
             log.warning("back", what=name, seconds=round(time.monotonic() - since, 1))
 
-    def is_gone(self, name: str) -> bool:
-        """Whether it did not answer the last time."""
-        return name in self._gone
-
 
 OUTAGES = Outages()
 """Those of this process."""

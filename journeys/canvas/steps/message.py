@@ -24,7 +24,7 @@ from journeys.canvas.events_and_commands import (
     ZonesAnswer,
 )
 from journeys.canvas.filters import Filter
-from journeys.canvas.frozen_model import Frozen, Later
+from journeys.canvas.frozen_model import Later
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.times import TimeOfDay, clock
@@ -48,15 +48,6 @@ Moment = Annotated[
     ),
     WithJsonSchema({"type": "string", "examples": ["now", "best_time", "18:00"]}),
 ]
-
-
-class Rate(Frozen):
-    """How fast the messages of a canvas may leave (a later version)."""
-
-    messages: int
-    """How many messages."""
-    per: Literal["minute"]
-    """In which time."""
 
 
 class Message(Step):

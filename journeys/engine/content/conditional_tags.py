@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from liquid import Environment, Node, RenderContext, Tag, Token, TokenStream
+from liquid import Environment, Node, RenderContext, Token, TokenStream
 from liquid.ast import BlockNode, ConditionalBlockNode
 from liquid.builtin.expressions.logical import BooleanExpression
 from liquid.builtin.tags.case_tag import CaseNode, CaseTag, MultiExpressionBlockNode, _AnyExpression
@@ -179,6 +179,3 @@ class OurCaseTag(CaseTag):
             found.append(operand(self.env, tokens))
         end(tokens, "the values of a when")
         return found
-
-
-BRANCHES: tuple[type[Tag], ...] = (OurIfTag, OurUnlessTag, OurCaseTag)
