@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
-from alembic.script import ScriptDirectory
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -18,14 +17,12 @@ from journeys.api.services import Services
 from journeys.engine.metrics import CANVASES_SET_ASIDE
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.store.database import PASSING
-from journeys.engine.store.migrate import configuration
+from journeys.engine.store.migrate import head, schema_of
 
 LONGEST_ANSWER = 2.0
 """Seconds that each thing has for its answer to `/ready`."""
 
 OK, NOT_USED = "ok", "not used"
-
-SCHEMA = "select version_num from alembic_version"
 
 Check = Callable[[], Awaitable[Any]]
 
@@ -72,24 +69,16 @@ async def ready(request: Request) -> Response:
 async def _database(services: Services) -> str:
     """`ok`, or what is wrong with the database."""
     try:
-        found = await within(lambda: services.db.pool.fetchval(SCHEMA), LONGEST_ANSWER)
+        found = await within(lambda: schema_of(services.db.pool), LONGEST_ANSWER)
     except (*PASSING, TimeoutError) as error:
         OUTAGES.gone(DATABASE, error)
         return "it does not answer"
     except asyncpg.PostgresError as error:
-        return f"it has no schema of ours: {type(error).__name__}"
+        return f"its schema cannot be read: {type(error).__name__}"
     OUTAGES.back(DATABASE)
-    head = _head()
-    return OK if found == head else f"its schema is {found}, this process wants {head}"
-
-
-_heads: dict[str, str | None] = {}
-
-
-def _head() -> str | None:
-    if "head" not in _heads:
-        _heads["head"] = ScriptDirectory.from_config(configuration()).get_current_head()
-    return _heads["head"]
+    if found is None:
+        return "it has no schema of ours"
+    return OK if found == head() else f"its schema is {found}, this process wants {head()}"
 
 
 async def _temporal(services: Services) -> str:

@@ -22,6 +22,7 @@ from journeys.engine.people.code_lists import country, language, zone
 from journeys.engine.people.standard_attributes import address, apply, e164
 from journeys.engine.sources.catalogs.requests import Invalid, fields_of
 from journeys.engine.store import Database
+from journeys.engine.store.migrate import head
 from journeys.engine.workspaces.api_keys import Keys, create_key
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, stage_on
@@ -389,3 +390,14 @@ async def test_while_the_database_does_not_answer_calls_get_503_and_the_log_says
     said = [record.getMessage() for record in caplog.records if record.name == "journeys.engine.outages"]
     assert [line.split()[0] for line in said] == ["gone", "back"]
     assert "what=database" in said[0]
+
+
+async def test_ready_says_whose_schema_the_database_has(door: Door) -> None:
+    pool = door.stage.db.pool
+    await pool.execute("update alembic_version set version_num = '0001'")
+    other = (await door.client.get("/ready")).json()["database"]
+    await pool.execute("drop table alembic_version")
+    none = await door.client.get("/ready")
+
+    assert other == f"its schema is 0001, this process wants {head()}"
+    assert (none.status_code, none.json()["database"]) == (503, "it has no schema of ours")

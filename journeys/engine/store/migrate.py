@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 from alembic import command
@@ -30,6 +32,21 @@ class Unfit(RuntimeError):
     """The database cannot be used as it is; the text is for people, in one line, and shows no password."""
 
 
+@cache
+def head() -> str | None:
+    """The revision of the schema that this version works with."""
+    return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+async def schema_of(connection: Any) -> str | None:
+    """The revision of the schema that a database has; None where it has none of ours."""
+    try:
+        found: str | None = await connection.fetchval("select version_num from alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+    return found
+
+
 async def check_database(url: str, timeout: float = 20.0) -> None:
     """Raise `Unfit` unless the database answers and has our schema, in this version's form."""
     try:
@@ -43,18 +60,15 @@ async def check_database(url: str, timeout: float = 20.0) -> None:
         line = (str(error) or type(error).__name__).split("\n")[0]
         raise Unfit(f"the database cannot be reached: {line}") from error
     try:
-        stands = await connection.fetchval("select version_num from alembic_version")
-    except asyncpg.UndefinedTableError:
-        stands = None
+        stands = await schema_of(connection)
     finally:
         await connection.close()
-    head = ScriptDirectory.from_config(configuration()).get_current_head()
     if stands is None:
         raise Unfit(
             "the database has no tables of Journeys: `journeys publish` and `journeys worker` make them"
         )
-    if stands != head:
-        raise Unfit(f"the database's tables are those of another version ({stands}, this one has {head})")
+    if stands != head():
+        raise Unfit(f"the database's tables are those of another version ({stands}, this one has {head()})")
 
 
 def _upgrade(connection: Connection) -> None:
