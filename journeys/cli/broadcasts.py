@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import out, print_json, run
+from journeys.cli.options import AsJson, Workspace
 from journeys.engine.store.database import Database
 
 LATEST = """
@@ -26,9 +26,9 @@ where workspace = $1 and id::text = $2 and reason is not null returning id
 
 def broadcasts(
     *,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    name: Workspace = "default",
     again: str | None = None,
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Show the latest broadcasts: how many entered, whether it goes on, and why one was set aside.
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, print_json, run
+from journeys.cli.options import AsJson, Workspace
 from journeys.engine.clock import Clock
 from journeys.engine.core.life import Word
 from journeys.engine.entries.burst import Bursts
@@ -28,14 +29,12 @@ from journeys.engine.workspaces.canvas_changes import (
 )
 from journeys.engine.workspaces.published import Published
 
-Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
-
 
 def list_(
     *,
     workspace_name: Workspace = "default",
     every: Annotated[bool, Parameter("--all")] = False,
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """List the canvases of a workspace: the status and since when, and the number of entries that have not ended.
 

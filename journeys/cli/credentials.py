@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from journeys.cli.addresses import CommandSettings, database, workspace
 from journeys.cli.console import Stop, out, run
+from journeys.cli.options import Workspace
 from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
 from journeys.engine.sources.connected.credentials import renew as seal_anew
 from journeys.engine.sources.connected.encryption import Locked, Sealer
 from journeys.engine.sources.connected.encryption import new_key as make_key
 
 VARIABLE = "JOURNEYS_CREDENTIAL"
-
-Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
 
 
 def add(

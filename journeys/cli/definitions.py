@@ -21,6 +21,7 @@ from journeys.canvas.wall_clock import utc, zone_of
 from journeys.canvas.yaml_definitions import Definitions, read_file
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, out, print_json, show_problems
+from journeys.cli.options import AsJson
 from journeys.engine.core.simulate import Probabilities
 from journeys.engine.core.simulate import simulate as run_simulation
 from journeys.engine.core.simulation_report import Report
@@ -58,7 +59,7 @@ def _plan(path: Path, canvas: str | None) -> tuple[Plan, Definitions]:
     return compile(found.canvases[name].value), found
 
 
-def validate(*paths: Path, as_json: Annotated[bool, Parameter("--json")] = False) -> int:
+def validate(*paths: Path, as_json: AsJson = False) -> int:
     """Check definitions: shapes, graphs, names, templates. All problems are shown, each with its file, line and column.
 
     Parameters
@@ -124,7 +125,7 @@ def simulate(
     starts: datetime | None = None,
     rate: list[str] | None = None,
     zone: str | None = None,
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Take simulated people through a canvas in virtual time, and show which paths they take and what is sent when.
 

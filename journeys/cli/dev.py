@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
 from temporalio.client import Client
 
 from journeys.api.app import app
@@ -24,6 +23,7 @@ from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.addresses import CommandSettings, embedded, home, migrated
 from journeys.cli.console import Stop, err, out, run, show_problems
 from journeys.cli.logs import log_to
+from journeys.cli.options import Workspace
 from journeys.cli.private_files import private_files
 from journeys.cli.servers import Port, clock_of, served, services_of, up, working
 from journeys.cli.workspace import put
@@ -122,7 +122,7 @@ async def _temporal(stack: AsyncExitStack, folder: Path, address: str | None) ->
 def dev(
     *paths: Path,
     port: Port = 8000,
-    workspace: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    workspace: Workspace = "default",
     time_scale: str | None = None,
 ) -> int:
     """Start everything on this machine: database, Temporal, a mailbox, the API and a worker. Ctrl-C stops it.

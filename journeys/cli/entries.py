@@ -5,17 +5,17 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from cyclopts import Parameter
 from rich.markup import escape
 from rich.table import Table
 
 from journeys.canvas.wall_clock import wall_of
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, print_json, run
+from journeys.cli.options import AsJson, Workspace
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.people.identity import Identifier, find
 from journeys.engine.store.database import Database
@@ -55,8 +55,8 @@ select coalesce(p.zone, w.zone) from people p join workspaces w on w.id = p.work
 def entries(
     person: str,
     *,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    name: Workspace = "default",
+    as_json: AsJson = False,
 ) -> int:
     """Show a person's entries: the step of each, what was sent or waits to be, and which canvases refused them and why.
 

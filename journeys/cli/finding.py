@@ -41,17 +41,11 @@ async def the_person(
     if len(said) != 1:
         raise Stop("name the person once: by external id, or by --alias, --email, --anonymous or --id", 2)
     [(sort, text)] = said
-    found = None
     if not sort:
         found = await person_named(db, workspace, text)
-    elif sort == "user_alias":
-        label, colon, alias = text.partition(":")
-        if not colon:
-            raise Stop(f"an alias is label:name, not “{text}”", 2)
-        who = Identifier("user_alias", f"{label}\x1f{alias}")
-        found = await _found(db, workspace, who)
-    elif isinstance(one := identifier_of({sort: text}), Identifier):
-        found = await _found(db, workspace, one)
+    else:
+        one = identifier_of({sort: _alias(text) if sort == "user_alias" else text})
+        found = await _found(db, workspace, one) if isinstance(one, Identifier) else None
     if found is None:
         raise Stop(f"there is no person “{text}” in {where}", 1)
     return found
@@ -60,3 +54,10 @@ async def the_person(
 async def _found(db: Database, workspace: int, who: Identifier) -> UUID | None:
     async with db.pool.acquire() as connection:
         return (await find(connection, workspace, [who])).get(who)
+
+
+def _alias(text: str) -> dict[str, str]:
+    label, colon, name = text.partition(":")
+    if not colon:
+        raise Stop(f"an alias is label:name, not “{text}”", 2)
+    return {"alias_label": label, "alias_name": name}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-from cyclopts import Parameter
+from typing import Any, Literal
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, run
+from journeys.cli.options import Workspace
 from journeys.engine.intake.catalog_import import import_items
 from journeys.engine.intake.csv_import import Imported, Unusable, first_rows, import_file
 from journeys.engine.intake.import_files import Outcome, size_of
@@ -22,7 +21,7 @@ from journeys.engine.workspaces.published import Published
 def import_(
     path: Path,
     *,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    name: Workspace = "default",
     kind: Literal["attributes", "events"] | None = None,
     catalog: str | None = None,
     report: Path | None = None,

@@ -12,6 +12,7 @@ from rich.table import Table
 from journeys.canvas.times import span
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, err, out, print_json, run
+from journeys.cli.options import AsJson, Workspace
 from journeys.engine.workspaces.api_keys import (
     ALL,
     NoKey,
@@ -25,8 +26,6 @@ from journeys.engine.workspaces.api_keys import (
 )
 from journeys.engine.workspaces.naming import Unnamed
 from journeys.engine.workspaces.publishing import workspace_of
-
-Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
 
 LONGEST_OVERLAP = timedelta(days=90)
 
@@ -72,9 +71,7 @@ def create(
     return run(work)
 
 
-def list_(
-    *, workspace_name: Workspace = "default", as_json: Annotated[bool, Parameter("--json")] = False
-) -> int:
+def list_(*, workspace_name: Workspace = "default", as_json: AsJson = False) -> int:
     """List the API keys of a workspace: the first characters, the permissions, and when each was last used.
 
     Parameters

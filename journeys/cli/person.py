@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated, Any
+from typing import Any
 from uuid import UUID
 
 import msgspec
-from cyclopts import Parameter
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import out, print_json, run
 from journeys.cli.entries import clock, state_of, story_of
 from journeys.cli.finding import Named, the_person
+from journeys.cli.options import AsJson, Workspace
 from journeys.engine.audience.match import matches, needs
 from journeys.engine.people.profiles import history, load
 from journeys.engine.store.database import Database
@@ -30,9 +30,9 @@ def person(
     person: str | None = None,
     *,
     named: Named | None = None,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    name: Workspace = "default",
     events: int = 10,
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Show a person: profile, attributes, consents, the segments that match, the last events, the entries.
 

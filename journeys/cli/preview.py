@@ -10,7 +10,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 from cyclopts import Parameter
 
 from journeys.canvas.plan import Plan
@@ -19,6 +18,7 @@ from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, run
 from journeys.cli.entries import clock
 from journeys.cli.finding import Named, the_person
+from journeys.cli.options import Workspace, json_object
 from journeys.engine.delivery.previews import Preview, previewed
 from journeys.engine.entries.previews import Way, way_of
 from journeys.engine.people.profiles import load
@@ -38,7 +38,7 @@ def preview(
     call: bool = False,
     html: Path | None = None,
     open_: Annotated[bool, Parameter("--open")] = False,
-    workspace_name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    workspace_name: Workspace = "default",
 ) -> int:
     """Show a message as a person would get it now, or the way that a person would take through a canvas.
 
@@ -118,13 +118,10 @@ def _meant(publication: Publication, name: str) -> tuple[str, str]:
 def _properties(event: str | None) -> dict[str, Any]:
     if event is None:
         return {}
-    try:
-        said = msgspec.json.decode(event)
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise Stop(f"--event is not JSON: {error}", 2) from error
-    properties = said.get("properties", {}) if isinstance(said, dict) else None
+    example = '{"name": "signed_up", "properties": {"plan": "pro"}}'
+    properties = json_object("--event", event, example).get("properties", {})
     if not isinstance(properties, dict):
-        raise Stop('--event is an object such as {"name": "signed_up", "properties": {"plan": "pro"}}', 2)
+        raise Stop(f"the properties in --event are an object, as in {example}", 2)
     return properties
 
 

@@ -8,21 +8,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import Parameter
 from rich.table import Table
 
 from journeys.canvas.written_instants import instant
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, run
+from journeys.cli.options import Workspace
 from journeys.engine.clock import Clock
 from journeys.engine.intake.csv_columns import Unusable
 from journeys.engine.intake.csv_rows import bounded_lines, rows
 from journeys.engine.intake.import_files import opened, size_of
 from journeys.engine.sources.promotions import Full, code_of, end_of, filling, lists
 
-Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
 START, NO_TEXT = 4096, re.compile(rb"[\x00-\x08\x0e-\x1f\x7f]")
 """The number of bytes at the beginning of a file that are checked, and the bytes that no text has."""
 SHOWN = 5

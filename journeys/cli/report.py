@@ -16,6 +16,7 @@ from rich.table import Table
 from journeys.canvas.problems import meant
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, err, out, print_json, run
+from journeys.cli.options import AsJson, Workspace
 from journeys.engine.core.intervals import Interval
 from journeys.engine.workspaces.canvas_report import Report, StepCounts, report_of
 
@@ -25,8 +26,8 @@ COLUMNS = ("measure", "step", "variant", "detail", "value")
 def report(
     canvas: str,
     *,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    name: Workspace = "default",
+    as_json: AsJson = False,
     as_csv: Annotated[bool, Parameter("--csv")] = False,
 ) -> int:
     """Count what became of a canvas: who entered and left, each step and path, messages, conversions, refusals.

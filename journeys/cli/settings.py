@@ -5,14 +5,14 @@ from __future__ import annotations
 import difflib
 import os
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import urlsplit
 
-from cyclopts import Parameter
 from pydantic import SecretStr, ValidationError
 from rich.table import Table
 
 from journeys.cli.console import err, out, print_json
+from journeys.cli.options import AsJson
 from journeys.engine.settings import BY_FILE, Variable, WrongFile, every_variable
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - a name to be warned of
@@ -60,10 +60,8 @@ def shown(variable: Variable, value: Any) -> str:
     return "set" if variable.secret else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def remarks(
-    variables: list[Variable], environment: Mapping[str, str], *, serving: bool = False
-) -> Iterator[str]:
-    """What looks wrong. `serving`: to people outside, so that some defaults cannot stay."""
+def remarks(variables: list[Variable], environment: Mapping[str, str]) -> Iterator[str]:
+    """What looks wrong, and which defaults cannot stay where people outside are served."""
     names = {variable.name for variable in variables}
     for name in sorted(environment):
         base = name.removesuffix(BY_FILE)
@@ -86,15 +84,15 @@ def remarks(
                 yield f"{variable.name} is not valid: {said}"
             continue
         default = variable.source(environment) == "default"
-        if serving and variable.name == "JOURNEYS_SMTP_HOST" and default:
+        if variable.name == "JOURNEYS_SMTP_HOST" and default:
             yield "JOURNEYS_SMTP_HOST is not set: mails go to 127.0.0.1:25"
-        if serving and variable.name == "JOURNEYS_PUBLIC_URL" and urlsplit(str(value)).hostname in LOCAL:
+        if variable.name == "JOURNEYS_PUBLIC_URL" and urlsplit(str(value)).hostname in LOCAL:
             yield f"JOURNEYS_PUBLIC_URL is {value}: links in messages lead to this machine, and no one else can follow them"
 
 
 def settings(
     *,
-    as_json: Annotated[bool, Parameter("--json")] = False,
+    as_json: AsJson = False,
 ) -> int:
     """Show every setting: its value, where it comes from, and what looks wrong.
 
@@ -113,7 +111,7 @@ def settings(
         except (ValidationError, WrongFile):
             value = "not valid" if variable.source(os.environ) != "nowhere" else "not set"
         rows.append((variable, value, variable.source(os.environ)))
-    found = list(remarks(variables, os.environ, serving=True))
+    found = list(remarks(variables, os.environ))
     if as_json:
         print_json({
             "settings": [
@@ -137,7 +135,7 @@ def settings(
 
 def warn() -> None:
     """Say on stderr what must not stay as it is where people are served."""
-    for remark in remarks(known_variables(), os.environ, serving=True):
+    for remark in remarks(known_variables(), os.environ):
         err.print(f"warning: {remark}", style="yellow", markup=False, soft_wrap=True)
 
 

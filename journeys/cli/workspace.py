@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 from uuid import uuid4
 
-import msgspec
 from cyclopts import Parameter
 
 from journeys.canvas.loading import read
@@ -17,6 +16,7 @@ from journeys.channels.base import kinds
 from journeys.cli.addresses import database, workspace
 from journeys.cli.canvases import followed, user_name
 from journeys.cli.console import Stop, err, out, run, show_problems
+from journeys.cli.options import Workspace, json_object
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
 from journeys.engine.people.attributes import fits
@@ -35,7 +35,7 @@ NAMES = "select id, external_id from people where id = any($1::uuid[])"
 
 def publish(
     *paths: Path,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    name: Workspace = "default",
     restore: Annotated[bool, Parameter("--restore", negative=())] = False,
     archive_missing: Annotated[bool, Parameter("--archive-missing", negative=())] = False,
 ) -> int:
@@ -125,7 +125,7 @@ async def put(db: Database, workspace: str, found: Definitions, **options: Any) 
 def trigger(
     canvas: str,
     *people: str,
-    name: Annotated[str, Parameter(["--workspace", "-w"])] = "default",
+    name: Workspace = "default",
     context: str = "{}",
 ) -> int:
     """Let people enter a canvas that is triggered by API; a running worker takes them through it.
@@ -173,12 +173,7 @@ def trigger(
 
 def _context(text: str) -> dict[str, Any]:
     """Entry properties, by the rules of an API call (CTX-1)."""
-    try:
-        carried = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise Stop(f"--context is not JSON: {error}", 2) from error
-    if not isinstance(carried, dict):
-        raise Stop('--context is a JSON object, as in {"article": "ten-k"}', 2)
+    carried = json_object("--context", text, '{"article": "ten-k"}')
     if len(text.encode()) > CONTEXT_LIMIT:
         raise Stop(f"--context is larger than {CONTEXT_LIMIT // 1024} KB", 2)
     if not fits(carried):

@@ -185,7 +185,7 @@ async def test_a_way_through_a_canvas_is_shown_with_what_the_person_could_choose
         (("nothing", "--person", "mel"), 1, "no canvas or template “nothing”"),
         (("template:stry", "--person", "mel"), 1, "did you mean “story”"),
         (("canvas:story", "--person", "mel", "--event", "{"), 2, "--event is not JSON"),
-        (("canvas:story", "--person", "mel", "--event", "[]"), 2, "--event is an object"),
+        (("canvas:story", "--person", "mel", "--event", "[]"), 2, "--event is a JSON object"),
         (("canvas:story", "--person", "mel", "--choose", "settle=x"), 2, "names no step with paths"),
     ],
 )
