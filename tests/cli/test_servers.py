@@ -10,7 +10,7 @@ import smtplib
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import ALL, create_key
 from journeys.workflows.temporal_server import free_port
+from tests.lines import relay
 from tests.stage import EMAIL, canvas, stage_on
 
 
@@ -74,43 +75,6 @@ async def running(*words: str, cwd: Path | None = None, **environment: str) -> A
         if process.returncode is None:
             process.kill()
             await process.wait()
-
-
-@asynccontextmanager
-async def relay(port: int, host: str, target: int | str) -> AsyncIterator[None]:
-    """A server that comes late: connections to this port go to another port of the host, or to a socket's path."""
-    under_way: set[asyncio.Task[None]] = set()
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            with suppress(OSError):
-                while some := await reader.read(65536):
-                    writer.write(some)
-                    await writer.drain()
-        finally:
-            writer.close()
-
-    async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        opening = (
-            asyncio.open_unix_connection(target)
-            if isinstance(target, str)
-            else asyncio.open_connection(host, target)
-        )
-        theirs, ours = await opening
-        for one in (copy(reader, ours), copy(theirs, writer)):
-            task = asyncio.create_task(one)
-            under_way.add(task)
-            task.add_done_callback(under_way.discard)
-
-    server = await asyncio.start_server(pass_on, "127.0.0.1", port)
-    try:
-        yield
-    finally:
-        server.close()
-        cut = [*under_way]
-        for task in cut:
-            task.cancel()
-        await asyncio.gather(*cut, return_exceptions=True)
 
 
 @pytest.mark.slow

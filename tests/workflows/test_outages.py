@@ -7,7 +7,6 @@ import json
 import os
 from collections import Counter
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
@@ -18,7 +17,8 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import ALL, create_key
 from journeys.workflows.temporal_server import free_port
-from tests.cli.test_servers import Running, relay, running
+from tests.cli.test_servers import Running, running
+from tests.lines import Line
 from tests.stage import EMAIL, canvas, stage_on
 
 SECONDS = float(os.environ.get("JOURNEYS_OUTAGE", "60"))
@@ -36,24 +36,6 @@ STORY = (
     )
     + EMAIL
 )
-
-
-@dataclass
-class Line:
-    """A way to a server that can be cut."""
-
-    host: str
-    target: int | str
-    port: int = field(default_factory=free_port)
-    _held: AsyncExitStack = field(default_factory=AsyncExitStack)
-
-    async def join(self) -> None:
-        """Let connections through."""
-        await self._held.enter_async_context(relay(self.port, self.host, self.target))
-
-    async def cut(self) -> None:
-        """End all of them, and accept none."""
-        await self._held.aclose()
 
 
 async def read_on(one: Running) -> None:

@@ -58,7 +58,8 @@ c as (
     cross join lateral (
         select q.workspace, q.person, q.key, q.state as was from dispatches q
         where q.channel = $1 and q.workspace = b.workspace and (q.not_before is null or q.not_before <= clock_timestamp())
-            and (q.state = 'queued' or q.lease < clock_timestamp()) and not (q.canvas = any(array(
+            and (q.state = 'queued' or (q.lease < clock_timestamp() and (q.state = 'claimed' or $6)))
+            and not (q.canvas = any(array(
                 select s.name from canvases s where s.workspace = b.workspace and s.status = 'stopped')))
             and (q.waits > 0 or not exists (
                 select from dispatches e where (e.workspace, e.person, e.entry) = (q.workspace, q.person, q.entry)
@@ -88,12 +89,14 @@ where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 RELEASE = "update dispatches set state = 'queued', claim = null, lease = null where claim = $1 and state = 'claimed'"
 
 
-async def claim(db: Database, channel: str, most: int = BATCH, without: Sequence[int] = ()) -> list[Claimed]:
+async def claim(
+    db: Database, channel: str, most: int = BATCH, without: Sequence[int] = (), *, doubtful: bool = True
+) -> list[Claimed]:
     """Claim the next dispatches of a channel, the most urgent first; the claim is the point of no return for a message.
 
-    `without`: workspaces whose turn it is not.
+    `without`: workspaces whose turn it is not. `doubtful`: those too whose worker stopped during the call.
     """
-    rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE, list(without))
+    rows = await db.pool.fetch(CLAIM, channel, most, uuid4(), LEASE, list(without), doubtful)
     return sorted(map(_claimed, rows), key=lambda one: (one.priority, one.no))
 
 

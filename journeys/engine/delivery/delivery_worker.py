@@ -19,10 +19,10 @@ from journeys.engine.delivery.attributes_read import attributes
 from journeys.engine.delivery.channel import Channel, Doubtful, Receipt
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.message_content import makes_calls
-from journeys.engine.delivery.outcomes import of_receipt, of_refusal
+from journeys.engine.delivery.outcomes import of_doubt, of_receipt, of_refusal, skips
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
 from journeys.engine.delivery.public_address import PublicSettings
-from journeys.engine.delivery.settlement import Settlement, give_back, pause
+from journeys.engine.delivery.settlement import Settlement, give_back
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
@@ -47,6 +47,12 @@ BREATH = 0.02
 
 POLL = 1.0
 """Seconds after which a drainer polls without a notification."""
+
+TAKE_OVER = 5.0
+"""Seconds from the beginning of a drain before it takes over what is in doubt: who knows the outcome settles it first."""
+
+FINISH = 5.0
+"""Seconds that a call has to come to its end when the worker stops."""
 
 UNREAD = 10.0
 """Seconds until a message is claimed again whose canvas this process does not understand."""
@@ -84,6 +90,7 @@ class DeliveryWorker:
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
         self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
         self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._finishing: set[asyncio.Task[object]] = set()
 
     async def __aenter__(self) -> DeliveryWorker:
         for channel in self._channels.values():
@@ -91,6 +98,8 @@ class DeliveryWorker:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        if self._finishing:
+            await asyncio.wait(self._finishing, timeout=FINISH)
         for channel in self._channels.values():
             await channel.close()
 
@@ -103,6 +112,7 @@ class DeliveryWorker:
         notified = self._notified[name]
         batches: set[asyncio.Task[None]] = set()
         under_way: Counter[int] = Counter()
+        began = time.monotonic()
         async with listening(self._db, self._notified):
             try:
                 while not stop.is_set():
@@ -111,7 +121,11 @@ class DeliveryWorker:
                     batch: list[Claimed] = []
                     if len(batches) < BATCHES:
                         batch = await claim(
-                            self._db, name, BATCH, [each for each in under_way if under_way[each]]
+                            self._db,
+                            name,
+                            BATCH,
+                            [each for each in under_way if under_way[each]],
+                            doubtful=time.monotonic() - began > TAKE_OVER,
                         )
                     for workspace in {one.workspace for one in batch}:
                         part = [one for one in batch if one.workspace == workspace]
@@ -221,7 +235,9 @@ class DeliveryWorker:
             if await self._stopped(one):
                 await give_back(self._db, [one])
                 continue
-            settling.append(asyncio.ensure_future(self._settlements([await self._call(channel, one, what)])))
+            settling.append(
+                asyncio.ensure_future(self._settlements([await self._whole_call(channel, one, what)]))
+            )
         await asyncio.gather(*settling)
 
     async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
@@ -230,7 +246,7 @@ class DeliveryWorker:
         while queue:
             one, what = queue.pop()
             holds = await self._settlements(done, one)
-            done = [await self._call(channel, one, what)] if holds else []
+            done = [await self._whole_call(channel, one, what)] if holds else []
             if not holds:  # its canvas is stopped, or the claim was lost: then nothing is given back
                 await give_back(self._db, [one])
         await self._settlements(done)
@@ -239,6 +255,23 @@ class DeliveryWorker:
         """Whether its canvas is not active any more, as far as this process has heard: at most a second ago."""
         running = (await self._published.of(one.workspace)).running.get(one.canvas)
         return running is not None and running.status != "active"
+
+    async def _whole_call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
+        """A call comes to its end, and what became of it is settled, though its lane is cancelled meanwhile."""
+        calling = asyncio.create_task(self._call(channel, one, what))
+        try:
+            return await asyncio.shield(calling)
+        except asyncio.CancelledError:
+            late = asyncio.create_task(self._settle(calling))
+            self._finishing.add(late)
+            late.add_done_callback(self._finishing.discard)
+            raise
+
+    async def _settle(self, calling: asyncio.Task[Settlement]) -> None:
+        try:
+            await self._settlements([await calling])
+        except Exception as error:  # noqa: BLE001 - it is in doubt then
+            log.warning("settlement_lost", error=type(error).__name__)
 
     async def _call(self, channel: Channel, one: Claimed, what: Ready) -> Settlement:
         calling_for.set(one.workspace)
@@ -249,23 +282,14 @@ class DeliveryWorker:
             outcome = receipt.outcome
         except Doubtful as doubt:
             outcome = "in_doubt"
-            return await self._doubt(channel, one, str(doubt))
+            plan = await self._published.plan(one.workspace, one.plan)
+            return of_doubt(channel, one, plan, str(doubt), self._clock.now())
         except Exception as error:  # noqa: BLE001 - a channel of another package must not stop the others
             log.warning("channel_failed", channel=channel.name, error=type(error).__name__)
             receipt = Receipt("retry", f"the channel failed: {type(error).__name__}")
         finally:
             PROVIDER_SECONDS.labels(channel.name, outcome).observe(time.monotonic() - began)
         return of_receipt(channel, one, what, receipt, self._clock.now())
-
-    async def _doubt(self, channel: Channel, one: Claimed, reason: str) -> Settlement:
-        """It is unknown whether it was sent: `on_doubt` of the message decides, and a fact records it."""
-        plan = await self._published.plan(one.workspace, one.plan)
-        step = plan.steps[one.step]
-        data = {"channel": channel.name, "reason": reason}
-        if isinstance(step, Message) and step.on_doubt == "skip":
-            return Settlement(one, "failed", self._clock.now(), data, doubted=True)
-        after = pause(one.attempts, None)
-        return Settlement(one, "failed", self._clock.now(), data, after=after, doubted=True)
 
     async def _prepare(
         self, channel: Channel, batch: Sequence[Claimed]
@@ -295,7 +319,7 @@ class DeliveryWorker:
                 if one.dropped is not None:
                     made.append((one, Refused("withdrawn", one.dropped)))
                     continue
-                if one.doubtful and not channel.idempotent and self._skips(plans[one.plan], one):
+                if one.doubtful and not channel.idempotent and skips(plans[one.plan], one.step):
                     made.append((one, Refused("failed", "in_doubt")))
                     continue
                 preparing = timed(
@@ -360,11 +384,6 @@ class DeliveryWorker:
             else:
                 log.warning("rendering_failed", error=type(error).__name__)
             return one, Failed(f"it could not be rendered: {type(error).__name__}")
-
-    @staticmethod
-    def _skips(plan: Plan, one: Claimed) -> bool:
-        step = plan.steps[one.step]
-        return isinstance(step, Message) and step.on_doubt == "skip"
 
     async def _pasts(
         self, workspace: int, ours: Sequence[Claimed], plans: Mapping[str, Plan], publication: Publication

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from journeys.canvas.plan import Plan
+from journeys.canvas.steps import Message
 from journeys.engine.delivery.channel import Channel, Receipt
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused
@@ -26,6 +28,20 @@ def of_refusal(
             data |= {"reason": reason, "text": text} if text else {"reason": reason}
             doubted = one.doubtful and outcome == "withdrawn" and not channel.idempotent
             return Settlement(one, outcome, now, data, doubted=doubted)
+
+
+def skips(plan: Plan, name: str) -> bool:
+    """Whether a message that is in doubt is not sent again."""
+    step = plan.steps[name]
+    return isinstance(step, Message) and step.on_doubt == "skip"
+
+
+def of_doubt(channel: Channel, one: Claimed, plan: Plan, reason: str, now: datetime) -> Settlement:
+    """The settlement of a message of which it is unknown whether it was sent: `on_doubt` decides, a fact records it."""
+    after = None if skips(plan, one.step) else pause(one.attempts, None)
+    return Settlement(
+        one, "failed", now, {"channel": channel.name, "reason": reason}, after=after, doubted=True
+    )
 
 
 def of_receipt(channel: Channel, one: Claimed, what: Ready, receipt: Receipt, now: datetime) -> Settlement:

@@ -11,9 +11,13 @@ from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.sent_events import route_sent
 from journeys.engine.delivery.settlement import Settlement, give_back, settle
 from journeys.engine.logs import logger
+from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.workspaces.published import Published
+
+AGAIN = 0.25
+"""Seconds between two tries while the database does not answer."""
 
 log = logger(__name__)
 
@@ -36,7 +40,8 @@ class SettlementQueue:
     What comes while a transaction is in flight shares the next one: no delay when idle. A lane's delivery is settled
     in the commit that marks its next one, so a kill leaves at most one in doubt per lane. A shared transaction that
     fails is repeated one by one, so that one failure stops no other lane, and what cannot be written of a delivery
-    neither another's nor its own settlement. Whoever does not wait any longer (a worker
+    neither another's nor its own settlement. While the database does not answer, what was delivered is kept and settled as
+    soon as it does, so that an outage leaves nothing in doubt that this process knows. Whoever does not wait any longer (a worker
     that stops) has not called: what was marked for it is given back, and is not in doubt.
     """
 
@@ -74,7 +79,7 @@ class SettlementQueue:
 
     async def _share(self, together: Sequence[_Passing]) -> None:
         try:
-            marked = await self._commit(together)
+            marked = await self._lasting(together)
         except Exception as error:  # noqa: BLE001 - passed on to the caller
             if len(together) > 1:
                 for each in together:
@@ -95,6 +100,17 @@ class SettlementQueue:
                 gone.append(each.following)
         if gone:
             await give_back(self._db, gone)
+
+    async def _lasting(self, together: Sequence[_Passing]) -> set[str]:
+        """Commit; where something was delivered, however long the database is away. Its claim decides whether it counts."""
+        while True:
+            try:
+                return await self._commit(together)
+            except PASSING as error:
+                if not any(each.done for each in together):
+                    raise
+                OUTAGES.gone(DATABASE, error)
+                await asyncio.sleep(AGAIN)
 
     async def _alone(self, passing: _Passing) -> set[str]:
         """Settle one by one, then mark: of one whose facts cannot be written only what became of it is settled."""
