@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from ssl import SSLCertVerificationError
 
 import asyncpg
 from alembic.util import CommandError
@@ -17,7 +18,8 @@ from journeys.cli.waiting import Away
 from journeys.engine.clock import ClockOff
 from journeys.engine.settings import Environment, WrongFile, every_class, variables_of
 from journeys.engine.sources.connected.encryption import Locked
-from journeys.engine.store.database import Database, driver_url
+from journeys.engine.store.database import Database
+from journeys.engine.store.database_url import UnusableUrl, connect
 from journeys.engine.store.embedded_postgres import NotStarted, create_database, embedded_postgres
 from journeys.engine.store.migrate import Unfit, migrate
 from journeys.engine.workspaces.published import Publication, Published
@@ -92,9 +94,13 @@ async def embedded(folder: Path) -> AsyncIterator[str]:
 async def migrated(url: str) -> None:
     """Bring the schema of a database up to date; stops with a line where it cannot be reached (`Away`: now)."""
     try:
-        await (await asyncpg.connect(driver_url(url), timeout=CONNECT_TIMEOUT)).close()
+        await (await connect(url, timeout=CONNECT_TIMEOUT)).close()
     except TimeoutError as error:
         raise Away(f"the database cannot be reached: no answer within {CONNECT_TIMEOUT:.0f} s") from error
+    except UnusableUrl as error:
+        raise Stop(f"DATABASE_URL: {error}", 2) from error
+    except SSLCertVerificationError as error:
+        raise Stop(f"the certificate of the database is not accepted: {error.verify_message}") from error
     except (ValueError, asyncpg.InterfaceError) as error:  # what it says may show the password
         said = "DATABASE_URL is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
         raise Stop(said, 2) from error

@@ -109,6 +109,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
                 client,
                 task_queue=settings.task_queue,
                 clock=clock,
+                connections=settings.connections,
                 keep_housekeeping=False,
             ) as parts,
             served(app(services_of(parts, sdk)), host, port) as at,

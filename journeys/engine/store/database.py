@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool
 from journeys.canvas.storable_characters import storable
 from journeys.engine.clock import ClockOff
 from journeys.engine.metrics import SIZED, committing
+from journeys.engine.store.database_url import connect, driver_arguments, driver_url
 
 Connection = PoolConnectionProxy | asyncpg.Connection
 
@@ -23,16 +24,10 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
 
 
-def driver_url(url: str) -> str:
-    """The URL as asyncpg reads it: `postgresql://…`, whatever dialect name it came with."""
-    scheme, _, rest = url.partition("://")
-    return f"{scheme.split('+')[0].replace('postgres', 'postgresql').replace('postgresqlql', 'postgresql')}://{rest}"
-
-
 def engine_of(url: str) -> AsyncEngine:
     """SQLAlchemy's engine over asyncpg, which reads the URL itself: it knows all of PostgreSQL's parameters."""
     return create_async_engine(
-        "postgresql+asyncpg://", async_creator=lambda: asyncpg.connect(driver_url(url)), poolclass=NullPool
+        "postgresql+asyncpg://", async_creator=lambda: connect(url), poolclass=NullPool
     )
 
 
@@ -122,7 +117,7 @@ class Database:
     async def open(cls, url: str, *, size: int = 10) -> Database:
         """Connect, with at most `size` connections for the hot statements."""
         pool = await asyncpg.create_pool(
-            driver_url(url), min_size=1, max_size=size, init=prepare, reset=_keep
+            **driver_arguments(url), min_size=1, max_size=size, init=prepare, reset=_keep
         )
         return cls(url, pool)
 
@@ -167,9 +162,7 @@ class Database:
     @cached_property
     def engine(self) -> AsyncEngine:
         """SQLAlchemy's way in. It keeps no connections: what goes through here is rare."""
-        return create_async_engine(
-            self.url.replace("postgresql://", "postgresql+asyncpg://", 1), poolclass=NullPool
-        )
+        return engine_of(self.url)
 
     @asynccontextmanager
     async def session(self) -> AsyncIterator[AsyncSession]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from ssl import SSLCertVerificationError
 from typing import Any
 
 import asyncpg
@@ -12,7 +13,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from journeys.engine.store.database import driver_url, engine_of
+from journeys.engine.store.database import engine_of
+from journeys.engine.store.database_url import UnusableUrl, connect
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -50,9 +52,15 @@ async def schema_of(connection: Any) -> str | None:
 async def check_database(url: str, timeout: float = 20.0) -> None:
     """Raise `Unfit` unless the database answers and has our schema, in this version's form."""
     try:
-        connection = await asyncpg.connect(driver_url(url), timeout=timeout)
+        connection = await connect(url, timeout=timeout)
     except TimeoutError as error:
         raise Unfit(f"the database cannot be reached: no answer within {timeout:.0f} s") from error
+    except UnusableUrl as error:
+        raise Unfit(f"its address: {error}") from error
+    except SSLCertVerificationError as error:
+        raise Unfit(
+            f"the database cannot be reached: its certificate is not accepted: {error.verify_message}"
+        ) from error
     except (ValueError, asyncpg.InterfaceError):  # what it says may show the password
         said = "its address is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
         raise Unfit(said) from None

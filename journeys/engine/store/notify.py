@@ -10,6 +10,7 @@ import asyncpg
 
 from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.database_url import connect
 
 TOPIC = "journeys_dispatch"
 PAUSE = 0.02
@@ -25,7 +26,7 @@ async def listening(db: Database, notified: Mapping[str, asyncio.Event]) -> Asyn
             notified[channel].set()
 
     try:
-        connection = await asyncpg.connect(db.url)
+        connection = await connect(db.url)
     except (OSError, asyncpg.PostgresError) as error:
         OUTAGES.gone(DATABASE, error)
         yield

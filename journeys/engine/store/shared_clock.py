@@ -19,6 +19,7 @@ from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.store.clock_check import measure
 from journeys.engine.store.database import Database
+from journeys.engine.store.database_url import connect
 
 BEAT = timedelta(seconds=1)
 """Time between two notes of a process that runs at a scale."""
@@ -101,7 +102,7 @@ async def _begun(connection: Any, scale: float | None) -> Clock:
 
 async def _held(db: Database) -> asyncpg.Connection:
     """A connection whose lock shows that a process runs at a scale."""
-    connection = await asyncpg.connect(db.url)
+    connection = await connect(db.url)
     await connection.execute("select pg_advisory_lock_shared($1, $2)", *LOCK)
     return connection
 
