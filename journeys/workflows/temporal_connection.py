@@ -78,12 +78,13 @@ class NoAnswer(RuntimeError):
 
 async def connect(settings: TemporalSettings, runtime: Runtime | None = None) -> Client:
     """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer (`NoAnswer`) or no such namespace."""
+    tls = _tls(settings)
     try:
         client = await Client.connect(
             settings.temporal_address,
             namespace=settings.temporal_namespace,
             api_key=settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None,
-            tls=_tls(settings),
+            tls=tls,
             runtime=runtime,
         )
         asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
@@ -101,7 +102,18 @@ async def connect(settings: TemporalSettings, runtime: Runtime | None = None) ->
         later = error.status in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED)
         raise (NoAnswer if later else RuntimeError)(said) from error
     except RuntimeError as error:
+        if (wrong := _certificate(str(error))) is not None:
+            raise RuntimeError(f"the Temporal server at {settings.temporal_address} {wrong}") from error
         raise NoAnswer(
             f"no Temporal server answers at {settings.temporal_address}: start one, or set TEMPORAL_ADDRESS"
         ) from error
     return client
+
+
+def _certificate(said: str) -> str | None:
+    """What is wrong with the certificate of one side, where that is why the SDK could not connect."""
+    if "CertificateRequired" in said:
+        return "asks for a certificate: set TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY"
+    if "InvalidCertificate" in said or "invalid peer certificate" in said:
+        return "has a certificate that is not valid for this name, or of an unknown authority: TEMPORAL_TLS_CA names its file"
+    return None
