@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from email.charset import BASE64, QP, Charset
@@ -201,6 +202,8 @@ class Email:
                 said = f"the mail server cannot be reached: {type(error).__name__}"
                 if settings.insists and "STARTTLS" in str(error):
                     said = "the mail server offers no encryption, and JOURNEYS_SMTP_TLS, or a password, requires it"
+                if (wrong := _not_verified(error)) is not None:
+                    said = f"the certificate of the mail server is not accepted: {wrong}"
                 yield Receipt("retry", said)
                 return
         try:
@@ -210,6 +213,15 @@ class Email:
             raise
         if connection.is_connected:
             self._idle.append((asyncio.get_running_loop().time(), connection))
+
+
+def _not_verified(error: BaseException | None) -> str | None:
+    """What is wrong with the server's certificate, where that is the cause of an error."""
+    while error is not None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return error.verify_message
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _without_utf8(to: str) -> Receipt:
