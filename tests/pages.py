@@ -181,8 +181,9 @@ def _listed(several: Iterable[str]) -> str:
 
 
 if __name__ == "__main__":
-    from tests import from_braze, language
+    from tests import from_braze, known_operations, language
 
+    (ROOT / "docs" / "api-operations.md").write_text(known_operations.page(), encoding="utf-8")
     (ROOT / "docs" / "canvas.md").write_text(language.page(), encoding="utf-8")
     (ROOT / "docs" / "canvas.html").write_text(language.html_page(), encoding="utf-8")
     (ROOT / "docs" / "from-braze.md").write_text(from_braze.page(), encoding="utf-8")

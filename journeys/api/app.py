@@ -17,6 +17,8 @@ import journeys
 from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.content_blocks import routes as content_block_routes
+from journeys.api.docs_page import routes as docs_routes
+from journeys.api.known_operations import LIST, KnownOperations, not_built
 from journeys.api.links import routes as link_routes
 from journeys.api.monitoring import TimedRequests, metrics_route
 from journeys.api.openapi import document
@@ -71,11 +73,12 @@ class WithoutLastSlash:
 
 
 def app(services: Services) -> FastAPI:
-    """The API over these services. No route answers browsers of other sites: there are no CORS headers (API-6)."""
+    """The API over these services. It lets in the pages of no other site but those that the operator names (API-6)."""
     made = FastAPI(
         title="Journeys",
         version=journeys.__version__,
         redirect_slashes=False,
+        docs_url=None,
         redoc_url=None,
         exception_handlers={
             HTTPException: _refused,
@@ -85,17 +88,17 @@ def app(services: Services) -> FastAPI:
         },
     )
     made.state.services = services
-    ours = [*routes(), *readiness_routes(), metrics_route()]
+    described, later = document(), not_built(routes())
+    made.state.later = KnownOperations(later)
+    ours = [*routes(), *readiness_routes(), metrics_route(), *docs_routes(described, later)]
     made.router.routes.extend(ours)
     made.add_middleware(TimedRequests, routes=ours)
     made.add_middleware(WithoutLastSlash)
-    _describe(made)
+    _describe(made, described)
     return made
 
 
-def _describe(made: FastAPI) -> None:
-    described: Mapping[str, Any] = document()
-
+def _describe(made: FastAPI, described: Mapping[str, Any]) -> None:
     def openapi() -> dict[str, Any]:
         return dict(described)
 
@@ -106,6 +109,11 @@ async def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     services: Services = request.app.state.services
     headers = {**services.limits.idle(GENERAL), **(error.headers or {})}
+    known: KnownOperations = request.app.state.later
+    meant = known.of(request.method, request.scope["path"]) if error.status_code in NAMES else None
+    if meant is not None:
+        said = f"Not Found: {meant.method} {meant.path} is an operation of Braze's API that is not built here yet"
+        return answer(404, {"message": f"{said}; {LIST} lists all such", "documentation": LIST}, headers)
     return answer(error.status_code, {"message": NAMES.get(error.status_code, str(error.detail))}, headers)
 
 
