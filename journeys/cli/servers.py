@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 
 from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
+from journeys.api.slow_heads import HeadsInTime
 from journeys.cli.addresses import migrated
 from journeys.cli.console import Stop, err, run
 from journeys.cli.logs import log_to
@@ -43,7 +44,9 @@ async def served(application: ASGIApp, host: str, port: int, what: str = "the AP
         said = getattr(error, "strerror", None) or error
         raise Stop(f"{what} cannot listen on {host}:{port}: {said}") from error
     server = uvicorn.Server(
-        uvicorn.Config(application, log_level="warning", lifespan="off", access_log=False)
+        uvicorn.Config(
+            application, http=HeadsInTime, ws="none", log_level="warning", lifespan="off", access_log=False
+        )
     )
     server.capture_signals = nullcontext  # type: ignore[assignment]  # ours are enough
     task = asyncio.create_task(server.serve(sockets=[listening]))

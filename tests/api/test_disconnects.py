@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import struct
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import httpx2
 import pytest
 
-from journeys.api import requests
+from journeys.api import requests, slow_heads
 from journeys.api.app import app
 from journeys.cli.servers import served
 from journeys.engine.store import Database
@@ -102,3 +104,76 @@ async def test_whoever_dawdles_with_a_body_is_cut_off_and_not_listened_to_any_mo
         assert said.split(b" ")[1] in (b"408", b"413")
         writer.close()
     await server.answers()
+
+
+async def _hangs_up(server: Server, *parts: bytes, pause: float = 0.05) -> tuple[bytes, float]:
+    """What is answered to who sends these parts one by one and then waits, and after how long the server hangs up."""
+    loop = asyncio.get_running_loop()
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    began = loop.time()
+
+    async def sends() -> None:
+        with suppress(OSError):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                await asyncio.sleep(pause)
+
+    sending = asyncio.create_task(sends())
+    said = b""
+    with suppress(ConnectionResetError):
+        async with asyncio.timeout(60):
+            while more := await reader.read(65536):
+                said += more
+    took = loop.time() - began
+    sending.cancel()
+    writer.close()
+    return said, took
+
+
+def _statuses(said: bytes) -> list[bytes]:
+    return re.findall(rb"HTTP/1\.1 (\d+)", said)
+
+
+async def test_whoever_dawdles_with_the_head_of_a_request_is_cut_off(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who says nothing at all, who goes on line by line, and who does so with the second request of a connection."""
+    monkeypatch.setattr(slow_heads, "LONGEST_HEAD", 0.5)
+    alive = b"GET /health HTTP/1.1\r\nHost: a\r\n\r\n"
+    drops = [b"X-A: b\r\n"] * 2_000
+
+    said, _ = await _hangs_up(server)
+    assert said == b""
+    said, took = await _hangs_up(server, b"GET /health HTTP/1.1\r\n", *drops)
+    assert (said.split(b" ")[1], b'"message":"Request Timeout"' in said) == (b"408", True)
+    assert took < 30
+    said, took = await _hangs_up(server, alive, b"GET /health HTTP/1.1\r\n", *drops)
+    assert _statuses(said) == [b"200", b"408"]
+    said, took = await _hangs_up(server, alive, *[b"\r\n"] * 1_000)
+    assert (said.count(b"HTTP/1.1"), took < 30) == (1, True)
+    await server.answers()
+
+
+async def test_a_head_without_an_end_is_cut_off_at_64_kilobytes(server: Server) -> None:
+    said, _ = await _hangs_up(
+        server, b"GET /health HTTP/1.1\r\n", *[b"X-A: " + b"b" * 8_000 + b"\r\n"] * 50, pause=0.001
+    )
+
+    assert said.split(b" ")[1:2] in ([b"431"], [])  # nothing is read where the reset overtakes the answer
+    await server.answers()
+
+
+async def test_whoever_takes_their_time_within_the_limits_is_served(
+    server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A head in pieces, a body in pieces, two requests at once, and a body that nobody reads any more."""
+    monkeypatch.setattr(slow_heads, "LONGEST_HEAD", 20.0)
+    head = server.head(len(BODY))
+    last = b"GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
+    wrong = head.replace(b"Bearer ", b"Bearer x")
+
+    said, _ = await _hangs_up(
+        server, head[:30], head[30:], BODY[:9], BODY[9:], head + BODY + wrong, BODY, last
+    )
+    assert _statuses(said) == [b"201", b"201", b"401", b"200"]
