@@ -17,6 +17,7 @@ import journeys
 from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.content_blocks import routes as content_block_routes
+from journeys.api.cross_origin import let_in
 from journeys.api.docs_page import routes as docs_routes
 from journeys.api.known_operations import LIST, KnownOperations, not_built
 from journeys.api.links import routes as link_routes
@@ -92,6 +93,7 @@ def app(services: Services) -> FastAPI:
     made.state.later = KnownOperations(later)
     ours = [*routes(), *readiness_routes(), metrics_route(), *docs_routes(described, later)]
     made.router.routes.extend(ours)
+    let_in(made)
     made.add_middleware(TimedRequests, routes=ours)
     made.add_middleware(WithoutLastSlash)
     _describe(made, described)

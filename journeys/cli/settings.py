@@ -21,6 +21,7 @@ OURS = ("JOURNEYS_",)
 
 def known_variables() -> list[Variable]:
     """All settings, those of installed channels among them."""
+    import journeys.api.cross_origin
     import journeys.api.monitoring
     import journeys.cli.addresses
     import journeys.cli.logs
