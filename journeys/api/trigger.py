@@ -19,6 +19,7 @@ from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
 from journeys.canvas.filters import Filter
 from journeys.canvas.storable_characters import storable
+from journeys.engine.core.life import runs_may
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import begin
 from journeys.engine.intake.idempotency import Reply, claim, fill
@@ -102,7 +103,7 @@ async def _send(
         if earlier is not None:
             return Triggered(earlier=earlier)
         status = await status_of(connection, publication.workspace, running.name)
-        if status == "active":
+        if runs_may(status) != "end":
             audience = None if call.audience is None else call.audience.model_dump(mode="json")
             await begin(connection, publication, running, dispatch_id, audience, call.context)
         if reply is not None:

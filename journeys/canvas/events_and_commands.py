@@ -94,12 +94,12 @@ class Woke:
     """The deadline has come."""
 
 
-DeliveryOutcome = Literal["sent", "aborted", "unreachable", "invalid", "failed", "withdrawn"]
+DeliveryOutcome = Literal["sent", "aborted", "unreachable", "invalid", "failed", "withdrawn", "skipped"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivered:
-    """A message of the step is settled: `sent`, or why it was not."""
+    """A message of the step is settled: `sent`, or why it was not. `skipped`: a resume after a pause said so."""
 
     step: str
     outcome: DeliveryOutcome

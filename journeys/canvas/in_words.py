@@ -65,6 +65,17 @@ def comes_in(canvas: Canvas) -> str:
     return "the API" if trigger is None else in_words(trigger)
 
 
+def scheduled(canvas: Canvas) -> str:
+    """What lets people into a canvas, and in which time."""
+    schedule = canvas.schedule
+    said = [comes_in(canvas)]
+    for word, bound in (("from", schedule.starts), ("until", schedule.ends)):
+        if bound is not None:
+            zone = " UTC" if bound.tzinfo else ", company time"
+            said.append(f"{word} {bound:%Y-%m-%d %H:%M}{zone}")
+    return " ".join(said)
+
+
 def leaves(canvas: Canvas) -> list[str]:
     """The exits of a canvas."""
     return [

@@ -32,10 +32,12 @@ COMMANDS = {
 }
 GROUPS = {
     "canvas": (
-        "Published canvases: list, stop, resume, archive.",
+        "Published canvases: list, show, stop, pause, resume, archive.",
         {
             "list": "canvases:list_",
+            "show": "canvases:show",
             "stop": "canvases:stop",
+            "pause": "canvases:pause",
             "resume": "canvases:resume",
             "archive": "canvases:archive",
         },

@@ -1,4 +1,4 @@
-"""`journeys canvas`: lists canvases, and stops, resumes and archives them."""
+"""`journeys canvas`: lists and shows canvases, and stops, pauses, resumes and archives them."""
 
 from __future__ import annotations
 
@@ -7,27 +7,35 @@ import getpass
 from typing import Annotated
 
 from cyclopts import Parameter
+from rich.markup import escape
 from rich.table import Table
 
+from journeys.canvas.in_words import scheduled
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
 from journeys.engine.clock import Clock
-from journeys.engine.core.life import Word
+from journeys.engine.core.life import Timers, Word
 from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.canvas_changes import (
-    Archived,
     CanvasStatus,
+    Logged,
     NoCanvas,
+    NotPossible,
     canvases_of,
     change,
+    log_of,
+    named,
     waiting,
 )
-from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.published import Publication, Published
+
+MOST_CHANGES = 1000
+"""Changes that `show` prints."""
 
 
 def list_(
@@ -78,6 +86,69 @@ def list_(
     return run(work)
 
 
+def show(name: str, *, workspace_name: Workspace = "default", as_json: AsJson = False) -> int:
+    """Show a canvas: its status and since when, its schedule, the number of entries inside, and the log of its changes.
+
+    Parameters
+    ----------
+    name
+        The canvas, by its name or id.
+    workspace_name
+        The workspace.
+    as_json
+        Print it as JSON.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            now = (await read_clock(db)).now()
+            try:
+                known = await named(db, publication.workspace, name)
+            except NoCanvas as error:
+                raise Stop(str(error), 2) from error
+            [one] = [each for each in await canvases_of(db, publication, now) if each.name == known]
+            inside, messages = await waiting(db, publication.workspace, known)
+            log = await log_of(db, publication.workspace, known, None, MOST_CHANGES)
+        schedule = _schedule(publication, known)
+        if as_json:
+            print_json({
+                "name": one.name, "id": str(one.id), "status": one.status, "since": one.since,
+                "schedule": schedule, "inside": inside, "not_sent": messages,
+                "changes": [
+                    {"no": each.no, "at": each.at, "who": each.who, "what": each.what, **each.data}
+                    for each in log
+                ],
+            })  # fmt: skip
+            return 0
+        out.print(f"{one.name} is {one.status} since {one.since:%Y-%m-%d %H:%M} UTC", markup=False)
+        out.print(f"enter by: {schedule}", markup=False, soft_wrap=True)
+        out.print(
+            f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}"
+        )
+        out.print(_changes(log))
+        return 0
+
+    return run(work)
+
+
+def _schedule(publication: Publication, canvas: str) -> str:
+    """The schedule of a canvas in words."""
+    if canvas in publication.aside:
+        return f"this version does not understand the canvas: {publication.aside[canvas].reason}"
+    return scheduled(publication.running[canvas].plan.canvas)
+
+
+def _changes(log: list[Logged]) -> Table:
+    table = Table(title="changes, the last one first", title_justify="left")
+    for column in ("when (UTC)", "who", "what", "details"):
+        table.add_column(column)
+    for each in log:
+        details = ", ".join(name if value is True else f"{name} {value}" for name, value in each.data.items())
+        table.add_row(f"{each.at:%Y-%m-%d %H:%M:%S}", escape(each.who), each.what, escape(details))
+    return table
+
+
 def stop(name: str, *, workspace_name: Workspace = "default") -> int:
     """Stop a canvas: no one enters, no entry advances, no message is sent. Entries wait until the canvas is resumed.
 
@@ -95,11 +166,11 @@ def stop(name: str, *, workspace_name: Workspace = "default") -> int:
         async with database() as db:
             clock = await read_clock(db)
             identity, changed = await _changed(db, workspace_name, name, "stop", clock)
-            inside, messages = await waiting(db, identity, name)
+            inside, messages = await waiting(db, identity, changed.name)
         out.print(_said(changed))
         out.print(
             f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}; "
-            f"continue with `journeys canvas resume {name}`, end with `journeys canvas archive {name}`",
+            f"continue with `journeys canvas resume {changed.name}`, end with `journeys canvas archive {changed.name}`",
             markup=False,
         )
         return 0
@@ -107,8 +178,10 @@ def stop(name: str, *, workspace_name: Workspace = "default") -> int:
     return run(work)
 
 
-def resume(name: str, *, workspace_name: Workspace = "default") -> int:
-    """Resume a stopped canvas. Entries that were due meanwhile leave it, the others go on as planned.
+def pause(name: str, *, workspace_name: Workspace = "default") -> int:
+    """Pause a canvas: who enters by event or API waits before their first step, no entry advances, no message is sent.
+
+    What is done with what falls due meanwhile is said at the resume.
 
     Parameters
     ----------
@@ -121,9 +194,43 @@ def resume(name: str, *, workspace_name: Workspace = "default") -> int:
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             clock = await read_clock(db)
-            identity, changed = await _changed(db, workspace_name, name, "resume", clock)
-            await followed(db, clock, identity, name)
+            identity, changed = await _changed(db, workspace_name, name, "pause", clock)
+            inside, messages = await waiting(db, identity, changed.name)
         out.print(_said(changed))
+        out.print(
+            f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}; "
+            f"continue with `journeys canvas resume {changed.name} --timers shift`, or send, or skip",
+            markup=False,
+        )
+        return 0
+
+    return run(work)
+
+
+def resume(name: str, *, timers: Timers | None = None, workspace_name: Workspace = "default") -> int:
+    """Resume a canvas that is stopped or paused, or launch a draft.
+
+    After a stop, entries that were due meanwhile leave the canvas, and the others go on as planned.
+
+    Parameters
+    ----------
+    name
+        The canvas.
+    timers
+        After a pause, what is done with what fell due meanwhile. shift (the default): all waits become longer by the pause;
+        send: it goes on at once; skip: messages whose instant fell into the pause are not sent.
+    workspace_name
+        The workspace.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            clock = await read_clock(db)
+            identity, changed = await _changed(db, workspace_name, name, "resume", clock, timers)
+            await followed(db, clock, identity, changed.name)
+        out.print(_said(changed))
+        if changed.timers:
+            out.print(f"what fell due during the pause: {TIMERS[changed.timers]}")
         return 0
 
     return run(work)
@@ -132,7 +239,7 @@ def resume(name: str, *, workspace_name: Workspace = "default") -> int:
 def archive(name: str, *, workspace_name: Workspace = "default") -> int:
     """Archive a canvas: its entries end, unsent messages are withdrawn, and no one enters it any more.
 
-    `journeys publish --restore` with its definition makes it active again, for new entries.
+    `journeys publish --restore` with its definition makes a draft of it, for new entries once it is launched.
 
     Parameters
     ----------
@@ -146,7 +253,7 @@ def archive(name: str, *, workspace_name: Workspace = "default") -> int:
         async with database() as db:
             clock = await read_clock(db)
             identity, changed = await _changed(db, workspace_name, name, "archive", clock)
-            ended = await followed(db, clock, identity, name)
+            ended = await followed(db, clock, identity, changed.name)
         out.print(_said(changed))
         if ended:
             out.print(f"{_many(ended, 'entry has', 'entries have')} ended")
@@ -172,13 +279,23 @@ def user_name() -> str:
         return ""
 
 
+TIMERS = {
+    "shift": "it comes later, by what was waited of the pause",
+    "send": "it goes on at once",
+    "skip": "its messages are not sent, and the entries go on",
+}
+"""What is said of each choice."""
+
+
 async def _changed(
-    db: Database, workspace_name: str, name: str, word: Word, clock: Clock
+    db: Database, workspace_name: str, name: str, word: Word, clock: Clock, timers: Timers | None = None
 ) -> tuple[int, CanvasStatus]:
     publication = await workspace(db, workspace_name)
     try:
-        changed = await change(db, publication.workspace, name, word, at=clock.now(), who=user_name())
-    except (NoCanvas, Archived) as error:
+        changed = await change(
+            db, publication.workspace, name, word, at=clock.now(), who=user_name(), timers=timers
+        )
+    except (NoCanvas, NotPossible) as error:
         raise Stop(str(error), 2) from error
     return publication.workspace, changed
 

@@ -12,10 +12,12 @@ import msgspec
 from rich.markup import escape
 from rich.table import Table
 
+from journeys.canvas.events_and_commands import Entry, ZonesAnswer
 from journeys.canvas.wall_clock import wall_of
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
+from journeys.engine.core.life import Change, current
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.people.identity import Identifier, find
 from journeys.engine.store.database import Database
@@ -29,9 +31,16 @@ where f.workspace = $1 and f.person = $2 order by f.stored, f.no
 """
 ENTRIES = """
 select e.id, e.canvas, e.variant, e.step, e.entered, e.begun, e.wake_at, e.phase, e.leaving, e.ended, e.ended_at,
-    e.told >= e.turn as told, e.plan
+    e.told >= e.turn as told, e.plan, (
+        select c.status from canvases c where (c.workspace, c.name) = (e.workspace, e.canvas) and e.ended is null) as status
 from entries e where e.workspace = $1 and e.person = $2 order by e.entered, e.id
 """
+CHANGES = """
+select e.id, e.change, l.no, l.kind, l.at, l.stored, l.data->>'timers' as timers from entries e
+join canvas_changes l on (l.workspace, l.canvas) = (e.workspace, e.canvas) and l.no > e.change
+where e.workspace = $1 and e.person = $2 and e.ended is null order by e.id, l.no
+"""
+"""Those that the rows of open entries do not have behind them."""
 REFUSALS = """
 select at, canvas, gate, seen, times from refusals where workspace = $1 and person = $2
 union all
@@ -77,6 +86,7 @@ def entries(
             publication = await workspace(db, name)
             found = await story(db, publication.workspace, person)
             if found is not None:
+                await _move_deadlines(db, publication, found)
                 await _name_unread(Published(db), publication, found)
         if found is None:
             raise Stop(f"there is no person “{person}” in {name}", 1)
@@ -145,6 +155,31 @@ async def story_of(db: Database, workspace_id: int, identity: UUID) -> dict[str,
     }
 
 
+async def _move_deadlines(db: Database, publication: Publication, found: dict[str, Any]) -> None:
+    """Say until when each entry waits after the pauses of its canvas, which its row has behind it at its next burst."""
+    published, zones = Published(db), ZonesAnswer(publication.zone, found["zone"])
+    changes: dict[str, list[Any]] = {}
+    for row in await db.pool.fetch(CHANGES, publication.workspace, UUID(found["person"])):
+        changes.setdefault(str(row["id"]), []).append(row)
+    for one in found["entries"]:
+        if one["id"] in changes:
+            with suppress(Unknown, NotUnderstood):
+                plan = await published.plan(publication.workspace, one["plan"])
+                log = [Change(*tuple(row)[2:]) for row in changes[one["id"]]]
+                there = Entry(
+                    id=one["id"],
+                    canvas=one["canvas"],
+                    person=found["person"],
+                    moved=one["entered"],
+                    **{
+                        name: one[name]
+                        for name in ("entered", "variant", "step", "begun", "wake_at", "phase")
+                    },
+                )
+                present = current(plan, there, changes[one["id"]][0]["change"], log, zones)
+                one["wake_at"] = present.entry.wake_at or one["wake_at"]
+
+
 async def _name_unread(published: Published, publication: Publication, found: dict[str, Any]) -> None:
     """Say of each entry that waits for a process that understands its canvas why this one does not."""
     await published.of(publication.workspace)  # what it does not understand of segments and templates
@@ -174,6 +209,8 @@ def state_of(entry: dict[str, Any], zone: str = "UTC") -> str:
         said = f"in {entry['step']} since {clock(entry['begun'], zone)}"
     if entry["wake_at"]:
         said += f", until {clock(entry['wake_at'], zone)}"
+    if entry.get("status") in ("stopped", "paused"):
+        said += f"; its canvas is {entry['status']}"
     if entry["leaving"]:
         said += f"; will leave at the end of the step: {entry['leaving']}"
     if entry.get("not_understood"):

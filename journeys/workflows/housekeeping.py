@@ -40,7 +40,7 @@ RUNS = """
 not exists (select from canvases c where (c.workspace, c.name) = (entries.workspace, entries.canvas)
     and (c.status <> 'active' or c.settled < c.change))
 """
-"""Who sleeps in a stopped canvas is left alone; who slept in one is woken by what follows its changes."""
+"""Who sleeps in a stopped or paused canvas is left alone; who slept in one is woken by what follows its changes."""
 
 DUE = f"""
 (select {PENDING_ALARM} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval

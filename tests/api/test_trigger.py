@@ -16,6 +16,7 @@ from journeys.engine.entries.admission import admit
 from journeys.engine.intake import triggering
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
 from journeys.engine.intake.broadcasts import MOST_TRIES, Turns, carry_on
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
@@ -183,7 +184,7 @@ async def test_the_older_name_of_the_context_is_understood(door: Door) -> None:
 
 
 async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(door: Door) -> None:
-    """STA-5: 201 with a notice, whatever this process still holds of the canvas."""
+    """STA-5, case 129: 201 with a notice, whatever this process still holds of the canvas."""
     await people(door, x=[1])
     stage = door.stage
     await stage.published.of(stage.workspace)
@@ -199,6 +200,28 @@ async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(d
             assert (await sends(door, {"broadcast": True}, **{"Idempotency-Key": key}))["notice"] == notice
     assert await entered(door) == []
     assert await stage.db.pool.fetchval("select count(*) from broadcasts") == 0
+
+
+async def test_a_call_for_a_paused_canvas_says_so_and_whoever_it_names_waits_for_the_resume(
+    door: Door,
+) -> None:
+    """STA-5: a broadcast is recorded, and held."""
+    await people(door, x=[1, 2])
+    stage = door.stage
+    await stage.published.of(stage.workspace)
+    await change(stage.db, stage.workspace, "story", "pause", at=stage.clock.now())
+    notice = "the canvas is paused: who enters begins when it is resumed"
+
+    for _ in range(2):
+        assert (await sends(door, to("p0"), **{"Idempotency-Key": "k"}))["notice"] == notice
+    assert (await sends(door, {"broadcast": True}))["notice"] == notice
+    assert await entered(door) == ["p0"]
+    assert await stage.db.pool.fetchval("select step from entries") is None
+    trigger = triggering.Trigger(stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier())
+    assert await carry_on(trigger, stage.db) == 0
+    await change(stage.db, stage.workspace, "story", "resume", at=stage.clock.now())
+    await carry_on(trigger, stage.db)
+    assert await entered(door) == ["p0", "p1"]
 
 
 async def test_calls_with_one_key_that_race_do_their_work_once(door: Door) -> None:

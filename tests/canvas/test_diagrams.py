@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from pydantic import TypeAdapter
 
-from journeys.canvas.canvas import Canvas
+from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.diagram import mermaid
 from journeys.canvas.diagram_page import HIGH, WIDE, page, svg
 from journeys.canvas.filters import Filter
-from journeys.canvas.in_words import in_words
+from journeys.canvas.in_words import in_words, scheduled
 from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
 from tests.strategies import canvases, examples
@@ -51,6 +51,24 @@ ADAPTER: TypeAdapter[Any] = TypeAdapter(Filter)
 )  # fmt: skip
 def test_a_filter_is_said_in_a_few_words(written: Any, said: str) -> None:
     assert in_words(ADAPTER.validate_python(written)) == said
+
+
+@pytest.mark.parametrize(
+    ("schedule", "said"),
+    [
+        ({"api": True}, "the API"),
+        (
+            {"event": "joined", "starts": "2026-12-07T09:00"},
+            "event joined from 2026-12-07 09:00, company time",
+        ),
+        (
+            {"api": True, "starts": "2026-12-07T09:00", "ends": "2027-01-01T00:00+01:00"},
+            "the API from 2026-12-07 09:00, company time until 2026-12-31 23:00 UTC",
+        ),
+    ],
+)
+def test_a_schedule_is_said_in_a_few_words(schedule: dict[str, Any], said: str) -> None:
+    assert scheduled(Canvas(name="c", schedule=Schedule(**schedule), steps=())) == said
 
 
 def test_a_diagram_says_what_lets_in_leads_out_and_counts() -> None:

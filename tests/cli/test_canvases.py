@@ -124,3 +124,37 @@ async def test_an_archived_canvas_runs_again_only_where_it_is_said(here: Workspa
     said = await here.type("publish", ".", "--restore")
     assert "restored canvas        welcome" in said.out
     assert (await here.listed())["welcome"]["status"] == "active"
+
+
+async def test_a_canvas_is_paused_and_resumed_and_show_says_so_and_who_did_it(here: Workspace) -> None:
+    """STA-2, STA-3: the log has who, when and what, the last one first."""
+    said = await here.canvas("pause", "welcome")
+    assert (said.code, "welcome is paused since " in said.out) == (0, True)
+    assert "inside: 1 entry; not sent: 0 messages" in said.out
+    assert (await here.listed())["welcome"]["status"] == "paused"
+    again = await here.canvas("pause", "welcome")
+    assert "(unchanged)" in again.out
+    (here.folder / "people.csv").write_text("external_id\nkim\n")
+    assert (await here.type("import", "people.csv")).code == 0
+    assert (await here.type("trigger", "welcome", "kim")).code == 0
+    shown = await here.canvas("show", "welcome")
+    assert "welcome is paused since " in shown.out
+    assert "enter by: the API" in shown.out
+    assert "inside: 2 entries" in shown.out
+    wrong = await here.canvas("resume", "welcome", "--timers", "forget")
+    assert wrong.code == 2
+    said = await here.canvas("resume", "welcome", "--timers", "skip")
+    assert "its messages are not sent, and the entries go on" in said.out
+    shown = await here.canvas("show", "welcome", "--json")
+    one = json.loads(shown.out)
+    assert [(each["what"], bool(each["who"])) for each in one["changes"]] == [
+        ("resume", True), ("pause", True), ("publish", True),
+    ]  # fmt: skip
+    assert (one["changes"][0]["timers"], one["status"], one["inside"]) == ("skip", "active", 2)
+    by_id = await here.canvas("show", one["id"], "--json")
+    assert json.loads(by_id.out) == one
+    lost = await here.canvas("show", "welcom")
+    assert (lost.code, "did you mean “welcome”?" in lost.err) == (2, True)
+    for words in (("stop",), ("resume", "--timers", "send")):
+        said = await here.canvas(words[0], "welcome", *words[1:])
+    assert (said.code, "was not paused" in said.err) == (2, True)

@@ -11,6 +11,7 @@ from journeys.cli.entries import person_named, story
 from journeys.engine.intake.track import track
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
+from journeys.engine.workspaces.canvas_changes import change
 from tests.cli.test_commands import journeys
 from tests.stage import EMAIL, MONDAY, canvas, stage_on
 
@@ -152,3 +153,19 @@ async def test_a_step_that_asks_a_web_service_is_shown_to_wait_for_it(db: Databa
 
     assert "ask: waits for a web service, tried 1 time" in said.out
     assert "since 2026-12-07 09:00 UTC (23:00 in Pacific/Kiritimati)" in said.out
+
+
+async def test_until_when_an_entry_waits_is_said_with_the_pauses_of_its_canvas(db: Database) -> None:
+    """STA-3: before its next burst has written it."""
+    stage = await stage_on(
+        db, canvas("  - {type: delay, id: wait, duration: 1 day}\n  - {type: delay, id: e, duration: 1 day}")
+    )
+    [entry] = await stage.enter(await stage.person(external_id="mel"))
+    await change(db, stage.workspace, "story", "pause", at=MONDAY + timedelta(hours=1))
+    said = await journeys("entries", "mel", url=db.url)
+    assert "until 2026-12-08 09:00 UTC; its canvas is paused" in " ".join(said.out.split())
+    await change(db, stage.workspace, "story", "resume", at=MONDAY + timedelta(hours=4))
+    said = await journeys("entries", "mel", url=db.url)
+    assert "until 2026-12-08 12:00 UTC" in " ".join(said.out.split())
+    assert "its canvas" not in said.out
+    assert (await stage.row(entry))["wake_at"] == MONDAY + timedelta(days=1)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any, Final
 
-from journeys.canvas.events_and_commands import Answered, End, Event, Fetch, Go, Outcome, Wait, Woke
+from journeys.canvas.events_and_commands import Answered, End, Entry, Event, Fetch, Go, Outcome, Wait, Woke
 from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.wall_clock import plus
@@ -47,6 +47,10 @@ class Asking(Step):
             case Answered() | Woke():
                 return End("unanswered")  # X5
         return None
+
+    def waits_for_others(self, entry: Entry) -> bool:
+        """See base class."""
+        return entry.phase == "asked"
 
     def longest(self) -> timedelta:
         """See base class."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, ForwardRef
 
 from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
-from journeys.canvas.events_and_commands import Entry, Event, Outcome
+from journeys.canvas.events_and_commands import Entry, Event, Outcome, ZonesAnswer
 from journeys.canvas.filters import Filter, Trigger
 from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.wall_clock import plus
@@ -104,6 +104,22 @@ class Step(Frozen):
     def longest(self) -> timedelta:
         """The longest that an entry can rest in this step, whenever it comes to it (CTL-6)."""
         return timedelta(0)
+
+    def next_occurrence(self, entry: Entry, after: datetime, zones: ZonesAnswer) -> datetime | None:
+        """Where an entry that rests here waits for a time of the wall clock: when it comes next, at this instant or later.
+
+        None: it waits for a span. A pause of the canvas makes a span longer, and takes the other to its next occurrence.
+        """
+        del entry, after, zones
+        return None
+
+    def waits_for_others(self, entry: Entry) -> bool:
+        """Whether the deadline of an entry that rests here says how long it waits for a provider or a web service.
+
+        Nobody is asked while a canvas is paused, so that time does not count.
+        """
+        del entry
+        return False
 
     def latest(self, arrival: datetime) -> datetime:
         """The latest instant at which an entry that comes at this instant leaves the step (CTL-6)."""

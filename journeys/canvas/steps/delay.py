@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from journeys.canvas.events_and_commands import (
     Answered,
     End,
+    Entry,
     Event,
     Go,
     Outcome,
@@ -102,9 +103,12 @@ class Delay(Step):
             return End("delay_passed")  # DLY-7
         return Go()
 
+    def _zone(self, zones: ZonesAnswer) -> str:
+        return {"company": zones.company, "local": zones.local}.get(self.zone, self.zone)  # DLY-5
+
     def release(self, arrival: datetime, zones: ZonesAnswer) -> datetime:
         """The instant of release of who arrives at this instant (both UTC)."""
-        zone = {"company": zones.company, "local": zones.local}.get(self.zone, self.zone)  # DLY-5
+        zone = self._zone(zones)
         if self.until is not None:
             return localized(self.until, zone)  # DLY-6
         if self.duration is not None:
@@ -115,6 +119,18 @@ class Delay(Step):
         assert self.weekdays is not None and self.at is not None, "the delay has no other form"
         # DLY-10
         return next_weekday(arrival, self.weekdays, self.at, zone, skip_today=self.when_passed == "next_week")
+
+    def next_occurrence(self, entry: Entry, after: datetime, zones: ZonesAnswer) -> datetime | None:
+        """See base class. An instant that has passed does not come again: who waited for it goes on."""
+        if self.until is not None:
+            return after
+        if self.duration is not None and self.at is None:
+            return None
+        zone = self._zone(zones)
+        if self.weekdays is not None:
+            assert self.at is not None, "a delay to a weekday has a time of day"
+            return next_weekday(after, self.weekdays, self.at, zone, skip_today=True)
+        return on_or_after(after, self.at or time(0), zone)
 
     def latest(self, arrival: datetime) -> datetime:
         """See base class. An instant that is written without an offset comes last in the westernmost zone."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BeforeValidator, Field, PlainSerializer, WithJsonSchema, model_validator
@@ -13,6 +13,7 @@ from journeys.canvas.events_and_commands import (
     BestTimeAnswer,
     Delivered,
     End,
+    Entry,
     Event,
     Go,
     Outcome,
@@ -28,7 +29,7 @@ from journeys.canvas.frozen_model import Later
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps.base import Here, Step
 from journeys.canvas.times import TimeOfDay, clock
-from journeys.canvas.wall_clock import on_or_after, plus
+from journeys.canvas.wall_clock import on_or_after, plus, wall_of
 
 HELD = timedelta(hours=72)
 """How long a message holds its entry at most, where it holds it at all."""
@@ -116,7 +117,7 @@ class Message(Step):
             case Woke():
                 return self._send(here)
             case Delivered(outcome=outcome) if here.entry.phase == "held":
-                return Go() if outcome == "sent" else End(f"delivery_{outcome}")  # VAL-2
+                return Go() if outcome in ("sent", "skipped") else End(f"delivery_{outcome}")  # VAL-2
         return None
 
     def _at(self, here: Here, at: time | None, zone: str) -> Outcome:
@@ -138,6 +139,17 @@ class Message(Step):
     def filters(self) -> list[tuple[tuple[str | int, ...], Filter]]:
         """See base class."""
         return [(("only_when",), self.only_when)] if self.only_when is not None else []
+
+    def next_occurrence(self, entry: Entry, after: datetime, zones: ZonesAnswer) -> datetime | None:
+        """See base class. The best time is that which was known when the entry began to wait for it."""
+        if entry.phase == "held" or entry.wake_at is None:
+            return None
+        known = self.at if isinstance(self.at, time) else wall_of(entry.wake_at, zones.local).time()
+        return on_or_after(after, known, zones.local)
+
+    def waits_for_others(self, entry: Entry) -> bool:
+        """See base class."""
+        return entry.phase == "held"
 
     def longest(self) -> timedelta:
         """See base class."""

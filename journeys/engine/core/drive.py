@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from journeys.canvas.events_and_commands import (
     Answered,
@@ -25,6 +26,7 @@ from journeys.canvas.events_and_commands import (
     Left,
     LookBack,
     Note,
+    Send,
     Woke,
 )
 from journeys.canvas.plan import Plan
@@ -42,7 +44,8 @@ class Case:
     """One entry, what it has not heard yet (in order), and the time on the clock that its deadline is held against.
 
     `entry` changes as the case is driven; `moved_on` says whether it did. `grace` is how long a listening step's
-    deadline waits for events that are on their way.
+    deadline waits for events that are on their way. `skips` are times that the entry goes through as if it were not
+    late, and of which it sends nothing: a message of then is withdrawn, and heard as such.
     """
 
     plan: Plan
@@ -52,6 +55,11 @@ class Case:
     grace: timedelta = timedelta(0)
     late_after: timedelta = LATE_AFTER
     moved_on: bool = field(default=False)
+    skips: Sequence[tuple[datetime, datetime]] = ()
+
+    def skipped(self, at: datetime) -> bool:
+        """Whether an instant is one of which nothing is sent."""
+        return any(since <= at < until for since, until in self.skips)
 
     def alarm(self) -> datetime | None:
         """When this entry must be woken at the latest: its deadline, and the grace where its step listens."""
@@ -122,12 +130,14 @@ def _course(case: Case) -> Course:
         if isinstance(event, Woke) and _late(case):
             yield [Note(fact="late", at=now, step=case.entry.step, data={"due": str(case.entry.wake_at)})]
         commands = _advance(case, event, now)
+        withheld: list[Event] = []
         while commands:
+            commands = _withhold(case, commands, withheld)
             answer = yield commands
             if not isinstance(commands[-1], Ask):
                 break
             commands = _advance(case, Answered(answer), case.entry.moved)
-        unheard = [each for each in unheard if each is not event]
+        unheard = [*withheld, *(each for each in unheard if each is not event)]
         if (case.entry.begun, case.entry.step) != began:
             unheard = [
                 each for each in unheard if not isinstance(each, Happened)
@@ -141,6 +151,22 @@ def _advance(case: Case, event: Event, now: datetime) -> Sequence[Command]:
     case.entry, commands = advance(case.plan, before, event, now)
     case.moved_on = case.moved_on or case.entry != before
     return commands
+
+
+def _withhold(case: Case, commands: Sequence[Command], withheld: list[Event]) -> Sequence[Command]:
+    """The commands, with a fact in the place of each message that is skipped; the entry hears of it."""
+    if not case.skips:
+        return commands
+    said: list[Command] = []
+    for command in commands:
+        if isinstance(command, Send) and case.skipped(command.at):
+            step: Any = case.plan.steps[command.step]
+            data = {"channel": step.channel, "reason": "skipped"}
+            said.append(Note(fact="withdrawn", at=command.at, step=command.step, data=data))
+            withheld.append(Delivered(step=command.step, outcome="skipped", at=command.at))
+        else:
+            said.append(command)
+    return said
 
 
 def _look_back(case: Case) -> Generator[Sequence[Command], object, list[Event]]:
@@ -182,4 +208,5 @@ def _in_time(entry: Entry, at: datetime) -> bool:
 
 
 def _late(case: Case) -> bool:
-    return case.entry.wake_at is not None and case.clock - case.entry.wake_at > case.late_after
+    due = case.entry.wake_at
+    return due is not None and case.clock - due > case.late_after and not case.skipped(due)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -22,7 +22,7 @@ class Claimed:
     """A dispatch that this drainer holds. `doubtful`: its former worker stopped during the call.
 
     `attempts`: how often its provider failed; `waits`: how often it waited for a web service of its template (C3).
-    `dropped`: why it does not leave, where a stop or an archive of its canvas says so.
+    `dropped`: why it does not leave, where a stop, a pause or an archive of its canvas says so.
     """
 
     workspace: int
@@ -60,7 +60,7 @@ c as (
         where q.channel = $1 and q.workspace = b.workspace and (q.not_before is null or q.not_before <= clock_timestamp())
             and (q.state = 'queued' or (q.lease < clock_timestamp() and (q.state = 'claimed' or $6)))
             and not (q.canvas = any(array(
-                select s.name from canvases s where s.workspace = b.workspace and s.status = 'stopped')))
+                select s.name from canvases s where s.workspace = b.workspace and s.status in ('stopped', 'paused'))))
             and (q.waits > 0 or not exists (
                 select from dispatches e where (e.workspace, e.person, e.entry) = (q.workspace, q.person, q.entry)
                     and e.channel = q.channel and (e.no < q.no or e.waits > 0)))
@@ -70,12 +70,12 @@ update dispatches d set state = 'claimed', claim = $3, lease = clock_timestamp()
 from c where (d.workspace, d.person, d.key) = (c.workspace, c.person, c.key)
 returning d.workspace, d.person, d.key, d.entry, d.canvas, d.plan, d.step, d.variant, d.at, d.context, d.properties,
     d.held, d.attempts, d.waits, d.claim, c.was = 'calling', d.priority, d.no, d.not_before,
-    array(select row(l.no, l.kind, l.at, l.stored) from canvas_changes l
+    array(select row(l.no, l.kind, l.at, l.stored, l.data->>'timers') from canvas_changes l
           where (l.workspace, l.canvas) = (d.workspace, d.canvas) and l.no > d.change order by l.no)
 """
 """Each workspace that has something to send gets an equal share of a batch, transactional before bulk.
 
-A canvas that is stopped is passed over, however much of it waits. What waits of an archived one is claimed, to be dropped.
+A canvas that is stopped or paused is passed over, however much of it waits. What waits of an archived one is claimed, to be dropped.
 Of the messages of one entry on a channel only the first is claimed, so that none overtakes another: the next follows
 when it is settled, however often it is tried. One that has waited for a web service was the first when it was claimed,
 and has a later number since.
@@ -102,8 +102,10 @@ async def claim(
 
 def _claimed(row: Sequence[Any]) -> Claimed:
     not_before, changes = row[-2:]
-    given = [*row[:-2], dropped(not_before, [Change(*each) for each in changes])]
-    return Claimed(*given)
+    one = Claimed(*row[:-2])
+    if not changes:
+        return one
+    return replace(one, dropped=dropped(one.at, not_before, [Change(*each) for each in changes]))
 
 
 async def renew(db: Database, claimed: Sequence[Claimed]) -> None:

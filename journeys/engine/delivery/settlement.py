@@ -87,7 +87,8 @@ engaged as (
     from gone where outcome = 'sent'),
 told as (
     insert into inbox (workspace, person, entry, no, step, what, label, at)
-    select g.workspace, g.person, g.entry, nextval('occurrence_no'), g.step, 'delivered', g.outcome, g.settled
+    select g.workspace, g.person, g.entry, nextval('occurrence_no'), g.step, 'delivered',
+        case when g.outcome = 'withdrawn' and g.data->>'reason' = 'skipped' then 'skipped' else g.outcome end, g.settled
     from gone g where g.held),
 moved as (
 update entries t set turn = t.turn + 1, moved = clock_timestamp(),
@@ -114,7 +115,7 @@ where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.clai
         select from canvases c where (c.workspace, c.name) = (d.workspace, d.canvas) and c.status <> 'active')
 returning d.key
 """
-"""What a canvas that was stopped or archived meanwhile has on its way is not called for."""
+"""What a canvas that was stopped, paused or archived meanwhile has on its way is not called for."""
 
 
 async def settle(

@@ -16,6 +16,7 @@ from journeys.engine.audience.match import asks_consents, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.gates import Candidate, refusal, seen
+from journeys.engine.core.life import LETS_IN
 from journeys.engine.entries.burst import GRACE
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
@@ -58,7 +59,10 @@ class Admission:
 
 
 EARLIER = """
-select c.status, c.plan, c.change, p.person,
+select c.status, c.plan, p.person,
+    case when c.status = 'paused' then (
+        select max(l.no) - 1 from canvas_changes l where (l.workspace, l.canvas, l.kind) = (c.workspace, c.name, 'pause'))
+        else c.change end as change,
     (select e.entered from entries e where (e.workspace, e.person, e.canvas) = (c.workspace, p.person, c.name)
         order by e.entered desc limit 1) as last,
     array(select e.key from entries e
@@ -66,7 +70,10 @@ select c.status, c.plan, c.change, p.person,
 from canvases c left join unnest($3::uuid[]) as p(person) on true
 where c.workspace = $1 and c.name = $2
 """
-"""How the canvas stands at this moment, and whom of these people it has let in before: at least one row."""
+"""How the canvas stands at this moment, and whom of these people it has let in before: at least one row.
+
+A pause that lasts is not behind who enters meanwhile: the resume meets it.
+"""
 
 
 async def note_failure(
@@ -92,8 +99,8 @@ async def admit(
 
     Status and plan are those of this moment, whatever this process held of them (STA-2).
     A refusal is a row with its gate and what that saw, counted where it comes again. A person who enters a canvas whose first step is a delay, or that says
-    `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. Nobody
-    may be among the entrants twice.
+    `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. While the
+    canvas is paused nobody is driven: they begin at the resume. Nobody may be among the entrants twice.
     """
     clock.check()
     admission = Admission()
@@ -112,7 +119,7 @@ async def admit(
         publication = await published.newest(publication.workspace, connection)
         running = publication.stands(running.name)
     admission.status = now["status"]
-    active = admission.status == "active"
+    active = admission.status in LETS_IN
     histories = await _histories(connection, publication, running, entrants) if active else {}
     canvas = publication.opening(running, active=active)
     for entrant in entrants:
@@ -133,7 +140,8 @@ async def admit(
             _refuse(transaction, running, entrant, reason, saw)
             continue
         loaded_entries.append(new_entry(publication, running, clock, entrant, now["change"], uuid7()))
-    driven = [loaded for loaded in loaded_entries if _drives(running)]
+    runs = admission.status == "active"  # else they begin at the resume
+    driven = [loaded for loaded in loaded_entries if runs and _drives(running)]
     await transaction.drive(driven)
     for loaded in loaded_entries:
         loaded.told_too = bool(loaded.entry.ended)

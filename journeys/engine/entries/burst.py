@@ -25,6 +25,7 @@ from journeys.canvas.events_and_commands import (
     Happened,
     Note,
     Occurrence,
+    ZonesAnswer,
 )
 from journeys.canvas.plan import Plan
 from journeys.engine.clock import Clock
@@ -48,7 +49,8 @@ GRACE = timedelta(seconds=1)
 """How long, in real time, the alarm of a listening step is later than its deadline, for events on their way."""
 
 FAR = timedelta(days=30)
-"""After so long, in real time, an entry whose canvas is stopped looks again: its workflow must never end meanwhile."""
+"""After so long, in real time, an entry whose canvas is stopped or paused looks again: its workflow must never end
+meanwhile."""
 
 LOCK = f"""
 select p.workspace, p.id as person, {AT_MOST} * case when {AT_MOST} < 20000 then 1 else (
@@ -61,7 +63,7 @@ order by p.workspace, p.id for no key update
 
 ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
     e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change,
-    array(select row(l.no, l.kind, l.at, l.stored) from canvas_changes l
+    array(select row(l.no, l.kind, l.at, l.stored, l.data->>'timers') from canvas_changes l
           where (l.workspace, l.canvas) = (e.workspace, e.canvas) and l.no > e.change order by l.no) as changes"""
 
 READ = f"""
@@ -120,9 +122,16 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
     )
 
 
-def present_of(row: Mapping[str, Any], plan: Plan) -> Present:
-    """The entry of a row that was read with ENTRY, brought to the present of its canvas."""
-    return current(plan, entry_of(row), row["change"], [Change(*each) for each in row["changes"]])
+def present_of(row: Mapping[str, Any], plan: Plan, profile: Profile, company: str) -> Present:
+    """The entry of a row that was read with ENTRY, brought to the present of its canvas.
+
+    `company`: the company's zone; the person's own is that of this moment.
+    """
+    changes = [Change(*each) for each in row["changes"]]
+    if not changes:
+        return Present(entry_of(row), row["change"])
+    zones = ZonesAnswer(company, profile.as_person(company).zone)
+    return current(plan, entry_of(row), row["change"], changes, zones)
 
 
 def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:
@@ -292,7 +301,7 @@ class Bursts:
                 loaded_entries.append(await self._load(transaction, row, profile, calls[row["alarm"]]))
             except NotUnderstood as error:
                 replies[row["alarm"]] = replace(replies[row["alarm"]], unread=error)
-        await transaction.drive(loaded for loaded in loaded_entries if not loaded.stopped)
+        await transaction.drive(loaded for loaded in loaded_entries if not loaded.parked)
         transaction.settle(loaded_entries)
         await transaction.store_updates(connection)
         gone = [
@@ -317,11 +326,11 @@ class Bursts:
         return replies, transaction.channels
 
     def _alarm(self, loaded: LoadedEntry) -> datetime | None:
-        """When the entry's workflow must wake (None: it ends). While its canvas is stopped it never ends."""
+        """When the entry's workflow must wake (None: it ends). While its canvas is stopped or paused it never ends."""
         if loaded.entry.ended:
             return None
         alarm_at, now = loaded.case.alarm(), loaded.case.clock
-        if loaded.stopped and (alarm_at is None or alarm_at <= now):
+        if loaded.parked and (alarm_at is None or alarm_at <= now):
             return now + self._clock.span(FAR)
         return alarm_at
 
@@ -331,8 +340,8 @@ class Bursts:
         publication = await self._published.of(row["workspace"])
         plan = await self._published.plan(row["workspace"], row["plan"])
         stale = row["alarm"] == row["entry"] and call.turn < row["answered"]
-        present = present_of(row, plan)
-        events = [] if present.entry.ended or present.stopped else unjudged(row)
+        present = present_of(row, plan, profile, publication.zone)
+        events = [] if present.entry.ended or present.parked else unjudged(row)
         ends, heard = bool(present.entry.ended), list(unheard_of(row))
         if events:
             present, more = judged(plan, present, events, profile.as_person(publication.zone))
@@ -344,7 +353,10 @@ class Bursts:
             clock=call.now,
             grace=self._clock.span(GRACE),
             late_after=self._clock.span(LATE_AFTER),
-            moved_on=present.entry.ended is not None or bool(events),
+            moved_on=present.entry.ended is not None
+            or bool(events)
+            or (not present.parked and present.entry.wake_at != row["wake_at"]),
+            skips=present.skips,
         )
         loaded = LoadedEntry(
             case,
@@ -355,7 +367,7 @@ class Bursts:
             row["hops"],
             told_too=not stale,
             change=present.change,
-            stopped=present.stopped,
+            parked=present.parked,
             leaves_unsent=bool(present.entry.ended) and not ends,
         )
         for command in present.commands:

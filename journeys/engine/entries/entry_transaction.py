@@ -58,8 +58,8 @@ class LoadedEntry:
     told_too: bool = True
     change: int = 0
     """The last change of its canvas that it has behind it."""
-    stopped: bool = False
-    """Whether its canvas is: then it is not driven."""
+    parked: bool = False
+    """Whether its canvas is stopped or paused: then it is not driven."""
     leaves_unsent: bool = False
     """Whether it has left by an event that was judged late: what it has not sent is withdrawn."""
 

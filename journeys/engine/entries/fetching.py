@@ -45,7 +45,7 @@ with c as (
     select f.workspace, f.person, f.entry from fetches f
     where (f.not_before is null or f.not_before <= clock_timestamp()) and (f.lease is null or f.lease < clock_timestamp()) -- C9
         and not exists (select from entries e join canvases s on (s.workspace, s.name) = (e.workspace, e.canvas)
-            where (e.workspace, e.person, e.id) = (f.workspace, f.person, f.entry) and s.status = 'stopped')
+            where (e.workspace, e.person, e.id) = (f.workspace, f.person, f.entry) and s.status in ('stopped', 'paused'))
     order by f.priority, f.no limit $1 for update of f skip locked)
 update fetches f set claim = $2, lease = clock_timestamp() + $3::interval
 from c where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)

@@ -97,7 +97,7 @@ class FollowingChanges:
             return count
 
     async def _wake(self, workspace: int, canvas: str, progress: Progress) -> int:
-        """Nudge those whose alarm rang while the canvas was stopped, or who have something to hear."""
+        """Nudge those whose alarm rang while the canvas was stopped or paused, or who have something to hear."""
         after, count = NOBODY, 0
         due = self._clock.now() + self._clock.span(SOON)
         while True:

@@ -160,7 +160,8 @@ async def route(
     if not events:
         return routed
     workspace = publication.workspace
-    people = list({each.profile.id for each in events})
+    profiles = {each.profile.id: each.profile for each in events}
+    people = list(profiles)
     rows: dict[UUID, list[_Row]] = {}
     unread: list[_Unread] = []
     for row in await connection.fetch(OPEN, workspace, people):
@@ -173,9 +174,11 @@ async def route(
         unsent = None if row["ended"] is None else [context for _, context in row["unsent"]]
         entry, deaf = entry_of(row), False
         if unsent is None:
-            present = present_of(row, plan)
+            present = present_of(row, plan, profiles[row["person"]], publication.zone)
             deaf = present.entry.ended is not None
             entry = entry if deaf else present.entry
+            if present.movable:  # whether it comes in time, the resume says
+                entry = replace(entry, wake_at=None)
         rows.setdefault(row["person"], []).append(_Row(row, OpenEntry(plan, entry, unsent, deaf=deaf)))
     await _convert(connection, publication, published, events, people)
     await note_late(
@@ -335,10 +338,11 @@ async def _write_inbox(
 def _entrants(publication: Publication, events: Sequence[PersonEvent]) -> Iterable[tuple[Any, list[Entrant]]]:
     """Who would enter which canvas by these occurrences. The key is the occurrence's own number.
 
-    Whether a canvas is stopped is read in the transaction; one that is archived is out of sight, as one not yet published.
+    Whether a canvas is stopped is read in the transaction; a draft, and one that is archived, is out of sight, as one not
+    yet published.
     """
     for running in publication.running.values():
-        if running.plan.canvas.schedule.trigger is None or running.status == "archived":
+        if running.plan.canvas.schedule.trigger is None or running.status in ("archived", "draft"):
             continue
         entrants = [
             _entrant(each)

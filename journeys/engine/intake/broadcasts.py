@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from journeys.engine.core.life import runs_may
 from journeys.engine.intake.api_audience import FILTER
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
@@ -21,10 +22,15 @@ on conflict do nothing
 TAKE = """
 update broadcasts set tries = tries + 1, lease = clock_timestamp() + interval '30 seconds' where (workspace, id) = (
     select workspace, id from broadcasts where ended is null and (lease is null or lease < clock_timestamp())
+        and not exists (select from canvases c where (c.workspace, c.name) = (broadcasts.workspace, broadcasts.canvas)
+            and c.status = 'paused')
     order by array_position($1::int[], workspace) nulls first, tries > 0, stored limit 1 for update skip locked)
 returning workspace, id, canvas, audience, context, after, tries
 """
-"""`$1` are the workspaces that had a turn here, the last one last: the one that has waited longest is next."""
+"""`$1` are the workspaces that had a turn here, the last one last: the one that has waited longest is next.
+
+Those of a canvas that is paused are held.
+"""
 
 MOVE = """
 update broadcasts set after = $3, entered = entered + $4, tries = 0, lease = null,
@@ -67,7 +73,7 @@ async def carry_on(trigger: Trigger, db: Database, turns: Turns | None = None) -
     """Carry on all broadcasts that nobody carries at this moment; returns how many entered, 0 where there is none.
 
     The workspaces take turns, page by page: nobody waits for the end of another's. A broadcast ends where its canvas is
-    stopped: whoever was not reached by then does not enter later either (STA-2).
+    stopped: whoever was not reached by then does not enter later either (STA-2). A pause holds it.
     """
     turns = {} if turns is None else turns
     took, entered = False, 0
@@ -124,7 +130,7 @@ async def _page(trigger: Trigger, db: Database, row: Any) -> int:
         publication, running, str(row["id"]), audience, row["context"], row["after"]
     )
     await db.pool.execute(MOVE, *place, after, page.entered, after is None, row["after"])
-    if page.status != "active":
+    if runs_may(page.status) == "end":
         log.info("broadcast_ended", canvas=running.name, dispatch=str(row["id"]), status=page.status)
         await db.pool.execute(GONE, *place, f"the canvas is {page.status}")
     return page.entered

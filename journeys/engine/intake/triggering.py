@@ -13,6 +13,7 @@ from journeys.canvas.filters import AllOf, Filter
 from journeys.canvas.storable_characters import storable
 from journeys.engine.audience.match import asks_consents, matches, needs
 from journeys.engine.clock import Clock
+from journeys.engine.core.life import LETS_IN
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
@@ -291,8 +292,12 @@ class Trigger:
 
 
 def status_notice(status: str) -> str | None:
-    """What a call is told whose canvas lets nobody in (STA-5); None where it does."""
-    return None if status == "active" else f"the canvas is {status}: no one enters"
+    """What a call is told whose canvas lets nobody in, or lets no one begin (STA-5); None where it does."""
+    if status == "active":
+        return None
+    if status in LETS_IN:
+        return f"the canvas is {status}: who enters begins when it is resumed"
+    return f"the canvas is {'a draft' if status == 'draft' else status}: no one enters"
 
 
 def unknown_notice(recipients: Sequence[Wanted], strangers: Collection[Identifier]) -> str | None:

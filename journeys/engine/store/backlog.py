@@ -19,7 +19,11 @@ LONGEST_ANSWER = 5.0
 
 PENDING = "select count(*), extract(epoch from clock_timestamp() - min(moved))::float8 from entries where told < turn"
 
-OVERDUE = "select count(*) from entries where ended is null and alarm_at < $1"
+OVERDUE = """
+select count(*) from entries e where ended is null and alarm_at < $1 and not exists (
+    select from canvases c where (c.workspace, c.name) = (e.workspace, e.canvas) and c.status <> 'active')
+"""
+"""Who sleeps in a canvas that is stopped or paused is not overdue."""
 
 WAITING = """
 select channel, state, count(*) as count,

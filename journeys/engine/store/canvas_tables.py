@@ -14,7 +14,8 @@ class CanvasRow(Table):
     """A canvas of a workspace and the plan by which people enter now.
 
     `status` and `change`, the number of its last change, follow the log of changes. `settled` is the change up to
-    which all entries are up to date: those that slept through a stop are woken, those of an archived canvas have ended.
+    which all entries are up to date: those that slept through a stop or a pause are woken, those of an archived canvas have
+    ended.
     """
 
     __tablename__ = "canvases"
@@ -32,7 +33,10 @@ class CanvasRow(Table):
 
 
 class CanvasChange(Table):
-    """One change of a canvas: publish, stop, resume, archive. Rows are only added; `no` counts them, `who` made it."""
+    """One change of a canvas: publish, stop, pause, resume, archive. Rows are only added.
+
+    `no` counts them, `who` made it. `data`: the plan of a publication, the `timers` of a resume after a pause.
+    """
 
     __tablename__ = "canvas_changes"
     workspace: Mapped[int] = mapped_column(primary_key=True)

@@ -1,4 +1,4 @@
-"""Stops, resumes and archives canvases; each change is a row in the log `canvas_changes`."""
+"""Stops, pauses, resumes and archives canvases; each change is a row in the log `canvas_changes`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from uuid import UUID
 from journeys.canvas.plan import Plan
 from journeys.canvas.problems import meant
 from journeys.engine.core.gates import opening
-from journeys.engine.core.life import AFTER, Word, shown
+from journeys.engine.core.life import AFTER, Timers, Word, shown
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication
 from journeys.engine.workspaces.stored_plans import plan_of
@@ -21,18 +21,23 @@ class NoCanvas(LookupError):
     """There is no canvas of that name; the text is for people."""
 
 
-class Archived(ValueError):
-    """The change is not possible for an archived canvas; the text is for people."""
+class NotPossible(ValueError):
+    """The change is not possible for a canvas of this status; the text is for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class CanvasStatus:
-    """The status of a canvas, and `since` when. `new`: whether this command changed it."""
+    """The status of a canvas, and `since` when. `new`: whether this command changed it.
+
+    `timers`: what a resume does with what fell due during the pause before it; None where there was none.
+    """
 
     name: str
+    id: UUID
     status: str
     since: datetime
     new: bool
+    timers: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,17 @@ class Listed:
     status: str
     since: datetime
     inside: int
+
+
+@dataclass(frozen=True, slots=True)
+class Logged:
+    """A row of the log of a canvas' changes: when, by whom, what, and what it says beside that."""
+
+    no: int
+    at: datetime
+    who: str
+    what: str
+    data: Mapping[str, Any]
 
 
 RECORD = """
@@ -60,13 +76,29 @@ returning at
 
 SINCE = """
 select max(l.at) from canvas_changes l where (l.workspace, l.canvas) = ($1, $2)
-    and (l.no = 1 or l.kind <> 'publish' or l.data ? 'restored')
+    and (l.no = 1 or l.kind <> 'publish' or l.data ?| '{restored,launched}')
 """
 STATUS = "select status from canvases where workspace = $1 and name = $2"
+NAMED = """
+select name, id, status from canvases where workspace = $1 and (name = $2 or id::text = $2) order by name = $2 desc limit 1
+"""
+LAUNCH = "update canvases set published = $3 where workspace = $1 and name = $2"
+"""What happened before the launch lets nobody in (ENT-17)."""
+
+PAUSED = """
+select kind = 'pause' from canvas_changes where workspace = $1 and canvas = $2 and kind in ('pause', 'resume', 'archive')
+order by no desc limit 1
+"""
+"""Whether a pause lasts, in which the canvas may have been stopped since."""
+
+LOG = """
+select no, at, who, kind, data from canvas_changes
+where workspace = $1 and canvas = $2 and ($3::int is null or no < $3) order by no desc limit $4
+"""
 LIST = """
 select c.name, c.id, c.status, p.body, coalesce(i.inside, 0) as inside, (
     select max(l.at) from canvas_changes l where (l.workspace, l.canvas) = (c.workspace, c.name)
-        and (l.no = 1 or l.kind <> 'publish' or l.data ? 'restored')) as since
+        and (l.no = 1 or l.kind <> 'publish' or l.data ?| '{restored,launched}')) as since
 from canvases c join plans p on (p.workspace, p.id) = (c.workspace, c.plan)
 left join (select canvas, count(*) as inside from entries where workspace = $1 and ended is null group by canvas) i
     on i.canvas = c.name
@@ -92,7 +124,7 @@ async def record(
 
     The workspace's row is locked by the caller. After a resume and an archive the entries must be brought up to date.
     """
-    seen_to = word in ("publish", "stop")
+    seen_to = word in ("publish", "stop", "pause")
     told = dict(data or {})
     return await connection.fetchval(  # type: ignore[no-any-return]
         RECORD, workspace, canvas, word, status, at, who, told, seen_to
@@ -100,27 +132,72 @@ async def record(
 
 
 async def change(
-    db: Database, workspace: int, canvas: str, word: Word, *, at: datetime, who: str = ""
+    db: Database,
+    workspace: int,
+    canvas: str,
+    word: Word,
+    *,
+    at: datetime,
+    who: str = "",
+    timers: Timers | None = None,
 ) -> CanvasStatus:
-    """Stop, resume or archive a canvas. Nothing is written if it has that status already.
+    """Stop, pause, resume or archive a canvas, named by its name or id. Nothing is written if it has that status already.
 
-    Raises `NoCanvas`, with the nearest name, and `Archived` where a canvas that is archived is to be stopped or resumed.
+    `timers`: what the resume after a pause does with what fell due meanwhile: `shift` where nothing is said. Raises
+    `NoCanvas`, with the nearest name, and `NotPossible` where the status of the canvas does not allow it.
     """
     async with db.transaction() as connection:
         await connection.execute("select 1 from workspaces where id = $1 for update", workspace)
-        before = await connection.fetchval(STATUS, workspace, canvas)
-        if before is None:
+        row = await connection.fetchrow(NAMED, workspace, canvas)
+        if row is None:
             raise NoCanvas(await _unknown(connection, workspace, canvas))
+        name, before = row["name"], row["status"]
         after = AFTER[word].get(before)
         if after is None:
-            raise Archived(
-                f"the canvas “{canvas}” is archived: publish its definition with `journeys publish --restore` first"
-            )
+            raise NotPossible(f"the canvas “{name}” is {NOT_NOW[before]}")
         if after == before:
-            return CanvasStatus(canvas, after, await connection.fetchval(SINCE, workspace, canvas), new=False)
-        since = await record(connection, workspace, canvas, word, after, at, who)
+            since = await connection.fetchval(SINCE, workspace, name)
+            return CanvasStatus(name, row["id"], after, since, new=False)
+        chosen: Timers | None = None
+        if word == "resume" and await connection.fetchval(PAUSED, workspace, name):
+            chosen = timers or "shift"
+        elif timers is not None:
+            raise NotPossible(
+                f"the canvas “{name}” was not paused: timers are chosen at the resume after a pause"
+            )
+        data = {} if chosen is None else {"timers": chosen}
+        since = await record(connection, workspace, name, word, after, at, who, data)
+        if before == "draft" and after == "active":
+            await launch(connection, workspace, name, since)
         await connection.execute("update workspaces set revision = revision + 1 where id = $1", workspace)
-    return CanvasStatus(canvas, after, since, new=True)
+    return CanvasStatus(name, row["id"], after, since, new=True, timers=chosen)
+
+
+NOT_NOW = {
+    "archived": "archived: publish its definition with `journeys publish --restore` first",
+    "draft": "a draft, with nobody inside: publish or resume it to launch it, or archive it",
+    "stopped": "stopped already: resume it first",
+}
+"""Why a change is not possible, by the status of the canvas."""
+
+
+async def launch(connection: Any, workspace: int, canvas: str, at: datetime) -> None:
+    """Let a draft begin at this instant; its status is recorded by the caller."""
+    await connection.execute(LAUNCH, workspace, canvas, at)
+
+
+async def log_of(db: Database, workspace: int, canvas: str, before: int | None, most: int) -> list[Logged]:
+    """The changes of a canvas, the last one first; with `before`, those before the change of this number."""
+    return [Logged(*row) for row in await db.pool.fetch(LOG, workspace, canvas, before, most)]
+
+
+async def named(db: Database, workspace: int, canvas: str) -> str:
+    """The name of a canvas that is named by its name or id. Raises `NoCanvas`, with the nearest name."""
+    async with db.pool.acquire() as connection:
+        row = await connection.fetchrow(NAMED, workspace, canvas)
+        if row is None:
+            raise NoCanvas(await _unknown(connection, workspace, canvas))
+    return str(row["name"])
 
 
 async def status_of(connection: Any, workspace: int, canvas: str) -> str:

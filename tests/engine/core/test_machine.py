@@ -733,3 +733,77 @@ def _play(case: Case) -> list[object]:
             for command in commands:
                 if isinstance(command, Ask):
                     answers[each.entry.id] = ()
+
+
+NOON = NOW + timedelta(hours=3)
+
+
+def paused(*steps: object, skips: object = ((NOW + DAY, NOW + 3 * DAY),), unheard: object = ()) -> Case:
+    """Somebody at the first of these steps since nine o'clock, on the fourth day, after a pause of the second and third."""
+    plan = compile(canvas(*steps))
+    first = next(iter(plan.steps))
+    here = entry(plan, variant="all", step=first, begun=NOW, wake_at=NOON + DAY, phase="watching")
+    return Case(plan, here, unheard, NOW + 3 * DAY + timedelta(hours=1), skips=skips)  # type: ignore[arg-type]
+
+
+def told(case: Case) -> list[tuple[str, str | None, datetime]]:
+    """The messages and facts that it says, by their instants; a message that leaves is `Send`."""
+    said = [command for round_ in drive([case]) for _, commands in round_ for command in commands]
+    return [
+        ("send" if isinstance(one, Send) else one.fact, one.step, one.at)
+        for one in said
+        if isinstance(one, Send) or (isinstance(one, Note) and one.fact in ("late", "withdrawn", "ended"))
+    ]
+
+
+def test_what_an_entry_would_have_sent_in_a_time_that_is_skipped_is_withdrawn_and_it_goes_on_as_if_on_time() -> (
+    None
+):
+    """STA-2, STA-3: the next message keeps its instant; nothing is late for the pause."""
+    steps = (
+        Delay(id="d", duration=DAY),
+        Message(id="first", channel="email", template="t"),
+        Delay(id="e", duration=DAY + timedelta(hours=22)),
+        Message(id="second", channel="email", template="t"),
+        Delay(id="f", duration=DAY),
+        Message(id="third", channel="email", template="t"),
+    )
+    case = paused(*steps)
+    assert told(case) == [
+        ("withdrawn", "first", NOON + DAY),
+        ("send", "second", NOON + 3 * DAY - timedelta(hours=2)),
+    ]
+    assert (case.entry.step, case.entry.wake_at) == ("f", NOON + 4 * DAY - timedelta(hours=2))
+
+    late = paused(*steps, skips=())
+    assert told(late) == [("late", "d", late.clock), ("send", "first", late.clock)]
+
+
+def test_a_message_that_holds_its_entry_and_is_skipped_lets_it_go() -> None:
+    """VAL-2: it could leave; it was not to."""
+    case = paused(
+        Delay(id="d", duration=DAY),
+        Message(id="m", channel="email", template="t", on_fail="exit"),
+        Delay(id="e", duration=30 * DAY),
+        Message(id="n", channel="email", template="t"),
+    )
+    assert told(case) == [("withdrawn", "m", NOON + DAY)]
+    assert (case.entry.step, case.entry.begun) == ("e", NOON + DAY)
+
+
+def test_what_a_person_did_in_a_time_that_is_skipped_is_heard_at_its_instant_and_its_message_is_not_sent() -> (
+    None
+):
+    """STA-3: within the window, which did not move."""
+    path = ActionPath(
+        name="liked",
+        triggers=(EventTrigger(event="liked"),),
+        steps=(Message(id="thanks", channel="email", template="t"),),
+    )
+    steps = (ActionPaths(id="watch", within=DAY + timedelta(hours=3), paths=(path,)), Delay(id="e", duration=30 * DAY), Message(id="m", channel="email", template="t"))  # fmt: skip
+    for hours, step in ((1, "thanks"), (4, None)):
+        at = NOW + DAY + timedelta(hours=hours)
+        what = Happened(label="liked", occurrence=Occurrence(no=1, kind="event", name="liked", at=at))
+        case = paused(*steps, unheard=[what])
+        assert told(case) == ([("withdrawn", step, at)] if step else [])
+        assert (case.entry.step, case.entry.begun) == ("e", min(at, NOON + DAY))

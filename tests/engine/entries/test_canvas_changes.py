@@ -25,7 +25,7 @@ from journeys.engine.intake.triggering import PAGE, Trigger
 from journeys.engine.people.profiles import load
 from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store import Database
-from journeys.engine.workspaces.canvas_changes import Archived, NoCanvas, change
+from journeys.engine.workspaces.canvas_changes import NoCanvas, NotPossible, change
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
 from journeys.workflows.housekeeping import DUE
@@ -523,7 +523,7 @@ async def test_what_makes_no_sense_is_refused_and_what_stands_so_already_is_not_
         await change(stage.db, stage.workspace, "stroy", "stop", at=at)
     await say(stage, "archive")
     for word in ("stop", "resume"):
-        with pytest.raises(Archived):
+        with pytest.raises(NotPossible):
             await change(stage.db, stage.workspace, "story", word, at=at)  # type: ignore[arg-type]
     rows = await stage.db.pool.fetch("select no, kind, who, at from canvas_changes order by no")
     assert [tuple(row)[:3] for row in rows] == [(1, "publish", ""), (2, "stop", "kim"), (3, "archive", "kim")]

@@ -16,7 +16,7 @@ import pytest
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.engine.core.life import Word
+from journeys.engine.core.life import Timers, Word
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.entries.burst import Bursts, Call
@@ -457,3 +457,85 @@ async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver:
 
     assert len(receiver.calls) == 1
     assert await db.pool.fetchval("select count(*) from facts where fact = 'sent'") == 1
+
+
+class Pausing(Halting):
+    """Three groups meet pauses: one is due in the first, one after it, one comes during the second, which is skipped."""
+
+    async def resume(self, timers: Timers) -> None:
+        async def command() -> None:
+            await change(self.mine, self.workspace, "story", "resume", at=self.clock.now(), timers=timers)
+
+        async def followed() -> None:
+            await FollowingChanges(self.mine, self.bursts, self.clock, NullNotifier()).unsettled()
+
+        await self.survive(command)
+        await self.survive(followed)
+
+    async def story(self) -> None:
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.group("a")
+        self.clock.turn(timedelta(hours=12))
+        await self.group("b")
+        self.clock.turn(timedelta(hours=1))
+        await self.say("pause")
+        self.clock.turn(timedelta(hours=12))
+        await self.settle()
+        await self.resume("shift")
+        await self.settle()
+        self.clock.turn(timedelta(hours=11))
+        await self.settle()
+        self.clock.turn(timedelta(hours=1))
+        await self.say("pause")
+        await self.group("c")
+        self.clock.turn(timedelta(hours=12))
+        await self.resume("skip")
+        await self.settle()
+        self.clock.turn(timedelta(hours=24))
+        await self.settle()
+
+    async def settle(self) -> None:
+        """The alarms of the parked are not looked at: their bursts reply a far instant."""
+        status = await self.db.pool.fetchval("select status from canvases")
+        if status == "active":
+            await super().settle()
+            return
+        for row in await self.db.pool.fetch(
+            "select id, answered from entries where ended is null and alarm_at <= $1", self.clock.now()
+        ):
+            await self.survive(
+                lambda row=row: self.bursts.run({row["id"]: Call(row["answered"], self.clock.now())})
+            )
+
+    async def outcome(self) -> Any:
+        instants = await self.db.pool.fetch(
+            "select fact, step, at, count(*) from facts where fact in ('reached', 'withdrawn') group by 1, 2, 3"
+        )
+        return *(await super().outcome()), {tuple(row) for row in instants}
+
+
+@pytest.mark.slow
+async def test_a_crash_while_a_canvas_is_paused_and_resumed_moves_each_timer_once_and_leaves_nobody_behind(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """STA-2, STA-3: those who waited, those who came meanwhile, those whose message is skipped."""
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(HALTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    try:
+        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Pausing)
+    finally:
+        await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 15
+    assert wanted[0] == {("completed", 9)}
+    due = {name: MONDAY + timedelta(hours=hours) for name, hours in (("a", 36), ("b", 48), ("c", 73))}
+    assert {row for row in wanted[5] if row[1] == "m"} == {
+        ("reached", "m", due["a"], 3),
+        ("reached", "m", due["b"], 3),
+        ("withdrawn", "m", due["b"], 3),
+        ("reached", "m", due["c"], 3),
+    }
+    for point, outcome in lives:
+        assert outcome == wanted, point
