@@ -88,7 +88,7 @@ SENDING: list[Row] = [
 WORK: list[Row] = [
     (
         "Draft, Active, Stopped, Archived",
-        "a file; `journeys publish`; `journeys canvas stop`, `resume`, `archive`",
+        "`journeys publish --draft`; `journeys publish`; `journeys canvas stop`, `resume`, `archive` (`pause` is new)",
         "",
     ),
     ("Preview and test", "`journeys preview`, `journeys simulate`, `journeys render`", ""),

@@ -25,6 +25,7 @@ from journeys.engine.ports import NullNotifier
 from journeys.engine.sources.catalogs.schema import Conflict
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
+from journeys.engine.workspaces.canvas_changes import NotPossible
 from journeys.engine.workspaces.naming import Unnamed
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import Changes
@@ -36,6 +37,7 @@ NAMES = "select id, external_id from people where id = any($1::uuid[])"
 def publish(
     *paths: Path,
     name: Workspace = "default",
+    draft: Annotated[bool, Parameter("--draft", negative=())] = False,
     restore: Annotated[bool, Parameter("--restore", negative=())] = False,
     archive_missing: Annotated[bool, Parameter("--archive-missing", negative=())] = False,
 ) -> int:
@@ -47,8 +49,10 @@ def publish(
         Files and folders, YAML and Python; `definitions` if none is given.
     name
         The workspace.
+    draft
+        Make drafts of the new canvases among them: no one enters a draft. Published without it, or resumed, it is launched.
     restore
-        Make archived canvases among them active again.
+        Make drafts of archived canvases among them, and leave drafts as they are.
     archive_missing
         Archive the canvases of the workspace that are not among them, which ends their entries. Only with folders.
     """
@@ -67,6 +71,7 @@ def publish(
                 db,
                 name,
                 found,
+                draft=draft,
                 restore=restore,
                 archive_missing=archive_missing,
                 at=clock.now(),
@@ -88,12 +93,21 @@ def publish(
 
 def _tell_of_canvases(changes: Changes, *, folder: bool) -> None:
     """Print changes of the status of canvases, and canvases that are not in the folder."""
-    for word, names in (("restored", changes.restored), ("archived", changes.archived)):
+    words = (
+        ("restored", changes.restored), ("launched", changes.launched), ("archived", changes.archived),
+    )  # fmt: skip
+    for word, names in words:
         for one in names:
             out.print(f"{word:<8} {'canvas':<13} {one}")
     if changes.still_archived:
         stay = ", ".join(changes.still_archived)
-        out.print(f"still archived: {stay}; publish with --restore to make them active")
+        out.print(f"still archived: {stay}; publish with --restore to make drafts of them")
+    if changes.drafts:
+        drafts = ", ".join(changes.drafts)
+        out.print(
+            f"drafts, which no one enters: {drafts}; launch one with `journeys canvas resume NAME`, or publish it again",
+            soft_wrap=True,
+        )
     if folder and changes.missing and not changes.archived:
         missing = ", ".join(f"{one} ({status})" for one, status in changes.missing)
         out.print(
@@ -116,6 +130,8 @@ async def put(db: Database, workspace: str, found: Definitions, **options: Any) 
         raise Stop(f"nothing was published: {count} problem{'s' if count > 1 else ''}") from refused
     except Conflict as conflict:
         raise Stop(f"nothing was published: {conflict}") from conflict
+    except NotPossible as error:
+        raise Stop(f"nothing was published: {error}") from error
     except Unnamed as error:
         raise Stop(str(error), 2) from error
     show_problems(changes.warnings)

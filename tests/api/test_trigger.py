@@ -20,8 +20,9 @@ from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
+from journeys.engine.workspaces.publishing import publish
 from tests.api.test_api import STORY, Door
-from tests.stage import MONDAY, canvas, stage_on
+from tests.stage import MONDAY, canvas, definitions_of, stage_on
 
 ROUTE = "/canvas/trigger/send"
 BY_EVENT = "---\n" + canvas(
@@ -188,8 +189,11 @@ async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(d
     await people(door, x=[1])
     stage = door.stage
     await stage.published.of(stage.workspace)
-    for word, status in (("stop", "stopped"), ("archive", "archived")):
-        await change(stage.db, stage.workspace, "story", word, at=stage.clock.now())
+    for word, status in (("stop", "stopped"), ("archive", "archived"), ("restore", "a draft")):
+        if word == "restore":
+            await publish(stage.db, "default", definitions_of(STORY), restore=True)
+        else:
+            await change(stage.db, stage.workspace, "story", word, at=stage.clock.now())  # type: ignore[arg-type]
         notice = f"the canvas is {status}: no one enters"
 
         assert (await sends(door, to("p0")))["notice"] == notice

@@ -115,15 +115,52 @@ async def test_publishing_a_folder_says_which_canvases_are_not_in_it_and_archive
     assert (await here.type("publish", ".")).code == 0
 
 
-async def test_an_archived_canvas_runs_again_only_where_it_is_said(here: Workspace) -> None:
-    """STA-1"""
+async def test_an_archived_canvas_is_a_draft_again_only_where_it_is_said_and_launched_by_the_next_word(
+    here: Workspace,
+) -> None:
+    """STA-1: `--restore` said again leaves it a draft."""
     await here.canvas("archive", "welcome")
     said = await here.type("publish", ".")
     assert "still archived: welcome; publish with --restore" in said.out
     assert set(await here.listed()) == {"spring"}
     said = await here.type("publish", ".", "--restore")
     assert "restored canvas        welcome" in said.out
+    assert "drafts, which no one enters: welcome;" in said.out
+    assert (await here.listed())["welcome"]["status"] == "draft"
+    since = (await here.listed())["welcome"]["since"]
+    said = await here.type("publish", ".", "--restore")
+    assert ("restored" in said.out, (await here.listed())["welcome"]["since"]) == (False, since)
+    refused = await here.canvas("stop", "welcome")
+    assert (refused.code, "is a draft, with nobody inside" in refused.err) == (2, True)
+    said = await here.type("publish", ".")
+    assert "launched canvas        welcome" in said.out
     assert (await here.listed())["welcome"]["status"] == "active"
+    assert (await here.listed())["welcome"]["since"] > since
+
+
+async def test_a_draft_is_published_entered_by_nobody_and_launched_by_a_resume(here: Workspace) -> None:
+    """STA-1, STA-5: a canvas that is live is never made one, nor changed by the way."""
+    (here.folder / "new.yaml").write_text(canvas(LATER, name="new"))
+    said = await here.type("publish", ".", "--draft")
+    assert (said.code, "drafts, which no one enters: new;" in said.out) == (0, True)
+    listed = await here.listed()
+    assert {name: one["status"] for name, one in listed.items()} == {
+        "new": "draft", "welcome": "active", "spring": "active",
+    }  # fmt: skip
+    refused = await here.type("trigger", "new", "mel")
+    assert (refused.code, "refused: mel: not_active" in refused.err) == (1, True)
+    (here.folder / "new.yaml").write_text(canvas(WAIT + LATER.replace("wait", "more"), name="new"))
+    assert (await here.type("publish", ".", "--draft")).code == 0
+    (here.folder / "welcome.yaml").write_text(canvas(WAIT, name="welcome"))
+    said = await here.type("publish", ".", "--draft")
+    assert (said.code, "nothing was published: the canvas “welcome” is active" in said.err) == (1, True)
+    assert "new is active since" in (await here.canvas("resume", "new")).out
+    assert (await here.type("trigger", "new", "mel")).code == 0
+    launched = await here.db.pool.fetchrow(
+        "select published, (select at from canvas_changes where canvas = 'new' and kind = 'resume') as at from canvases "
+        "where name = 'new'"
+    )
+    assert launched["published"] == launched["at"], "what happened before lets nobody in"
 
 
 async def test_a_canvas_is_paused_and_resumed_and_show_says_so_and_who_did_it(here: Workspace) -> None:

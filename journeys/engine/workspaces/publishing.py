@@ -19,7 +19,7 @@ from journeys.canvas.yaml_definitions import Definitions
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces import content_blocks
-from journeys.engine.workspaces.canvas_changes import record
+from journeys.engine.workspaces.canvas_changes import NotPossible, launch, record
 from journeys.engine.workspaces.inventory import problems_together, risen_controls, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
 
@@ -33,7 +33,11 @@ class Changes:
     changed: list[tuple[str, str]] = field(default_factory=list)
     same: int = 0
     restored: list[str] = field(default_factory=list)
-    """Canvases that were archived and run again."""
+    """Canvases that were archived and are drafts now."""
+    drafts: list[str] = field(default_factory=list)
+    """Canvases among them that are drafts after it."""
+    launched: list[str] = field(default_factory=list)
+    """Canvases that were drafts, and are active now."""
     still_archived: list[str] = field(default_factory=list)
     missing: list[tuple[str, str]] = field(default_factory=list)
     """Canvases that the workspace has and the definitions do not, with their status; the archived are none."""
@@ -68,6 +72,7 @@ async def publish(
     definitions: Definitions,
     *,
     channels: Mapping[str, Any] | None = None,
+    draft: bool = False,
     restore: bool = False,
     archive_missing: bool = False,
     at: datetime | None = None,
@@ -79,9 +84,11 @@ async def publish(
     and `Refused` is raised with everything that is wrong; else they must have been checked. Raises `Unnamed`, and
     `schema.Conflict` where a catalog cannot become what its file says.
 
-    A canvas that is stopped stays so. One that is archived does too, and takes the new plan, unless `restore` lets it
-    run again. `archive_missing` archives the canvases that are not among the definitions. `at` is the instant of it
-    (in the canvas' time; the database's, where none is given), `who` did it.
+    A canvas that is stopped or paused stays so. One that is archived does too, and takes the new plan, unless `restore`
+    makes a draft of it. A draft is launched, unless `draft` or `restore` is said; with `draft` a new canvas is one, and
+    `NotPossible` is raised where a canvas would change that is none. `archive_missing` archives the canvases that are not
+    among the definitions. `at` is the instant of it (in the canvas' time; the database's, where none is given), `who` did
+    it.
     """
     identity = await workspace_of(db, workspace)
     changes = Changes(identity)
@@ -105,22 +112,32 @@ async def publish(
             body = definition.value.model_dump(mode="json")
             digest = blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
             kind, name = kind_of(definition.value), definition.name
-            archived = kind == "canvas" and statuses.get(name) == "archived"
-            restored = archived and restore  # STA-1
-            if archived:
+            before = statuses.get(name) if kind == "canvas" else None
+            status = _status_after(before, draft=draft, restore=restore)
+            restored, launched = before == "archived" != status, before == "draft" != status  # STA-1
+            if before == "archived":
                 (changes.restored if restored else changes.still_archived).append(name)
-            if known.get((kind, name)) == digest and not restored:
+            if launched:
+                changes.launched.append(name)
+            if kind == "canvas" and status == "draft":
+                changes.drafts.append(name)
+            if known.get((kind, name)) == digest and not restored and not launched:
                 changes.same += 1
                 continue
+            if draft and before in ("active", "stopped", "paused"):
+                raise NotPossible(
+                    f"the canvas “{name}” is {before}, and --draft would change it: only new ones are drafts"
+                )
             (changes.changed if (kind, name) in known else changes.new).append((kind, name))
             await connection.execute(DEFINE, identity, kind, name, digest, body, at)
             if kind == "canvas":
                 plan = compile(definition.value)
                 await connection.execute(PLAN, identity, plan.id, name, body)
                 await connection.execute(CANVAS, identity, uuid7(), name, plan.id, at)
-                status = "active" if restored else statuses.get(name, "active")
-                data = {"plan": plan.id} | ({"restored": True} if restored else {})
-                await record(connection, identity, name, "publish", status, at, who, data)
+                data = {"plan": plan.id, **_told(restored=restored, launched=launched)}
+                since = await record(connection, identity, name, "publish", status, at, who, data)
+                if launched:
+                    await launch(connection, identity, name, since)
             if kind == "catalog":
                 await schema.settle(connection, identity, definition.value)
             if kind == "content_block":
@@ -132,6 +149,22 @@ async def publish(
         if changes.new or changes.changed or changes.archived:
             await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
     return changes
+
+
+def _status_after(before: str | None, *, draft: bool, restore: bool) -> str:
+    """The status of a canvas that is published, by the one that it had; None: it is new."""
+    match before:
+        case None:
+            return "draft" if draft else "active"
+        case "archived":
+            return "draft" if restore else "archived"
+        case "draft":
+            return "draft" if draft or restore else "active"
+    return before
+
+
+def _told(**what: bool) -> dict[str, bool]:
+    return {name: is_so for name, is_so in what.items() if is_so}
 
 
 async def _checked(

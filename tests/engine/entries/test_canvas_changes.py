@@ -492,8 +492,10 @@ async def test_one_who_cannot_be_ended_stops_no_other(db: Database, monkeypatch:
     assert (await stage.row(entries[1]))["ended"] == "archived"
 
 
-async def test_a_canvas_that_is_restored_is_entered_anew_and_ends_who_was_inside_before(db: Database) -> None:
-    """STA-1: a publication alone leaves it archived, with an explicit word it runs."""
+async def test_a_canvas_that_is_restored_is_a_draft_and_once_launched_entered_anew_without_who_was_inside(
+    db: Database,
+) -> None:
+    """STA-1: a publication alone leaves it archived, with an explicit word it is a draft, and the next one launches it."""
     stage = await stage_on(db, WAITS)
     mel, entry = await sleeping(stage)
     await change(db, stage.workspace, "story", "archive", at=stage.clock.now())
@@ -501,7 +503,11 @@ async def test_a_canvas_that_is_restored_is_entered_anew_and_ends_who_was_inside
     assert (left.still_archived, left.restored) == (["story"], [])
     assert await db.pool.fetchval("select status from canvases") == "archived"
     again = await publish(db, "default", definitions_of(WAITS), restore=True)
-    assert (again.restored, again.same) == (["story"], 1)
+    assert (again.restored, again.drafts, again.same) == (["story"], ["story"], 1)
+    assert await db.pool.fetchval("select status from canvases") == "draft"
+    assert await stage.enter(mel) == []
+    launched = await publish(db, "default", definitions_of(WAITS))
+    assert (launched.launched, launched.drafts, launched.same) == (["story"], [], 1)
     stage.published.forget(stage.workspace)
     turn(stage, 2 * HOUR)
     [new] = await stage.enter(mel)
@@ -509,7 +515,7 @@ async def test_a_canvas_that_is_restored_is_entered_anew_and_ends_who_was_inside
 
     assert [(await stage.row(one))["ended"] for one in (entry, new)] == ["archived", None]
     assert [row["kind"] for row in await db.pool.fetch("select kind from canvas_changes order by no")] == [
-        "publish", "archive", "publish",
+        "publish", "archive", "publish", "publish",
     ]  # fmt: skip
 
 
