@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import journeys
+from journeys.api.canvas_status import routes as canvas_status_routes
 from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.content_blocks import routes as content_block_routes
@@ -46,6 +47,7 @@ def routes() -> list[BaseRoute]:
             for path in ("/users/track", "/users/track/bulk")  # TRK-15
         ),
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
+        *canvas_status_routes(),
         *catalog_routes(),
         *catalog_item_routes(),
         *content_block_routes(),

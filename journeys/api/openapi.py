@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import journeys
+from journeys.api.openapi_canvases import paths as canvases
 from journeys.api.openapi_contents import paths as contents
 
 TEXT = {"type": "string"}
@@ -182,6 +183,7 @@ def document() -> dict[str, Any]:
                 TRIGGERED,
                 parameters=[IDEMPOTENCY_KEY],
             ),
+            **canvases(),
             **contents(),
             "/health": {
                 "get": {

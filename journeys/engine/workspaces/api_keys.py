@@ -32,7 +32,7 @@ PERMISSIONS = frozenset({
     "campaigns.url_info.details", "sends.data_series", "sends.id.create", "transactional.send",
     "canvas.trigger.send", "canvas.trigger.schedule.create", "canvas.trigger.schedule.update",
     "canvas.trigger.schedule.delete", "canvas.list", "canvas.data_series", "canvas.details",
-    "canvas.data_summary", "canvas.url_info.details",
+    "canvas.data_summary", "canvas.url_info.details", "canvas.status",
     "segments.list", "segments.data_series", "segments.details", "purchases.product_list",
     "purchases.revenue_series", "purchases.quantity_series", "events.list", "events.data_series", "events.get",
     "custom_attributes.get", "sessions.data_series", "kpi.dau.data_series", "kpi.mau.data_series",
@@ -49,7 +49,7 @@ PERMISSIONS = frozenset({
     "sdk_authentication.create", "sdk_authentication.primary", "sdk_authentication.delete", "sdk_authentication.keys",
     "cdi.integration_list", "cdi.integration_sync", "cdi.integration_job_status",
 })  # fmt: skip
-"""What a key may be allowed, under the names that clients know (2.1)."""
+"""What a key may be allowed, under the names that clients know (2.1); `canvas.status` is of this engine alone."""
 
 PREFIX = "jk_"
 SHOWN = 8
