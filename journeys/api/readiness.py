@@ -17,7 +17,7 @@ from journeys.api.services import Services
 from journeys.engine.metrics import CANVASES_SET_ASIDE
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.store.database import PASSING
-from journeys.engine.store.migrate import head, schema_of
+from journeys.engine.store.migrate import head, known, schema_of
 
 LONGEST_ANSWER = 2.0
 """Seconds that each thing has for its answer to `/ready`."""
@@ -78,7 +78,9 @@ async def _database(services: Services) -> str:
     OUTAGES.back(DATABASE)
     if found is None:
         return "it has no schema of ours"
-    return OK if found == head() else f"its schema is {found}, this process wants {head()}"
+    if found == head() or found not in known():  # a newer version has migrated, and runs beside this one
+        return OK
+    return f"its schema is {found}, this process wants {head()}"
 
 
 async def _temporal(services: Services) -> str:

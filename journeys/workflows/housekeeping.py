@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 
+import asyncpg
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from temporalio.service import RPCError
 
@@ -179,8 +181,11 @@ class Housekeeping:
         return len(rows)
 
     async def prepare(self) -> None:
-        """Make the partitions of the months ahead."""
-        await self._db.pool.execute("select ensure_partitions(3)")
+        """Make the partitions of the months ahead; where a table is in use for long, the next time."""
+        with suppress(asyncpg.LockNotAvailableError):
+            async with self._db.transaction() as connection:
+                await connection.execute("set local lock_timeout = '1s'")
+                await connection.execute("select ensure_partitions(3)")
 
     async def weigh(self) -> int:
         """Let the planner know of tables that have grown: until it does, it reads whole young tables."""

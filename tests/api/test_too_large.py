@@ -396,8 +396,11 @@ async def test_ready_says_whose_schema_the_database_has(door: Door) -> None:
     pool = door.stage.db.pool
     await pool.execute("update alembic_version set version_num = '0001'")
     other = (await door.client.get("/ready")).json()["database"]
+    await pool.execute("update alembic_version set version_num = '9999'")
+    newer = await door.client.get("/ready")
     await pool.execute("drop table alembic_version")
     none = await door.client.get("/ready")
 
     assert other == f"its schema is 0001, this process wants {head()}"
+    assert newer.status_code == 200, "a newer version has migrated: this one goes on beside it"
     assert (none.status_code, none.json()["database"]) == (503, "it has no schema of ours")

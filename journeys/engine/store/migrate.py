@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from pathlib import Path
 from ssl import SSLCertVerificationError
@@ -12,6 +13,8 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from journeys.engine.store.database import engine_of
 from journeys.engine.store.database_url import UnusableUrl, connect
@@ -20,6 +23,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 LOCK = 0x6A6F75726E657973
 """The advisory lock that makes migrations of several processes wait for one another."""
+
+LONGEST_WAIT = "2s"
+"""For how long a migration waits for those who use a table: whoever comes meanwhile waits behind it."""
+
+TRIES, PAUSE = 30, 1.0
+"""How often it is tried again, and after how many seconds."""
 
 
 def configuration(connection: Connection | None = None) -> Config:
@@ -38,6 +47,12 @@ class Unfit(RuntimeError):
 def head() -> str | None:
     """The revision of the schema that this version works with."""
     return ScriptDirectory.from_config(configuration()).get_current_head()
+
+
+@cache
+def known() -> frozenset[str]:
+    """The revisions that this version knows; one that it does not know is of a newer version."""
+    return frozenset(each.revision for each in ScriptDirectory.from_config(configuration()).walk_revisions())
 
 
 async def schema_of(connection: Any) -> str | None:
@@ -80,16 +95,49 @@ async def check_database(url: str, timeout: float = 20.0) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
-    connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
+    connection.execute(text(f"set lock_timeout = '{LONGEST_WAIT}'"))
+    connection.commit()
     command.upgrade(configuration(connection), "head")
     connection.execute(text("select ensure_partitions(3)"))
+    connection.commit()
 
 
 async def migrate(url: str) -> None:
-    """Create or upgrade the schema at `url`; safe to call from several processes at once, and to repeat."""
+    """Create or upgrade the schema at `url`; safe to call from several processes at once, and to repeat.
+
+    Each migration is a transaction of its own, or changes indexes beside live work. One whose table is in use gives way,
+    and is tried again.
+    """
     engine = engine_of(url)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+        async with engine.connect() as connection:
+            await _alone(connection)
+            for tried in range(1, TRIES + 1):
+                try:
+                    await connection.run_sync(_upgrade)
+                except SQLAlchemyError as error:
+                    began = _first(error)
+                    await connection.rollback()
+                    cause = began.orig.__cause__ if isinstance(began, DBAPIError) and began.orig else None
+                    if tried == TRIES or not isinstance(cause, asyncpg.LockNotAvailableError):
+                        raise began from cause
+                else:
+                    return
+                await asyncio.sleep(PAUSE)
     finally:
         await engine.dispose()
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Wait until no other process migrates. It asks again and again: who waits in a lock holds up new indexes."""
+    while not (await connection.execute(text("select pg_try_advisory_lock(:lock)"), {"lock": LOCK})).scalar():
+        await connection.commit()
+        await asyncio.sleep(0.1)
+    await connection.commit()
+
+
+def _first(error: SQLAlchemyError) -> SQLAlchemyError:
+    """The error that others follow from, such as that a lost connection has no transaction to commit."""
+    while isinstance(error.__context__, SQLAlchemyError):
+        error = error.__context__
+    return error

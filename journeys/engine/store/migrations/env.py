@@ -5,6 +5,10 @@ from alembic import context
 from journeys.engine.store import canvas_tables, content_tables, queue_tables  # noqa: F401 - their tables are ours too
 from journeys.engine.store.tables import Table
 
-context.configure(connection=context.config.attributes["connection"], target_metadata=Table.metadata)
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=Table.metadata,
+    transaction_per_migration=True,
+)
 with context.begin_transaction():
     context.run_migrations()

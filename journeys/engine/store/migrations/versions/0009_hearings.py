@@ -1,4 +1,4 @@
-"""What a look-back needs: the attributes that an event is compared with, and which entry heard it; windows by their end."""
+"""What a look-back needs: the attributes that an event is compared with, and which entry heard it."""
 
 from alembic import op
 
@@ -21,6 +21,3 @@ def upgrade() -> None:
         )
     """)
     op.execute("create index hearings_stored on hearings (stored)")
-    op.execute("drop index conversions_open")
-    op.execute("create index entries_ended on entries (workspace, person, ended_at) where ended is not null")
-    op.execute("create index conversions_until on conversions (workspace, person, until)")
