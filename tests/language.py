@@ -15,6 +15,7 @@ from journeys.canvas import canvas, catalogs, content_blocks, definition_kinds, 
 from journeys.canvas.conditions import Condition, FromAttribute, FromContext
 from journeys.canvas.field_docs import meanings
 from journeys.canvas.frozen_model import Frozen
+from journeys.canvas.retention import Retention
 from journeys.canvas.steps import LATER, OURS
 from journeys.canvas.steps.action_paths import ActionPath
 from journeys.canvas.steps.audience_paths import AudiencePath
@@ -40,7 +41,7 @@ PARTS: dict[str, Models] = {
     "Other definitions": (
         definition_kinds.Segment, definition_kinds.EmailTemplate, definition_kinds.WebhookTemplate,
         definition_kinds.ChannelTemplate, definition_kinds.Sender, definition_kinds.WorkspaceSettings,
-        content_blocks.ContentBlock, catalogs.Catalog, catalogs.CatalogField, catalogs.Selection,
+        Retention, content_blocks.ContentBlock, catalogs.Catalog, catalogs.CatalogField, catalogs.Selection,
         catalogs.SelectionFilter,
     ),
 }  # fmt: skip

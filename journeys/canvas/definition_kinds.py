@@ -13,6 +13,7 @@ from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
 from journeys.canvas.frozen_model import Frozen, Many, is_liquid, texts
 from journeys.canvas.problems import meant, shown, wrong
+from journeys.canvas.retention import Retention
 from journeys.canvas.steps.base import Id
 from journeys.canvas.storable_characters import foreign
 from journeys.canvas.times import ZoneName
@@ -184,7 +185,8 @@ def _limits(given: Mapping[str, int]) -> Mapping[str, int]:
 
 
 class WorkspaceSettings(Frozen):
-    """A workspace: the company's zone, the default sender of its mails, its tags, and the limits of calls to its API.
+    """A workspace: the company's zone, the default sender of its mails, its tags, how long it keeps its data, and the limits
+    of calls to its API.
 
     `limits` says how many calls a window takes, by the name of the limit, where that is not the usual number (LIM-3).
     """
@@ -198,6 +200,8 @@ class WorkspaceSettings(Frozen):
     """The sender of mails whose template names none."""
     tags: Many[str] = ()
     """The tags that canvases may have."""
+    retention: Retention | None = Field(default=None, exclude_if=lambda given: given is None)
+    """How long its data are kept; for ever where it is left out."""
     limits: Annotated[
         dict[str, Annotated[int, Field(ge=1, le=MOST_CALLS, strict=True)]], AfterValidator(_limits)
     ] = Field(default_factory=dict)

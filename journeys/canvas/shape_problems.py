@@ -13,6 +13,7 @@ from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import TEMPLATES, ChannelTemplate, Segment, Sender, WorkspaceSettings
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
 from journeys.canvas.problems import Problem, foreign_character, intended, meant, shown
+from journeys.canvas.retention import Retention
 from journeys.canvas.source_positions import Path, Places
 from journeys.canvas.steps import (
     STEP_TYPES,
@@ -236,7 +237,7 @@ OWNERS: Mapping[str, Any] = {
     "schedule": Schedule, "exits": Exit, "conversions": Conversion, "send": Sending, "variants": Variant,
     "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
     "control": ExperimentControl, "sender": Sender, "fields": CatalogField, "selections": Selection,
-    "filters": SelectionFilter,
+    "filters": SelectionFilter, "retention": Retention,
 }  # fmt: skip
 PATHS: Mapping[str, Any] = {
     "action_paths": ActionPath,

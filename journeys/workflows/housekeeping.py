@@ -1,4 +1,4 @@
-"""Housekeeping of each process: sweeps, the watchdog, derived events, partitions, and deletion of what has expired.
+"""Housekeeping of each process: sweeps, the watchdog, derived events, partitions, and deletion of what is past its time.
 
 Nothing here needs to be durable: every process runs all of it, and all of it is idempotent.
 """
@@ -26,7 +26,9 @@ from journeys.engine.ports import Notifier, PendingAlarm
 from journeys.engine.sources.promotions import forget as forget_promotions
 from journeys.engine.store.database import Database, away
 from journeys.engine.store.entry_writes import PENDING_ALARM
+from journeys.engine.store.expiry import delete_older
 from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.retention import drop_expired
 from journeys.workflows.alarm_sync import TemporalAlarmSync
 
 OVERDUE = timedelta(seconds=60)
@@ -37,6 +39,9 @@ UNHEARD_OF = timedelta(minutes=5)
 
 KEPT = timedelta(days=30)
 """How long the digests are kept that refuse doubles of an event."""
+
+REPEATED = timedelta(hours=24)
+"""How long the answer to a call that carried an `Idempotency-Key` is given again."""
 
 RUNS = """
 not exists (select from canvases c where (c.workspace, c.name) = (entries.workspace, entries.canvas)
@@ -106,6 +111,7 @@ class Housekeeping:
         self._every(3600, self.prepare)
         self._every(15, self.weigh)
         self._every(600, self.forget)
+        self._every(1800, self.drop)
         self._scheduler.start()
 
     def stop(self) -> None:
@@ -196,11 +202,11 @@ class Housekeeping:
 
     async def forget(self) -> None:
         """Delete digests, hearings, replies and promotion codes that are past their time."""
-        await self._db.pool.execute("delete from seen where stored < clock_timestamp() - $1::interval", KEPT)
-        await self._db.pool.execute(
-            "delete from hearings where stored < clock_timestamp() - $1::interval", KEPT
-        )
-        await self._db.pool.execute(
-            "delete from replies where stored < clock_timestamp() - interval '24 hours'"
-        )
+        await delete_older(self._db.pool, "seen", KEPT)
+        await delete_older(self._db.pool, "hearings", KEPT)
+        await delete_older(self._db.pool, "replies", REPEATED)
         await forget_promotions(self._db.pool, self._clock.now())
+
+    async def drop(self) -> None:
+        """Delete what the workspaces keep no longer."""
+        await drop_expired(self._db, self._clock)

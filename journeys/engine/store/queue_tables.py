@@ -57,6 +57,7 @@ class Reply(Table):
     status: Mapped[int]
     body: Mapped[Json]
     stored: Mapped[Now]
+    __table_args__ = (Index("replies_stored", "stored"),)
 
 
 class Hearing(Table):

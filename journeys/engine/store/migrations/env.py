@@ -2,7 +2,12 @@
 
 from alembic import context
 
-from journeys.engine.store import canvas_tables, content_tables, queue_tables  # noqa: F401 - their tables are ours too
+from journeys.engine.store import (  # noqa: F401 - their tables are ours too
+    canvas_tables,
+    content_tables,
+    process_tables,
+    queue_tables,
+)
 from journeys.engine.store.tables import Table
 
 context.configure(
