@@ -27,6 +27,7 @@ from journeys.engine.sources.connected.connected_content import connected_conten
 from journeys.engine.store.clock_check import measured_clock
 from journeys.engine.store.database import Database
 from journeys.engine.store.notify import PostgresNotifier
+from journeys.engine.store.presence import Kind, announced
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.template_services import TemplateServices
 from journeys.workflows.alarm_sync import TemporalAlarmSync
@@ -115,12 +116,17 @@ async def engine(
     channels: Sequence[Channel] | None = None,
     keep_housekeeping: bool = True,
     public_url: str | None = None,
+    kind: Kind = "worker",
 ) -> AsyncIterator[Engine]:
-    """Everything but the worker and the API. `channels`: those that are installed, unless others are given."""
+    """Everything but the worker and the API. `channels`: those that are installed, unless others are given.
+
+    `kind`: as what the process is known to be alive.
+    """
     clock = clock or Clock()
     async with AsyncExitStack() as stack:
         db = await stack.enter_async_context(Database.at(database_url, size=connections))
         await stack.enter_async_context(measured_clock(db, clock))
+        await stack.enter_async_context(announced(db, kind, clock))
         published = Published(db)
         notifier = PostgresNotifier(db)
         stack.push_async_callback(notifier.close)

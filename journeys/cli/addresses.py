@@ -69,14 +69,20 @@ def home() -> Path:
 
 
 @asynccontextmanager
-async def database() -> AsyncIterator[Database]:
-    """The database of `DATABASE_URL`, else the embedded one; with our schema."""
+async def database_address() -> AsyncIterator[str]:
+    """The URL of `DATABASE_URL`, else that of the embedded database, which runs while the block lasts."""
     url = CommandSettings().database_url
     if url:
-        async with _connected(url) as db:
-            yield db
+        yield url
         return
-    async with embedded(home()) as own, _connected(own) as db:
+    async with embedded(home()) as own:
+        yield own
+
+
+@asynccontextmanager
+async def database() -> AsyncIterator[Database]:
+    """The database of `DATABASE_URL`, else the embedded one; with our schema."""
+    async with database_address() as url, _connected(url) as db:
         yield db
 
 
@@ -91,8 +97,8 @@ async def embedded(folder: Path) -> AsyncIterator[str]:
         raise Stop(f"the embedded database in {folder} cannot be started: {error}") from error
 
 
-async def migrated(url: str) -> None:
-    """Bring the schema of a database up to date; stops with a line where it cannot be reached (`Away`: now)."""
+async def reached(url: str) -> None:
+    """Stop with a line where a database cannot be reached (`Away`: now)."""
     try:
         await (await connect(url, timeout=CONNECT_TIMEOUT)).close()
     except TimeoutError as error:
@@ -108,6 +114,11 @@ async def migrated(url: str) -> None:
         raise Away(f"the database cannot be reached: {_line(error)}") from error
     except asyncpg.PostgresError as error:
         raise Stop(f"the database cannot be reached: {_line(error)}") from error
+
+
+async def migrated(url: str) -> None:
+    """Bring the schema of a database up to date; stops with a line where it cannot be reached (`Away`: now)."""
+    await reached(url)
     try:
         await migrate(url)
     except CommandError as error:

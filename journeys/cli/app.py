@@ -27,6 +27,7 @@ COMMANDS = {
     "broadcasts": "broadcasts:broadcasts",
     "dev": "dev:dev",
     "settings": "settings:settings",
+    "doctor": "doctor:doctor",
     "serve": "servers:serve",
     "worker": "servers:worker",
 }

@@ -114,6 +114,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
                 clock=clock,
                 connections=settings.connections,
                 keep_housekeeping=False,
+                kind="api",
             ) as parts,
             served(app(services_of(parts, sdk)), host, port) as at,
         ):

@@ -1,10 +1,33 @@
-"""The table of what one of the processes on the database does for all."""
+"""The tables of what runs on the database: the processes that are alive, and what one of them does for all."""
 
 from __future__ import annotations
 
+from uuid import UUID
+
+from sqlalchemy import text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from journeys.engine.store.tables import Instant, Table
+
+CLOCK = text("clock_timestamp()")
+
+
+class Process(Table):
+    """A process that is alive: it says so again and again. `schema`: the one that it works with.
+
+    `kind` is worker or api; `ahead`, by how many seconds the database's clock is ahead of its own.
+    """
+
+    __tablename__ = "processes"
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    kind: Mapped[str]
+    version: Mapped[str]
+    schema: Mapped[str]
+    host: Mapped[str]
+    pid: Mapped[int]
+    began: Mapped[Instant] = mapped_column(server_default=CLOCK)
+    seen: Mapped[Instant] = mapped_column(server_default=CLOCK)
+    ahead: Mapped[float] = mapped_column(server_default=text("0"))
 
 
 class Chore(Table):

@@ -29,7 +29,7 @@ def _differences(connection: Connection) -> list[Any]:
 
 
 async def test_the_migrations_make_the_typed_tables_and_no_others(db: Database) -> None:
-    parts = (canvas_tables.CanvasRow, content_tables.Cart, process_tables.Chore, queue_tables.Reply)
+    parts = (canvas_tables.CanvasRow, content_tables.Cart, process_tables.Process, queue_tables.Reply)
     assert {part.__tablename__ for part in parts} <= set(Table.metadata.tables)
     async with db.engine.connect() as connection:
         differences = await connection.run_sync(_differences)
