@@ -16,6 +16,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from asyncpg.exceptions import LockNotAvailableError
+
 from journeys.canvas.events_and_commands import (
     Answered,
     Delivered,
@@ -31,13 +33,15 @@ from journeys.canvas.plan import Plan
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.life import Change, Present, current
+from journeys.engine.entries.burst_locks import BRIEFLY, LOCK, LOCK_FREE, Locking, TooMuch, locked_elsewhere
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
 from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
 from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
+from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import BURST_ENTRIES, BURST_SECONDS, BURSTS
-from journeys.engine.people.profiles import AT_MOST, MOST_BYTES, SELECT, Profile, profile_of
+from journeys.engine.people.profiles import MOST_BYTES, SELECT, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
 from journeys.engine.workspaces.published import Published
@@ -52,14 +56,8 @@ FAR = timedelta(days=30)
 """After so long, in real time, an entry whose canvas is stopped or paused looks again: its workflow must never end
 meanwhile."""
 
-LOCK = f"""
-select p.workspace, p.id as person, {AT_MOST} * case when {AT_MOST} < 20000 then 1 else (
-    select count(*) from entries o where (o.workspace, o.person) = (p.workspace, p.id) and o.alarm = any($1::uuid[]) and o.ended is null
-) end as bytes
-from people p
-where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = any($1::uuid[]) and e.ended is null)
-order by p.workspace, p.id for no key update
-"""  # noqa: S608 - constants
+ALONE = 2
+"""So many entries of a workspace wait at once for a lock on their person, each with a connection."""
 
 ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
     e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change,
@@ -96,10 +94,8 @@ class Reply:
     turn: int
     alarm_at: datetime | None
     unread: NotUnderstood | None = None
-
-
-class TooMuch(Exception):
-    """The people of a shared burst have too much of custom attributes for them to be read at once."""
+    busy: int | None = None
+    """The workspace of a person whom somebody else has locked: nothing was done, since only one that is driven alone waits."""
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:
@@ -156,7 +152,8 @@ class Bursts:
     """Runs bursts, and lets those that come while one is in flight share the next one's reads and commit.
 
     No delay when idle: a lone call goes at once. A shared commit that fails is repeated one by one, so that one
-    entry's failure stops no other's; one that fails for the same reason ten times is set aside. The caller may be
+    entry's failure stops no other's; one that fails for the same reason ten times is set aside. Nor does one wait for
+    another's lock: an entry whose person is locked is driven alone. The caller may be
     cancelled (an eviction does that); the transaction is not. Where a flight ends by force, all who wait hear of it.
     """
 
@@ -179,6 +176,8 @@ class Bursts:
         self._failures = Failures()
         self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
         self._flights: set[asyncio.Task[None]] = set()
+        self._alone: set[asyncio.Task[None]] = set()
+        self._places = Places(ALONE)
 
     async def __call__(self, alarm: UUID, call: Call) -> Reply:
         """One alarm's burst.
@@ -199,8 +198,8 @@ class Bursts:
 
     async def drain(self) -> None:
         """Wait until no burst is in flight."""
-        while self._flights:
-            await asyncio.wait(self._flights)
+        while under_way := self._flights | self._alone:
+            await asyncio.wait(under_way)
 
     async def _fly(self) -> None:
         while self._waiting:
@@ -219,9 +218,15 @@ class Bursts:
                     if not future.done():
                         future.set_exception(error)
 
-    async def _share(self, calls: Mapping[UUID, Call], futures: Mapping[UUID, asyncio.Future[Reply]]) -> None:
+    async def _share(
+        self,
+        calls: Mapping[UUID, Call],
+        futures: Mapping[UUID, asyncio.Future[Reply]],
+        *,
+        locking: Locking = "skip",
+    ) -> None:
         try:
-            replies = await self.run(calls)
+            replies = await self.run(calls, locking=locking)
         except TooMuch:
             both = list(calls.items())
             for half in (both[: len(both) // 2], both[len(both) // 2 :]):
@@ -246,6 +251,11 @@ class Bursts:
         for alarm, future in futures.items():
             self._failures.forget(alarm)
             reply = replies[alarm]
+            if reply.busy is not None:
+                task = asyncio.create_task(self._by_itself(reply.busy, alarm, calls[alarm], future))
+                self._alone.add(task)
+                task.add_done_callback(self._alone.discard)
+                continue
             if future.done():
                 continue
             if reply.unread is not None:
@@ -253,9 +263,20 @@ class Bursts:
             else:
                 future.set_result(reply)
 
+    async def _by_itself(
+        self, workspace: int, alarm: UUID, call: Call, future: asyncio.Future[Reply]
+    ) -> None:
+        """Drive what could not be driven together with others, when one of its workspace's places is free."""
+        try:
+            async with self._places.of(workspace):
+                if not future.done():
+                    await self._share({alarm: call}, {alarm: future}, locking="briefly")
+        finally:
+            future.cancel()  # unless it has its reply
+
     async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
-        """Count a failure that is not the database's; set aside what fails for the same reason every time."""
-        if isinstance(error, (*PASSING, Moved)):
+        """Count a failure that is neither the database's nor a lock's; set aside what fails for the same reason every time."""
+        if isinstance(error, (*PASSING, Moved, LockNotAvailableError)):
             return False
         log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
         if self._failures.count(alarm, error) < MOST_FAILURES:
@@ -268,27 +289,35 @@ class Bursts:
         self._failures.forget(alarm)
         return True
 
-    async def run(self, calls: Mapping[UUID, Call]) -> dict[UUID, Reply]:
+    async def run(self, calls: Mapping[UUID, Call], *, locking: Locking = "wait") -> dict[UUID, Reply]:
         """The transaction: these alarms' open entries hear what they have not heard."""
 
         async def work(connection: Any) -> tuple[dict[UUID, Reply], set[str]]:
-            return await self._burst(connection, calls)
+            return await self._burst(connection, calls, locking)
 
         replies, channels = await self._db.anew(work)
         for channel in channels:
             self._notifier.notify(channel)
         return replies
 
-    async def _burst(self, connection: Any, calls: Mapping[UUID, Call]) -> tuple[dict[UUID, Reply], set[str]]:
+    async def _burst(
+        self, connection: Any, calls: Mapping[UUID, Call], locking: Locking
+    ) -> tuple[dict[UUID, Reply], set[str]]:
         """The replies, and the channels that have something new to deliver."""
         alarms = list(calls)
         replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
-        locked = await connection.fetch(LOCK, alarms)
+        if locking == "briefly":
+            await connection.execute(BRIEFLY)
+        locked = await connection.fetch(LOCK_FREE if locking == "skip" else LOCK, alarms)
         if len(calls) > 1 and sum(each["bytes"] for each in locked) > 2 * MOST_BYTES:
             raise TooMuch
         rows = await connection.fetch(
             READ, alarms
         )  # the snapshot of the first statement is older than its locks
+        if locking == "skip":
+            busy = locked_elsewhere(rows, locked)
+            replies |= {alarm: replace(replies[alarm], busy=workspace) for alarm, workspace in busy.items()}
+            rows = [row for row in rows if row["alarm"] not in busy]
         check_locked(rows, locked)
         if not rows:
             return replies, set()

@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import asyncpg
 import pytest
 
 from journeys.engine.entries import burst
@@ -191,6 +192,31 @@ async def test_one_entry_that_cannot_be_driven_stops_no_other(db: Database) -> N
     assert len(await stage.dispatches()) == 4
 
 
+async def test_a_person_whom_somebody_has_locked_holds_up_nobody_elses_burst(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those who share a burst with them go on at once; they are tried again when the lock is gone."""
+    stage, other = await stage_on(db, TWO), await stage_on(db, TWO, workspace="other")
+    people = [await stage.person() for _ in range(6)]
+    held = [(await stage.enter(person))[0] for person in people]
+    [free] = await other.enter(await other.person())
+    monkeypatch.setattr(burst, "BRIEFLY", "set local lock_timeout = '20ms'")
+    async with db.transaction() as connection:
+        await connection.execute("select from people where workspace = $1 for update", stage.workspace)
+        bursts = [asyncio.create_task(stage.burst(entry)) for entry in (*held, free)]
+        async with asyncio.timeout(30):
+            assert (await bursts[-1]).alarm_at is not None
+        await asyncio.gather(*bursts, return_exceptions=True)
+        for _ in range(MOST_FAILURES + 1):
+            again = (stage.burst(entry) for entry in held)
+            errors = await asyncio.gather(*again, return_exceptions=True)
+            assert {type(each) for each in errors} == {asyncpg.LockNotAvailableError}, "as often as it takes"
+
+    replies = await asyncio.gather(*(stage.burst(entry) for entry in held))
+    assert all(reply.alarm_at is not None for reply in replies)
+    await stage.bursts.drain()
+
+
 @pytest.mark.parametrize("entries_each", [1, 8])
 async def test_people_with_much_to_read_are_not_read_all_at_once(
     db: Database, monkeypatch: pytest.MonkeyPatch, entries_each: int
@@ -204,8 +230,8 @@ async def test_people_with_much_to_read_are_not_read_all_at_once(
     together: list[int] = []
     real = stage.bursts.run
 
-    async def noting(calls: Any) -> Any:
-        replies = await real(calls)
+    async def noting(calls: Any, **more: Any) -> Any:
+        replies = await real(calls, **more)
         together.append(len(calls))
         return replies
 
