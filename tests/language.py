@@ -72,7 +72,8 @@ def keys(model: type[Frozen]) -> Iterator[Key]:
         schema = schema["$defs"][schema["$ref"]]
     said = meanings(model)
     for name, field in schema["properties"].items():
-        if name in model.model_fields and not said.get(name, "").endswith("Not supported yet."):
+        later = name in model.LATER or said.get(name, "").endswith("Not supported yet.")
+        if name in model.model_fields and not later:
             required = name in schema.get("required", [])
             default = "required" if required else _default(field.get("default"))
             yield Key(name, _kind(field), default, ", ".join(_limits(field)), said.get(name, ""))

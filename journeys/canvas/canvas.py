@@ -18,10 +18,14 @@ from journeys.canvas.filters import (
     Trigger,
 )
 from journeys.canvas.frozen_model import Frozen, Later, Many, not_yet
+from journeys.canvas.occurrences import BY_CLOCK, Timetable
 from journeys.canvas.problems import wrong
 from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
-from journeys.canvas.times import Instant, LongSpan, SomeSpan
+from journeys.canvas.times import LongSpan, SomeSpan
+
+ENTRY_WAYS = ("event", "purchase", "message", "api", *BY_CLOCK)
+"""The ways of letting people in; a schedule has one of them."""
 
 MOST_CONVERSIONS = 4
 SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)
@@ -56,36 +60,41 @@ class Awaited(Frozen):
     """Conditions on properties, which all must hold."""
 
 
-class Schedule(Awaited):
-    """Who comes in, and when: by an event (or purchase, or engagement), or by API. `starts` and `ends` bound it."""
+class Schedule(Timetable, Awaited):
+    """Who comes in, and when: by an event (or purchase, or engagement), by API, or by the clock.
+
+    By the clock: `at_launch`, `once`, or `every` day, week or month (ENT-1), by the clock of the company or by each
+    person's own (ENT-2). Of a month that lacks a day it is the last (ENT-3). A time of day that a change of the clock
+    skips is the first valid instant after it, and one that comes twice is the first of the two (ENT-10).
+    """
 
     api: Literal[True] | None = None
     """People are let in by calls of the API."""
-    once: Later = None
-    """At one instant. Not supported yet."""
-    every: Later = None
-    """Again and again. Not supported yet."""
-    starts: Instant | None = None
-    """From this instant on; company time where it has no offset."""
-    ends: Instant | None = None
-    """Before this instant; company time where it has no offset."""
 
-    LATER: ClassVar[tuple[str, ...]] = ("weekdays", "days", "at", "zone")
+    LATER: ClassVar[tuple[str, ...]] = (
+        "at_launch",
+        "once",
+        "every",
+        "weekdays",
+        "days",
+        "at",
+        "zone",
+        "times",
+    )
+    """What the checks refuse until runs are built."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        ways = [name for name in ("event", "purchase", "message", "api") if getattr(self, name) is not None]
+        ways = [name for name in ENTRY_WAYS if getattr(self, name) is not None]
         if len(ways) != 1:
             said = " and ".join(ways) if ways else "none"
-            message = f"a schedule has exactly one of event, purchase, message, api; it has {said}"
+            message = f"a schedule has exactly one of {', '.join(ENTRY_WAYS)}; it has {said}"
             raise wrong("J104", message, at=ways[1:2])
-        if self.starts and self.ends and self.starts.tzinfo == self.ends.tzinfo and self.starts >= self.ends:
-            raise wrong("J107", "the entry window ends before it starts", at=("ends",))
         return self
 
     @property
     def trigger(self) -> Trigger | None:
-        """What lets in; None where the API does."""
+        """What lets in; None where the API or the clock does."""
         return _trigger(self)
 
 
@@ -311,7 +320,7 @@ class Canvas(Frozen):
     @property
     def workflow_mode(self) -> Literal["always", "when_waiting"]:
         """Whether every entry gets a workflow; the default depends on the schedule."""
-        return self.workflow or "always"
+        return self.workflow or ("when_waiting" if self.schedule.by_clock else "always")
 
     def reentry_after(self, maximum: timedelta) -> timedelta | None:
         """So long after their last entry a person may enter again; None: never. `maximum`: the longest of that entry (CTL-6)."""

@@ -8,7 +8,7 @@ from typing import Any
 
 import networkx as nx
 
-from journeys.canvas.canvas import Canvas
+from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.conditions import FromContext
 from journeys.canvas.filters import (
     AllOf,
@@ -22,6 +22,7 @@ from journeys.canvas.filters import (
 )
 from journeys.canvas.incomplete_canvas import Unread
 from journeys.canvas.never_matching import never_matching
+from journeys.canvas.occurrences import never_within
 from journeys.canvas.plan import END, links
 from journeys.canvas.problems import Problem, meant, nearest
 from journeys.canvas.source_positions import Path, Places
@@ -258,6 +259,18 @@ def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Pr
             yield here.problem("J209", where, f"a context variable cannot be used here: {why}")
 
 
+def schedule_by_clock(here: Site) -> Iterator[Problem]:
+    """J108, and J112: a schedule without an occurrence."""
+    schedule = here.canvas.schedule
+    for name in Schedule.LATER:
+        if getattr(schedule, name) != Schedule.model_fields[name].default:
+            message = f"`{name}` is not supported yet"
+            yield here.problem("J108", ("schedule", name), message, "remove it", key=True)
+    if never_within(schedule):
+        message = "no occurrence of this schedule lies between its start and its end"
+        yield here.problem("J112", ("schedule", "ends"), message, "write a later end, or other days")
+
+
 def filters_that_never_match(here: Site) -> Iterator[Problem]:
     """J111, and J108 for what nothing reports yet: in every filter and every trigger."""
     for path, each in (*_filters(here), *_triggers(here)):
@@ -305,6 +318,7 @@ CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
     message_steps,
     experiments,
     context_too_early,
+    schedule_by_clock,
     filters_that_never_match,
 )
 """The checks, one small function each. To add one, add it here."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.filters import AllOf, AnyOf, NoneOf
+from journeys.canvas.occurrences import Timetable
 from journeys.canvas.times import spell
 
 SUBJECTS = (
@@ -61,6 +62,8 @@ def in_words(what: Any) -> str:
 
 def comes_in(canvas: Canvas) -> str:
     """What lets people into a canvas."""
+    if canvas.schedule.by_clock:
+        return _by_clock(canvas.schedule)
     trigger = canvas.schedule.trigger
     return "the API" if trigger is None else in_words(trigger)
 
@@ -69,11 +72,30 @@ def scheduled(canvas: Canvas) -> str:
     """What lets people into a canvas, and in which time."""
     schedule = canvas.schedule
     said = [comes_in(canvas)]
+    if schedule.by_clock:
+        return said[0]
     for word, bound in (("from", schedule.starts), ("until", schedule.ends)):
         if bound is not None:
             zone = " UTC" if bound.tzinfo else ", company time"
             said.append(f"{word} {bound:%Y-%m-%d %H:%M}{zone}")
     return " ".join(said)
+
+
+def _by_clock(table: Timetable) -> str:
+    """A schedule by the clock: `the clock: every week on monday at 09:00, local time`."""
+    if table.at_launch:
+        return "the launch"
+    words = f"once, {table.once:%Y-%m-%d %H:%M}" if table.once else f"every {table.every}"
+    on = table.weekdays or table.days
+    if on is not None:
+        words += " on " + ", ".join(map(str, on))
+    if table.at is not None:
+        words += f" at {table.at:%H:%M}"
+    bounds = {"from": table.starts, "before": table.ends}
+    words += "".join(f", {word} {bound:%Y-%m-%d %H:%M}" for word, bound in bounds.items() if bound)
+    words += f", {table.times} times" if table.times else ""
+    zone = {"company": "", "local": ", local time"}.get(table.zone, f", {table.zone}")
+    return f"the clock: {words}{zone}"
 
 
 def leaves(canvas: Canvas) -> list[str]:

@@ -79,6 +79,7 @@ CODES = {
     "J109": "A filter or trigger without a subject, or with one that does not exist.",
     "J110": "A name or id that is too long or has characters that are not allowed.",
     "J111": "A filter or trigger that can never match, or that always holds: what it looks at is never there.",
+    "J112": "A schedule by the clock without an occurrence between its start and its end.",
     "J201": "`then` names a step that does not exist.",
     "J202": "A step that cannot be reached.",
     "J203": "The steps make a loop: steps go forwards only.",
@@ -107,6 +108,7 @@ CODES = {
     "J404": "Too many paths, groups, variables or values.",
     "J405": "An instant whose year is out of bounds.",
     "J406": "The control group of a published canvas would grow.",
+    "J407": "A schedule by the clock whose last occurrence is past.",
     "J901": "A warning: an email without an unsubscribe link in its text.",
     "J902": "A warning: `${…}` outside of braces is printed as it is.",
     "J903": "A warning: an assignment to the name of a standard attribute does not change that attribute.",
@@ -121,6 +123,8 @@ CODES = {
     "J912": "A warning: a tag, or a word in a tag, that does nothing.",
     "J913": "A warning: Liquid where none is run: it stays as it is.",
     "J914": "A warning: a text in curly quotes, which are part of it.",
+    "J915": "A warning: a schedule by the clock whose last occurrence is past: nobody enters any more.",
+    "J916": "A warning: a local time that is past in some zones: their people do not enter.",
 }
 """Every code with what it means; the docs have a page of them."""
 

@@ -51,20 +51,20 @@ def localized(wall: datetime, zone: str) -> datetime:
         return found
     if found.astimezone(tz).replace(tzinfo=None) == wall:
         return found
-    return _change_near(found, tz)  # ENT-10
+    return _change_between(utc(wall.replace(tzinfo=tz, fold=1)), found, tz)  # ENT-10
 
 
-def _change_near(at: datetime, tz: ZoneInfo) -> datetime:
-    """The instant, to the second, at which the zone's offset changes within three hours of another."""
-    low, high = -10_800, 10_800
-    offset = (at + timedelta(seconds=low)).astimezone(tz).utcoffset()
+def _change_between(before: datetime, after: datetime, tz: ZoneInfo) -> datetime:
+    """The instant, to the second, at which the zone's offset changes: in a gap the two readings of a time enclose it."""
+    low, high = 0, int((after - before).total_seconds())
+    offset = before.astimezone(tz).utcoffset()
     while high - low > 1:
         middle = (low + high) // 2
-        if (at + timedelta(seconds=middle)).astimezone(tz).utcoffset() == offset:
+        if (before + timedelta(seconds=middle)).astimezone(tz).utcoffset() == offset:
             low = middle
         else:
             high = middle
-    return (at + timedelta(seconds=high)).replace(microsecond=0)
+    return (before + timedelta(seconds=high)).replace(microsecond=0)
 
 
 def wall_of(at: datetime, zone: str) -> datetime:

@@ -187,7 +187,7 @@ def test_all_faults_of_a_file_are_said_in_one_go(tmp_path: Path) -> None:
             "47:5: J102 the key “name” is missing",
         ]),
         ("  event: signed_up", "  event: signed_up\n  weekdays: [monday]", [
-            "6:3: J108 `weekdays` is not supported yet (remove it)",
+            "6:3: J104 `weekdays` cannot be used here (write every: week)",
         ]),
         ("{attribute: sport, equals: running}", "{attribute: sport, between: [1]}", [
             "75:35: J100 “between” takes a list of two values, not of 1 (write [from, to])",

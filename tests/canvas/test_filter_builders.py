@@ -116,7 +116,7 @@ def canvas(**more: Any) -> Canvas:
     {"schedule": {"api": True, "event": "x"}},
     {"schedule": {}},
     {"schedule": {"event": "x", "starts": "2026-12-02T00:00", "ends": "2026-12-01T00:00"}},
-    {"schedule": {"once": "2026-12-01T09:00"}},
+    {"schedule": {"once": "2026-12-01T09:00", "at": "09:00"}},
     {"reentry": "sometimes"},
     {"reentry": {"afer": "1 day"}},
     {"exits": [{"event": "x", "message": "opened"}]},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from typing import Any
 
 from pydantic import ValidationError
@@ -54,17 +55,22 @@ def _nowhere(kind: str, name: str) -> Places:
 
 
 def problems_together(
-    stands: Definitions, given: Definitions, channels: Mapping[str, Any], workspace: str
+    stands: Definitions,
+    given: Definitions,
+    channels: Mapping[str, Any],
+    workspace: str,
+    now: datetime | None = None,
 ) -> list[Problem]:
     """What is wrong with definitions that are given, and what they would break of those that stand.
 
-    What is given replaces what has the same kind and name. What was wrong before is left as it is.
+    What is given replaces what has the same kind and name. What was wrong before is left as it is. `now`: what
+    instants are held against; None: the time of this machine.
     """
-    before = {problem.identity for problem in problems_of(stands, channels)}
+    before = {problem.identity for problem in problems_of(stands, channels, now)}
     together = Definitions(broken=given.broken, promotions=stands.promotions)
     for kind in KINDS:
         together.of(kind).update(stands.of(kind) | given.of(kind))
-    after = [*given.problems, *_settings(given, workspace), *problems_of(together, channels)]
+    after = [*given.problems, *_settings(given, workspace), *problems_of(together, channels, now, stands)]
     return in_order(problem for problem in after if problem.identity not in before)
 
 

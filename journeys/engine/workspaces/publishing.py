@@ -106,7 +106,7 @@ async def publish(
             for canvas in changes.archived:
                 await record(connection, identity, canvas, "archive", "archived", at, who)
         if channels is not None:
-            changes.warnings = await _checked(connection, identity, workspace, definitions, channels)
+            changes.warnings = await _checked(connection, identity, workspace, definitions, channels, at)
         known = await _known(connection, identity)
         for definition in definitions.all():
             body = definition.value.model_dump(mode="json")
@@ -168,12 +168,17 @@ def _told(**what: bool) -> dict[str, bool]:
 
 
 async def _checked(
-    connection: Any, workspace: int, name: str, definitions: Definitions, channels: Mapping[str, Any]
+    connection: Any,
+    workspace: int,
+    name: str,
+    definitions: Definitions,
+    channels: Mapping[str, Any],
+    at: datetime,
 ) -> list[Problem]:
     """The warnings; raises `Refused` where there is more."""
     stands = await workspace_definitions(connection, workspace)
     risen = await risen_controls(connection, workspace, definitions)
-    problems = in_order([*risen, *problems_together(stands, definitions, channels, name)])
+    problems = in_order([*risen, *problems_together(stands, definitions, channels, name, at)])
     if any(not problem.warning for problem in problems):
         raise Refused(problems)
     return problems

@@ -13,6 +13,7 @@ from journeys.canvas.check import messages, site
 from journeys.canvas.definition_kinds import LIQUID, EmailTemplate
 from journeys.canvas.frozen_model import is_liquid
 from journeys.canvas.loading import checked, read
+from journeys.canvas.occurrences import LATEST_ZONE, occurrences
 from journeys.canvas.problems import Problem, in_order, meant
 from journeys.canvas.source_positions import Path as Place
 from journeys.canvas.source_positions import Places
@@ -39,11 +40,15 @@ def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
 
 
 def problems_of(
-    found: Definitions, channels: Mapping[str, Any], now: datetime | None = None
+    found: Definitions,
+    channels: Mapping[str, Any],
+    now: datetime | None = None,
+    stands: Definitions | None = None,
 ) -> list[Problem]:
     """Everything that is wrong with definitions beside their shape, where these are all that there are.
 
-    `now`: what instants are held against; None: the time of this machine.
+    `now`: what instants are held against; None: the time of this machine. `stands`: what the workspace has that they
+    are published to, where that is known: a schedule that is past must not be new to it (ENT-5).
     """
     problems = checked(found)
     setting = _setting(found)
@@ -55,9 +60,12 @@ def problems_of(
         problems += _catalog(catalog)
     templates = {name: one.value for name, one in found.templates.items()}
     broken = found.named("template") - set(templates)
+    now = now or Clock().now()
+    companies = [one.value.zone for one in found.workspaces.values()]
     for canvas in found.drafts():
         problems += _canvas(canvas, templates, broken, channels, setting)
-        problems += _delays(canvas, now or Clock().now())
+        problems += _delays(canvas, now)
+        problems += _past(canvas, now, companies[0] if companies else LATEST_ZONE, stands)
     for definition in found.all():
         problems += _not_run(definition)
     return problems
@@ -175,6 +183,25 @@ def _delays(canvas: Definition, now: datetime) -> Iterator[Problem]:
             where = canvas.places.where((*path, "until"))
             message = f"this instant is more than {LONGEST.days} days ahead, longer than a delay can be"
             yield Problem("J403", where, message, "split it into several, or publish it later")
+
+
+def _past(canvas: Definition, now: datetime, company: str, stands: Definitions | None) -> Iterator[Problem]:
+    """J407, J915 and J916: schedules whose time has come already, everywhere or in some zones (ENT-5, ENT-8).
+
+    Where a workspace has a canvas with this schedule, it has run by it.
+    """
+    schedule, places = canvas.value.schedule, canvas.places
+    known = stands.canvases.get(canvas.name) if stands is not None else None
+    if not schedule.by_clock or (known is not None and known.value.schedule == schedule):
+        return
+    following = next(occurrences(schedule, company, now), None)
+    if following is None:
+        where = places.where(("schedule", "once" if schedule.once else "ends"))
+        code = "J915" if stands is None else "J407"  # ENT-5
+        yield Problem(code, where, "nobody would enter: this time is past", "write a later one")
+    elif schedule.once and following.first < now:  # ENT-8
+        message = "this local time is past in some zones: their people do not enter"
+        yield Problem("J916", places.where(("schedule", "once")), message, "publish it a day ahead")
 
 
 def _canvas(
