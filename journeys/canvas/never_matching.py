@@ -26,6 +26,7 @@ from journeys.canvas.filters import (
     PurchaseTrigger,
     Times,
 )
+from journeys.canvas.problems import squashed
 from journeys.canvas.times import zone_names
 from journeys.canvas.written_instants import instant
 
@@ -66,6 +67,8 @@ TEXTS = frozenset({
 TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabled"})
 """Standard attributes whose values are true or false."""
 
+_SQUASHED: Mapping[str, str] = {squashed(name): name for name in TEXTS | TRUTHS}
+
 LATER_ENGAGEMENTS = ("delivered", "bounced")
 ANY = ("any", "*")
 EQUALS = ("equals", "not_equals", "one_of", "none_of")
@@ -77,12 +80,17 @@ _HEAD = re.compile(r'"([^"]*)"|([^.\[]*)')
 
 @dataclass(frozen=True, slots=True)
 class NeverMatching:
-    """A part of a filter or trigger that never matches: where it is written in it, why, and what to write."""
+    """A part of a filter or trigger that never matches, or hardly: where it is written in it, why, and what to write."""
 
     path: Path
     message: str
     hint: str
     code: str = "J111"
+
+    @property
+    def warning(self) -> bool:
+        """Whether it may be meant so."""
+        return self.code.startswith("J9")
 
 
 def never_matching(each: Any, path: Path = ()) -> Iterator[NeverMatching]:
@@ -148,6 +156,10 @@ def _name(attribute: str, path: Path) -> Iterator[NeverMatching]:
     if head in TEXTS | TRUTHS and found.end() < len(attribute):
         message = f"nothing lies within “{head}”: it is a {'text' if head in TEXTS else 'true or a false'}"
         yield NeverMatching(path, message, f"write attribute: {head}")
+    standard = _SQUASHED.get(squashed(head))
+    if standard is not None and standard != head:
+        message = f"“{head}” is a custom attribute: standard ones are in lower case"
+        yield NeverMatching(path, message, f"did you mean “{standard}”?", "J918")
     if head in CONSENTS:
         message = f"there is no attribute “{head}”: a consent is asked for by its channel"
         yield NeverMatching(path, message, f"write {{consent: {CONSENTS[head]}, equals: subscribed}}")

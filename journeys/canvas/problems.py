@@ -125,6 +125,8 @@ CODES = {
     "J914": "A warning: a text in curly quotes, which are part of it.",
     "J915": "A warning: a schedule by the clock whose last occurrence is past: nobody enters any more.",
     "J916": "A warning: a local time that is past in some zones: their people do not enter.",
+    "J917": "A warning: a name with a letter of another alphabet, or with a character that cannot be seen.",
+    "J918": "A warning: a filter asks for a custom attribute whose name is nearly that of a standard one.",
 }
 """Every code with what it means; the docs have a page of them."""
 
@@ -203,8 +205,11 @@ CURLY = "“”„‟‘’‚‛«»"
 def foreign_character(word: str) -> str:
     """What is said of the first letter beyond ASCII in a word that is none of ours: by its name, as it may look like another."""
     sign = next((each for each in word if not each.isascii()), None)
-    if sign is None:
-        return ""
+    return "" if sign is None else told_of(sign)
+
+
+def told_of(sign: str) -> str:
+    """What is said of a character: its name, and whether it can be seen."""
     name = f"U+{ord(sign):04X} {unicodedata.name(sign, '')}".strip()
     unseen = unicodedata.category(sign) in ("Cf", "Zs")
     return f" It contains {name}, which cannot be seen" if unseen else f" “{sign}” is {name}"

@@ -159,7 +159,19 @@ def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
     known = [*owner.model_fields, *beside] if owner else []
     near = intended(key, known)
     hint = f"did you mean “{near}”?{foreign_character(key)}" if near else meant(key, known)
+    if not near and _goes_on(data, path, places):
+        hint = f"put the text in quotes, if “{key}” belongs to the one before it"
     return Problem("J101", where, f"there is no key “{key}” here", hint)
+
+
+def _goes_on(data: Any, path: Path, places: Places) -> bool:
+    """Whether a key without a value stands on one line after a text: `{equals: Hello, you}`."""
+    for part in path[:-1]:
+        data = data[part]
+    earlier = list(data)[: list(data).index(path[-1])]
+    if data[path[-1]] is not None or not earlier or not isinstance(data[earlier[-1]], str):
+        return False
+    return places.where((*path[:-1], earlier[-1]), key=True).line == places.where(path, key=True).line
 
 
 def _missing(last: str, rest: Loc, where: Any, given: Any) -> Problem:

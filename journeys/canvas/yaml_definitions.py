@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -15,6 +15,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString, LiteralScalarStri
 from journeys.canvas.definition_kinds import FORMAT, KINDS, LATER_KINDS, LIQUID, kind_of
 from journeys.canvas.frozen_model import texts
 from journeys.canvas.incomplete_canvas import read_incomplete
+from journeys.canvas.look_alikes import look_alikes
 from journeys.canvas.problems import CURLY, Problem, Refused, Where, foreign_character, meant, misspelt, shown
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import LARGEST, Places, parse_documents
@@ -131,7 +132,10 @@ def read_text(text: str, file: str = "<text>") -> tuple[list[Definition], list[P
             empty = False
             found, wrongs = _read_document(data, places)
             told = {problem.where for problem in wrongs}
-            problems.extend([*wrongs, *(one for one in _curly(data, places) if one.where not in told)])
+            curly = {one.where: one for one in _curly(data, places)}
+            problems.extend(_in_curly_quotes(one, curly) for one in wrongs)
+            suspect = [*curly.values(), *look_alikes(data, places)]
+            problems.extend(one for one in suspect if one.where not in told)
             if found is not None:
                 definitions.append(found)
         if empty:
@@ -217,6 +221,12 @@ def _curly(data: Any, places: Places) -> Iterator[Problem]:
         if len(text) > 2 and text[0] in CURLY and text[-1] in CURLY:
             message = f"the quotes {text[0]} and {text[-1]} are part of the text"
             yield Problem("J914", places.where(path), message, 'write it in straight quotes: "…"')
+
+
+def _in_curly_quotes(problem: Problem, curly: Mapping[Where, Problem]) -> Problem:
+    """A problem of a value that stands in quotes of print is one of the quotes."""
+    found = curly.get(problem.where)
+    return problem if found is None else replace(problem, hint=f"{problem.hint}; {found.message}")
 
 
 # Writing --------------------------------------------------------------------------------------------------------

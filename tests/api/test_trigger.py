@@ -562,6 +562,7 @@ TOMORROW = (MONDAY + timedelta(hours=30)).isoformat()
         (connected("after", MONDAY.isoformat()), [YESTERDAY, TOMORROW], ["p1"]),
         ({"AND": [connected("exists"), {"OR": [connected("equals", 1), connected("equals", 3)]}]}, [1, 2, 3], ["p0", "p2"]),
         ({"any": [{"attribute": "x", "equals": 1}]}, [1, 2], ["p0"]),
+        ({"any": [{"attribute": "x", "equals": 1}, {"attribute": "Country", "equals": "FR"}]}, [1, 2], ["p0"]),
         ({}, [1, 2], ["p0", "p1"]),
     ],
 )  # fmt: skip

@@ -14,6 +14,7 @@ from journeys.canvas.never_matching import never_matching
 from tests.canvas.test_check import HEAD, TEMPLATE, said
 
 DELAY = "{type: delay, id: w, duration: 1 day}"
+NEARLY = ["Country", "first-name", "firstName", "DOB", '"Country".x']
 FILTERS: dict[str, tuple[str, str, str]] = {
     "a consent as an attribute": ("{attribute: email_subscribe, equals: opted_in}", "J111", "{consent: email, equals: subscribed}"),
     "a consent that is missing": ("{attribute: push_subscribe, exists: false}", "J111", "{consent: push, equals: subscribed}"),
@@ -177,3 +178,11 @@ def test_a_canvas_that_was_published_with_such_a_filter_still_loads() -> None:
         b'{"name": "c", "schedule": {"message": "delivered"}, "audience": {"purchase": "any"}, "exits": [{"message": "bounced"}]}'
     )
     assert parse("canvas", body).exits[0].message == "bounced"
+
+
+@pytest.mark.parametrize("name", NEARLY)
+def test_a_name_that_is_nearly_that_of_a_standard_attribute_is_a_warning(name: str) -> None:
+    """It may be a custom attribute: the definition runs, and an audience by API is judged."""
+    [found] = never_matching(attribute(name) == "FR")
+    assert (found.code, found.warning) == ("J918", True)
+    assert found.hint in ("did you mean “country”?", "did you mean “first_name”?", "did you mean “dob”?")

@@ -126,6 +126,23 @@ def test_anchors_that_are_named_and_comments_are_no_mistakes() -> None:
         assert read_text(T + "subject: Hi\n" + empty, "f")[1] == [], "a comment"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "café_späť",
+        "Οδός-street",
+        "β2",
+        "Яндекс Go",
+        "LINE登録",
+        "می\u200cخواهم",
+        "👩\u200d💻 coded",
+        "заказ_new",
+    ],
+)
+def test_names_of_any_alphabet_are_no_mistakes(name: str) -> None:
+    assert read_text(S + f'when: {{attribute: "{name}", equals: {{attribute: b}}}}\n', "f")[1] == []
+
+
 SPLIT = "steps:\n  - type: decision_split\n    id: s\n"
 WRONG_FORM: dict[str, tuple[str, list[tuple[str, int, int, str]]]] = {
     "a day that does not exist": (H + "steps: [{type: delay, id: d, until: 2026-13-45}]\n", [("J107", 5, 37, "“2026-13-45”")]),
@@ -136,6 +153,15 @@ WRONG_FORM: dict[str, tuple[str, list[tuple[str, int, int, str]]]] = {
     "one in a value": (H + "steps: [{type: del\u200bay, id: d, duration: 1 day}]\n", [("J105", 5, 16, "U+200B")]),
     "one in a name": (H + "steps: [{type: delay, id: d\u00e9, duration: 1 day}]\n", [("J110", 5, 27, "U+00E9 LATIN SMALL LETTER E WITH ACUTE")]),
     "a word in curly quotes": (H + "steps: [{type: “delay”, id: d, duration: 1 day}]\n", [("J105", 5, 16, "LEFT DOUBLE QUOTATION MARK")]),
+    "a time in curly quotes": (H + "steps: [{type: delay, id: d, calendar_days: 1, at: “09:00”}]\n", [("J107", 5, 52, "the quotes “ and ” are part of the text")]),
+    "a comma in a text": (H + "audience: {attribute: a, equals: Hello, you}\nsteps: [" + D + "]\n", [("J101", 5, 41, IN_QUOTES)]),
+    "a key without a value": (H + "audience:\n  attribute: a\n  equals: Hello\n  you:\nsteps: [" + D + "]\n", [("J101", 8, 3, "allowed")]),
+    "a key without a value after another": (H + "audience: {attribute: a, equals: 1, you}\nsteps: [" + D + "]\n", [("J101", 5, 37, "allowed")]),
+    "a key without a value before all": (H + "audience: {you, attribute: a, equals: x}\nsteps: [" + D + "]\n", [("J101", 5, 12, "allowed")]),
+    "a Cyrillic letter in an event": (H.replace("{api: true}", "{event: sign\u0435d_up}") + "steps: [" + D + "]\n", [("J917", 4, 19, "“\u0435” is U+0435 CYRILLIC SMALL LETTER IE")]),
+    "a Latin letter in a Cyrillic attribute": (S + "when: {attribute: г\u006fрод, equals: 1}\n", [("J917", 4, 19, "U+006F LATIN SMALL LETTER O")]),
+    "a letter that cannot be seen in an event": (H.replace("{api: true}", '{event: "a\u200bb"}') + "steps: [" + D + "]\n", [("J917", 4, 19, "U+200B ZERO WIDTH SPACE, which cannot be seen")]),
+    "a Greek letter in an attribute that is written": (H + "steps: [{type: user_update, id: u, attributes: {t\u03bftal: 1}}]\n", [("J917", 5, 49, "GREEK SMALL LETTER OMICRON")]),
     "a text in curly quotes": (T + "subject: “Hi”\n", [("J914", 7, 10, "straight quotes")]),
     "yes and no": (H + SPLIT + f"    when: {{bucket: [0, 1]}}\n    yes: [{D}]\n    no: []\n", [("J101", 9, 5, "“steps”"), ("J101", 10, 5, "“otherwise”")]),
     "if and else": (H + SPLIT + f"    if: {{bucket: [0, 1]}}\n    steps: [{D}]\n    else: []\n", [("J101", 8, 5, "“when”"), ("J101", 10, 5, "“otherwise”")]),

@@ -77,7 +77,8 @@ def audience_of(given: Any, *, now: datetime, segments: Mapping[str, Any]) -> Fi
                 f"Liquid is not run in an audience, and “{text[:LONGEST_TOLD]}” stays as it is: write plain text"
             )
     for fault in never_matching(found):
-        raise UnusableAudience(f"{fault.message}: {fault.hint}")
+        if not fault.warning:
+            raise UnusableAudience(f"{fault.message}: {fault.hint}")
     return found
 
 
