@@ -6,7 +6,7 @@ STAMP := .venv/.installed
 BUILDING := "$(PYTHON)" journeys/workflows/temporal_build.py
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills outages upgrades ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills outages upgrades metrics ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ outages: $(STAMP)  ## the database, Temporal and the mail server away for ten mi
 
 upgrades: $(STAMP)  ## an upgrade without a stop: processes of a former version, built of its commit, beside this one's
 	@JOURNEYS_UPGRADES=200 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_side_by_side.py
+
+metrics: $(STAMP)  ## two thousand journeys by real processes, whose metrics agree with the store to the last one
+	@JOURNEYS_RUN=2000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_metrics_of_a_run.py
 
 ruby: $(STAMP)  ## five thousand templates beside Ruby's own Liquid (apt-get install ruby ruby-liquid ruby-activesupport)
 	@JOURNEYS_RUBY_TEMPLATES=5000 JOURNEYS_RUBY_SEED=$$RANDOM$$RANDOM $(RUN)/python -m pytest -q -s --timeout 3600 -n 0 tests/content/test_ruby.py

@@ -174,17 +174,21 @@ def counted(counter: Counter, amount: float = 1, **labels: str) -> None:
         >>> REGISTRY.get_sample_value("journeys_entries_refused_total", {"gate": "audience"}) - before
         1.0
     """
-    if not amount:
-        return
+    if amount:
+        _once_committed(lambda: (counter.labels(**labels) if labels else counter).inc(amount))
+
+
+def observed(series: Histogram, value: float, **labels: str) -> None:
+    """Observe a value of what was written: when `counted` counts."""
+    _once_committed(lambda: (series.labels(**labels) if labels else series).observe(value))
+
+
+def _once_committed(work: Callable[[], None]) -> None:
     waiting = _committing.get()
     if waiting is None:
-        _count(counter, amount, labels)
+        work()
     else:
-        waiting.append(lambda: _count(counter, amount, labels))
-
-
-def _count(counter: Counter, amount: float, labels: dict[str, str]) -> None:
-    (counter.labels(**labels) if labels else counter).inc(amount)
+        waiting.append(work)
 
 
 @contextmanager

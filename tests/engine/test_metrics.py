@@ -12,7 +12,16 @@ from journeys.api.app import app
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.intake.track import track
-from journeys.engine.metrics import ENTRIES_REFUSED, EVENTS, REGISTRY, committing, counted, exposition
+from journeys.engine.metrics import (
+    DISPATCH_AGE,
+    ENTRIES_REFUSED,
+    EVENTS,
+    REGISTRY,
+    committing,
+    counted,
+    exposition,
+    observed,
+)
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.api.parts import services_of
@@ -107,12 +116,29 @@ async def test_the_series_of_a_run_agree_with_the_store(
     sent = dict(map(tuple, outcomes))["sent"]
     assert series.of("provider_seconds_count", channel="email", outcome="sent") == sent
     assert series.of("dispatches_refused_total", channel="email", reason="no_address") == 56 - sent
+    assert series.of("events_recorded_total", kind="message") == sent
+    assert await count("select count(*) from events where kind = 'message'") == sent
+
+
+async def test_events_that_canvases_make_are_counted_where_they_are_stored(
+    db: Database, series: Series
+) -> None:
+    step = "  - {type: user_update, id: tell, events: [{name: told}]}"
+    stage = await stage_on(db, canvas(step))
+    entries = await stage.enter(*[await stage.person() for _ in range(3)])
+    for entry in entries:
+        await stage.burst(entry)
+    assert series.of("events_recorded_total", kind="event") == 0
+    assert await stage.hear_derived() == 3
+    assert series.of("events_recorded_total", kind="event") == 3
+    assert await db.pool.fetchval("select count(*) from events") == 3
 
 
 async def test_what_is_rolled_back_is_not_counted(db: Database, series: Series) -> None:
     async def fails() -> None:
         async with db.transaction():
             counted(EVENTS, kind="event")
+            observed(DISPATCH_AGE, 3.0, channel="email")
             raise ZeroDivisionError
 
     async def fails_within(connection: Any) -> None:
@@ -124,6 +150,7 @@ async def test_what_is_rolled_back_is_not_counted(db: Database, series: Series) 
     with pytest.raises(ZeroDivisionError):
         await fails()
     assert series.of("events_recorded_total", kind="event") == 0
+    assert series.of("dispatch_age_seconds_count", channel="email") == 0
 
     async with db.transaction() as connection:
         counted(EVENTS, kind="event")

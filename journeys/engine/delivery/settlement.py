@@ -11,7 +11,14 @@ import msgspec
 
 from journeys.canvas.storable_characters import storable
 from journeys.engine.delivery.claim import LEASE, Claimed
-from journeys.engine.metrics import DISPATCH_AGE, DISPATCHES_REFUSED, DISPATCHES_SETTLED, counted
+from journeys.engine.metrics import (
+    DISPATCH_AGE,
+    DISPATCHES_REFUSED,
+    DISPATCHES_SETTLED,
+    EVENTS,
+    counted,
+    observed,
+)
 from journeys.engine.people.profiles import LOCK, shard_of
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
@@ -153,7 +160,9 @@ def _measure(final: Iterable[Settlement], settled: Container[str]) -> None:
         if one.claimed.key in settled:
             channel = str(one.data.get("channel"))
             counted(DISPATCHES_SETTLED, channel=channel, outcome=one.outcome)
-            DISPATCH_AGE.labels(channel=channel).observe((one.at - one.claimed.at).total_seconds())
+            observed(DISPATCH_AGE, (one.at - one.claimed.at).total_seconds(), channel=channel)
+            if one.outcome == "sent":
+                counted(EVENTS, kind="message")
             if one.outcome in CODED:
                 counted(DISPATCHES_REFUSED, channel=channel, reason=str(one.data.get("reason")))
 

@@ -10,6 +10,7 @@ from journeys.canvas.events_and_commands import Occurrence
 from journeys.engine.clock import Clock
 from journeys.engine.entries.event_recording import NewEvent
 from journeys.engine.entries.routing import PersonEvent, Routed, route
+from journeys.engine.metrics import EVENTS, counted
 from journeys.engine.people.carts import store_carts, violation
 from journeys.engine.people.profiles import load, lock
 from journeys.engine.people.user_updates import MOST_HOPS
@@ -73,6 +74,7 @@ async def route_derived_events(
                 )
                 for row in live
             ]))  # fmt: skip
+            counted(EVENTS, len(stored), kind="event")
             await store_carts(connection, workspace, _cart_events(profiles, live))
             heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
             routed = await route(connection, publication, published, clock, heard)
