@@ -92,7 +92,7 @@ wheel: $(STAMP)  ## build the wheel
 	@$(RUN)/python -m build --no-isolation
 
 lock: $(STAMP)  ## renew requirements.lock
-	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev pyproject.toml -o requirements.lock
+	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra otel --group dev pyproject.toml -o requirements.lock
 
 clean:  ## remove what was built here (the user's cache folder stays)
 	rm -rf .venv dist build mutants .proofs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -83,6 +83,7 @@ def app(services: Services) -> FastAPI:
         redirect_slashes=False,
         docs_url=None,
         redoc_url=None,
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
         exception_handlers={
             HTTPException: _refused,
             NotUnderstood: _unread,

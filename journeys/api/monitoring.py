@@ -8,6 +8,8 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
+from opentelemetry import propagate, trace
+from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from pydantic import Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,6 +29,9 @@ FRESH = 5.0
 """For so many seconds the gauges of the database serve the next request too: they cost a few statements."""
 
 log = logger(__name__)
+
+TRACER = trace.get_tracer("journeys")
+"""It does nothing unless the process sends traces."""
 
 
 class MonitoringSettings(Environment):
@@ -67,7 +72,9 @@ LONGEST_ID = 64
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 NOT_LOGGED = frozenset({"/health", "/ready", "/metrics"})
-"""Routes whose requests are not in the access log: they are asked every few seconds."""
+"""Routes whose requests are in no log and no trace: they are asked every few seconds."""
+
+TRACE_HEADERS = ("traceparent", "tracestate")
 
 
 def _id_of(scope: Scope) -> str:
@@ -81,9 +88,9 @@ def _id_of(scope: Scope) -> str:
 
 
 class TimedRequests:
-    """Times requests by the path of their route, their method and the status, gives each an id, and logs it.
+    """Times requests by the path of their route, their method and the status, gives each an id, logs and traces it.
 
-    The log has the route and not the path, which may hold what is about a person.
+    Log and trace have the route and not the path, which may hold what is about a person.
     """
 
     def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
@@ -96,7 +103,17 @@ class TimedRequests:
         """Pass the request on."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
-            return
+        elif scope["path"] in NOT_LOGGED:
+            await self._timed(scope, receive, send, trace.INVALID_SPAN)
+        else:
+            headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+            around = propagate.extract({name: headers[name] for name in TRACE_HEADERS if name in headers})
+            with TRACER.start_as_current_span(
+                "request", around, SpanKind.SERVER, record_exception=False, set_status_on_exception=False
+            ) as span:
+                await self._timed(scope, receive, send, span)
+
+    async def _timed(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         began, status = time.monotonic(), "none"
         identity = _id_of(scope)
         token = request_id.set(identity)
@@ -115,9 +132,20 @@ class TimedRequests:
             took = time.monotonic() - began
             method = scope["method"] if scope["method"] in METHODS else "other"
             REQUESTS.labels(path, method, status).observe(took)
+            _describe(span, path, method, status)
             if path not in NOT_LOGGED:
                 log.info("request", route=path, method=method, status=status, ms=round(took * 1000, 1))
             request_id.reset(token)
+
+
+def _describe(span: Span, path: str, method: str, status: str) -> None:
+    if span.is_recording():
+        span.update_name(f"{method} {path}")
+        span.set_attributes({"http.request.method": method, "http.route": path})
+        if status.isdecimal():
+            span.set_attribute("http.response.status_code", int(status))
+        if not status.isdecimal() or int(status) >= 500:
+            span.set_status(Status(StatusCode.ERROR))
 
 
 def metrics_route() -> Route:

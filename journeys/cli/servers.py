@@ -6,7 +6,7 @@ import asyncio
 import gc
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from typing import Annotated
 
@@ -14,7 +14,7 @@ import uvicorn
 from cyclopts import Parameter
 from cyclopts.validators import Number
 from starlette.types import ASGIApp
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.worker import Worker
 
 from journeys.api.app import app, monitoring_app
@@ -24,6 +24,7 @@ from journeys.cli.addresses import migrated
 from journeys.cli.console import Stop, err, run
 from journeys.cli.logs import log_to
 from journeys.cli.settings import warn
+from journeys.cli.tracing import traced
 from journeys.cli.waiting import Away, until_there
 from journeys.engine.clock import Clock
 from journeys.engine.store.database import Database
@@ -106,7 +107,8 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
         warn()
         sdk = SdkRuntime()
         async with (
-            _going(settings, stop, sdk) as (client, clock),
+            traced() as interceptors,
+            _going(settings, stop, sdk, interceptors) as (client, clock),
             engine(
                 settings.database_url,
                 client,
@@ -144,7 +146,7 @@ def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
         settings = Settings()
         warn()
         sdk = SdkRuntime()
-        async with _going(settings, stop, sdk) as (client, clock):
+        async with traced() as interceptors, _going(settings, stop, sdk, interceptors) as (client, clock):
             plugin = JourneysPlugin(
                 settings.database_url,
                 clock=clock,
@@ -168,14 +170,14 @@ def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
 
 @asynccontextmanager
 async def _going(
-    settings: Settings, stop: asyncio.Event, sdk: SdkRuntime
+    settings: Settings, stop: asyncio.Event, sdk: SdkRuntime, interceptors: Sequence[Interceptor]
 ) -> AsyncIterator[tuple[Client, Clock]]:
     """A client of Temporal, and the clock of the database, whose schema is brought up to date.
 
     Waits for both, however long they are away.
     """
     await until_there(lambda: migrated(settings.database_url), stop)
-    client = await until_there(lambda: _connected(settings, sdk), stop)
+    client = await until_there(lambda: _connected(settings, sdk, interceptors), stop)
     await until_there(
         lambda: migrated(settings.database_url), stop
     )  # while Temporal was away it may have left
@@ -183,9 +185,9 @@ async def _going(
         yield client, clock
 
 
-async def _connected(settings: Settings, sdk: SdkRuntime) -> Client:
+async def _connected(settings: Settings, sdk: SdkRuntime, interceptors: Sequence[Interceptor]) -> Client:
     try:
-        return await connect(settings, sdk.runtime)
+        return await connect(settings, sdk.runtime, interceptors)
     except NoAnswer as error:
         raise Away(str(error)) from error
     except RuntimeError as error:

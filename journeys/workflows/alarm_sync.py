@@ -14,6 +14,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
+from opentelemetry import context as traces
 from temporalio.client import Client
 from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -100,6 +101,7 @@ class TemporalAlarmSync:
         self._carriers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._carrying: dict[UUID, int] = {}
+        self._traces: dict[UUID, traces.Context] = {}
         self._said: list[PendingAlarm] = []
         self._flushing: asyncio.Task[None] | None = None
 
@@ -135,9 +137,11 @@ class TemporalAlarmSync:
 
     def _later(self, one: PendingAlarm) -> None:
         self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
+        if trace := traces.get_current():
+            self._traces[one.entry] = trace
         left = self._waiting.add(one)
         if left is not None:
-            self._carrying.pop(left.entry, None)
+            self._forget(left)
         if self._carriers < self._most:
             self._carriers += 1
             self._background(self._carry_all())
@@ -157,7 +161,11 @@ class TemporalAlarmSync:
             self._carriers -= 1
             if not self._carriers:  # the last one ended by force: what is left is the sweep's
                 while self._waiting:
-                    self._carrying.pop(self._waiting.next().entry, None)
+                    self._forget(self._waiting.next())
+
+    def _forget(self, one: PendingAlarm) -> None:
+        self._carrying.pop(one.entry, None)
+        self._traces.pop(one.entry, None)
 
     def _background(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
@@ -166,9 +174,11 @@ class TemporalAlarmSync:
 
     async def _carry(self, one: PendingAlarm) -> None:
         self._carrying[one.entry] = max(one.turn, self._carrying.get(one.entry, 0))
+        token = traces.attach(self._traces.pop(one.entry, traces.Context()))
         try:
             await self._carry_over(one)
         finally:
+            traces.detach(token)
             if self._carrying.get(one.entry) == one.turn:
                 del self._carrying[one.entry]
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from pydantic import Field, SecretStr
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
+from temporalio.client import Client, Interceptor
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
@@ -76,7 +77,9 @@ class NoAnswer(RuntimeError):
     """No Temporal server answers at this moment; the text is for people."""
 
 
-async def connect(settings: TemporalSettings, runtime: Runtime | None = None) -> Client:
+async def connect(
+    settings: TemporalSettings, runtime: Runtime | None = None, interceptors: Sequence[Interceptor] = ()
+) -> Client:
     """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer (`NoAnswer`) or no such namespace."""
     tls = _tls(settings)
     try:
@@ -86,6 +89,7 @@ async def connect(settings: TemporalSettings, runtime: Runtime | None = None) ->
             api_key=settings.temporal_api_key.get_secret_value() if settings.temporal_api_key else None,
             tls=tls,
             runtime=runtime,
+            interceptors=interceptors,
         )
         asked = DescribeNamespaceRequest(namespace=settings.temporal_namespace)
         await client.workflow_service.describe_namespace(asked)
