@@ -24,7 +24,8 @@ class OpenEntry:
 
     `unsent`: the contexts of the messages that a completed entry has left; None: it is open. `leaves`: why it leaves,
     where an exit or a de-duplication said so, and `at_once`, or at the end of its step. `deaf`: it may leave, and hears
-    nothing, since a change of its canvas ends it at its next burst.
+    nothing, since a change of its canvas ends it at its next burst. `movable`: its canvas is paused, and the resume says
+    whether what comes after its deadline is in time.
     """
 
     plan: Plan
@@ -33,6 +34,7 @@ class OpenEntry:
     leaves: str | None = None
     at_once: bool = False
     deaf: bool = False
+    movable: bool = False
 
     @property
     def gone(self) -> bool:
@@ -99,12 +101,19 @@ def decide(
     """Let one person's entries hear an occurrence: the entries after it, and what was decided.
 
     Exits come before waits: an entry that leaves at once hears nothing more. Of several entries of one canvas that
-    wait at one step the earliest hears it, the others leave (ACT-9).
+    wait at one step the earliest hears it, the others leave (ACT-9); one that is perhaps too late comes after the others.
     """
     decided: list[Leaves | Hears] = []
-    left = [_exited(one, what, person, decided) for one in entries]
+    after = [_exited(one, what, person, decided) for one in entries]
     taken: set[tuple[str, str]] = set()
-    return [_heard(one, what, person, taken, decided) for one in left], decided
+    for place in sorted(range(len(after)), key=lambda place: _passed(after[place].entry, what)):
+        after[place] = _heard(after[place], what, person, taken, decided)
+    return after, decided
+
+
+def _passed(entry: Entry, what: Occurrence) -> bool:
+    """Whether the deadline of the entry has passed at the instant of the occurrence."""
+    return entry.wake_at is not None and what.at >= entry.wake_at
 
 
 def _exited(one: OpenEntry, what: Occurrence, person: Person, decided: list[Leaves | Hears]) -> OpenEntry:
@@ -139,7 +148,7 @@ def _heard(
         or entry.begun is None
     ):
         return one
-    if what.at < entry.begun or (entry.wake_at is not None and what.at >= entry.wake_at):  # ACT-4
+    if what.at < entry.begun or (_passed(entry, what) and not one.movable):  # ACT-4
         return one
     label = heard(one.plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
     if label is None:

@@ -172,14 +172,13 @@ async def route(
                 unread.append(_unread(row, events))
             continue
         unsent = None if row["ended"] is None else [context for _, context in row["unsent"]]
-        entry, deaf = entry_of(row), False
+        entry, deaf, movable = entry_of(row), False, False
         if unsent is None:
             present = present_of(row, plan, profiles[row["person"]], publication.zone)
             deaf = present.entry.ended is not None
-            entry = entry if deaf else present.entry
-            if present.movable:  # whether it comes in time, the resume says
-                entry = replace(entry, wake_at=None)
-        rows.setdefault(row["person"], []).append(_Row(row, OpenEntry(plan, entry, unsent, deaf=deaf)))
+            entry, movable = entry if deaf else present.entry, present.movable
+        one = OpenEntry(plan, entry, unsent, deaf=deaf, movable=movable)
+        rows.setdefault(row["person"], []).append(_Row(row, one))
     await _convert(connection, publication, published, events, people)
     await note_late(
         connection, publication, published, clock, [(each.profile, each.occurrence) for each in events]

@@ -199,6 +199,23 @@ def test_of_entries_of_one_canvas_at_one_step_the_first_hears_and_the_others_lea
     assert decided[0] == Hears("a", "watch", "p")
 
 
+def test_while_a_pause_lasts_an_entry_hears_what_comes_after_its_deadline_unless_another_is_surely_in_time() -> (
+    None
+):
+    """ACT-4, ACT-9: whether it was in time, the resume says."""
+    plan, late = plan_of(WAIT), event("ping", at=NOW + timedelta(days=1))
+    passed = [replace(waiting(plan, identity), movable=True) for identity in ("a", "b")]
+    ahead = replace(passed[0], entry=replace(passed[0].entry, id="c", wake_at=NOW + timedelta(days=2)))
+
+    after, decided = decide(passed, late, person())
+    assert ([one.leaves for one in after], decided[0]) == ([None, "deduplicated"], Hears("a", "watch", "p"))
+    after, decided = decide([*passed, ahead], late, person())
+    assert [one.leaves for one in after] == ["deduplicated", "deduplicated", None]
+    assert decided[0] == Hears("c", "watch", "p")
+    after, decided = decide([waiting(plan, "d"), ahead], late, person())
+    assert ([one.leaves for one in after], decided) == ([None, None], [Hears("c", "watch", "p")])
+
+
 def test_a_completed_entry_loses_its_unsent_messages_by_an_exit_and_hears_nothing() -> None:
     """What the messages carry is what the exit's filter sees."""
     plan = plan_of(WAIT, more="exits: [{event: stop, where: [{property: id, equals: {context: id}}]}]")
