@@ -69,6 +69,8 @@ SEEDS: Mapping[str, list[Any]] = {
         {"canvas_id": "story", "recipients": [{"external_user_id": "a", "context": PROPERTIES, "attributes": {"x": 1}, "send_to_existing_only": False}]},
         {"canvas_id": "story", "broadcast": True, "audience": {"AND": [CONDITIONS[0], {"OR": CONDITIONS[17:]}]}, "context": PROPERTIES},
     ],
+    "/canvas/resume": [{"canvas_id": "story", "timers": "skip"}],
+    "/canvas/pause": [{"canvas_id": "other"}],
     "/catalogs": [{"catalogs": [{"name": "shoes", "description": "d", "fields": [{"name": "id", "type": "string"}, {"name": "price", "type": "number"}, {"name": "o", "type": "object"}, {"name": "l", "type": "array"}, {"name": "t", "type": "time"}]}]}],
     "/catalogs/{catalog}/items": [{"items": [{"id": "1", "price": 1.5, "o": {"a": 1}, "l": ["a"], "t": AT}, {"id": "2", "price": "2", "l": {"$add": ["b"]}}]}],
     "/catalogs/{catalog}/items/{item}": [{"items": [{"price": 1, "o": {"a": {}}, "l": []}]}],

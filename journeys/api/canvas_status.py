@@ -30,6 +30,8 @@ WORDS: tuple[Word, ...] = ("stop", "pause", "resume", "archive")
 
 CHOICES: tuple[Timers, ...] = get_args(Timers)
 
+LONGEST_NAME = 100
+
 MOST = 100
 """The maximum number of changes in one answer."""
 
@@ -112,7 +114,7 @@ async def changes(services: Services, key: Key, body: dict[str, Any], request: R
 
 
 def _canvas(given: Any) -> str:
-    if not isinstance(given, str) or not given:
+    if not isinstance(given, str) or not 0 < len(given) <= LONGEST_NAME:
         raise Refusal(400, "Invalid Canvas ID: 'canvas_id' is the name or the id of a canvas")
     return given
 

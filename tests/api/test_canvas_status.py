@@ -83,6 +83,8 @@ async def test_what_the_status_does_not_allow_is_a_conflict_and_what_cannot_be_m
     wrong: list[tuple[str, dict[str, Any], int, str]] = [
         ("stop", {"canvas_id": "stor"}, 400, "did you mean “story”?"),
         ("stop", {"canvas_id": 7}, 400, "Invalid Canvas ID"),
+        ("stop", {"canvas_id": "s" * 501}, 400, "Invalid Canvas ID"),
+        ("stop", {"canvas_id": "st\0ry"}, 400, "Bad Request"),
         ("resume", {"timers": "forget"}, 400, "'timers' must be one of shift, send, skip"),
         ("resume", {"timers": ["shift"]}, 400, "'timers' must be one of"),
     ]
