@@ -93,7 +93,7 @@ def current(plan: Plan, entry: Entry, change: int, changes: Iterable[Change], zo
                     return _ended(plan, entry, each, "stopped")
             if _skips(halts, each) and entry.begun is not None:
                 skips.append((halts[0].at, each.at))
-            else:
+            elif not any(_within(entry.wake_at, *span) for span in skips):  # else it goes through that first
                 entry = replace(entry, moved=max(entry.moved, each.at))
             halts = []
         if not halts:
