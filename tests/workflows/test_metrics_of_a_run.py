@@ -19,7 +19,7 @@ from tests.cli.test_servers import running
 from tests.stage import EMAIL, canvas, stage_on
 
 PEOPLE = int(os.environ.get("JOURNEYS_RUN", "200"))
-"""How many come; `make run`: two thousand."""
+"""How many come; `make metrics`: two thousand."""
 
 CALL = 50
 
