@@ -254,7 +254,16 @@ def canvases(draw: Any) -> Canvas:
         tags=tuple(draw(st.lists(texts, max_size=2))),
         schedule=schedule,
         audience=draw(st.one_of(st.none(), st.just(SegmentFilter(segment="runners")))),
-        reentry=draw(st.sampled_from(["never", "after_maximum_duration", Reentry(after=timedelta(days=3))])),
+        reentry=draw(
+            st.sampled_from(
+                [
+                    "never",
+                    "after_maximum_duration",
+                    Reentry(after=timedelta(days=3)),
+                    Reentry(after="2 hours", overlap=False),
+                ]
+            )
+        ),
         exits=tuple(
             draw(
                 st.lists(

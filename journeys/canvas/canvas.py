@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SerializerFunctionWrapHandler,
+    WithJsonSchema,
+    model_serializer,
+    model_validator,
+)
 
 from journeys.canvas.filters import (
     EventTrigger,
@@ -99,10 +107,22 @@ class Schedule(Timetable, Awaited):
 
 
 class Reentry(Frozen):
-    """How long after the last entry a person may enter again; at once if it is zero (CTL-2, CTL-3)."""
+    """How long after the last entry a person may enter again; at once if it is zero (CTL-2, CTL-3).
+
+    With `overlap: false` they must have left as well: two gates, and both must let them through (CTL-5).
+    """
 
     after: SomeSpan
     """How long after the last entry."""
+    overlap: bool = True
+    """Whether they may enter again while they are still inside."""
+
+    @model_serializer(mode="wrap")
+    def _written(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        written: dict[str, Any] = handler(self)
+        if self.overlap:  # a canvas without the word keeps the plan that it had before there was one
+            written.pop("overlap", None)
+        return written
 
 
 def _reentry(value: Any) -> Any:
@@ -124,7 +144,10 @@ Again = Annotated[
         {
             "anyOf": [
                 {"enum": ["never", "after_maximum_duration"]},
-                {"type": "object", "properties": {"after": {"type": "string"}}},
+                {
+                    "type": "object",
+                    "properties": {"after": {"type": "string"}, "overlap": {"type": "boolean"}},
+                },
             ]
         }
     ),
@@ -321,6 +344,11 @@ class Canvas(Frozen):
     def workflow_mode(self) -> Literal["always", "when_waiting"]:
         """Whether every entry gets a workflow; the default depends on the schedule."""
         return self.workflow or ("when_waiting" if self.schedule.by_clock else "always")
+
+    @property
+    def overlaps(self) -> bool:
+        """Whether a person may enter again while they are still inside (CTL-4, CTL-5)."""
+        return not isinstance(self.reentry, Reentry) or self.reentry.overlap
 
     def reentry_after(self, maximum: timedelta) -> timedelta | None:
         """So long after their last entry a person may enter again; None: never. `maximum`: the longest of that entry (CTL-6)."""

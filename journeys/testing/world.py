@@ -248,6 +248,7 @@ class World:
             at=entrant.at,
             event=entrant.but,
             last=max((one.entry.entered for one in mine), default=None),
+            inside=max((one.entry.entered for one in mine if not one.entry.ended), default=None),
         )
         reason = refusal(self.publication.opening(running, active=True), candidate)
         if reason is not None:

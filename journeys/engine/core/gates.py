@@ -39,13 +39,15 @@ class Candidate:
     """A person who would enter, at the instant of what brings them there.
 
     `event`: the number of the event that brings them, where it is one; the audience does not count it (ENT-16).
-    `last`: the instant of their latest entry into this canvas.
+    `last`: the instant of their latest entry into this canvas; `inside`: of the latest that has not ended, read where
+    the canvas lets nobody in who is still inside.
     """
 
     person: Person
     at: datetime
     event: int | None = None
     last: datetime | None = None
+    inside: datetime | None = None
 
 
 def opening(
@@ -66,7 +68,7 @@ def refusal(opening: Opening, candidate: Candidate) -> str | None:
     """The reason of the first gate that keeps the candidate out; None: they enter.
 
     In this order: `not_active`, `entry_window` (ENT-12), `before_launch` (ENT-17), `already_entered` (CTL-1),
-    `reentry_window` (CTL-3, ENT-18), `audience` (ENT-16).
+    `reentry_window` (CTL-3, ENT-18), `still_inside` (CTL-5), `audience` (ENT-16).
     """
     if not opening.active:
         return "not_active"
@@ -87,6 +89,8 @@ def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
             said = {"came": candidate.at, "launched": opening.since}
         case "already_entered" | "reentry_window":
             said = {"entered": candidate.last, "again_from": _from(opening.plan, candidate)}
+        case "still_inside":
+            said = {"inside_since": candidate.inside}
         case "audience" if (audience := opening.plan.canvas.audience) is not None:
             person = _without_what_brings(candidate)
             canvas = opening.plan.canvas.name
@@ -104,13 +108,15 @@ def _from(plan: Plan, candidate: Candidate) -> datetime | None:
 
 
 def _again(plan: Plan, candidate: Candidate) -> str | None:
-    """What the rules of re-entry say (CTL-1 to CTL-4, CTL-6)."""
+    """What the rules of re-entry say (CTL-1 to CTL-6)."""
     if candidate.last is None:
         return None
     again = _from(plan, candidate)
     if again is None:  # CTL-1
         return "already_entered"
-    return "reentry_window" if candidate.at < again else None  # CTL-2, CTL-3, CTL-4, ENT-18
+    if candidate.at < again:  # CTL-2, CTL-3, CTL-4, ENT-18
+        return "reentry_window"
+    return "still_inside" if candidate.inside is not None and not plan.canvas.overlaps else None  # CTL-5
 
 
 def _outside(opening: Opening, candidate: Candidate) -> str | None:

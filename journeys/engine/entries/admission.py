@@ -18,6 +18,7 @@ from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.gates import Candidate, refusal, seen
 from journeys.engine.core.life import LETS_IN
 from journeys.engine.entries.burst import GRACE
+from journeys.engine.entries.entered_before import still_inside
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
 from journeys.engine.metrics import ENTRIES_REFUSED, counted
@@ -122,6 +123,10 @@ async def admit(
     active = admission.status in LETS_IN
     histories = await _histories(connection, publication, running, entrants) if active else {}
     canvas = publication.opening(running, active=active)
+    inside: dict[UUID, datetime] = {}
+    if active and not running.plan.canvas.overlaps:
+        who = [entrant.profile.id for entrant in entrants]
+        inside = await still_inside(connection, published, publication.workspace, running.name, who)
     for entrant in entrants:
         person = entrant.profile.id
         row = past[person]
@@ -132,6 +137,7 @@ async def admit(
             at=entrant.at,
             event=entrant.but,
             last=row["last"],
+            inside=inside.get(person),
         )
         reason = refusal(canvas, candidate)
         if reason is not None:

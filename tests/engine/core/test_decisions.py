@@ -95,6 +95,28 @@ def test_who_was_in_comes_again_only_after_the_window(
     assert refusal(door, Candidate(person=person(), at=NOW + after, last=NOW)) == reason
 
 
+@pytest.mark.parametrize(
+    ("reentry", "reasons"),
+    [
+        ("reentry: {after: 2 days, overlap: false}", ["reentry_window", "still_inside", None]),
+        ("reentry: {after: 2 days}", ["reentry_window", None, None]),
+        ("reentry: after_maximum_duration", [None, None, None]),
+    ],
+)
+def test_that_a_person_may_come_again_and_that_they_have_left_are_two_gates(
+    reentry: str, reasons: list[str | None]
+) -> None:
+    """CTL-4, CTL-5: within the window, after it while they are inside, and after they left."""
+    door = opening(plan_of(MAIL, more=reentry), PARIS)
+    soon, late = timedelta(days=1), timedelta(days=2)
+    candidates = [
+        Candidate(person=person(), at=NOW + after, last=NOW, inside=inside)
+        for after, inside in ((soon, NOW), (late, NOW), (late, None))
+    ]
+
+    assert [refusal(door, each) for each in candidates] == reasons
+
+
 def test_the_audience_does_not_count_the_event_that_brings_the_person() -> None:
     """ENT-16."""
     door = opening(plan_of(MAIL, more="audience: {event: ping}"), PARIS)
@@ -119,6 +141,8 @@ SEEN = [
     ({}, {"at": NOW, "last": NOW - SECOND}, "already_entered", {"entered": NOW - SECOND}),
     ({"more": "reentry: {after: 2 days}"}, {"at": NOW, "last": NOW - SECOND}, "reentry_window",
      {"entered": NOW - SECOND, "again_from": NOW - SECOND + timedelta(days=2)}),
+    ({"more": "reentry: {after: 0 days, overlap: false}"}, {"at": NOW, "last": NOW - SECOND, "inside": NOW - SECOND},
+     "still_inside", {"inside_since": NOW - SECOND}),
     ({"more": "audience: {event: ping}"}, {"at": NOW, "event": 7}, "audience",
      {"filter": "event ping", "saw": {"times": 0}}),
 ]  # fmt: skip
