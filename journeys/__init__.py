@@ -26,6 +26,7 @@ _WORDS = {
     "ExperimentControl": "canvas.steps",
     "ExperimentPath": "canvas.steps",
     "ExperimentPaths": "canvas.steps",
+    "GlobalControl": "canvas.definition_kinds",
     "Increment": "canvas.steps",
     "LoggedEvent": "canvas.steps",
     "Message": "canvas.steps",
@@ -40,6 +41,7 @@ _WORDS = {
     "Variable": "canvas.steps",
     "Variant": "canvas.canvas",
     "WebhookTemplate": "canvas.definition_kinds",
+    "WorkspaceSettings": "canvas.definition_kinds",
     "attribute": "canvas.filter_builders",
     "bucket": "canvas.filter_builders",
     "consent": "canvas.filter_builders",
@@ -56,10 +58,25 @@ _WORDS = {
 }
 
 if TYPE_CHECKING:
-    from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
+    from journeys.canvas.canvas import (
+        Canvas,
+        Conversion,
+        Exit,
+        Reentry,
+        Schedule,
+        Sending,
+        Variant,
+    )
     from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
     from journeys.canvas.content_blocks import ContentBlock
-    from journeys.canvas.definition_kinds import EmailTemplate, Segment, Sender, WebhookTemplate
+    from journeys.canvas.definition_kinds import (
+        EmailTemplate,
+        GlobalControl,
+        Segment,
+        Sender,
+        WebhookTemplate,
+        WorkspaceSettings,
+    )
     from journeys.canvas.filter_builders import (
         attribute,
         bucket,
@@ -107,6 +124,7 @@ __all__ = [
     "ExperimentControl",
     "ExperimentPath",
     "ExperimentPaths",
+    "GlobalControl",
     "Increment",
     "LoggedEvent",
     "Message",
@@ -121,6 +139,7 @@ __all__ = [
     "Variable",
     "Variant",
     "WebhookTemplate",
+    "WorkspaceSettings",
     "attribute",
     "bucket",
     "consent",

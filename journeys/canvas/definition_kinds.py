@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, TypeAdapter, model_validator
 
 from journeys.canvas.canvas import Canvas
 from journeys.canvas.catalogs import Catalog
@@ -184,9 +184,23 @@ def _limits(given: Mapping[str, int]) -> Mapping[str, int]:
     return given
 
 
+class GlobalControl(Frozen):
+    """The global control group: people whom no canvas lets in, to be compared with all the others (GCG-1, GCG-2).
+
+    They are drawn by their random bucket, so that the share stays the same as people come. A canvas that has one of
+    `except_tags` lets them in (GCG-3). The share cannot be changed while there is a group: take the group out, publish, and
+    then publish another, which is drawn anew (GCG-4).
+    """
+
+    share: Annotated[int, Field(ge=1, le=15, strict=True)]
+    """Per cent of all people."""
+    except_tags: Many[str] = ()
+    """Tags of canvases that let them in."""
+
+
 class WorkspaceSettings(Frozen):
-    """A workspace: the company's zone, the default sender of its mails, its tags, how long it keeps its data, and the limits
-    of calls to its API.
+    """A workspace: the company's zone, the default sender of its mails, its tags, its global control group, how long it keeps
+    its data, and the limits of calls to its API.
 
     `limits` says how many calls a window takes, by the name of the limit, where that is not the usual number (LIM-3).
     """
@@ -206,6 +220,17 @@ class WorkspaceSettings(Frozen):
         dict[str, Annotated[int, Field(ge=1, le=MOST_CALLS, strict=True)]], AfterValidator(_limits)
     ] = Field(default_factory=dict)
     """How many calls a window takes, by the name of the limit."""
+    global_control: GlobalControl | None = None
+    """People whom no canvas lets in, for comparison; nobody where it is left out."""
+
+    @model_validator(mode="after")
+    def _tagged(self) -> Self:
+        for place, tag in enumerate(self.global_control.except_tags if self.global_control else ()):
+            if self.tags and tag not in self.tags:
+                message = f"the workspace has no tag “{tag}”"
+                at = ("global_control", "except_tags", place)
+                raise wrong("J103", message, meant(tag, self.tags), at=at)
+        return self
 
 
 KINDS: Mapping[str, Any] = {

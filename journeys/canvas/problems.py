@@ -109,6 +109,7 @@ CODES = {
     "J405": "An instant whose year is out of bounds.",
     "J406": "The control group of a published canvas would grow.",
     "J407": "A schedule by the clock whose last occurrence is past.",
+    "J408": "The global control group of a published workspace would have another share.",
     "J901": "A warning: an email without an unsubscribe link in its text.",
     "J902": "A warning: `${…}` outside of braces is printed as it is.",
     "J903": "A warning: an assignment to the name of a standard attribute does not change that attribute.",

@@ -10,7 +10,14 @@ from pydantic import ValidationError
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
 from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
 from journeys.canvas.content_blocks import ContentBlock
-from journeys.canvas.definition_kinds import TEMPLATES, ChannelTemplate, Segment, Sender, WorkspaceSettings
+from journeys.canvas.definition_kinds import (
+    TEMPLATES,
+    ChannelTemplate,
+    GlobalControl,
+    Segment,
+    Sender,
+    WorkspaceSettings,
+)
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
 from journeys.canvas.problems import Problem, foreign_character, intended, meant, shown
 from journeys.canvas.retention import Retention
@@ -249,7 +256,7 @@ OWNERS: Mapping[str, Any] = {
     "schedule": Schedule, "exits": Exit, "conversions": Conversion, "send": Sending, "variants": Variant,
     "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
     "control": ExperimentControl, "sender": Sender, "fields": CatalogField, "selections": Selection,
-    "filters": SelectionFilter, "retention": Retention,
+    "filters": SelectionFilter, "retention": Retention, "global_control": GlobalControl,
 }  # fmt: skip
 PATHS: Mapping[str, Any] = {
     "action_paths": ActionPath,

@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from cyclopts.validators import Number
 from rich.table import Table
 
+from journeys.canvas.definition_kinds import WorkspaceSettings
 from journeys.canvas.diagram import mermaid
 from journeys.canvas.diagram_page import page
 from journeys.canvas.plan import Plan, compile
@@ -22,6 +23,7 @@ from journeys.canvas.yaml_definitions import Definitions, read_file
 from journeys.channels.base import kinds
 from journeys.cli.console import Stop, bar, out, print_json, show_problems
 from journeys.cli.options import AsJson
+from journeys.engine.core.global_control import held_out
 from journeys.engine.core.simulate import Probabilities
 from journeys.engine.core.simulate import simulate as run_simulation
 from journeys.engine.core.simulation_report import Report
@@ -154,7 +156,8 @@ def simulate(
         Print the report as JSON.
     """
     plan, found = _plan(path, canvas)
-    company = _zone(path, found) if zone is None else zone
+    settings = _settings(path, found)
+    company = zone or (settings.zone if settings else "UTC")
     chances = Probabilities(rates=_rates(rate or []))
     segments = {name: one.value.when for name, one in found.segments.items()}
     there = {"purchase", *_named([plan.canvas, *segments.values()])}
@@ -174,6 +177,7 @@ def simulate(
             probabilities=chances,
             company=company,
             segments=segments,
+            held_out=held_out(settings.global_control if settings else None, 1, plan.canvas.tags),
             progress=progress,
         )
     if as_json:
@@ -183,13 +187,13 @@ def simulate(
     return 0
 
 
-def _zone(path: Path, found: Definitions) -> str:
-    """The zone of the workspace's settings, in the file itself or beside it."""
+def _settings(path: Path, found: Definitions) -> WorkspaceSettings | None:
+    """The workspace's settings, in the file itself or beside it."""
     settings = list(found.workspaces.values())
     for other in sorted((*path.parent.glob("*.yaml"), *path.parent.glob("*.yml"))):
         if not settings and "kind: workspace" in other.read_text(encoding="utf-8", errors="replace"):
             settings = [one for one in read_file(other)[0] if one.kind == "workspace" and one.whole]
-    return str(settings[0].value.zone) if settings else "UTC"
+    return settings[0].value if settings else None
 
 
 def _rates(said: list[str]) -> dict[str, float]:

@@ -23,7 +23,8 @@ class Opening:
     """What decides, of a canvas, who may enter it: by `plan`, within [`starts`, `ends`) (ENT-12), once it is published.
 
     `active`: whether its status lets people in. `since`: the instant of its first publication; None: whatever happened
-    counts. `segments`: the filters of the named segments that its audience may speak of.
+    counts. `segments`: the filters of the named segments that its audience may speak of. `held_out`: the buckets of the
+    global control group, where the canvas does not let its people in.
     """
 
     plan: Plan
@@ -32,6 +33,7 @@ class Opening:
     ends: datetime | None = None
     since: datetime | None = None
     segments: Mapping[str, Filter] = field(default_factory=dict)
+    held_out: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,18 +59,28 @@ def opening(
     active: bool = True,
     since: datetime | None = None,
     segments: Mapping[str, Filter] = NOTHING,
+    held_out: frozenset[int] = frozenset(),
 ) -> Opening:
     """The opening of a canvas. Its window is company time where it is written without an offset (ENT-12)."""
     schedule = plan.canvas.schedule
     starts, ends = _instant(schedule.starts, company), _instant(schedule.ends, company)
-    return Opening(plan=plan, active=active, starts=starts, ends=ends, since=since, segments=segments)
+    return Opening(
+        plan=plan,
+        active=active,
+        starts=starts,
+        ends=ends,
+        since=since,
+        segments=segments,
+        held_out=held_out,
+    )
 
 
 def refusal(opening: Opening, candidate: Candidate) -> str | None:
     """The reason of the first gate that keeps the candidate out; None: they enter.
 
     In this order: `not_active`, `entry_window` (ENT-12), `before_launch` (ENT-17), `already_entered` (CTL-1),
-    `reentry_window` (CTL-3, ENT-18), `still_inside` (CTL-5), `audience` (ENT-16).
+    `reentry_window` (CTL-3, ENT-18), `still_inside` (CTL-5), `audience` (ENT-16),
+    `global_control` (AUD-2, GCG-2): so those whom the last one refuses are those who would have entered but for it.
     """
     if not opening.active:
         return "not_active"
@@ -77,7 +89,7 @@ def refusal(opening: Opening, candidate: Candidate) -> str | None:
         return "entry_window"
     if candidate.event is not None and opening.since is not None and at < opening.since:  # ENT-17
         return "before_launch"
-    return _again(opening.plan, candidate) or _outside(opening, candidate)
+    return _again(opening.plan, candidate) or _outside(opening, candidate) or _held_out(opening, candidate)
 
 
 def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
@@ -89,6 +101,8 @@ def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
             said = {"came": candidate.at, "launched": opening.since}
         case "already_entered" | "reentry_window":
             said = {"entered": candidate.last, "again_from": _from(opening.plan, candidate)}
+        case "global_control":
+            return {"bucket": candidate.person.bucket}
         case "still_inside":
             said = {"inside_since": candidate.inside}
         case "audience" if (audience := opening.plan.canvas.audience) is not None:
@@ -126,6 +140,10 @@ def _outside(opening: Opening, candidate: Candidate) -> str | None:
     person = _without_what_brings(candidate)
     inside = matches(canvas.audience, person, now=candidate.at, segments=opening.segments, canvas=canvas.name)
     return None if inside else "audience"
+
+
+def _held_out(opening: Opening, candidate: Candidate) -> str | None:
+    return "global_control" if candidate.person.bucket in opening.held_out else None  # AUD-2, GCG-2, GCG-3
 
 
 def _without_what_brings(candidate: Candidate) -> Person:

@@ -26,8 +26,8 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Increment, UserUpdate
 from journeys.engine.audience.match import Person, matches, named
 from journeys.engine.audience.operators import number
+from journeys.engine.core.global_control import BUCKETS
 
-BUCKETS = 10_000
 ANYTHING = "purchase"
 """The name under which a rate is said of any purchase."""
 
@@ -54,7 +54,7 @@ class MadeUp:
     segments: Mapping[str, Filter] = field(default_factory=dict)
     sends: dict[str, datetime] = field(default_factory=dict)
     refused: bool = False
-    """Whether the audience keeps them out."""
+    """Whether a gate keeps them out."""
 
     def __post_init__(self) -> None:
         self.person = replace(self.person, bucket=int(self.draw("bucket") * BUCKETS))

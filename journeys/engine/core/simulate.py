@@ -83,6 +83,8 @@ class Scenario:
     values: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     made_up: MadeUp | None = None
     """The person whose way it is, where they do whatever the canvas listens to."""
+    held_out: frozenset[int] = frozenset()
+    """The buckets of the global control group, where the canvas does not let its people in."""
 
     def draw(self, *names: str) -> float:
         """A random number of this scenario."""
@@ -107,8 +109,19 @@ class Scenario:
 
     def refusal(self, plan: Plan, person: Person, at: datetime) -> str | None:
         """The gate that keeps the person out of the canvas, if one does."""
-        canvas = opening(plan, zone_of(self.company), segments=self.segments)
+        canvas = opening(plan, zone_of(self.company), segments=self.segments, held_out=self.held_out)
         return refusal(canvas, Candidate(person=person, at=at))
+
+    def keeps_out(self, plan: Plan, person: Person | None, at: datetime) -> str | None:
+        """The gate that keeps this person out, or the one who is made up; nobody else is asked anything."""
+        made_up, audience = self.made_up, plan.canvas.audience
+        if person is not None:
+            return self.refusal(plan, person, at)
+        if made_up is None:
+            return None
+        if audience is not None and not made_up.match(audience, at, "audience"):
+            return "audience"
+        return "global_control" if made_up.person.bucket in self.held_out else None
 
     def kept(self, plan: Plan, send: Send, person: Person | None) -> limits.Refusal | None:
         """Why a message does not leave, where the person is known; a simulated one has all consents and can be reached."""
@@ -213,11 +226,10 @@ def run(
         ),
         key=lambda each: each.at,
     )
-    made_up, audience = scenario.made_up, plan.canvas.audience
-    reason = None if profile is None else scenario.refusal(plan, profile, starts)
-    if made_up is not None and audience is not None and not made_up.match(audience, starts, "audience"):
-        made_up.refused, reason = True, "audience"
+    made_up, reason = scenario.made_up, scenario.keeps_out(plan, profile, starts)
     if reason is not None:
+        if made_up is not None:
+            made_up.refused = True
         yield starts, entry, Note(fact="refused", at=starts, data={"reason": reason})
         return
     unheard: list[Event] = [Entered()]
@@ -319,16 +331,18 @@ def simulate(
     company: str = "UTC",
     segments: Mapping[str, Any] | None = None,
     script: Script = (),
+    held_out: frozenset[int] = frozenset(),
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Take many people through a canvas; the same seed gives the same report.
 
     `people` is a number of simulated people, or real ones, whose attributes then decide. Simulated ones match the
-    audience or do not, and do what exits and conversions listen to, unless a `script` says what they do. `progress`
-    gets how many are done.
+    audience or do not, and do what exits and conversions listen to, unless a `script` says what they do. `held_out`: the
+    buckets of the global control group, where it is kept out. `progress` gets how many are done.
     """
     report = Report()
-    scenario = Scenario(seed, probabilities or Probabilities(), company, segments=segments or {})
+    chances = probabilities or Probabilities()
+    scenario = Scenario(seed, chances, company, segments=segments or {}, held_out=held_out)
     everybody: Iterable[tuple[str, Person | None]]
     if isinstance(people, int):
         everybody = ((f"person-{number}", None) for number in range(people))

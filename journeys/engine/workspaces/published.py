@@ -19,6 +19,7 @@ from journeys.canvas.plan import Plan
 from journeys.engine.audience.match import compared_with, concerns, named
 from journeys.engine.content import Values
 from journeys.engine.core.gates import Opening, opening
+from journeys.engine.core.global_control import held_out
 from journeys.engine.people.profiles import Profile
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.liquid_values import values
@@ -76,6 +77,8 @@ class Publication:
     """The canvases that this process does not understand, by name, with the reason. They are not in `running`."""
     unread: Mapping[Name, str] = field(default_factory=dict)
     """The segments and templates that this process does not understand, or that name such a segment, and why."""
+    drawn: int = 1
+    """How often the global control group of the workspace was drawn (GCG-4)."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -98,7 +101,13 @@ class Publication:
             active=active,
             since=running.since,
             segments=self.segments,
+            held_out=self.held_out(running.plan),
         )
+
+    def held_out(self, plan: Plan) -> frozenset[int]:
+        """The buckets of the global control group, where this canvas does not let its people in (GCG-3)."""
+        group = self.settings.global_control if self.settings else None
+        return held_out(group, self.drawn, plan.canvas.tags)
 
     def listens(self, kind: Kind, name: str) -> bool:
         """Whether a step of a canvas that runs waits for such an occurrence."""
@@ -315,6 +324,7 @@ class Published:
             await self._compared(workspace, connection),
             aside,
             unread,
+            row["settings"].get("global_control", {}).get("drawn", 1),
         )
 
     async def _compared(

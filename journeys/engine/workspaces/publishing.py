@@ -20,6 +20,7 @@ from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces import content_blocks
 from journeys.engine.workspaces.canvas_changes import NotPossible, launch, record
+from journeys.engine.workspaces.global_control import changed_share, settle_group
 from journeys.engine.workspaces.inventory import problems_together, risen_controls, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
 
@@ -146,6 +147,7 @@ async def publish(
                 await connection.execute(
                     "update workspaces set zone = $2 where id = $1", identity, definition.value.zone
                 )
+                await settle_group(connection, identity, definition.value.global_control)
         if changes.new or changes.changed or changes.archived:
             await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
     return changes
@@ -178,7 +180,8 @@ async def _checked(
     """The warnings; raises `Refused` where there is more."""
     stands = await workspace_definitions(connection, workspace)
     risen = await risen_controls(connection, workspace, definitions)
-    problems = in_order([*risen, *problems_together(stands, definitions, channels, name, at)])
+    changed = await changed_share(connection, workspace, definitions)
+    problems = in_order([*risen, *changed, *problems_together(stands, definitions, channels, name, at)])
     if any(not problem.warning for problem in problems):
         raise Refused(problems)
     return problems

@@ -5,9 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
+from journeys.canvas.problems import Refused
+from journeys.engine.core.global_control import held_out
 from journeys.engine.store import Database
 from journeys.engine.workspaces.canvas_changes import change
-from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
+from journeys.engine.workspaces.publishing import publish
+from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, stage_on
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -66,3 +71,82 @@ async def test_an_entry_that_a_change_of_its_canvas_has_ended_keeps_nobody_out(d
 
     assert await db.pool.fetchval("select count(*) from entries") == 2
     assert await refused(stage) == []
+
+
+# The global control group ------------------------------------------------------------------------------------------
+
+
+def group(share: int | None, more: str = "") -> str:
+    said = "" if share is None else f"global_control: {{share: {share}, except_tags: [transactional]}}"
+    return f"---\nkind: workspace\nformat: 1\nname: default\n{said}\n{more}"
+
+
+async def members(stage: Stage) -> frozenset[int]:
+    stage.published.forget(stage.workspace)
+    publication = await stage.published.of(stage.workspace)
+    return publication.held_out(publication.running["story"].plan)
+
+
+async def test_a_member_of_the_global_control_group_enters_neither_by_event_nor_by_api_nor_into_the_control(
+    db: Database,
+) -> None:
+    """Case 18, AUD-2, GCG-2: nor are they in the control group of the canvas; the count says who would have come in."""
+    vip = canvas(WAIT, schedule="{event: ping}", more="audience: {attribute: vip, equals: true}")
+    arms = (
+        "variants:\n  - {name: none, weight: 50, control: true}\n  - name: main\n    weight: 50\n    steps:\n"
+    )
+    text = (
+        canvas(WAIT, name="by_api")
+        + "---\n"
+        + vip.replace("steps:\n", arms).replace("\n  - {type", "\n      - {type")
+    )
+    stage = await stage_on(db, text + EMAIL + group(5))
+    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    held = await members(stage)
+    inside, outside = min(held), min(set(range(10_000)) - held)
+    people = [await stage.person(attributes={"vip": vip}) for vip in (True, False, True)]
+    for one, bucket in zip(people, (inside, inside, outside), strict=True):
+        await db.pool.execute("update people set bucket = $2 where id = $1", one.id, bucket)
+        await stage.happens(one, "ping")
+        one.bucket = bucket
+    assert await stage.enter(people[0], name="by_api") == []
+    assert len(await stage.enter(people[2], name="by_api")) == 1
+
+    found = await db.pool.fetch("select person, canvas, gate, seen from refusals order by canvas, gate")
+    assert [tuple(row) for row in found] == [
+        (people[0].id, "by_api", "global_control", {"bucket": inside}),
+        (people[1].id, "story", "audience", {"filter": "vip = true", "saw": False}),
+        (people[0].id, "story", "global_control", {"bucket": inside}),
+    ]
+    assert await db.pool.fetchval("select count(*) from entries where person <> $1", people[2].id) == 0
+
+
+async def test_a_canvas_with_an_excepted_tag_lets_the_group_in(db: Database) -> None:
+    """Case 19, GCG-3"""
+    stage = await by_event(db, "tags: [transactional]")
+    await publish(db, "default", definitions_of(group(5)))
+    stage.published.forget(stage.workspace)
+    mel = await stage.person()
+    bucket = min(held_out((await stage.published.of(stage.workspace)).settings.global_control, 1, ()))  # type: ignore[union-attr]
+    await db.pool.execute("update people set bucket = $1", bucket)
+    await stage.happens(mel, "ping")
+
+    assert await db.pool.fetchval("select count(*) from entries") == 1
+
+
+async def test_the_share_changes_only_by_a_new_group_which_has_other_members(db: Database) -> None:
+    """GCG-4: what is published beside it leaves the group as it is."""
+    stage = await by_event(db, "")
+    for text in (group(5), group(5, "zone: Europe/Paris")):
+        await publish(db, "default", definitions_of(text), channels={})
+    first = await members(stage)
+    with pytest.raises(Refused, match=r"J408.*has 5 per cent of the people, not 6"):
+        await publish(db, "default", definitions_of(group(6)), channels={})
+    assert await members(stage) == first
+
+    await publish(db, "default", definitions_of(group(None)), channels={})
+    assert await members(stage) == frozenset()
+    await publish(db, "default", definitions_of(group(6)), channels={})
+    second = await members(stage)
+    assert (len(first), len(second)) == (500, 600)
+    assert len(first & second) < 100
