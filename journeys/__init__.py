@@ -22,6 +22,7 @@ _WORDS = {
     "DecisionSplit": "canvas.steps",
     "Delay": "canvas.steps",
     "EmailTemplate": "canvas.definition_kinds",
+    "EntryLimit": "canvas.canvas",
     "Exit": "canvas.canvas",
     "ExperimentControl": "canvas.steps",
     "ExperimentPath": "canvas.steps",
@@ -61,6 +62,7 @@ if TYPE_CHECKING:
     from journeys.canvas.canvas import (
         Canvas,
         Conversion,
+        EntryLimit,
         Exit,
         Reentry,
         Schedule,
@@ -120,6 +122,7 @@ __all__ = [
     "DecisionSplit",
     "Delay",
     "EmailTemplate",
+    "EntryLimit",
     "Exit",
     "ExperimentControl",
     "ExperimentPath",

@@ -8,7 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Variant
+from journeys.canvas.canvas import Canvas, Conversion, EntryLimit, Exit, Reentry, Schedule, Variant
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
@@ -260,8 +260,13 @@ def canvases(draw: Any) -> Canvas:
                     "never",
                     "after_maximum_duration",
                     Reentry(after=timedelta(days=3)),
-                    Reentry(after="2 hours", overlap=False),
+                    Reentry(after=timedelta(hours=2), overlap=False),
                 ]
+            )
+        ),
+        entry_limit=draw(
+            st.sampled_from(
+                [None, EntryLimit(entries=1000, per="day"), EntryLimit(entries=1, per="lifetime")]
             )
         ),
         exits=tuple(

@@ -40,6 +40,9 @@ SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)
 """The deadline of a conversion lies between these (CNV-3)."""
 
 
+MOST_ENTRIES = 1_000_000_000
+
+
 def _trigger(owner: Any) -> Trigger | None:
     """The trigger that is written out in a schedule, an exit or a conversion."""
     if owner.event is not None:
@@ -105,6 +108,11 @@ class Schedule(Timetable, Awaited):
         """What lets in; None where the API or the clock does."""
         return _trigger(self)
 
+    @property
+    def runs(self) -> bool:
+        """Whether it lets people in at its own instants, many at once."""
+        return self.trigger is None and self.api is None
+
 
 class Reentry(Frozen):
     """How long after the last entry a person may enter again; at once if it is zero (CTL-2, CTL-3).
@@ -152,6 +160,18 @@ Again = Annotated[
         }
     ),
 ]
+
+
+class EntryLimit(Frozen):
+    """How many entries a canvas takes in all, or in each run, hour or day; whoever comes later does not enter (CTL-7).
+
+    An hour is one of UTC, a day one of the company's zone. `run` is for canvases that let people in by a schedule.
+    """
+
+    entries: Annotated[int, Field(ge=1, le=MOST_ENTRIES, strict=True)]
+    """So many."""
+    per: Literal["run", "hour", "day", "lifetime"]
+    """In each of what: `run`, `hour`, `day`, or `lifetime` for all that there ever are."""
 
 
 class Exit(Awaited):
@@ -289,8 +309,8 @@ class Canvas(Frozen):
     """Whether each entry has a workflow of its own at once, or only where it waits."""
     reentry: Again = "never"
     """Whether a person may enter again, and when."""
-    entry_limit: Later = None
-    """How many may enter. Not supported yet."""
+    entry_limit: EntryLimit | None = None
+    """How many may enter, in each run, hour or day, or in all."""
     exits: Many[Exit] = ()
     """What ends entries early."""
     conversions: Many[Conversion] = ()
@@ -320,6 +340,9 @@ class Canvas(Frozen):
         if self.variants and abs(sum(variant.weight for variant in self.variants) - 100) > 0.001:  # VAR-1
             total = sum(variant.weight for variant in self.variants)
             raise wrong("J205", f"the weights of the variants add up to {total:g}, not 100", at=("variants",))
+        if self.entry_limit and self.entry_limit.per == "run" and not self.schedule.runs:
+            message = "a canvas that people enter by an event or by API has no runs"
+            raise wrong("J103", message, "write hour, day or lifetime", at=("entry_limit", "per"))
         controls = [place for place, variant in enumerate(self.variants) if variant.control]
         if len(controls) > 1:  # VAR-1
             message = "a canvas has at most one control variant"

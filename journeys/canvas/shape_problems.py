@@ -7,7 +7,16 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
+from journeys.canvas.canvas import (
+    Canvas,
+    Conversion,
+    EntryLimit,
+    Exit,
+    Reentry,
+    Schedule,
+    Sending,
+    Variant,
+)
 from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import (
@@ -256,7 +265,7 @@ OWNERS: Mapping[str, Any] = {
     "schedule": Schedule, "exits": Exit, "conversions": Conversion, "send": Sending, "variants": Variant,
     "set": Variable, "events": LoggedEvent, "times": Times, "where": PropertyFilter, "reentry": Reentry,
     "control": ExperimentControl, "sender": Sender, "fields": CatalogField, "selections": Selection,
-    "filters": SelectionFilter, "retention": Retention, "global_control": GlobalControl,
+    "filters": SelectionFilter, "retention": Retention, "global_control": GlobalControl, "entry_limit": EntryLimit,
 }  # fmt: skip
 PATHS: Mapping[str, Any] = {
     "action_paths": ActionPath,

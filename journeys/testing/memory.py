@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -110,6 +111,8 @@ class Memory:
     queued: list[Queued] = field(default_factory=list)
     caught: list[Caught] = field(default_factory=list)
     hearings: dict[Place, UUID] = field(default_factory=dict)
+    places: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many places of entry limits are taken, by canvas and period."""
 
     def of(self, person: UUID) -> list[Held]:
         """The entries of a person, the earliest first."""

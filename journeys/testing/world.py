@@ -22,9 +22,8 @@ from journeys.canvas.events_and_commands import (
     Occurrence,
 )
 from journeys.canvas.problems import meant
-from journeys.engine.audience.match import heard, needs
+from journeys.engine.audience.match import heard
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.core.gates import Candidate, refusal
 from journeys.engine.core.routing import Hears, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.delivery.channel import Channel
 from journeys.engine.delivery.claim import Claimed
@@ -38,6 +37,7 @@ from journeys.engine.people.profiles import Profile
 from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.workspaces.published import Publication, Running
 from journeys.testing.deliveries import Deliveries
+from journeys.testing.gates import refused_by
 from journeys.testing.memory import (
     NO_GRACE,
     Caught,
@@ -239,18 +239,8 @@ class World:
         mine = [one for one in earlier if one.entry.canvas == running.name]
         if any(one.key == entrant.key for one in mine):
             return None
-        audience = running.plan.canvas.audience
-        wanted = needs([audience] if audience is not None else [], self.publication.segments)
-        asked = {profile.id: (wanted, entrant.at)}
-        past = await self.reading.history(profile.workspace, asked)
-        candidate = Candidate(
-            person=profile.as_person(self.publication.zone, past[profile.id]),
-            at=entrant.at,
-            event=entrant.but,
-            last=max((one.entry.entered for one in mine), default=None),
-            inside=max((one.entry.entered for one in mine if not one.entry.ended), default=None),
-        )
-        reason = refusal(self.publication.opening(running, active=True), candidate)
+        now = self.timeline.clock.now()
+        reason = await refused_by(self.publication, self.memory, self.reading, running, entrant, now)
         if reason is not None:
             self.memory.facts.append(
                 StoredFact(profile.id, None, running.name, "refused", entrant.at, None, {"reason": reason})

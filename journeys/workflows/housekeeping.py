@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 
 from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.derived_events import route_derived_events
+from journeys.engine.entries.entry_counters import forget as forget_counters
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.intake.broadcasts import Turns, carry_on
 from journeys.engine.intake.triggering import Trigger
@@ -201,11 +202,12 @@ class Housekeeping:
         return len(grown)
 
     async def forget(self) -> None:
-        """Delete digests, hearings, replies and promotion codes that are past their time."""
+        """Delete digests, hearings, replies, promotion codes and counters of entries that are past their time."""
         await delete_older(self._db.pool, "seen", KEPT)
         await delete_older(self._db.pool, "hearings", KEPT)
         await delete_older(self._db.pool, "replies", REPEATED)
         await forget_promotions(self._db.pool, self._clock.now())
+        await forget_counters(self._db.pool, self._clock.now())
 
     async def drop(self) -> None:
         """Delete what the workspaces keep no longer."""

@@ -71,11 +71,11 @@ CASES = {
         "not supported yet",
     ),
     "a key of a later version": (
-        canvas(f"  - {M}", HEAD + "entry_limit: {entries: 5, per: day}\n"),
+        canvas(f"  - {M}", HEAD + "send: {rate: {messages: 5, per: minute}}\n"),
         "J108",
         5,
-        1,
-        "entry_limit",
+        8,
+        "rate",
     ),
     "a value of a later version": (
         canvas("  - {type: action_paths, id: d, ranked: true, paths: [{name: a, triggers: [{event: x}]}]}"),
@@ -83,6 +83,20 @@ CASES = {
         6,
         33,
         "ranked",
+    ),
+    "a period that there is not (CTL-7)": (
+        canvas(f"  - {M}", HEAD + "entry_limit: {entries: 5, per: dya}\n"),
+        "J103",
+        5,
+        32,
+        "did you mean “day”",
+    ),
+    "a limit by run of a canvas without runs (CTL-7)": (
+        canvas(f"  - {M}", HEAD + "entry_limit: {entries: 5, per: run}\n"),
+        "J103",
+        5,
+        32,
+        "write hour, day or lifetime",
     ),
     "a dangling then": (
         canvas(f"  - {{type: delay, id: d, duration: 1 day, then: n}}\n  - {M}"),

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
+from uuid import UUID
 
+from journeys.canvas.canvas import EntryLimit
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
-from journeys.canvas.wall_clock import plus, utc
+from journeys.canvas.wall_clock import at_time, on_day, plus, utc, wall_of
 from journeys.engine.audience.kept_out import kept_out
 from journeys.engine.audience.match import Person, matches
 
 SAME_MOMENT = timedelta(seconds=1)
 """At most one entry per person and canvas within this time, even with re-entry (ENT-18)."""
+
+HOUR, MIDNIGHT = timedelta(hours=1), time(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +38,15 @@ class Opening:
     since: datetime | None = None
     segments: Mapping[str, Filter] = field(default_factory=dict)
     held_out: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The time over which an entry limit counts, under a name of its own: [`since`, `until`); None: without that end."""
+
+    name: str
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +93,8 @@ def refusal(opening: Opening, candidate: Candidate) -> str | None:
 
     In this order: `not_active`, `entry_window` (ENT-12), `before_launch` (ENT-17), `already_entered` (CTL-1),
     `reentry_window` (CTL-3, ENT-18), `still_inside` (CTL-5), `audience` (ENT-16),
-    `global_control` (AUD-2, GCG-2): so those whom the last one refuses are those who would have entered but for it.
+    `global_control` (AUD-2, GCG-2): so those whom the last one refuses are those who would have entered but for it. The
+    gate after all of these counts the others: `places`, of the entry limit (CTL-7).
     """
     if not opening.active:
         return "not_active"
@@ -112,6 +126,34 @@ def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
         case _:
             return {}
     return {name: at for name, at in said.items() if at is not None}
+
+
+def period_of(limit: EntryLimit, now: datetime, company: str, run: UUID | None = None) -> Period:
+    """The period into which an admission at this instant falls (CTL-7): of UTC's hours, or the company's days.
+
+    `run`: the one that lets people in; a limit for each run is there for canvases that have some.
+    """
+    match limit.per:
+        case "hour":
+            since = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+            return Period(f"hour {since:%Y-%m-%dT%H}Z", since, since + HOUR)  # X12
+        case "day":
+            day = wall_of(now, company).date()
+            return Period(f"day {day}", on_day(day, MIDNIGHT, company), at_time(now, 1, None, company))
+        case "run":
+            return Period(f"run {run}")
+    return Period("lifetime")
+
+
+def places(limit: EntryLimit, taken: int, wanted: int) -> int:
+    """How many of those who passed all other gates enter, the first of them, where so many places are taken (CTL-7)."""
+    return max(0, min(wanted, limit.entries - taken))
+
+
+def full(limit: EntryLimit, period: Period) -> dict[str, Any]:
+    """What the gate `entry_limit` saw of those for whom there was no place."""
+    until = {} if period.until is None else {"until": period.until}
+    return {"limit": limit.entries, "per": limit.per, **until}
 
 
 def _from(plan: Plan, candidate: Candidate) -> datetime | None:

@@ -6,6 +6,7 @@ are random numbers of a seed, unless they are given: by real people, by a script
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -42,7 +43,7 @@ from journeys.canvas.wall_clock import zone_of
 from journeys.engine.audience.match import Person, matches, named
 from journeys.engine.core import limits
 from journeys.engine.core.drive import Answers, Case, drive
-from journeys.engine.core.gates import Candidate, opening, refusal
+from journeys.engine.core.gates import Candidate, opening, period_of, places, refusal
 from journeys.engine.core.made_up_people import MadeUp, updated
 from journeys.engine.core.routing import Hears, OpenEntry, decide
 from journeys.engine.core.simulation_report import Line, Report, count
@@ -85,6 +86,8 @@ class Scenario:
     """The person whose way it is, where they do whatever the canvas listens to."""
     held_out: frozenset[int] = frozenset()
     """The buckets of the global control group, where the canvas does not let its people in."""
+    taken: Counter[str] = field(default_factory=Counter)
+    """How many places of the canvas' entry limit are taken, by period."""
 
     def draw(self, *names: str) -> float:
         """A random number of this scenario."""
@@ -113,7 +116,20 @@ class Scenario:
         return refusal(canvas, Candidate(person=person, at=at))
 
     def keeps_out(self, plan: Plan, person: Person | None, at: datetime) -> str | None:
-        """The gate that keeps this person out, or the one who is made up; nobody else is asked anything."""
+        """The gate that keeps this person out, or the one who is made up; a place that they take is taken."""
+        return self._shut(plan, person, at) or self._full(plan, at)
+
+    def _full(self, plan: Plan, at: datetime) -> str | None:
+        limit = plan.canvas.entry_limit
+        if limit is None:
+            return None
+        period = period_of(limit, at, self.company).name
+        if not places(limit, self.taken[period], 1):
+            return "entry_limit"
+        self.taken[period] += 1
+        return None
+
+    def _shut(self, plan: Plan, person: Person | None, at: datetime) -> str | None:
         made_up, audience = self.made_up, plan.canvas.audience
         if person is not None:
             return self.refusal(plan, person, at)

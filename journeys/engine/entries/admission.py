@@ -15,10 +15,11 @@ from journeys.canvas.steps.delay import Delay
 from journeys.engine.audience.match import asks_consents, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.core.gates import Candidate, refusal, seen
+from journeys.engine.core.gates import Candidate, full, period_of, refusal, seen
 from journeys.engine.core.life import LETS_IN
 from journeys.engine.entries.burst import GRACE
 from journeys.engine.entries.entered_before import still_inside
+from journeys.engine.entries.entry_counters import reserve
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
 from journeys.engine.metrics import ENTRIES_REFUSED, counted
@@ -94,19 +95,22 @@ async def admit(
     running: Running,
     clock: Clock,
     entrants: Sequence[Entrant],
+    run: UUID | None = None,
 ) -> Admission:
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
     Raises `NotUnderstood` where it was published anew, and this process cannot read it, and `ClockOff`.
 
     Status and plan are those of this moment, whatever this process held of them (STA-2).
-    A refusal is a row with its gate and what that saw, counted where it comes again. A person who enters a canvas whose first step is a delay, or that says
-    `workflow: when_waiting`, is driven to the first wait in this transaction; the others by their workflow. While the
-    canvas is paused nobody is driven: they begin at the resume. Nobody may be among the entrants twice.
+    A refusal is a row with its gate and what that saw, counted where it comes again. The places of an entry limit are
+    reserved here, for those whom every other gate lets through, in the order of the entrants; `run`: the one that they
+    belong to. A person who enters a canvas whose first step is a delay, or that says `workflow: when_waiting`, is driven to
+    the first wait in this transaction; the others by their workflow. While the canvas is paused nobody is driven: they
+    begin at the resume. Nobody may be among the entrants twice.
     """
     clock.check()
     admission = Admission()
     transaction = EntryTransaction(StoreReading(connection), clock.now())
-    loaded_entries: list[LoadedEntry] = []
+    passed: list[Entrant] = []
     earlier = await connection.fetch(
         EARLIER,
         publication.workspace,
@@ -145,7 +149,11 @@ async def admit(
             saw = seen(canvas, candidate, reason) if active else {"status": admission.status}
             _refuse(transaction, running, entrant, reason, saw)
             continue
-        loaded_entries.append(new_entry(publication, running, clock, entrant, now["change"], uuid7()))
+        passed.append(entrant)
+    passed = await _with_a_place(connection, transaction, publication, running, clock, passed, run, admission)
+    loaded_entries = [
+        new_entry(publication, running, clock, entrant, now["change"], uuid7()) for entrant in passed
+    ]
     runs = admission.status == "active"  # else they begin at the resume
     driven = [loaded for loaded in loaded_entries if runs and _drives(running)]
     await transaction.drive(driven)
@@ -173,6 +181,28 @@ async def _histories(
         await read_consents(connection, publication.workspace, [entrant.profile for entrant in entrants])
     asked = {entrant.profile.id: (wanted, entrant.at) for entrant in entrants}
     return await history(connection, publication.workspace, asked)
+
+
+async def _with_a_place(
+    connection: Any,
+    transaction: EntryTransaction,
+    publication: Publication,
+    running: Running,
+    clock: Clock,
+    passed: list[Entrant],
+    run: UUID | None,
+    admission: Admission,
+) -> list[Entrant]:
+    """Those of them for whom the entry limit of the canvas has a place; all, where it has no limit (CTL-7)."""
+    limit = running.plan.canvas.entry_limit
+    if limit is None or not passed:
+        return passed
+    period = period_of(limit, clock.now(), publication.zone, run)
+    count = await reserve(connection, publication.workspace, running.name, limit, period, len(passed))
+    for entrant in passed[count:]:
+        admission.refused.append((entrant.profile.id, "entry_limit"))
+        _refuse(transaction, running, entrant, "entry_limit", full(limit, period))
+    return passed[:count]
 
 
 def _refuse(

@@ -335,12 +335,12 @@ async def _write_inbox(
 
 
 def _entrants(publication: Publication, events: Sequence[PersonEvent]) -> Iterable[tuple[Any, list[Entrant]]]:
-    """Who would enter which canvas by these occurrences. The key is the occurrence's own number.
+    """Who would enter which canvas by these occurrences, by the names of the canvases: counters are locked in that order.
 
-    Whether a canvas is stopped is read in the transaction; a draft, and one that is archived, is out of sight, as one not
-    yet published.
+    The key is the occurrence's own number. Whether a canvas is stopped is read in the transaction; a draft, and one that is
+    archived, is out of sight, as one not yet published.
     """
-    for running in publication.running.values():
+    for _, running in sorted(publication.running.items()):
         if running.plan.canvas.schedule.trigger is None or running.status in ("archived", "draft"):
             continue
         entrants = [

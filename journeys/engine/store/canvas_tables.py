@@ -1,4 +1,4 @@
-"""The tables of canvases: the current status of each, the log of its changes, and whom it did not let in."""
+"""The tables of canvases: the current status of each, the log of its changes, its counters, whom it did not let in."""
 
 from __future__ import annotations
 
@@ -47,6 +47,23 @@ class CanvasChange(Table):
     who: Mapped[str] = mapped_column(server_default="")
     data: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     stored: Mapped[Instant] = mapped_column(server_default=text("clock_timestamp()"))
+
+
+class EntryCounter(Table):
+    """How many of a canvas' entry limit entered in one period: an hour, a day, a run, or ever.
+
+    `granted`: how many places the last transaction took that asked for some; it reads there what it got. `stale`: the
+    limit counted by another period meanwhile, so it has to be counted again.
+    """
+
+    __tablename__ = "entry_counters"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    canvas: Mapped[str] = mapped_column(primary_key=True)
+    period: Mapped[str] = mapped_column(primary_key=True)
+    until: Mapped[Instant | None]
+    entries: Mapped[int]
+    granted: Mapped[int]
+    stale: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class Refusal(Table):

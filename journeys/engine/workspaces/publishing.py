@@ -59,6 +59,13 @@ CANVAS = """
 insert into canvases (workspace, id, name, plan, published) values ($1, $2, $3, $4, $5)
 on conflict (workspace, name) do update set plan = excluded.plan
 """
+ANOTHER_LIMIT = """
+update entry_counters c set stale = true from definitions d
+where (c.workspace, c.canvas) = ($1, $2) and (d.workspace, d.kind, d.name) = ($1, 'canvas', $2)
+    and d.body -> 'entry_limit' ->> 'per' is distinct from $3::text
+"""
+"""Where a canvas counts by another period than before: what did not count meanwhile is counted again."""
+
 STATUSES = "select name, status from canvases where workspace = $1 order by name"
 
 
@@ -130,6 +137,9 @@ async def publish(
                     f"the canvas “{name}” is {before}, and --draft would change it: only new ones are drafts"
                 )
             (changes.changed if (kind, name) in known else changes.new).append((kind, name))
+            if kind == "canvas":
+                per = body["entry_limit"] and body["entry_limit"]["per"]
+                await connection.execute(ANOTHER_LIMIT, identity, name, per)
             await connection.execute(DEFINE, identity, kind, name, digest, body, at)
             if kind == "canvas":
                 plan = compile(definition.value)

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import os
+import signal
+from asyncio.subprocess import PIPE
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from journeys.canvas.canvas import EntryLimit
 from journeys.canvas.problems import Refused
+from journeys.engine.core.gates import period_of, places
 from journeys.engine.core.global_control import held_out
+from journeys.engine.entries import admission
+from journeys.engine.entries.entry_counters import forget, reserve, taken
 from journeys.engine.store import Database
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.publishing import publish
+from tests import forked
 from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, stage_on
+from tests.strategies import examples
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -150,3 +162,212 @@ async def test_the_share_changes_only_by_a_new_group_which_has_other_members(db:
     second = await members(stage)
     assert (len(first), len(second)) == (500, 600)
     assert len(first & second) < 100
+
+
+# Entry limits ------------------------------------------------------------------------------------------------------
+
+
+async def entered(stage: Stage, name: str = "story") -> int:
+    return int(await stage.db.pool.fetchval("select count(*) from entries where canvas = $1", name))
+
+
+async def new_limit(stage: Stage, more: str) -> None:
+    text = canvas(WAIT, schedule="{event: ping}", more=more) + EMAIL
+    await publish(stage.db, "default", definitions_of(text), at=stage.clock.now())
+    stage.published.forget(stage.workspace)
+
+
+async def pings(stage: Stage, count: int) -> None:
+    for _ in range(count):
+        await stage.happens(await stage.person(), "ping")
+
+
+async def test_who_comes_when_the_places_are_gone_does_not_enter_and_is_told_why(db: Database) -> None:
+    """Case 17, CTL-7: those whom another gate refuses take no place; who comes in one request is let in in order."""
+    stage = await by_event(
+        db, "audience: {attribute: no, exists: false}\nentry_limit: {entries: 2, per: day}"
+    )
+    await stage.happens(await stage.person(attributes={"no": 1}), "ping")
+    people = [await stage.person() for _ in range(3)]
+    assert len(await stage.enter(*people)) == 2
+    await pings(stage, 1)
+
+    assert await entered(stage) == 2
+    said = {"limit": 2, "per": "day", "until": "2026-12-08T00:00:00Z"}
+    assert [row[::2] for row in await refused(stage) if row[0] != "audience"] == [("entry_limit", said)] * 2
+    assert [row["person"] for row in await db.pool.fetch("select person from entries order by id")] == [
+        people[0].id,
+        people[1].id,
+    ]
+
+
+async def test_a_canvas_without_a_limit_has_no_counter(db: Database) -> None:
+    stage = await by_event(db, "")
+    await pings(stage, 1)
+
+    assert await db.pool.fetchval("select count(*) from entry_counters") == 0
+
+
+@pytest.mark.parametrize(
+    ("per", "zone", "spans"),
+    [
+        ("hour", "Asia/Kathmandu", [(timedelta(minutes=59), 2), (timedelta(minutes=1), 4)]),
+        ("day", "UTC", [(14 * HOUR, 2), (HOUR, 4)]),
+        ("day", "Asia/Kathmandu", [(9 * HOUR, 2), (timedelta(minutes=15), 4)]),
+        ("day", "America/Lima", [(19 * HOUR, 2), (HOUR, 4)]),
+        ("lifetime", "UTC", [(90 * DAY, 2)]),
+    ],
+)
+async def test_places_come_back_with_the_hour_of_utc_and_the_day_of_the_company(
+    db: Database, per: str, zone: str, spans: list[tuple[timedelta, int]]
+) -> None:
+    """CTL-7, X12: it is nine o'clock UTC on a Monday, and 14:45 in Kathmandu, 04:00 in Lima."""
+    more = f"entry_limit: {{entries: 2, per: {per}}}"
+    text = canvas(WAIT, schedule="{event: ping}", more=more) + EMAIL
+    stage = await stage_on(db, text + f"---\n{{kind: workspace, format: 1, name: default, zone: {zone}}}\n")
+    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    await pings(stage, 3)
+    for span, count in spans:
+        turn(stage, span)
+        await pings(stage, 3)
+        assert await entered(stage) == count
+
+
+async def test_a_changed_limit_holds_at_once_and_counts_who_has_entered_in_its_period(db: Database) -> None:
+    """CTL-7: raised, lowered, by another period, taken away, and new on a canvas that had none."""
+    stage = await by_event(db, "")
+    await pings(stage, 3)
+    turn(stage, HOUR)
+    for more, count in (
+        ("entry_limit: {entries: 4, per: day}", 4),  # three of this day had entered without one
+        ("entry_limit: {entries: 6, per: day}", 6),
+        ("entry_limit: {entries: 5, per: day}", 6),
+        ("entry_limit: {entries: 2, per: hour}", 6),  # three have entered in this hour
+        ("entry_limit: {entries: 7, per: lifetime}", 7),
+        ("", 9),
+        ("entry_limit: {entries: 10, per: day}", 10),
+    ):
+        await new_limit(stage, more)
+        await pings(stage, 2)
+        assert await entered(stage) == count, more
+
+
+async def test_a_place_is_not_lost_where_the_admission_fails(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The place is taken in the transaction that admits, so it is given back with what that wrote."""
+    stage = await by_event(db, "entry_limit: {entries: 1, per: day}")
+    with monkeypatch.context() as fails:
+        fails.setattr(admission, "open_windows", lambda *_: 1 / 0)
+        await pings(stage, 1)
+    assert await db.pool.fetchval("select coalesce(sum(entries), 0) from entry_counters") == 0
+    await pings(stage, 2)
+
+    assert await entered(stage) == 1
+
+
+@settings(
+    max_examples=examples(25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(asked=st.lists(st.tuples(st.integers(1, 12), st.integers(0, 9)), min_size=1, max_size=8))
+async def test_the_store_gives_the_places_that_the_gate_says(
+    db: Database, asked: list[tuple[int, int]]
+) -> None:
+    """By limits that change from one transaction to the next."""
+    name, count = uuid4().hex, 0
+    for entries, wanted in asked:
+        limit = EntryLimit(entries=entries, per="day")
+        period = period_of(limit, MONDAY, "UTC")
+        async with db.transaction() as connection:
+            found = await reserve(connection, 1, name, limit, period, wanted)
+        assert found == places(limit, count, wanted)
+        count += found
+        assert await taken(db.pool, 1, name, period) == count
+
+
+async def test_counters_of_hours_and_days_that_are_long_over_are_deleted(db: Database) -> None:
+    for per, days in (("hour", 8), ("day", 9), ("hour", 6), ("lifetime", 90)):
+        limit = EntryLimit(entries=5, per=per)  # type: ignore[arg-type]
+        await reserve(db.pool, 1, "story", limit, period_of(limit, MONDAY - days * DAY, "UTC"), 1)
+    await forget(db.pool, MONDAY)
+
+    rows = await db.pool.fetch("select period from entry_counters order by period")
+    assert [row["period"] for row in rows] == ["hour 2026-12-01T09Z", "lifetime"]
+
+
+# Four writers ----------------------------------------------------------------------------------------------------------
+
+TRIGGERS = int(os.environ.get("JOURNEYS_TRIGGERS", "2000"))
+"""How many people come, of whom a thousand enter; `make kills` has ten times as many."""
+
+WRITER = """
+import asyncio, random, sys
+from journeys.engine.intake.track import track
+from journeys.engine.ports import NullNotifier
+from journeys.engine.ports import NullNotifier
+from journeys.engine.store import Database
+from journeys.engine.workspaces.published import Published
+from tests.stage import MONDAY, FakeClock
+
+async def main(url, workspace, number, count):
+    clock, silent, lots = FakeClock(MONDAY), NullNotifier(), random.Random(number)
+    async with Database.at(url, size=4) as db:
+        published = Published(db)
+        async def write(lane):
+            mine = list(range(lane, count, 3))
+            lots.shuffle(mine)
+            for place in range(0, len(mine), 10):
+                events = [
+                    {"external_id": f"p{number}-{one}", "name": "ping", "time": MONDAY.isoformat()} for one in mine[place : place + 10]
+                ]
+                told = await track(db, published, clock, silent, silent, workspace, {"events": events})
+                assert told.errors == [], told.errors
+                print(len(events), flush=True)
+        await asyncio.gather(*(write(lane) for lane in range(3)))
+
+asyncio.run(main(sys.argv[1], *map(int, sys.argv[2:])))
+"""
+
+
+@pytest.mark.slow
+async def test_of_all_who_come_at_once_to_four_processes_exactly_as_many_enter_as_there_are_places(
+    database_url: str,
+) -> None:
+    """CTL-7: a fifth process is killed meanwhile. The event enters two canvases with a limit: nobody waits for ever."""
+    async with Database.at(database_url, size=4) as db:
+        wide = canvas(WAIT, schedule="{event: ping}", more="entry_limit: {entries: 1000, per: day}")
+        narrow = wide.replace("name: story", "name: other").replace(
+            "entries: 1000, per: day", "entries: 300, per: hour"
+        )
+        stage = await stage_on(db, f"{wide}---\n{narrow}" + EMAIL)
+        await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+
+        async def writer(number: int, count: int) -> forked.Forked:
+            given = (database_url, str(stage.workspace), str(number), str(count))
+            return await forked.python("-c", WRITER, *given, stdout=PIPE, stderr=PIPE)
+
+        killed = await writer(9, TRIGGERS)
+        assert killed.stdout is not None
+        await killed.stdout.readline()
+        writers = [await writer(number, TRIGGERS // 4) for number in range(4)]
+        await killed.stdout.readline()
+        killed.send_signal(signal.SIGKILL)
+        told = [await each.communicate() for each in writers]
+        await killed.wait()
+
+        assert [
+            (each.returncode, err.decode()[-500:]) for each, (_, err) in zip(writers, told, strict=True)
+        ] == [(0, "")] * 4
+        counters = dict(await db.pool.fetch("select canvas, sum(entries) from entry_counters group by 1"))
+        assert counters == {"story": 1000, "other": 300}
+        assert {name: await entered(stage, name) for name in counters} == counters
+        came = await db.pool.fetchval("select count(*) from events where kind = 'event'")
+        turned = dict(
+            await db.pool.fetch(
+                "select canvas, sum(times) from refusals where gate = 'entry_limit' group by 1"
+            )
+        )
+        assert turned == {name: came - count for name, count in counters.items()}
+        await db.pool.execute("select pg_stat_force_next_flush()")
+        deadlocks = "select deadlocks from pg_stat_database where datname = current_database()"
+        assert await db.pool.fetchval(deadlocks) == 0

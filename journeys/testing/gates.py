@@ -1,0 +1,42 @@
+"""The gates of a canvas in a test: the engine's own, on what is kept in memory."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from journeys.engine.audience.match import needs
+from journeys.engine.core.gates import Candidate, period_of, places, refusal
+from journeys.engine.entries.admission import Entrant
+from journeys.engine.workspaces.published import Publication, Running
+from journeys.testing.memory import Memory, MemoryReading
+
+
+async def refused_by(
+    publication: Publication,
+    memory: Memory,
+    reading: MemoryReading,
+    running: Running,
+    entrant: Entrant,
+    now: datetime,
+) -> str | None:
+    """The gate that keeps this person out; None: they enter, and have taken a place where the canvas has so many."""
+    profile, canvas = entrant.profile, running.plan.canvas
+    mine = [one for one in memory.of(profile.id) if one.entry.canvas == running.name]
+    wanted = needs([canvas.audience] if canvas.audience is not None else [], publication.segments)
+    past = await reading.history(profile.workspace, {profile.id: (wanted, entrant.at)})
+    candidate = Candidate(
+        person=profile.as_person(publication.zone, past[profile.id]),
+        at=entrant.at,
+        event=entrant.but,
+        last=max((one.entry.entered for one in mine), default=None),
+        inside=max((one.entry.entered for one in mine if not one.entry.ended), default=None),
+    )
+    reason = refusal(publication.opening(running, active=True), candidate)
+    limit = canvas.entry_limit
+    if reason is not None or limit is None:
+        return reason
+    period = running.name, period_of(limit, now, publication.zone).name
+    if not places(limit, memory.places[period], 1):
+        return "entry_limit"
+    memory.places[period] += 1
+    return None
