@@ -22,7 +22,7 @@ _WORDS = {
     "DecisionSplit": "canvas.steps",
     "Delay": "canvas.steps",
     "EmailTemplate": "canvas.definition_kinds",
-    "EntryLimit": "canvas.canvas",
+    "EntryLimit": "canvas.entry_rules",
     "Exit": "canvas.canvas",
     "ExperimentControl": "canvas.steps",
     "ExperimentPath": "canvas.steps",
@@ -59,16 +59,7 @@ _WORDS = {
 }
 
 if TYPE_CHECKING:
-    from journeys.canvas.canvas import (
-        Canvas,
-        Conversion,
-        EntryLimit,
-        Exit,
-        Reentry,
-        Schedule,
-        Sending,
-        Variant,
-    )
+    from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
     from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
     from journeys.canvas.content_blocks import ContentBlock
     from journeys.canvas.definition_kinds import (
@@ -79,6 +70,7 @@ if TYPE_CHECKING:
         WebhookTemplate,
         WorkspaceSettings,
     )
+    from journeys.canvas.entry_rules import EntryLimit
     from journeys.canvas.filter_builders import (
         attribute,
         bucket,

@@ -119,7 +119,9 @@ class Stage:
         async with self.db.transaction() as connection:
             await lock(connection, self.workspace, [person.id for person in people])
             entrants = [
-                Entrant(profile=person, key=key or uuid4().hex, at=self.clock.now(), context=context)
+                Entrant(
+                    profile=person, admission_key=key or uuid4().hex, at=self.clock.now(), context=context
+                )
                 for person in people
             ]
             admission = await admit(connection, publication, self.published, running, self.clock, entrants)

@@ -8,7 +8,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from journeys.canvas.canvas import Canvas, Conversion, EntryLimit, Exit, Reentry, Schedule, Variant
+from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Variant
+from journeys.canvas.entry_rules import EntryLimit
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
@@ -254,6 +255,9 @@ def canvases(draw: Any) -> Canvas:
         tags=tuple(draw(st.lists(texts, max_size=2))),
         schedule=schedule,
         audience=draw(st.one_of(st.none(), st.just(SegmentFilter(segment="runners")))),
+        key=draw(
+            st.sampled_from([None, "context.shoe_id" if schedule.api else "event.category", "context.a.b"])
+        ),
         reentry=draw(
             st.sampled_from(
                 [

@@ -16,6 +16,7 @@ from pydantic import (
     model_validator,
 )
 
+from journeys.canvas.entry_rules import EntryLimit, Key
 from journeys.canvas.filters import (
     EventTrigger,
     Filter,
@@ -38,9 +39,6 @@ ENTRY_WAYS = ("event", "purchase", "message", "api", *BY_CLOCK)
 MOST_CONVERSIONS = 4
 SHORTEST_DEADLINE, LONGEST_DEADLINE = timedelta(minutes=5), timedelta(days=30)
 """The deadline of a conversion lies between these (CNV-3)."""
-
-
-MOST_ENTRIES = 1_000_000_000
 
 
 def _trigger(owner: Any) -> Trigger | None:
@@ -160,18 +158,6 @@ Again = Annotated[
         }
     ),
 ]
-
-
-class EntryLimit(Frozen):
-    """How many entries a canvas takes in all, or in each run, hour or day; whoever comes later does not enter (CTL-7).
-
-    An hour is one of UTC, a day one of the company's zone. `run` is for canvases that let people in by a schedule.
-    """
-
-    entries: Annotated[int, Field(ge=1, le=MOST_ENTRIES, strict=True)]
-    """So many."""
-    per: Literal["run", "hour", "day", "lifetime"]
-    """In each of what: `run`, `hour`, `day`, or `lifetime` for all that there ever are."""
 
 
 class Exit(Awaited):
@@ -303,8 +289,8 @@ class Canvas(Frozen):
     """Who may enter."""
     existing: Annotated[Literal["skip"], not_yet("include")] = "skip"
     """Of schedules by segment: whether those enter who are in it already; `include` is not supported yet."""
-    key: Later = None
-    """Several entries of one person side by side. Not supported yet."""
+    key: Key | None = None
+    """Several entries of one person side by side, one for each value of this: `event.article_id`, or `context.…` by API."""
     workflow: Literal["always", "when_waiting"] | None = None
     """Whether each entry has a workflow of its own at once, or only where it waits."""
     reentry: Again = "never"
@@ -343,6 +329,9 @@ class Canvas(Frozen):
         if self.entry_limit and self.entry_limit.per == "run" and not self.schedule.runs:
             message = "a canvas that people enter by an event or by API has no runs"
             raise wrong("J103", message, "write hour, day or lifetime", at=("entry_limit", "per"))
+        if self.key and self.key.startswith("event.") and self.schedule.trigger is None:
+            hint = f"write {self.key.replace('event.', 'context.', 1)}"
+            raise wrong("J103", "no event brings people into this canvas", hint, at=("key",))
         controls = [place for place, variant in enumerate(self.variants) if variant.control]
         if len(controls) > 1:  # VAR-1
             message = "a canvas has at most one control variant"
@@ -370,8 +359,13 @@ class Canvas(Frozen):
 
     @property
     def overlaps(self) -> bool:
-        """Whether a person may enter again while they are still inside (CTL-4, CTL-5)."""
-        return not isinstance(self.reentry, Reentry) or self.reentry.overlap
+        """Whether a person may enter again while they are still inside (CTL-4, CTL-5); with a key, with the same one."""
+        return self.key is None and (not isinstance(self.reentry, Reentry) or self.reentry.overlap)
+
+    @property
+    def key_path(self) -> str | None:
+        """Where the key lies in the first context of an entry, which the properties of the event are (CTX-1)."""
+        return None if self.key is None else self.key.partition(".")[2]
 
     def reentry_after(self, maximum: timedelta) -> timedelta | None:
         """So long after their last entry a person may enter again; None: never. `maximum`: the longest of that entry (CTL-6)."""

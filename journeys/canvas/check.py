@@ -10,6 +10,7 @@ import networkx as nx
 
 from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.conditions import FromContext
+from journeys.canvas.entry_keys import key_faults, key_operands
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
@@ -271,6 +272,12 @@ def schedule_by_clock(here: Site) -> Iterator[Problem]:
         yield here.problem("J112", ("schedule", "ends"), message, "write a later end, or other days")
 
 
+def keys(here: Site) -> Iterator[Problem]:
+    """J209 and J211: only entries of a canvas with a key have one to compare with."""
+    for code, path, message, hint in key_faults(here.canvas, [*_filters(here), *_triggers(here)]):
+        yield here.problem(code, path, message, hint)
+
+
 def filters_that_never_match(here: Site) -> Iterator[Problem]:
     """J111, and J108 for what nothing reports yet: in every filter and every trigger."""
     for path, each in (*_filters(here), *_triggers(here)):
@@ -319,6 +326,7 @@ CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
     experiments,
     context_too_early,
     schedule_by_clock,
+    keys,
     filters_that_never_match,
 )
 """The checks, one small function each. To add one, add it here."""
@@ -346,6 +354,10 @@ def check_segment(
         Problem(fault.code, places.where(fault.path), fault.message, fault.hint)
         for fault in never_matching(when, ("when",))
     ]
+    for where in key_operands(when, ("when",)):
+        problems.append(
+            Problem("J209", places.where(where), "a segment is judged without an entry, so it has no key")
+        )
     for where, found in _inside(when, ("when",)):
         if isinstance(found, ContextFilter):
             problems.append(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_serializer, model_validator
 
@@ -12,6 +12,8 @@ from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.problems import shown, wrong
 from journeys.canvas.times import LAST_VALUE_YEAR, LongSpan
 from journeys.canvas.written_instants import read
+
+OPERAND = "an operand is a literal, {context: name}, {attribute: name} or {entry: key}"
 
 
 class FromContext(Frozen):
@@ -28,6 +30,13 @@ class FromAttribute(Frozen):
     """The attribute, with dots into objects."""
 
 
+class FromEntry(Frozen):
+    """An operand that is the entry's own key: `{entry: key}`."""
+
+    entry: Literal["key"]
+    """What of the entry: its `key`."""
+
+
 def _operand(value: Any) -> Any:
     if isinstance(value, Mapping):
         keys = set(value)
@@ -35,12 +44,17 @@ def _operand(value: Any) -> Any:
             return FromContext(context=_text(value["context"]))
         if keys == {"attribute"}:
             return FromAttribute(attribute=_text(value["attribute"]))
-        raise wrong("J100", "an operand is a literal, {context: name} or {attribute: name}")
-    if isinstance(value, FromContext | FromAttribute | str | bool | int | float) or value is None:
+        if keys == {"entry"}:
+            if value["entry"] != "key":
+                message = f"an entry has no {shown(value['entry'])} to compare with"
+                raise wrong("J103", message, "write {entry: key}")
+            return FromEntry(entry="key")
+        raise wrong("J100", OPERAND)
+    if isinstance(value, FromContext | FromAttribute | FromEntry | str | bool | int | float) or value is None:
         return value
     if isinstance(value, date):
         return value.isoformat()
-    raise wrong("J100", "an operand is a literal, {context: name} or {attribute: name}")
+    raise wrong("J100", OPERAND)
 
 
 def _text(value: Any) -> str:
@@ -52,7 +66,7 @@ def _text(value: Any) -> str:
 Operand = Annotated[
     Any,
     BeforeValidator(_operand),
-    WithJsonSchema({"description": "a literal, {context: x} or {attribute: x}"}),
+    WithJsonSchema({"description": "a literal, {context: x}, {attribute: x} or {entry: key}"}),
 ]
 Operands = Annotated[tuple[Operand, ...], Field(min_length=1, max_length=256)]
 
@@ -150,7 +164,7 @@ def _check_pattern(pattern: str) -> None:
 
 def _check_instant(operator: str, operand: Any, *, needed: bool = False) -> None:
     """What is written is an instant, if one is needed, and of a year that attributes may have."""
-    if isinstance(operand, FromContext | FromAttribute):
+    if isinstance(operand, FromContext | FromAttribute | FromEntry):
         return
     found = read(operand) if isinstance(operand, str) else None
     if found is None:

@@ -47,6 +47,8 @@ class Entry:
     ended: str | None = None
     context: Mapping[str, Any] = field(default_factory=_nothing)
     """Entry properties, and what context steps set; lives until the end of the entry."""
+    key: Any = None
+    """What the canvas' `key` named when the person entered: a text or a number; None where the canvas has no key."""
     properties: Mapping[str, Any] = field(default_factory=_nothing)
     """`event_properties`: of the event that matched an action path, for the first message after it (CTX-20)."""
     heard: int = 0

@@ -7,16 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from journeys.canvas.canvas import (
-    Canvas,
-    Conversion,
-    EntryLimit,
-    Exit,
-    Reentry,
-    Schedule,
-    Sending,
-    Variant,
-)
+from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
 from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import (
@@ -27,6 +18,7 @@ from journeys.canvas.definition_kinds import (
     Sender,
     WorkspaceSettings,
 )
+from journeys.canvas.entry_rules import EntryLimit
 from journeys.canvas.filters import _FILTERS, _TRIGGERS, PropertyFilter, Times
 from journeys.canvas.problems import Problem, foreign_character, intended, meant, shown
 from journeys.canvas.retention import Retention

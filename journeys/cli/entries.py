@@ -31,7 +31,7 @@ where f.workspace = $1 and f.person = $2 order by f.stored, f.no
 """
 ENTRIES = """
 select e.id, e.canvas, e.variant, e.step, e.entered, e.begun, e.wake_at, e.phase, e.leaving, e.ended, e.ended_at,
-    e.told >= e.turn as told, e.plan, (
+    e.told >= e.turn as told, e.plan, e.entry_key as key, (
         select c.status from canvases c where (c.workspace, c.name) = (e.workspace, e.canvas) and e.ended is null) as status
 from entries e where e.workspace = $1 and e.person = $2 order by e.entered, e.id
 """
@@ -222,7 +222,8 @@ def show_story(found: dict[str, Any]) -> None:
     """Print what happened to a person."""
     zone = found["zone"]
     for entry in found["entries"]:
-        title = f"{entry['canvas']} ({entry['variant'] or '…'}): {state_of(entry, zone)}"
+        of = "" if entry["key"] is None else f" for {entry['key']}"
+        title = f"{entry['canvas']}{of} ({entry['variant'] or '…'}): {state_of(entry, zone)}"
         if entry["facts"]:
             out.print(_facts(title, entry["facts"], zone))
         else:

@@ -79,7 +79,7 @@ class Deliveries:
             past = await self._world.reading.history(claimed.workspace, wanted)
             what = await prepare(
                 claimed, channel, self._world.publication, held.plan, profile, past[profile.id], now, BASE,
-                self._services.services(self._world.publication, profile.id),
+                self._services.services(self._world.publication, profile.id), held.entry.key,
             )  # fmt: skip
             if not isinstance(what, Ready):
                 await self._settle(one, held, of_refusal(channel, claimed, what, now))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 
 from journeys.engine.audience.match import needs
-from journeys.engine.core.gates import Candidate, period_of, places, refusal
+from journeys.engine.audience.operators import same
+from journeys.engine.core.gates import Candidate, key_of, period_of, places, refusal
 from journeys.engine.entries.admission import Entrant
 from journeys.engine.workspaces.published import Publication, Running
 from journeys.testing.memory import Memory, MemoryReading
@@ -22,6 +23,9 @@ async def refused_by(
     """The gate that keeps this person out; None: they enter, and have taken a place where the canvas has so many."""
     profile, canvas = entrant.profile, running.plan.canvas
     mine = [one for one in memory.of(profile.id) if one.entry.canvas == running.name]
+    if canvas.key is not None:
+        key = key_of(canvas, entrant.context)
+        mine = [one for one in mine if same(one.entry.key, key)]
     wanted = needs([canvas.audience] if canvas.audience is not None else [], publication.segments)
     past = await reading.history(profile.workspace, {profile.id: (wanted, entrant.at)})
     candidate = Candidate(
@@ -30,6 +34,7 @@ async def refused_by(
         event=entrant.but,
         last=max((one.entry.entered for one in mine), default=None),
         inside=max((one.entry.entered for one in mine if not one.entry.ended), default=None),
+        context=entrant.context,
     )
     reason = refusal(publication.opening(running, active=True), candidate)
     limit = canvas.entry_limit

@@ -58,7 +58,7 @@ class Held:
     """An entry, and what it has not heard: rows of number, step and event."""
 
     loaded: LoadedEntry
-    key: str
+    admission_key: str
     inbox: list[tuple[int, str | None, Event]] = field(default_factory=list)
     alarm: datetime | None = None
 

@@ -114,7 +114,9 @@ class World:
     async def enters(self, profile: Profile, canvas: str, context: Mapping[str, Any], key: str) -> None:
         """Let a person into a canvas, as the API does."""
         running = self.publication.running[canvas]
-        entrant = Entrant(profile=profile, key=key, at=self.timeline.clock.now(), context=dict(context))
+        entrant = Entrant(
+            profile=profile, admission_key=key, at=self.timeline.clock.now(), context=dict(context)
+        )
         await self.burst(await self._admit(running, entrant))
 
     async def engages(self, caught: Caught, name: str, properties: Mapping[str, Any]) -> None:
@@ -211,7 +213,8 @@ class World:
             for stay, left in pairwise(stays):
                 if stay.fact != "reached" or stay.step is None or not stay.at <= what.at < left.at:
                     continue
-                path = heard(one.plan.steps[stay.step], what, person, NOTHING, canvas=one.entry.canvas)
+                step, entry = one.plan.steps[stay.step], one.entry
+                path = heard(step, what, person, NOTHING, canvas=entry.canvas, key=entry.key)
                 if path is not None:
                     data = {"event": what.name, "path": path, "left": left.at.isoformat()}
                     self.note(one, Note(fact="late_event", at=what.at, step=stay.step, data=data))
@@ -222,7 +225,7 @@ class World:
         person = profile.as_person(self.publication.zone)
         entrant = Entrant(
             profile=profile,
-            key=f"event:{what.no}",
+            admission_key=f"event:{what.no}",
             at=what.at,
             context=dict(what.properties),
             hops=hops,
@@ -237,7 +240,7 @@ class World:
     async def _admit(self, running: Running, entrant: Entrant) -> Held | None:
         profile, earlier = entrant.profile, self.memory.of(entrant.profile.id)
         mine = [one for one in earlier if one.entry.canvas == running.name]
-        if any(one.key == entrant.key for one in mine):
+        if any(one.admission_key == entrant.admission_key for one in mine):
             return None
         now = self.timeline.clock.now()
         reason = await refused_by(self.publication, self.memory, self.reading, running, entrant, now)
@@ -255,13 +258,13 @@ class World:
             0,
             identity("entry", profile.id, running.name, number),
         )
-        held = Held(loaded, entrant.key)
+        held = Held(loaded, entrant.admission_key)
         self.memory.entries.append(held)
         transaction = EntryTransaction(self.reading, self.timeline.clock.now())
         open_windows(transaction, loaded)
         conversions = {each.name: each for each in running.plan.canvas.conversions}
         for _, person, _, name, _, canvas, _, _, since, until in transaction.writes.windows:
-            window = Window(held, canvas, conversions[name], since, until)
+            window = Window(held, canvas, conversions[name], since, until, key=loaded.entry.key)
             self.memory.windows.setdefault(person, []).append(window)
         return held
 
@@ -282,7 +285,7 @@ class World:
             )
             transaction = EntryTransaction(self.reading, self.timeline.clock.now())
             await transaction.drive([loaded])
-            loaded.key = None
+            loaded.admission_key = None
             transaction.settle([loaded])
             if loaded.case.moved_on:
                 now = one.entry

@@ -98,6 +98,46 @@ CASES = {
         32,
         "write hour, day or lifetime",
     ),
+    "a key that names nothing": (
+        canvas(f"  - {M}", HEAD + "key: cart_id\n"),
+        "J103",
+        5,
+        6,
+        "write event.cart_id",
+    ),
+    "a key of an event where none brings people in": (
+        canvas(f"  - {M}", HEAD + "key: event.cart_id\n"),
+        "J103",
+        5,
+        6,
+        "write context.cart_id",
+    ),
+    "a comparison with something else of the entry": (
+        canvas(
+            f"  - {M}",
+            HEAD + "key: context.a\nexits: [{event: x, where: [{property: a, equals: {entry: kee}}]}]\n",
+        ),
+        "J103",
+        6,
+        50,
+        "write {entry: key}",
+    ),
+    "a comparison with a key that entries do not have": (
+        canvas(f"  - {M}", HEAD + "exits: [{event: x, where: [{property: a, one_of: [1, {entry: key}]}]}]\n"),
+        "J211",
+        5,
+        54,
+        "write key: event.cart_id",
+    ),
+    "a comparison with the key before there is an entry": (
+        canvas(
+            f"  - {M}", HEAD + "key: context.a\naudience: {any: [{attribute: a, equals: {entry: key}}]}\n"
+        ),
+        "J209",
+        6,
+        41,
+        "the audience is judged before the entry",
+    ),
     "a dangling then": (
         canvas(f"  - {{type: delay, id: d, duration: 1 day, then: n}}\n  - {M}"),
         "J201",

@@ -150,7 +150,7 @@ async def test_at_a_scale_five_minutes_of_real_time_are_late_at_admission_too(
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
         await lock(connection, stage.workspace, [mel.id])
-        entrants = [Entrant(profile=mel, key="k", at=then)]
+        entrants = [Entrant(profile=mel, admission_key="k", at=then)]
         running = publication.running["story"]
         await admit(connection, publication, stage.published, running, stage.clock, entrants)
     facts = dict(await db.pool.fetch("select fact || coalesce(' ' || step, ''), at from facts"))

@@ -65,7 +65,7 @@ def kept_out(
     asked = _Asked(person, now, segments, canvas)
     cause = _innermost(_Cause(audience), asked)
     words = in_words(cause.what) if cause.holds else f"not ({in_words(cause.what)})"
-    found = {"filter": _short(words), "saw": _short(_saw(cause.what, asked))}
+    found = {"filter": shortened(words), "saw": shortened(_saw(cause.what, asked))}
     return found if cause.segment is None else {**found, "segment": cause.segment}
 
 
@@ -107,7 +107,7 @@ def _saw(what: Filter, asked: _Asked) -> Any:
         case SegmentFilter(segment=name):
             return _saw(asked.segments[name], asked) if name in asked.segments else "there is no such segment"
         case AllOf(all=several) | AnyOf(any=several) | NoneOf(none=several):
-            return {_short(in_words(each)): _saw(each, asked) for each in several}
+            return {shortened(in_words(each)): _saw(each, asked) for each in several}
     return _did(what, asked)
 
 
@@ -136,7 +136,7 @@ def _one(values: list[Any]) -> Any:
     return values[0] if len(values) == 1 else values or None
 
 
-def _short(value: Any) -> Any:
+def shortened(value: Any) -> Any:
     """The value, or the beginning of its text."""
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
     return value if len(text) <= LONGEST else f"{text[:LONGEST]}…"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from journeys.canvas.conditions import Condition, FromAttribute, FromContext
+from journeys.canvas.conditions import Condition, FromAttribute, FromContext, FromEntry
 from journeys.canvas.events_and_commands import NOTHING, Kind, Occurrence
 from journeys.canvas.filters import (
     AllOf,
@@ -92,6 +92,8 @@ class _Evaluation:
     canvas: str | None
     then: Mapping[str, Any] = field(default_factory=dict)
     """Attributes as they were when the thing happened that is judged (ACT-7)."""
+    key: Any = None
+    """The entry's, where it has one."""
 
 
 def matches(
@@ -102,13 +104,14 @@ def matches(
     context: Mapping[str, Any] = NOTHING,
     segments: Mapping[str, Filter] = NOTHING,
     canvas: str | None = None,
+    key: Any = None,
 ) -> bool:
     """Whether the person matches the filter at this instant.
 
-    `context` is what the entry carries, `segments` the filters of named segments, `canvas` the one whose steps
-    `{message: opened, step: hello}` means. An unknown segment matches no one.
+    `context` is what the entry carries, `key` its key, `segments` the filters of named segments, `canvas` the one whose
+    steps `{message: opened, step: hello}` means. An unknown segment matches no one.
     """
-    return _matches(what, _Evaluation(person, now, context, segments, canvas))
+    return _matches(what, _Evaluation(person, now, context, segments, canvas, key=key))
 
 
 def _matches(what: Filter, evaluation: _Evaluation) -> bool:
@@ -151,6 +154,8 @@ def _operand(operand: Any, evaluation: _Evaluation) -> Any:
         case FromAttribute(attribute=path):
             then = evaluation.then
             found = [then[path]] if path in then else evaluation.person.values(path)  # ACT-7
+        case FromEntry():
+            found = [evaluation.key]
         case tuple():
             parts = tuple(_operand(each, evaluation) for each in operand)
             return _MISSING if any(part is _MISSING for part in parts) else parts
@@ -220,6 +225,7 @@ def judge(
     context: Mapping[str, Any] = NOTHING,
     *,
     canvas: str | None = None,
+    key: Any = None,
 ) -> bool:
     """Whether this occurrence is what the trigger awaits, given the entry at this moment and the person's attributes.
 
@@ -233,7 +239,7 @@ def judge(
         )
     if not concerns(trigger, occurrence.kind, occurrence.name):
         return False
-    evaluation = _Evaluation(person, occurrence.at, context, NOTHING, canvas, occurrence.compared)
+    evaluation = _Evaluation(person, occurrence.at, context, NOTHING, canvas, occurrence.compared, key)
     return not trigger.where or _where(trigger.where, occurrence, evaluation)
 
 
@@ -271,10 +277,11 @@ def heard(
     context: Mapping[str, Any] = NOTHING,
     *,
     canvas: str | None = None,
+    key: Any = None,
 ) -> str | None:
     """The label of the first trigger of the step that this occurrence meets (ACT-11), or None."""
     for label, trigger in step.triggers():
-        if judge(trigger, occurrence, person, context, canvas=canvas):  # ACT-11
+        if judge(trigger, occurrence, person, context, canvas=canvas, key=key):  # ACT-11
             return label
     return None
 

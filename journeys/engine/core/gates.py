@@ -8,16 +8,21 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.canvas import EntryLimit
+from journeys.canvas.canvas import Canvas
+from journeys.canvas.entry_rules import EntryLimit
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
 from journeys.canvas.wall_clock import at_time, on_day, plus, utc, wall_of
-from journeys.engine.audience.kept_out import kept_out
+from journeys.engine.audience.kept_out import kept_out, shortened
 from journeys.engine.audience.match import Person, matches
+from journeys.engine.audience.operators import lookup, number
 
 SAME_MOMENT = timedelta(seconds=1)
 """At most one entry per person and canvas within this time, even with re-entry (ENT-18)."""
+
+LONGEST_KEY = 255
+"""Characters of a key."""
 
 HOUR, MIDNIGHT = timedelta(hours=1), time(0)
 
@@ -55,7 +60,8 @@ class Candidate:
 
     `event`: the number of the event that brings them, where it is one; the audience does not count it (ENT-16).
     `last`: the instant of their latest entry into this canvas; `inside`: of the latest that has not ended, read where
-    the canvas lets nobody in who is still inside.
+    the canvas lets nobody in who is still inside. Where it has a key, both are of entries with the same one: what
+    `context`, which they would bring along, has under its name.
     """
 
     person: Person
@@ -63,6 +69,7 @@ class Candidate:
     event: int | None = None
     last: datetime | None = None
     inside: datetime | None = None
+    context: Mapping[str, Any] = field(default_factory=dict)
 
 
 def opening(
@@ -91,7 +98,7 @@ def opening(
 def refusal(opening: Opening, candidate: Candidate) -> str | None:
     """The reason of the first gate that keeps the candidate out; None: they enter.
 
-    In this order: `not_active`, `entry_window` (ENT-12), `before_launch` (ENT-17), `already_entered` (CTL-1),
+    In this order: `not_active`, `entry_window` (ENT-12), `before_launch` (ENT-17), `no_key`, `already_entered` (CTL-1),
     `reentry_window` (CTL-3, ENT-18), `still_inside` (CTL-5), `audience` (ENT-16),
     `global_control` (AUD-2, GCG-2): so those whom the last one refuses are those who would have entered but for it. The
     gate after all of these counts the others: `places`, of the entry limit (CTL-7).
@@ -103,22 +110,33 @@ def refusal(opening: Opening, candidate: Candidate) -> str | None:
         return "entry_window"
     if candidate.event is not None and opening.since is not None and at < opening.since:  # ENT-17
         return "before_launch"
+    if opening.plan.canvas.key is not None and key_of(opening.plan.canvas, candidate.context) is None:
+        return "no_key"
     return _again(opening.plan, candidate) or _outside(opening, candidate) or _held_out(opening, candidate)
 
 
 def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
-    """What the gate that keeps the candidate out saw: instants, or the filter of the audience and the value it met."""
+    """What the gate that keeps the candidate out saw: instants, the key, or the filter of the audience and what it met."""
     match gate:
         case "entry_window":
             said = {"came": candidate.at, "starts": opening.starts, "ends": opening.ends}
         case "before_launch":
             said = {"came": candidate.at, "launched": opening.since}
+        case "no_key":
+            return {
+                "key": opening.plan.canvas.key,
+                "saw": shortened(_raw_key(opening.plan.canvas, candidate.context)),
+            }
         case "already_entered" | "reentry_window":
-            said = {"entered": candidate.last, "again_from": _from(opening.plan, candidate)}
+            said = {
+                **_keyed(opening, candidate),
+                "entered": candidate.last,
+                "again_from": _from(opening.plan, candidate),
+            }
         case "global_control":
             return {"bucket": candidate.person.bucket}
         case "still_inside":
-            said = {"inside_since": candidate.inside}
+            said = {**_keyed(opening, candidate), "inside_since": candidate.inside}
         case "audience" if (audience := opening.plan.canvas.audience) is not None:
             person = _without_what_brings(candidate)
             canvas = opening.plan.canvas.name
@@ -126,6 +144,21 @@ def seen(opening: Opening, candidate: Candidate, gate: str) -> dict[str, Any]:
         case _:
             return {}
     return {name: at for name, at in said.items() if at is not None}
+
+
+def key_of(canvas: Canvas, context: Mapping[str, Any]) -> Any:
+    """The key of an entry that begins with this context: a text or a number; None where there is none, or no such."""
+    found = _raw_key(canvas, context)
+    fits = number(found) or (isinstance(found, str) and 0 < len(found) <= LONGEST_KEY)
+    return found if fits else None
+
+
+def _raw_key(canvas: Canvas, context: Mapping[str, Any]) -> Any:
+    return None if canvas.key_path is None else next(iter(lookup(context, canvas.key_path)), None)
+
+
+def _keyed(opening: Opening, candidate: Candidate) -> dict[str, Any]:
+    return {"key": key_of(opening.plan.canvas, candidate.context)}
 
 
 def period_of(limit: EntryLimit, now: datetime, company: str, run: UUID | None = None) -> Period:

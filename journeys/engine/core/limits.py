@@ -34,18 +34,25 @@ def refusal(
     reachable: bool = True,
     context: Mapping[str, Any] = NOTHING,
     segments: Mapping[str, Filter] = NOTHING,
+    key: Any = None,
 ) -> Refusal | None:
     """What keeps a message of this step from the person at this instant; None: it may leave.
 
     In this order: the channel knows no address of theirs (`reachable`), their consent
-    (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and the named `segments`.
+    (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and `key` and the named `segments`.
     """
     if not reachable:
         return Refusal("unreachable", "no_address")
     if not _agreed(plan, step.channel, person):  # SUB-1, MSG-1
         return Refusal("unreachable", f"not_{plan.canvas.send.subscription}")
     if step.only_when is not None and not matches(
-        step.only_when, person, now=now, context=context, segments=segments, canvas=plan.canvas.name
+        step.only_when,
+        person,
+        now=now,
+        context=context,
+        segments=segments,
+        canvas=plan.canvas.name,
+        key=key,
     ):
         return Refusal("invalid", "only_when")  # VAL-1
     return None

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from journeys.canvas.canvas import Conversion
+from journeys.canvas.entry_keys import asks_key
 from journeys.canvas.events_and_commands import Entry, Left, Note, Occurrence
 from journeys.canvas.plan import Plan
 from journeys.engine.audience.match import Person, heard, judge
@@ -69,12 +70,15 @@ class Window:
     since: datetime
     until: datetime
     credited: bool = False
+    key: Any = None
+    """The entry's, where the conversion compares with it."""
 
 
 def credited(windows: Iterable[Window], what: Occurrence, person: Person) -> list[Window]:
     """The windows that this occurrence is credited to: of each goal the latest that is open at its instant (X7, X8).
 
-    `windows` come latest first. A window counts once.
+    `windows` come latest first. A window counts once. Where the conversion compares with the key of an entry, it is the
+    latest of those entries whose key fits.
     """
     latest: set[tuple[str, str]] = set()
     found = []
@@ -82,9 +86,11 @@ def credited(windows: Iterable[Window], what: Occurrence, person: Person) -> lis
         goal = (window.canvas, window.conversion.name)
         if goal in latest or not window.since <= what.at < window.until:  # CNV-4, X7, X8
             continue
-        latest.add(goal)
-        # CNV-7
-        if not window.credited and judge(window.conversion.trigger, what, person, {}, canvas=window.canvas):
+        trigger = window.conversion.trigger
+        fits = judge(trigger, what, person, {}, canvas=window.canvas, key=window.key)
+        if fits or not asks_key(trigger):
+            latest.add(goal)
+        if fits and not window.credited:  # CNV-7
             found.append(window)
     return found
 
@@ -126,7 +132,8 @@ def _exited(one: OpenEntry, what: Occurrence, person: Person, decided: list[Leav
         if trigger is None or (one.leaves and not leaving.at_once):  # X1
             continue
         # EXT-1, EXT-3
-        if any(judge(trigger, what, person, context, canvas=one.entry.canvas) for context in contexts):
+        canvas, key = one.entry.canvas, one.entry.key
+        if any(judge(trigger, what, person, context, canvas=canvas, key=key) for context in contexts):
             return _leaves(one, "exit_event", what, decided, at_once=leaving.at_once)  # EXT-5, X1
     return one
 
@@ -150,7 +157,8 @@ def _heard(
         return one
     if what.at < entry.begun or (_passed(entry, what) and not one.movable):  # ACT-4
         return one
-    label = heard(one.plan.steps[entry.step], what, person, entry.context, canvas=entry.canvas)
+    step = one.plan.steps[entry.step]
+    label = heard(step, what, person, entry.context, canvas=entry.canvas, key=entry.key)
     if label is None:
         return one
     if (entry.canvas, entry.step) in taken:  # ACT-9, ACT-10

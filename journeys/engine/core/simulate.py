@@ -6,7 +6,6 @@ are random numbers of a seed, unless they are given: by real people, by a script
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -39,13 +38,13 @@ from journeys.canvas.events_and_commands import (
 )
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message, UserUpdate
-from journeys.canvas.wall_clock import zone_of
 from journeys.engine.audience.match import Person, matches, named
 from journeys.engine.core import limits
 from journeys.engine.core.drive import Answers, Case, drive
-from journeys.engine.core.gates import Candidate, opening, period_of, places, refusal
+from journeys.engine.core.gates import key_of
 from journeys.engine.core.made_up_people import MadeUp, updated
 from journeys.engine.core.routing import Hears, OpenEntry, decide
+from journeys.engine.core.simulated_gates import Door, with_key
 from journeys.engine.core.simulation_report import Line, Report, count
 
 REPORT_EVERY = 500
@@ -84,10 +83,8 @@ class Scenario:
     values: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     made_up: MadeUp | None = None
     """The person whose way it is, where they do whatever the canvas listens to."""
-    held_out: frozenset[int] = frozenset()
-    """The buckets of the global control group, where the canvas does not let its people in."""
-    taken: Counter[str] = field(default_factory=Counter)
-    """How many places of the canvas' entry limit are taken, by period."""
+    door: Door = field(default_factory=Door)
+    """The gates, with what they count over all people."""
 
     def draw(self, *names: str) -> float:
         """A random number of this scenario."""
@@ -110,41 +107,13 @@ class Scenario:
                 assert isinstance(question, LookBack), "unknown question"
                 return ()
 
-    def refusal(self, plan: Plan, person: Person, at: datetime) -> str | None:
-        """The gate that keeps the person out of the canvas, if one does."""
-        canvas = opening(plan, zone_of(self.company), segments=self.segments, held_out=self.held_out)
-        return refusal(canvas, Candidate(person=person, at=at))
-
-    def keeps_out(self, plan: Plan, person: Person | None, at: datetime) -> str | None:
-        """The gate that keeps this person out, or the one who is made up; a place that they take is taken."""
-        return self._shut(plan, person, at) or self._full(plan, at)
-
-    def _full(self, plan: Plan, at: datetime) -> str | None:
-        limit = plan.canvas.entry_limit
-        if limit is None:
-            return None
-        period = period_of(limit, at, self.company).name
-        if not places(limit, self.taken[period], 1):
-            return "entry_limit"
-        self.taken[period] += 1
-        return None
-
-    def _shut(self, plan: Plan, person: Person | None, at: datetime) -> str | None:
-        made_up, audience = self.made_up, plan.canvas.audience
-        if person is not None:
-            return self.refusal(plan, person, at)
-        if made_up is None:
-            return None
-        if audience is not None and not made_up.match(audience, at, "audience"):
-            return "audience"
-        return "global_control" if made_up.person.bucket in self.held_out else None
-
-    def kept(self, plan: Plan, send: Send, person: Person | None) -> limits.Refusal | None:
+    def kept(self, plan: Plan, entry: Entry, send: Send, person: Person | None) -> limits.Refusal | None:
         """Why a message does not leave, where the person is known; a simulated one has all consents and can be reached."""
         step = plan.steps[send.step]
         if person is None or not isinstance(step, Message):
             return None
-        return limits.refusal(plan, step, person, send.at, context=send.context, segments=self.segments)
+        more = {"context": send.context, "segments": self.segments, "key": entry.key}
+        return limits.refusal(plan, step, person, send.at, **more)
 
     def fetched(self, plan: Plan, entry: Entry) -> Mapping[str, Any] | None:
         """What comes of a step that asks others; None where they do not answer."""
@@ -171,6 +140,7 @@ class Scenario:
                     each,
                     person,
                     now=entry.moved,
+                    key=entry.key,
                     context=entry.context,
                     segments=self.segments,
                     canvas=entry.canvas,
@@ -234,6 +204,7 @@ def run(
         moved=starts,
         entered=starts,
         context=context or {},
+        key=key_of(plan.canvas, context or {}),
     )
     pending = sorted(
         (
@@ -242,7 +213,10 @@ def run(
         ),
         key=lambda each: each.at,
     )
-    made_up, reason = scenario.made_up, scenario.keeps_out(plan, profile, starts)
+    made_up = scenario.made_up
+    reason = scenario.door.refuses(
+        plan, profile, made_up, starts, context or {}, scenario.company, scenario.segments
+    )
     if reason is not None:
         if made_up is not None:
             made_up.refused = True
@@ -268,7 +242,7 @@ def run(
                 logged = [(each.name, each.properties) for each in step.events]
                 pending[:0] = [Occurrence(no=0, kind="event", name=n, at=at, properties=p) for n, p in logged]
             if isinstance(command, Send):
-                kept = scenario.kept(plan, command, known[0])
+                kept = scenario.kept(plan, case.entry, command, known[0])
                 outcomes[command.step] = kept.outcome if kept else ""
                 if kept is not None:
                     yield (
@@ -358,7 +332,7 @@ def simulate(
     """
     report = Report()
     chances = probabilities or Probabilities()
-    scenario = Scenario(seed, chances, company, segments=segments or {}, held_out=held_out)
+    scenario = Scenario(seed, chances, company, segments=segments or {}, door=Door(held_out))
     everybody: Iterable[tuple[str, Person | None]]
     if isinstance(people, int):
         everybody = ((f"person-{number}", None) for number in range(people))
@@ -368,7 +342,10 @@ def simulate(
     for name, person in everybody:
         made_up = None if person or script else _made_up(plan, name, starts, longest, scenario)
         scenario.made_up = made_up
-        count(report, run(plan, name, starts, scenario, profile=person, script=script), starts)
+        way = run(
+            plan, name, starts, scenario, profile=person, script=script, context=with_key(plan.canvas, name)
+        )
+        count(report, way, starts)
         report.people += 1
         if made_up is not None and not made_up.refused:
             report.converted.update(made_up.converts())

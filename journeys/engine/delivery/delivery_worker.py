@@ -18,6 +18,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.delivery.attributes_read import attributes
 from journeys.engine.delivery.channel import Channel, Doubtful, Receipt
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
+from journeys.engine.delivery.entry_keys import keys_of
 from journeys.engine.delivery.message_content import makes_calls
 from journeys.engine.delivery.outcomes import of_doubt, of_receipt, of_refusal, skips
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
@@ -310,6 +311,7 @@ class DeliveryWorker:
             people = {one.person for one in ours}
             profiles = await load(self._db.pool, workspace, people, consents=True, attributes=shown)
             pasts = await self._pasts(workspace, ours, plans, publication)
+            keys = await keys_of(self._db, ours, plans)
             slow = self._slow(publication, ours, plans)
             for one in ours:
                 profile: Profile | None = profiles.get(one.person)
@@ -334,6 +336,7 @@ class DeliveryWorker:
                         now,
                         self._base,
                         self._template_services.services(publication, one.person),
+                        keys.get(one.entry),
                     ),
                 )
                 if (one.plan, one.step) in slow:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
@@ -69,8 +70,9 @@ async def prepare(
     now: datetime,
     base: str,
     services: MessageServices,
+    key: Any = None,
 ) -> Ready | Refused | Postponed:
-    """Check once more what must hold, and render. Does not wait if the template makes no calls."""
+    """Check once more what must hold, and render. Does not wait if the template makes no calls. `key`: the entry's."""
     working_for.set(claimed.workspace)
     step = plan.steps[claimed.step]
     assert isinstance(step, Message), "only message steps make dispatches"
@@ -83,6 +85,7 @@ async def prepare(
         reachable=address is not None,
         context=claimed.context,
         segments=publication.segments,
+        key=key,
     )
     if refused is not None:
         return Refused(refused.outcome, refused.reason)

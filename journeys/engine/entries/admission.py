@@ -15,10 +15,10 @@ from journeys.canvas.steps.delay import Delay
 from journeys.engine.audience.match import asks_consents, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.core.gates import Candidate, full, period_of, refusal, seen
+from journeys.engine.core.gates import Candidate, full, key_of, period_of, refusal, seen
 from journeys.engine.core.life import LETS_IN
 from journeys.engine.entries.burst import GRACE
-from journeys.engine.entries.entered_before import still_inside
+from journeys.engine.entries.entered_before import Before, entered_before
 from journeys.engine.entries.entry_counters import reserve
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
@@ -31,14 +31,14 @@ from journeys.engine.workspaces.published import Publication, Published, Running
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entrant:
-    """A person who would enter. `key` makes it repeatable: with the same key no one enters twice.
+    """A person who would enter. `admission_key` makes it repeatable: with the same one no one enters twice.
 
     `at` is the instant of what brings them in: delays after it are measured from there (ENT-19). `but` is the number
     of the event that brings them in, which the audience does not count (ENT-16).
     """
 
     profile: Profile
-    key: str
+    admission_key: str
     at: datetime
     context: dict[str, Any] = field(default_factory=dict)
     priority: int = 1
@@ -116,7 +116,7 @@ async def admit(
         publication.workspace,
         running.name,
         [e.profile.id for e in entrants],
-        [e.key for e in entrants],
+        [e.admission_key for e in entrants],
     )
     past = {row["person"]: row for row in earlier}
     now = earlier[0]
@@ -127,21 +127,24 @@ async def admit(
     active = admission.status in LETS_IN
     histories = await _histories(connection, publication, running, entrants) if active else {}
     canvas = publication.opening(running, active=active)
-    inside: dict[UUID, datetime] = {}
+    before = {row["person"]: Before(row["last"]) for row in earlier}
     if active and not running.plan.canvas.overlaps:
-        who = [entrant.profile.id for entrant in entrants]
-        inside = await still_inside(connection, published, publication.workspace, running.name, who)
+        asked = {each.profile.id: key_of(running.plan.canvas, each.context) for each in entrants}
+        before = await entered_before(
+            connection, published, publication.workspace, running.plan, before, asked
+        )
     for entrant in entrants:
         person = entrant.profile.id
         row = past[person]
-        if entrant.key in row["keys"]:
+        if entrant.admission_key in row["keys"]:
             continue  # said before: nothing new
         candidate = Candidate(
             person=entrant.profile.as_person(publication.zone, histories.get(person)),
             at=entrant.at,
             event=entrant.but,
-            last=row["last"],
-            inside=inside.get(person),
+            last=before[person].last,
+            inside=before[person].inside,
+            context=entrant.context,
         )
         reason = refusal(canvas, candidate)
         if reason is not None:
@@ -226,6 +229,7 @@ def new_entry(
         moved=entrant.at,  # ENT-19
         entered=entrant.at,  # ENT-19
         context=entrant.context,  # CTX-1, CTX-2, CTL-4
+        key=key_of(running.plan.canvas, entrant.context),
     )
     case = Case(
         running.plan,
@@ -242,7 +246,7 @@ def new_entry(
         identity,
         entrant.priority,
         entrant.hops,
-        key=entrant.key,
+        admission_key=entrant.admission_key,
         change=change,
     )
 

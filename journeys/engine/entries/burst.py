@@ -60,7 +60,7 @@ ALONE = 2
 """So many entries of a workspace wait at once for a lock on their person, each with a connection."""
 
 ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
-    e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change,
+    e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change, e.entry_key,
     array(select row(l.no, l.kind, l.at, l.stored, l.data->>'timers') from canvas_changes l
           where (l.workspace, l.canvas) = (e.workspace, e.canvas) and l.no > e.change order by l.no) as changes"""
 
@@ -115,6 +115,7 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
         context=row["context"],
         properties=row["properties"],
         heard=row["heard"],
+        key=row["entry_key"],
     )
 
 

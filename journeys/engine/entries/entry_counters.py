@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from journeys.canvas.canvas import EntryLimit
+from journeys.canvas.entry_rules import EntryLimit
 from journeys.engine.core.gates import Period
 
 RESERVE = """

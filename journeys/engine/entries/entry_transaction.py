@@ -52,7 +52,7 @@ class LoadedEntry:
     id: UUID
     priority: int = 1
     hops: int = 0
-    key: str | None = None
+    admission_key: str | None = None
     """Set for an entry that is created in this transaction."""
     before: Entry | None = None
     told_too: bool = True
@@ -197,6 +197,7 @@ class EntryTransaction:
                 context=loaded.entry.context,  # AUP-1
                 segments=loaded.publication.segments,
                 canvas=loaded.entry.canvas,
+                key=loaded.entry.key,
             ):
                 return place  # AUP-2
         return None
@@ -269,7 +270,7 @@ class EntryTransaction:
     def settle(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Put the states of these entries on the page, where they changed."""
         for loaded in loaded_entries:
-            if loaded.key is not None:
+            if loaded.admission_key is not None:
                 self.writes.new_entries.append(self._state(loaded) + self._new_entry(loaded))
             elif loaded.case.moved_on:
                 self.writes.states.append(self._state(loaded))
@@ -287,8 +288,8 @@ class EntryTransaction:
     def _new_entry(self, loaded: LoadedEntry) -> tuple[Any, ...]:
         answered = 1 if loaded.case.moved_on else 0
         return (
-            loaded.profile.shard, loaded.entry.canvas, loaded.case.plan.id, loaded.key, loaded.priority, loaded.entry.entered,
-            answered,
+            loaded.profile.shard, loaded.entry.canvas, loaded.case.plan.id, loaded.admission_key, loaded.priority,
+            loaded.entry.entered, answered, loaded.entry.key,
         )  # fmt: skip
 
 

@@ -16,21 +16,21 @@ from journeys.engine.workspaces.stored_plans import NotUnderstood
 STAYS = """
 with asked as (select * from unnest($2::uuid[], $3::bigint[], $4::timestamptz[]) as a(person, no, at)),
 inside as (
-    select distinct e.person, e.id, e.plan from asked a cross join lateral (
-        select o.person, o.id, o.plan, o.entered from entries o
+    select distinct e.person, e.id, e.plan, e.entry_key from asked a cross join lateral (
+        select o.person, o.id, o.plan, o.entered, o.entry_key from entries o
         where o.workspace = $1 and o.person = a.person and o.ended is null
         union all (
-        select o.person, o.id, o.plan, o.entered from entries o
+        select o.person, o.id, o.plan, o.entered, o.entry_key from entries o
         where o.workspace = $1 and o.person = a.person and o.ended is not null and o.ended_at > a.at
         order by o.ended_at limit 200)) e
     where e.entered <= a.at),
 stays as (
-    select i.plan, f.person, f.shard, f.entry, f.canvas, f.fact, f.step, f.at,
+    select i.plan, i.entry_key, f.person, f.shard, f.entry, f.canvas, f.fact, f.step, f.at,
         lead(f.at) over (partition by f.entry order by f.no) as left_at
     from inside i cross join lateral (
         select * from facts f where (f.workspace, f.person, f.entry) = ($1, i.person, i.id)
             and f.fact in ('reached', 'ended')) f)
-select a.no, s.person, s.shard, s.entry, s.canvas, s.step, s.plan, s.left_at
+select a.no, s.person, s.shard, s.entry, s.canvas, s.step, s.plan, s.left_at, s.entry_key
 from stays s join asked a on a.person = s.person and s.fact = 'reached' and s.at <= a.at and a.at < s.left_at
 """
 """Of the entries that have ended since, the first two hundred count."""
@@ -70,7 +70,8 @@ async def note_late(
             continue
         profile, what = old[row["no"]]
         person = profile.as_person(publication.zone)
-        path = heard(plan.steps[row["step"]], what, person, NOTHING, canvas=row["canvas"])
+        step, key = plan.steps[row["step"]], row["entry_key"]
+        path = heard(step, what, person, NOTHING, canvas=row["canvas"], key=key)
         if path is not None:
             data = {"event": what.name, "path": path, "left": row["left_at"].isoformat()}
             late.append((

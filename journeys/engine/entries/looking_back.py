@@ -36,7 +36,7 @@ class Looking(Protocol):
 
 def several(plan: Plan) -> bool:
     """Whether a person may be in the canvas more than once."""
-    return plan.canvas.reentry != "never"
+    return plan.canvas.reentry != "never" or plan.canvas.key is not None
 
 
 def missed(plan: Plan, entry: Entry, person: Person) -> list[Happened]:
@@ -49,7 +49,7 @@ def missed(plan: Plan, entry: Entry, person: Person) -> list[Happened]:
         late = entry.wake_at is not None and occurrence.at >= entry.wake_at
         if early or late or occurrence.no == entry.heard:  # ACT-4
             continue
-        label = heard(step, occurrence, person, entry.context, canvas=entry.canvas)
+        label = heard(step, occurrence, person, entry.context, canvas=entry.canvas, key=entry.key)
         if label is not None:
             found.append(Happened(label=label, occurrence=occurrence))
     return found

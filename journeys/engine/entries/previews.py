@@ -24,6 +24,7 @@ from journeys.engine.audience.match import Needs, Person, needs
 from journeys.engine.core.best_time import LEARNS, learn
 from journeys.engine.core.gates import Candidate, seen
 from journeys.engine.core.simulate import Probabilities, Scenario, run
+from journeys.engine.core.simulated_gates import Door
 from journeys.engine.people.profiles import Profile, history
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.liquid_values import rendered
@@ -88,12 +89,13 @@ async def way_of(
     past = (await history(db.pool, publication.workspace, asked)).get(profile.id)
     person = profile.as_person(publication.zone, past)
     scenario = _AsTheyAre(publication, profile, choices)
+    scenario.door = Door(publication.held_out(plan))
     way = Way()
     for at, _, command in run(plan, str(profile.id), now, scenario, profile=person, context=dict(context)):
         text = _words(plan, command)
         if isinstance(command, Note) and command.fact == "refused":
             canvas = publication.opening(publication.running[plan.canvas.name], active=True)
-            saw = seen(canvas, Candidate(person=person, at=at), command.data["reason"])
+            saw = seen(canvas, Candidate(person=person, at=at, context=context), command.data["reason"])
             text += "".join(f", {name} {value}" for name, value in saw.items())
         if text:
             way.lines.append(Moment(at, text))

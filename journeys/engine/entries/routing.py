@@ -16,6 +16,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.core.routing import Hears, Leaves, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.entries.burst import ENTRY, entry_of, present_of
+from journeys.engine.entries.conversion_keys import give_keys
 from journeys.engine.entries.late_events import note_late
 from journeys.engine.entries.looking_back import several
 from journeys.engine.entries.unjudged_events import UNJUDGED
@@ -272,6 +273,7 @@ async def _convert(
         windows.setdefault(row["person"], []).append(
             Window(row["entry"], row["canvas"], conversion, row["since"], row["until"], row["at"] is not None)
         )
+    await give_keys(connection, publication.workspace, windows)
     credit: list[tuple[Any, ...]] = []
     for each in events:
         what, mine = each.occurrence, windows.get(each.profile.id, [])
@@ -366,7 +368,7 @@ def _entrant(each: PersonEvent) -> Entrant:
     what = each.occurrence
     return Entrant(
         profile=each.profile,
-        key=f"event:{what.no}",
+        admission_key=f"event:{what.no}",
         at=what.at,  # ENT-19
         context=dict(what.properties),  # CTX-1
         hops=each.hops,

@@ -146,7 +146,7 @@ class Trigger:
             entrants = [
                 Entrant(
                     profile=one,
-                    key=f"api:{dispatch_id}",
+                    admission_key=f"api:{dispatch_id}",
                     at=at,
                     context=dict(people[one.id].context),  # CTX-1
                 )
@@ -241,7 +241,7 @@ class Trigger:
             entrants = [
                 Entrant(
                     profile=profile,
-                    key=f"api:{dispatch_id}",
+                    admission_key=f"api:{dispatch_id}",
                     at=at,
                     context=dict(context),
                     priority=BATCH_PRIORITY,

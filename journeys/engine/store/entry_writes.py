@@ -24,7 +24,7 @@ STATE: Columns = (
 )  # fmt: skip
 BIRTH: Columns = (
     *STATE, ("shard", "int"), ("canvas", "text"), ("plan", "text"), ("key", "text"), ("priority", "int"),
-    ("entered", "timestamptz"), ("answered", "int"),
+    ("entered", "timestamptz"), ("answered", "int"), ("entry_key", "jsonb"),
 )  # fmt: skip
 INBOX: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("entry", "uuid"), ("no", "bigint"), ("step", "text"), ("what", "text"),

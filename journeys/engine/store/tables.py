@@ -250,8 +250,9 @@ class EntryRow(Table):
     """One person's run through one canvas: the unit of state.
 
     `turn` goes up with every change, `answered` is the turn of the last burst's reply to its workflow, `told` the
-    last that the workflow knows of. `alarm` names the workflow that wakes it: `<alarm>:<generation>`. `key` makes
-    admission repeatable: with the same key no one enters twice. `alarm_at` is `wake_at`, and the grace for events on their
+    last that the workflow knows of. `alarm` names the workflow that wakes it: `<alarm>:<generation>`. `admission_key` (the
+    column `key`) makes admission repeatable: with the same one no one enters twice. `entry_key` is what the canvas' `key`
+    named when the person entered: they have one open entry for each. `alarm_at` is `wake_at`, and the grace for events on their
     way where the step listens.
     """
 
@@ -262,7 +263,8 @@ class EntryRow(Table):
     shard: Mapped[Shard]
     canvas: Mapped[str]
     plan: Mapped[str]
-    key: Mapped[str]
+    admission_key: Mapped[str] = mapped_column("key")
+    entry_key: Mapped[Any | None] = mapped_column(JSONB)
     alarm: Mapped[UUID]
     generation: Mapped[int] = mapped_column(server_default=text("0"))
     turn: Mapped[int] = mapped_column(server_default=text("1"))

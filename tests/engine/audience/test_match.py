@@ -350,3 +350,10 @@ def test_half_of_a_pair_in_a_text_is_no_error_and_matches_no_pattern_of_letters(
     """SEG-8: a web service or a template may have left one."""
     assert not search("[a-z]", "\ud800")
     assert search("[a-z]", "\ud800a")
+
+
+def test_a_filter_compares_with_the_key_of_the_entry() -> None:
+    """EXT-3: of one type; without a key nothing equals it."""
+    what = ADAPTER.validate_python({"attribute": "five", "one_of": ["x", {"entry": "key"}]})
+
+    assert [matches(what, MEL, now=NOW, key=key) for key in ("5", 5, None)] == [True, False, False]

@@ -15,7 +15,7 @@ from journeys.canvas.plan import Plan, compile
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import Person
 from journeys.engine.core import limits
-from journeys.engine.core.gates import Candidate, opening, refusal, seen
+from journeys.engine.core.gates import Candidate, key_of, opening, refusal, seen
 from journeys.engine.core.routing import Hears, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.core.simulate import Scenario, run, simulate
 from tests.stage import EMAIL, canvas, definitions_of
@@ -143,12 +143,16 @@ SEEN = [
      {"entered": NOW - SECOND, "again_from": NOW - SECOND + timedelta(days=2)}),
     ({"more": "reentry: {after: 0 days, overlap: false}"}, {"at": NOW, "last": NOW - SECOND, "inside": NOW - SECOND},
      "still_inside", {"inside_since": NOW - SECOND}),
+    ({"more": "key: context.a.b"}, {"at": NOW, "context": {"a": {"b": [1]}}}, "no_key",
+     {"key": "context.a.b", "saw": [1]}),
+    ({"more": "key: context.a"}, {"at": NOW, "last": NOW - SECOND, "context": {"a": "k"}}, "already_entered",
+     {"entered": NOW - SECOND, "key": "k"}),
     ({"more": "audience: {event: ping}"}, {"at": NOW, "event": 7}, "audience",
      {"filter": "event ping", "saw": {"times": 0}}),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("given", "who", "gate", "saw"), SEEN, ids=[row[2] for row in SEEN])
+@pytest.mark.parametrize(("given", "who", "gate", "saw"), SEEN)
 def test_each_gate_says_what_it_saw(
     given: dict[str, str], who: dict[str, Any], gate: str, saw: dict[str, Any]
 ) -> None:
@@ -163,6 +167,25 @@ def test_a_gate_that_looks_at_nothing_saw_nothing() -> None:
     door = opening(plan_of(MAIL), PARIS)
     for gate in ("not_active", "audience"):
         assert seen(door, Candidate(person=person(), at=NOW), gate) == {}
+
+
+KEYS = [
+    ({"a": "x"}, "x"), ({"a": 7}, 7), ({"a": 2.5}, 2.5), ({}, None), ({"a": None}, None), ({"a": True}, None),
+    ({"a": ""}, None), ({"a": "x" * 255}, "x" * 255), ({"a": "x" * 256}, None), ({"a": ["x"]}, None),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("context", "key"), KEYS)
+def test_a_key_is_a_text_or_a_number_and_who_has_none_stays_out(context: dict[str, Any], key: Any) -> None:
+    """CTL-5: with one a person may be inside by another, so `last` and `inside` are told of those with the same one."""
+    plan = plan_of(MAIL, more="key: context.a\nreentry: {after: 0 days}")
+    who = Candidate(person=person(), at=NOW, context=context)
+
+    assert key_of(plan.canvas, context) == key
+    assert refusal(opening(plan, PARIS), who) == ("no_key" if key is None else None)
+    again = replace(who, last=NOW - SECOND, inside=NOW - SECOND)
+    assert refusal(opening(plan, PARIS), again) == ("no_key" if key is None else "still_inside")
+    assert key_of(plan_of(MAIL).canvas, context) is None
 
 
 # Routing ---------------------------------------------------------------------------------------------------------
@@ -266,6 +289,39 @@ def test_a_conversion_is_credited_once_to_the_latest_window_that_is_open() -> No
     assert credited([late], event("ping"), person()) == []
 
 
+def test_what_compares_with_the_key_is_heard_by_the_entry_that_has_it() -> None:
+    """CTL-5, X8: waits, exits of entries and of unsent messages, and conversions, the latest of those that fit."""
+    own = "where: [{property: order, equals: {entry: key}}]"
+    steps = f"""
+  - {{type: action_paths, id: watch, within: 1 day, paths: [{{name: p, triggers: [{{event: ping, {own}}}]}}]}}
+"""
+    more = f"key: context.order\nexits: [{{event: stop, {own}}}]"
+    plan = plan_of(steps, more=more)
+    entries = [waiting(plan, name, key=key) for name, key in (("a", 1), ("b", 2), ("c", "2"))]
+
+    assert decide(entries, event("ping", order=2), person())[1] == [Hears("b", "watch", "p")]
+    assert [one.leaves for one in decide(entries, event("stop", order=1), person())[0]] == [
+        "exit_event",
+        None,
+        None,
+    ]
+    done = [replace(one, unsent=[{}]) for one in entries]
+    assert [one.leaves for one in decide(done, event("stop", order="2"), person())[0]] == [
+        None,
+        None,
+        "exit_event",
+    ]
+    paid = Conversion.model_validate({
+        "name": "paid", "event": "paid", "within": "1 day", "where": [{"property": "order", "equals": {"entry": "key"}}],
+    })  # fmt: skip
+    windows = [
+        Window(name, "story", paid, NOW, NOW + timedelta(days=1), key=key)
+        for name, key in (("c", 2), ("b", 1), ("a", 1))
+    ]
+    assert [one.entry for one in credited(windows, event("paid", order=1), person())] == ["b"]
+    assert credited(windows, event("paid", order=3), person()) == []
+
+
 def test_an_occurrence_brings_people_into_the_canvas_whose_trigger_it_meets() -> None:
     plan = plan_of(MAIL, schedule="{event: ping, where: [{property: n, more_than: 2}]}")
 
@@ -350,6 +406,22 @@ def test_an_entry_that_a_message_holds_hears_in_the_simulator_why_it_does_not_le
     assert ("invalid", "only_when") in said
     assert said[-1][0] == "ended"
     assert said[-1][1] != "completed"
+
+
+def test_in_the_simulator_each_comes_with_a_key_of_their_own() -> None:
+    """Real people too, and what a message asks for may compare with it."""
+    steps = MAIL.replace("{attribute: vip, equals: true}", "{attribute: order, equals: {entry: key}}")
+    plan = plan_of(steps, more="key: context.a.b")
+    people = [replace(person(order=name), id=name) for name in ("mel", "zoe")]
+    people.append(replace(person(order="mel"), id="ann"))
+
+    report = simulate(plan, people, starts=NOW)
+    assert (sum(report.entered.values()), report.sent["hello"], dict(report.unsent)) == (
+        3,
+        3,
+        {("hello", "only_when"): 1},
+    )
+    assert sum(simulate(plan, 10, starts=NOW).entered.values()) == 10
 
 
 # How long an entry lasts --------------------------------------------------------------------------------------------

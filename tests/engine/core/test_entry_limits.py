@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from journeys.canvas.canvas import Canvas, EntryLimit, Schedule
+from journeys.canvas.canvas import Canvas, Schedule
+from journeys.canvas.entry_rules import EntryLimit
 from journeys.engine.core.gates import Period, full, period_of, places
 from journeys.engine.core.simulate import simulate
 from tests.engine.core.test_decisions import MAIL, plan_of

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from journeys.canvas.canvas import EntryLimit
+from journeys.canvas.entry_rules import EntryLimit
 from journeys.canvas.problems import Refused
+from journeys.channels.mailbox import Mailbox
 from journeys.engine.core.gates import period_of, places
 from journeys.engine.core.global_control import held_out
 from journeys.engine.entries import admission
@@ -23,6 +24,7 @@ from journeys.engine.store import Database
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.publishing import publish
 from tests import forked
+from tests.engine.delivery.test_delivery import post
 from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, stage_on
 from tests.strategies import examples
 
@@ -293,6 +295,106 @@ async def test_counters_of_hours_and_days_that_are_long_over_are_deleted(db: Dat
 
     rows = await db.pool.fetch("select period from entry_counters order by period")
     assert [row["period"] for row in rows] == ["hour 2026-12-01T09Z", "lifetime"]
+
+
+# Keys --------------------------------------------------------------------------------------------------------------
+
+BY_ORDER = "key: event.order\n"
+ORDERED = """
+  - type: action_paths
+    id: watch
+    within: 2 days
+    paths: [{name: paid, triggers: [{event: paid, where: [{property: order, equals: {entry: key}}]}]}]
+  - {type: decision_split, id: split, when: {event: rated, where: [{property: order, equals: {entry: key}}]}, steps: [{type: delay, id: yes_, duration: 9 days}], otherwise: [{type: delay, id: no_, duration: 9 days}]}
+  - {type: message, id: m, channel: email, template: hello, only_when: {event: rated, where: [{property: order, equals: {entry: key}}]}}
+"""
+
+
+async def open_keys(stage: Stage) -> list[Any]:
+    rows = await stage.db.pool.fetch("select entry_key from entries where ended is null order by entered, id")
+    return [row["entry_key"] for row in rows]
+
+
+async def test_a_person_is_in_the_canvas_once_for_each_key(db: Database) -> None:
+    """CTL-5: the rules of re-entry are asked of entries with the same key; the text "7" is not the number 7."""
+    stage = await by_event(
+        db,
+        BY_ORDER
+        + "reentry: {after: 1 hour}\nexits: [{event: stop, where: [{property: order, equals: {entry: key}}]}]",
+    )
+    mel, zoe = await stage.person(), await stage.person()
+    for one, order in ((mel, 7), (mel, "7"), (mel, 7), (zoe, 7), (mel, 7.0)):
+        await stage.happens(one, "ping", {"order": order})
+    assert await open_keys(stage) == [7, "7", 7]
+    assert [row[:2] for row in await refused(stage)] == [("reentry_window", 2)]
+
+    turn(stage, 2 * HOUR)
+    await stage.happens(mel, "ping", {"order": 7})
+    [_, inside] = sorted(await refused(stage), key=lambda row: row[0])
+    assert inside[::2] == ("still_inside", {"inside_since": "2026-12-07T09:00:00Z", "key": 7})
+    await stage.happens(mel, "stop", {"order": 7})
+    assert await open_keys(stage) == ["7", 7]
+    await stage.happens(mel, "ping", {"order": 7})
+    assert await open_keys(stage) == ["7", 7, 7]
+
+
+@pytest.mark.parametrize("order", [None, True, "", "x" * 256, ["7"], {"id": 7}])
+async def test_who_comes_without_a_key_does_not_enter(db: Database, order: Any) -> None:
+    stage = await by_event(db, BY_ORDER)
+    mel = await stage.person()
+    await stage.happens(mel, "ping", {} if order is None else {"order": order})
+
+    [(gate, _, seen)] = await refused(stage)
+    assert (gate, seen["key"], await entered(stage)) == ("no_key", "event.order", 0)
+    assert str(seen["saw"])[:200] == str(order)[:200]
+
+
+async def test_waits_splits_and_messages_hear_what_has_the_entrys_own_key(
+    db: Database, mailbox: Mailbox
+) -> None:
+    stage = await by_event(db, BY_ORDER, ORDERED)
+    mel = await stage.person(email="mel@example.com")
+    for order in (1, 2):
+        await stage.happens(mel, "ping", {"order": order})
+    one, two = [row["id"] for row in await db.pool.fetch("select id from entries order by entry_key")]
+    for entry in (one, two):
+        await stage.burst(entry)
+    turn(stage, HOUR)
+    await stage.happens(mel, "rated", {"order": 2})
+    await stage.happens(mel, "paid", {"order": 2})
+    await stage.burst(two, 9)
+    assert await stage.path(one) == ["watch"]
+    assert await stage.path(two) == ["watch", "split", "yes_"]
+    turn(stage, 3 * DAY)
+    await stage.burst(one, 9)
+    assert await stage.path(one) == ["watch", "split", "no_"]
+    turn(stage, 10 * DAY)
+    for entry in (one, two):
+        await stage.burst(entry, 9)
+    await post(stage, mailbox)
+
+    said = await db.pool.fetch("select entry, fact from facts where fact in ('sent', 'invalid')")
+    assert {row["entry"]: row["fact"] for row in said} == {one: "invalid", two: "sent"}
+
+
+async def test_a_conversion_that_compares_with_the_key_is_credited_to_the_entry_that_has_it(
+    db: Database,
+) -> None:
+    """X7, X8: to the latest of those with that key, once; one that does not compare, to the latest of all."""
+    goals = "conversions: [{name: paid, event: paid, within: 7 days, where: [{property: order, equals: {entry: key}}]}, {name: read, event: read, within: 7 days}]"
+    stage = await by_event(db, BY_ORDER + goals)
+    mel = await stage.person()
+    for order in (1, 2, 3):
+        await stage.happens(mel, "ping", {"order": order})
+        turn(stage, HOUR)
+    for order in (2, 2, 4, 1):
+        await stage.happens(mel, "paid", {"order": order})
+    await stage.happens(mel, "read")
+
+    rows = await db.pool.fetch(
+        "select c.name, e.entry_key from conversions c join entries e on e.id = c.entry where c.at is not null order by 1, 2"
+    )
+    assert [tuple(row) for row in rows] == [("paid", 1), ("paid", 2), ("read", 3)]
 
 
 # Four writers ----------------------------------------------------------------------------------------------------------
