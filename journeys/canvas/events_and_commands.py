@@ -187,7 +187,14 @@ class LookBack:
     since: datetime
 
 
-Question = Matches | Zones | BestTime | Render | LookBack
+@dataclass(frozen=True, slots=True)
+class OthersWait:
+    """Does another entry of the person wait in one of these steps, for the same message (CTL-9)? Answer: whether."""
+
+    steps: frozenset[str]
+
+
+Question = Matches | Zones | BestTime | Render | LookBack | OthersWait
 
 
 # Commands -----------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from journeys.canvas.assignment import hash_fraction, pick
 from journeys.canvas.canvas import Canvas, Variant
 from journeys.canvas.filters import Filter
-from journeys.canvas.steps import Step
+from journeys.canvas.steps import Context, Delay, Message, Step, UserUpdate
 
 END = "end"
 """`then: end` ends the entry."""
@@ -43,6 +43,32 @@ class Plan:
     def is_last(self, step: str) -> bool:
         """Whether nothing follows the step (DLY-15)."""
         return step in self._last
+
+    @cached_property
+    def same_message(self) -> Mapping[str, frozenset[str]]:
+        """The steps in which an entry may find that another of the person's waits for the message that it comes to (CTL-9).
+
+        With those in which such an entry waits: delays that lead to the message, through steps that neither wait nor
+        branch, and the message itself. Of canvases that people enter by API, and may be in several times without a key.
+        """
+        canvas = self.canvas
+        if canvas.schedule.api is None or canvas.reentry == "never" or not canvas.overlaps:
+            return {}
+        waiting: dict[str, set[str]] = {}
+        for name, step in self.steps.items():
+            if (message := self._leads_to(name, step)) is not None:
+                waiting.setdefault(message, set()).add(name)
+        return {name: frozenset(several) for several in waiting.values() for name in several}
+
+    def _leads_to(self, name: str, step: Step) -> str | None:
+        """The message that an entry waits for in this step."""
+        if isinstance(step, Message):
+            return name
+        following = self.exits[name]["next"] if isinstance(step, Delay) else None
+        while following is not None and not isinstance(self.steps[following], Message):
+            passing = isinstance(self.steps[following], Context | UserUpdate)
+            following = self.exits[following]["next"] if passing else None
+        return following
 
     def variant_of(self, person: str) -> Variant:
         """The variant of this person: by a hash of person and canvas, so the same on every re-entry (VAR-2)."""

@@ -19,7 +19,8 @@ from journeys.engine.delivery.channel import Content
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries.entry_transaction import LoadedEntry
-from journeys.engine.entries.reading import Place
+from journeys.engine.entries.others_waiting import waits
+from journeys.engine.entries.reading import Beside, Place, Waiter
 from journeys.engine.people.profiles import History, Profile
 
 
@@ -154,6 +155,15 @@ class MemoryReading:
     async def holders(self, places: Sequence[Place]) -> Mapping[Place, UUID]:
         """See base class."""
         return {place: self.memory.hearings[place] for place in places if place in self.memory.hearings}
+
+    async def waiting(self, asked: Sequence[Waiter]) -> Sequence[Beside]:
+        """See base class."""
+        return [
+            Beside(waiter, one.id, one.entry)
+            for waiter in asked
+            for one in self.memory.of(waiter[1])
+            if one.entry.canvas == waiter[2] and waits(one.entry)
+        ]
 
 
 def _history(events: Sequence[Occurrence], needs: Needs, until: datetime) -> History:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -309,3 +310,36 @@ def test_events_of_a_canvas_are_heard_by_another_of_the_trial() -> None:
 def test_the_fixture_finds_files_beside_the_test(journey, tmp_path) -> None:  # type: ignore[no-untyped-def]
     assert journey("definitions", "onboarding").canvases == ["onboarding"]
     assert journey("../../definitions").canvases[0] == "new-article"
+
+
+def test_the_gates_of_a_trial_are_those_of_the_store() -> None:
+    """CTL-5, CTL-7, CTL-9, GCG-2: not while inside, by key, so many, not the control group, one wait for a message."""
+    wait = "  - {type: delay, id: wait, duration: 2 days}\n  - {type: message, id: m, channel: email, template: hello}"
+
+    def ends(more: str, schedule: str, *does: dict[str, Any]) -> list[tuple[str | None, str | None]]:
+        trial = journey(canvas(wait, schedule=schedule, more=more) + EMAIL)
+        mel = trial.person(**MEL)
+        for number, properties in enumerate(does):
+            if schedule == "{api: true}":
+                mel.enters(after=hours(number), **properties)
+            else:
+                mel.does("ping", properties, after=hours(number))
+        mel.run(until="30 hours")
+        return [(story.end, story.refused) for story in mel.stories()]
+
+    event_, api = "{event: ping}", "{api: true}"
+    assert ends("reentry: {after: 0 days, overlap: false}", event_, {}, {}) == [(None, "still_inside")]
+    assert (
+        ends("key: event.a", event_, {"a": 1}, {"a": 2}, {"a": "1"}, {"a": 1}, {}) == [(None, "no_key")] * 3
+    )
+    assert (
+        ends("reentry: {after: 0 days}\nentry_limit: {entries: 2, per: day}", event_, {}, {}, {})
+        == [(None, "entry_limit")] * 2
+    )
+    assert ends("reentry: {after: 0 days}", api, {}, {}) == [(None, None), ("already_waiting", None)]
+
+    group = "---\nkind: workspace\nformat: 1\nname: default\nglobal_control: {share: 5}\n"
+    trial = journey(canvas(wait, schedule=event_) + group + EMAIL)
+    people = [trial.person(bucket=bucket).does("ping") for bucket in range(200)]
+    stories = trial.run(until="1 day")
+    assert 1 <= sum(stories[one.name].refused == "global_control" for one in people) <= 30

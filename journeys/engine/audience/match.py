@@ -94,6 +94,8 @@ class _Evaluation:
     """Attributes as they were when the thing happened that is judged (ACT-7)."""
     key: Any = None
     """The entry's, where it has one."""
+    entry: str | None = None
+    """The entry that asks, where one does."""
 
 
 def matches(
@@ -105,13 +107,15 @@ def matches(
     segments: Mapping[str, Filter] = NOTHING,
     canvas: str | None = None,
     key: Any = None,
+    entry: str | None = None,
 ) -> bool:
     """Whether the person matches the filter at this instant.
 
     `context` is what the entry carries, `key` its key, `segments` the filters of named segments, `canvas` the one whose
-    steps `{message: opened, step: hello}` means. An unknown segment matches no one.
+    steps `{message: opened, step: hello}` means: of the messages of `entry` alone, where an entry asks (CTL-10). An unknown
+    segment matches no one.
     """
-    return _matches(what, _Evaluation(person, now, context, segments, canvas, key=key))
+    return _matches(what, _Evaluation(person, now, context, segments, canvas, key=key, entry=entry))
 
 
 def _matches(what: Filter, evaluation: _Evaluation) -> bool:
@@ -130,7 +134,9 @@ def _matches(what: Filter, evaluation: _Evaluation) -> bool:
             return _did(what, past(evaluation.person.history, *named(what)), evaluation)
         case MessageFilter():
             return any(
-                _of_message(what, each, evaluation.canvas) and _lately(each, what.within_last, evaluation)
+                _of_message(what, each, evaluation.canvas)
+                and _of_entry(what, each, evaluation.entry)
+                and _lately(each, what.within_last, evaluation)
                 for each in past(evaluation.person.history, *named(what))
             )
         case ConsentFilter(consent=channel):
@@ -216,6 +222,13 @@ def _of_message(what: MessageFilter | MessageTrigger, occurrence: Occurrence, ca
         and (wanted is None or said.get("canvas") == wanted)
         and (what.campaign is None or said.get("campaign") == what.campaign)
     )
+
+
+def _of_entry(what: MessageFilter, occurrence: Occurrence, entry: str | None) -> bool:
+    """Whether a step of this canvas sent the message in this entry, and not in an earlier one of the person (CTL-10)."""
+    if entry is None or what.step is None or what.canvas is not None:
+        return True
+    return str(occurrence.properties.get("dispatch", f"{entry}/")).startswith(f"{entry}/")  # CTL-10
 
 
 def judge(

@@ -35,11 +35,13 @@ def refusal(
     context: Mapping[str, Any] = NOTHING,
     segments: Mapping[str, Filter] = NOTHING,
     key: Any = None,
+    entry: str | None = None,
 ) -> Refusal | None:
     """What keeps a message of this step from the person at this instant; None: it may leave.
 
     In this order: the channel knows no address of theirs (`reachable`), their consent
-    (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and `key` and the named `segments`.
+    (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and `key` and the named `segments`; of what the canvas' steps have sent, what
+    they sent in this `entry` (CTL-10).
     """
     if not reachable:
         return Refusal("unreachable", "no_address")
@@ -53,6 +55,7 @@ def refusal(
         segments=segments,
         canvas=plan.canvas.name,
         key=key,
+        entry=entry,
     ):
         return Refusal("invalid", "only_when")  # VAL-1
     return None

@@ -29,6 +29,7 @@ from journeys.canvas.events_and_commands import (
     Left,
     Matches,
     Note,
+    OthersWait,
     Outcome,
     Query,
     Send,
@@ -37,6 +38,12 @@ from journeys.canvas.events_and_commands import (
 )
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps.base import Here
+
+HELD = "held"
+"""The phase of an entry whose message has left it, and holds it."""
+
+MEETING = "@meeting "
+"""What the phase begins with of an entry that is to wait, and has asked whether another waits for the same message."""
 
 BOUNDARY = "@boundary"
 """The phase of an entry that stands before a step and has asked whether an audience exit holds."""
@@ -62,6 +69,8 @@ def advance(plan: Plan, entry: Entry, event: Event, now: datetime) -> tuple[Entr
             return entry, ()
         case Answered(answer=answer) if entry.phase == BOUNDARY:
             return _cross(plan, replace(entry, moved=now), answer, now)
+        case Answered(answer=answer) if entry.phase.startswith(MEETING):
+            return _meet(replace(entry, moved=now), now, others=bool(answer))
         case _:
             return _hear(plan, entry, event, now)
 
@@ -102,6 +111,9 @@ def _follow(
         if any(isinstance(command, Send) for command in outcome.doing):
             entry = replace(entry, properties=NOTHING)  # one use: the first message after the path (CTX-21)
         match outcome:
+            case Wait(until=until, phase=phase) if phase != HELD and (steps := _same_message(plan, entry)):
+                said.append(Ask(OthersWait(steps)))
+                return replace(entry, wake_at=until, phase=MEETING + phase), tuple(said)
             case Wait(until=until, phase=phase):
                 said.append(Note(fact="waits", at=now, step=entry.step, data={"until": until.isoformat()}))
                 return replace(entry, wake_at=until, phase=phase), tuple(said)
@@ -145,6 +157,20 @@ def _cross(plan: Plan, entry: Entry, answer: int | None, now: datetime) -> tuple
     said: list[Command] = []
     entry = replace(entry, phase="")
     return _follow(plan, entry, _arrive(plan, entry, now, said), now, said)
+
+
+def _same_message(plan: Plan, entry: Entry) -> frozenset[str]:
+    """The steps in which another entry would wait for the message for which this one is about to wait (CTL-9)."""
+    return plan.same_message.get(entry.step or "", frozenset())
+
+
+def _meet(entry: Entry, now: datetime, *, others: bool) -> tuple[Entry, tuple[Command, ...]]:
+    """An entry that is about to wait for a message; where another one waits for it, it is dropped (CTL-9)."""
+    if others:
+        return _end(entry, "already_waiting", now, [])  # CTL-9
+    assert entry.wake_at is not None, "it has a deadline"
+    note = Note(fact="waits", at=now, step=entry.step, data={"until": entry.wake_at.isoformat()})
+    return replace(entry, phase=entry.phase.removeprefix(MEETING)), (note,)
 
 
 def _arrive(plan: Plan, entry: Entry, now: datetime, said: list[Command]) -> Outcome:

@@ -29,6 +29,7 @@ from journeys.canvas.events_and_commands import (
     Matches,
     Note,
     Occurrence,
+    OthersWait,
     Question,
     Render,
     Send,
@@ -103,6 +104,8 @@ class Scenario:
                 return _plain(variables) if recorded is None else recorded
             case Matches(filters=filters):
                 return self._match(plan, entry, filters, person)
+            case OthersWait():
+                return False
             case _:
                 assert isinstance(question, LookBack), "unknown question"
                 return ()
@@ -112,8 +115,16 @@ class Scenario:
         step = plan.steps[send.step]
         if person is None or not isinstance(step, Message):
             return None
-        more = {"context": send.context, "segments": self.segments, "key": entry.key}
-        return limits.refusal(plan, step, person, send.at, **more)
+        return limits.refusal(
+            plan,
+            step,
+            person,
+            send.at,
+            context=send.context,
+            segments=self.segments,
+            key=entry.key,
+            entry=entry.id,
+        )
 
     def fetched(self, plan: Plan, entry: Entry) -> Mapping[str, Any] | None:
         """What comes of a step that asks others; None where they do not answer."""
@@ -141,6 +152,7 @@ class Scenario:
                     person,
                     now=entry.moved,
                     key=entry.key,
+                    entry=entry.id,
                     context=entry.context,
                     segments=self.segments,
                     canvas=entry.canvas,

@@ -86,6 +86,7 @@ async def prepare(
         context=claimed.context,
         segments=publication.segments,
         key=key,
+        entry=str(claimed.entry),
     )
     if refused is not None:
         return Refused(refused.outcome, refused.reason)

@@ -157,6 +157,8 @@ async def admit(
     loaded_entries = [
         new_entry(publication, running, clock, entrant, now["change"], uuid7()) for entrant in passed
     ]
+    for loaded in loaded_entries:
+        loaded.beside = before[loaded.profile.id].last is not None
     runs = admission.status == "active"  # else they begin at the resume
     driven = [loaded for loaded in loaded_entries if runs and _drives(running)]
     await transaction.drive(driven)

@@ -65,7 +65,9 @@ ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.tu
           where (l.workspace, l.canvas) = (e.workspace, e.canvas) and l.no > e.change order by l.no) as changes"""
 
 READ = f"""
-select {ENTRY}, {SELECT}, i.inbox_rows
+select {ENTRY}, {SELECT}, i.inbox_rows,
+    exists (select from entries o where (o.workspace, o.person, o.canvas) = (e.workspace, e.person, e.canvas)
+        and o.ended is null and o.id <> e.id) as beside
 from entries e join people p on (p.workspace, p.id) = (e.workspace, e.person)
 left join lateral (
     select array_agg(row(i.no, i.step, i.what, i.label, i.kind, i.name, i.at, i.properties) order by i.no) as inbox_rows
@@ -399,6 +401,7 @@ class Bursts:
             change=present.change,
             parked=present.parked,
             leaves_unsent=bool(present.entry.ended) and not ends,
+            beside=row["beside"],
         )
         for command in present.commands:
             if isinstance(command, Note):

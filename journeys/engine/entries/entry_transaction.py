@@ -22,6 +22,7 @@ from journeys.canvas.events_and_commands import (
     LookBack,
     Matches,
     Note,
+    OthersWait,
     Question,
     Render,
     Send,
@@ -29,11 +30,13 @@ from journeys.canvas.events_and_commands import (
     Zones,
     ZonesAnswer,
 )
+from journeys.canvas.plan import Plan
 from journeys.engine.audience.match import Needs, Past, Person, asks_consents, matches, named, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS, learn
 from journeys.engine.core.drive import Answers, Case, Round, drive
 from journeys.engine.entries.looking_back import Hearings, missed, several
+from journeys.engine.entries.others_waiting import others_wait
 from journeys.engine.entries.reading import Reading
 from journeys.engine.people.profiles import History, Profile
 from journeys.engine.people.user_updates import DerivedEvent, store_updates, update_profile
@@ -62,11 +65,18 @@ class LoadedEntry:
     """Whether its canvas is stopped or paused: then it is not driven."""
     leaves_unsent: bool = False
     """Whether it has left by an event that was judged late: what it has not sent is withdrawn."""
+    beside: bool = True
+    """Whether the person may have another entry of the canvas that has not ended."""
 
     @property
     def entry(self) -> Entry:
         """The entry as it stands now."""
         return self.case.entry
+
+    @property
+    def plan(self) -> Plan:
+        """The plan that it goes by."""
+        return self.case.plan
 
     @property
     def place(self) -> tuple[int, UUID]:
@@ -186,7 +196,9 @@ class EntryTransaction:
                     answers[loaded.entry.id] = self._rendered(loaded, variables)
                 case LookBack():
                     answers[loaded.entry.id] = tuple(missed(loaded.case.plan, loaded.entry, person))
-        return {**answers, **await self._heard(asked, answers)}
+        meeting = [(loaded, question) for loaded, question in asked if isinstance(question, OthersWait)]
+        waiting = await others_wait(self.reading, meeting, self._loaded.values())
+        return {**answers, **waiting, **await self._heard(asked, answers)}
 
     def _first(self, loaded: LoadedEntry, person: Person, filters: Sequence[Any]) -> int | None:
         for place, each in enumerate(filters):
@@ -198,6 +210,7 @@ class EntryTransaction:
                 segments=loaded.publication.segments,
                 canvas=loaded.entry.canvas,
                 key=loaded.entry.key,
+                entry=loaded.entry.id,
             ):
                 return place  # AUP-2
         return None

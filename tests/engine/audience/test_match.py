@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -350,6 +351,27 @@ def test_half_of_a_pair_in_a_text_is_no_error_and_matches_no_pattern_of_letters(
     """SEG-8: a web service or a template may have left one."""
     assert not search("[a-z]", "\ud800")
     assert search("[a-z]", "\ud800a")
+
+
+def test_a_filter_of_an_entry_on_a_step_sees_what_this_entry_was_sent() -> None:
+    """CTL-10: an earlier one's counts where a canvas is named, or nobody asks for an entry; so does what says no dispatch."""
+    opened = [
+        replace(
+            did("opened", 3, "message", step="hello", canvas="story"),
+            properties={**more, "step": "hello", "canvas": "story"},
+        )
+        for more in ({"dispatch": "e1/hello"}, {})
+    ]
+    here = ADAPTER.validate_python({"message": "opened", "step": "hello"})
+    anywhere = ADAPTER.validate_python({"message": "opened", "step": "hello", "canvas": "story"})
+    said, unsaid = (replace(MEL, history={("message", "opened"): [each]}) for each in opened)
+
+    def holds(what: Any, who: Person, entry: str | None) -> bool:
+        return matches(what, who, now=NOW, canvas="story", entry=entry)
+
+    assert [holds(here, said, entry) for entry in ("e1", "e2", "e", None)] == [True, False, False, True]
+    assert [holds(anywhere, said, entry) for entry in ("e2", None)] == [True, True]
+    assert holds(here, unsaid, "e2")
 
 
 def test_a_filter_compares_with_the_key_of_the_entry() -> None:

@@ -10,12 +10,13 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from journeys.canvas.canvas import Conversion
-from journeys.canvas.events_and_commands import Entry, Occurrence
+from journeys.canvas.events_and_commands import Answered, Ask, Entered, Entry, Occurrence, OthersWait, Woke
 from journeys.canvas.plan import Plan, compile
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import Person
 from journeys.engine.core import limits
 from journeys.engine.core.gates import Candidate, key_of, opening, refusal, seen
+from journeys.engine.core.machine import advance
 from journeys.engine.core.routing import Hears, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.core.simulate import Scenario, run, simulate
 from tests.stage import EMAIL, canvas, definitions_of
@@ -422,6 +423,55 @@ def test_in_the_simulator_each_comes_with_a_key_of_their_own() -> None:
         {("hello", "only_when"): 1},
     )
     assert sum(simulate(plan, 10, starts=NOW).entered.values()) == 10
+
+
+# Messages for which two would wait ----------------------------------------------------------------------------------
+
+AGAIN = "reentry: {after: 0 days}"
+MEETING = """
+  - {type: delay, id: long, duration: 2 days}
+  - {type: context, id: sets, set: [{name: a, type: text, value: b}]}
+  - {type: user_update, id: marks, attributes: {a: 1}}
+  - {type: message, id: hello, channel: email, template: hello, at: "22:00"}
+  - {type: delay, id: short, duration: 1 day}
+  - {type: decision_split, id: split, when: {bucket: [0, 9]}}
+  - {type: message, id: other, channel: email, template: hello}
+  - {type: delay, id: last, duration: 1 day}
+"""
+
+
+def test_entries_meet_in_the_steps_in_which_they_wait_for_one_message() -> None:
+    """CTL-9: of canvases by API, without keys, in which a person may be several times."""
+    both, other = frozenset({"long", "hello"}), frozenset({"other"})
+    wanted = {"long": both, "hello": both, "other": other}
+
+    assert plan_of(MEETING, more=AGAIN).same_message == wanted
+    for given in (
+        {},
+        {"more": AGAIN, "schedule": "{event: ping}"},
+        {"more": f"{AGAIN}\nkey: context.a"},
+        {"more": "reentry: {after: 0 days, overlap: false}"},
+    ):
+        assert plan_of(MEETING, **given).same_message == {}
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_an_entry_that_is_to_wait_asks_whether_another_does_and_is_dropped_then(others: bool) -> None:
+    """CTL-9: and not at a wait that leads to no message."""
+    plan = plan_of(MEETING, more=AGAIN)
+    entry = Entry(id="e", canvas="story", person="mel", moved=NOW, entered=NOW)
+    entry, commands = advance(plan, entry, Entered(), NOW)
+    assert commands[-1] == Ask(OthersWait(frozenset({"long", "hello"})))
+
+    after, said = advance(plan, entry, Answered(others), NOW)
+    assert [getattr(command, "fact", None) for command in said] == ["ended" if others else "waits"]
+    if others:
+        assert (after.ended, after.wake_at) == ("already_waiting", None)
+        return
+    assert (after.phase, after.wake_at) == ("", NOW + timedelta(days=2))
+    split = replace(after, step="other", phase="", wake_at=NOW + timedelta(days=1))
+    _, said = advance(plan, replace(split, step="short"), Woke(), NOW + timedelta(days=1))
+    assert not any(isinstance(command, Ask) and isinstance(command.question, OthersWait) for command in said)
 
 
 # How long an entry lasts --------------------------------------------------------------------------------------------

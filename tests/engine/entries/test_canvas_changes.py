@@ -227,7 +227,7 @@ async def test_the_watchdog_leaves_the_stopped_alone_and_takes_the_overdue_in_or
     [kept] = await stage.enter(mel)
     [first] = await stage.enter(mel, name="other")
     turn(stage, MINUTE)
-    [second] = await stage.enter(mel, name="other")
+    [second] = await stage.enter(await stage.person(), name="other")
     await say(stage, "stop")
     turn(stage, 3 * HOUR)
     none = timedelta(0)

@@ -18,8 +18,13 @@ from journeys.canvas.problems import Refused
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.core.gates import period_of, places
 from journeys.engine.core.global_control import held_out
+from journeys.engine.delivery.engagement import engaged
+from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries import admission
+from journeys.engine.entries.burst import Call
 from journeys.engine.entries.entry_counters import forget, reserve, taken
+from journeys.engine.entries.reading import StoreReading
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.publishing import publish
@@ -395,6 +400,143 @@ async def test_a_conversion_that_compares_with_the_key_is_credited_to_the_entry_
         "select c.name, e.entry_key from conversions c join entries e on e.id = c.entry where c.at is not null order by 1, 2"
     )
     assert [tuple(row) for row in rows] == [("paid", 1), ("paid", 2), ("read", 3)]
+
+
+# Several entries that wait for one message (CTL-9) -------------------------------------------------------------------
+
+AGAIN = "reentry: {after: 0 days}"
+TO_MAIL = """
+  - {type: delay, id: wait, duration: 1 day}
+  - {type: context, id: c, set: [{name: a, type: text, value: b}]}
+  - {type: message, id: m, channel: email, template: hello}
+"""
+AT_NIGHT = """
+  - {type: message, id: m, channel: email, template: hello, at: "22:00"}
+"""
+TO_SPLIT = """
+  - {type: delay, id: wait, duration: 1 day}
+  - {type: decision_split, id: s, when: {bucket: [0, 9]}}
+  - {type: message, id: m, channel: email, template: hello}
+"""
+
+
+@pytest.mark.parametrize(
+    ("steps", "more", "schedule", "dropped"),
+    [
+        (TO_MAIL, AGAIN, "{api: true}", True),
+        (AT_NIGHT, AGAIN, "{api: true}", True),
+        (TO_SPLIT, AGAIN, "{api: true}", False),
+        (TO_MAIL, AGAIN + "\nkey: context.order", "{api: true}", False),
+        (TO_MAIL, AGAIN, "{event: ping}", False),
+    ],
+)
+async def test_of_entries_by_api_that_wait_for_one_message_the_later_one_is_dropped(
+    db: Database, steps: str, more: str, schedule: str, dropped: bool
+) -> None:
+    """Case 27, CTL-9: not where their keys tell them apart, nor of entries by event, nor where the way goes on elsewhere."""
+    stage = await stage_on(db, canvas(steps, schedule=schedule, more=more) + EMAIL)
+    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    mel, zoe = await stage.person(), await stage.person()
+    found = []
+    for one, order in ((mel, 1), (zoe, 1), (mel, 2), (mel, 3)):
+        if schedule == "{api: true}":
+            [entry] = await stage.enter(one, order=order)
+        else:
+            await stage.happens(one, "ping", {"order": order})
+            entry = await db.pool.fetchval("select id from entries order by id desc limit 1")
+        await stage.burst(entry)
+        found.append(entry)
+        turn(stage, HOUR)
+
+    wanted = [None, None, *["already_waiting" if dropped else None] * 2]
+    assert [(await stage.row(entry))["ended"] for entry in found] == wanted
+
+
+async def test_one_message_is_sent_and_the_next_entry_gets_its_own_again(db: Database) -> None:
+    """Case 27, CTL-9: once the earlier one has its message, a later one waits for another; one that leaves keeps nobody out."""
+    stage = await stage_on(
+        db, canvas(TO_MAIL, more=AGAIN + "\nexits: [{event: bye, release: end_of_step}]") + EMAIL
+    )
+    mel = await stage.person()
+    first, second = [(await stage.enter(mel))[0] for _ in range(2) if turn(stage, HOUR) is None]
+    turn(stage, DAY)
+    await stage.burst(first, 9)
+    assert [row["entry"] for row in await stage.dispatches()] == [first]
+    assert (await stage.row(second))["ended"] == "already_waiting"
+    [third] = await stage.enter(mel)
+    await stage.happens(mel, "bye")
+    turn(stage, HOUR)
+    [fourth] = await stage.enter(mel)
+
+    assert (await stage.row(third))["leaving"] == "exit_event"
+    assert (await stage.row(fourth))["ended"] is None
+
+
+async def test_entries_that_one_burst_moves_see_each_other_as_they_stand_in_it(db: Database) -> None:
+    """CTL-9: both come to the wait in one transaction; one of them stays."""
+    steps = (
+        "  - {type: delay, id: before, duration: 2 hours}\n  - {type: decision_split, id: s, when: {bucket: [0, 9]}}"
+        + TO_MAIL
+    )
+    stage = await stage_on(db, canvas(steps, more=AGAIN) + EMAIL)
+    mel = await stage.person()
+    found = [(await stage.enter(mel))[0] for _ in range(3) if turn(stage, 2 * timedelta(minutes=1)) is None]
+    turn(stage, DAY)
+    await stage.bursts.run({entry: Call(9, stage.clock.now()) for entry in found})
+
+    assert [(await stage.row(entry))["ended"] for entry in found] == [
+        None,
+        "already_waiting",
+        "already_waiting",
+    ]
+
+
+async def test_nothing_is_read_for_an_entry_of_somebody_who_is_alone_in_the_canvas(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CTL-9: in the transaction that admits, and in a burst."""
+    monkeypatch.setattr(StoreReading, "waiting", None)
+    for steps in (TO_MAIL, AT_NIGHT):
+        stage = await stage_on(db, canvas(steps, more=AGAIN) + EMAIL)
+        [entry] = await stage.enter(await stage.person())
+        await stage.burst(entry)
+        assert (await stage.row(entry))["wake_at"] is not None
+
+
+# What filters see of an earlier entry (CTL-10) ------------------------------------------------------------------------
+
+ASKED = """
+  - {type: message, id: hello, channel: email, template: hello}
+  - {type: delay, id: wait, duration: 1 day}
+  - type: audience_paths
+    id: which
+    paths:
+      - {name: mine, when: {message: opened, step: hello}, steps: [{type: delay, id: to_mine, duration: 9 days}]}
+      - {name: ever, when: {message: opened, step: hello, canvas: story}, steps: [{type: delay, id: to_ever, duration: 9 days}]}
+    otherwise: [{type: delay, id: to_none, duration: 9 days}]
+  - {type: message, id: last, channel: email, template: hello}
+"""
+
+
+async def test_a_filter_on_a_step_sees_what_this_entry_was_sent_and_with_a_canvas_what_any_was(
+    db: Database, mailbox: Mailbox
+) -> None:
+    """CTL-10: so who opened the mail of an earlier entry is not taken for somebody who opened this one's."""
+    stage = await by_event(db, "reentry: {after: 0 days}", ASKED)
+    mel = await stage.person(email="mel@example.com")
+    for opens in (True, False):
+        await stage.happens(mel, "ping")
+        entry = await db.pool.fetchval("select id from entries order by id desc limit 1")
+        await stage.burst(entry)
+        await post(stage, mailbox)
+        if opens:
+            mark = Mark(stage.workspace, mel.id, entry, "story", "hello", "email")
+            await engaged(db, stage.published, stage.clock, NullNotifier(), NullNotifier(), mark, "opened")
+        turn(stage, DAY)
+        await stage.burst(entry, 9)
+
+    rows = await db.pool.fetch("select step from entries order by entered")
+    assert [row["step"] for row in rows] == ["to_mine", "to_ever"]
 
 
 # Four writers ----------------------------------------------------------------------------------------------------------

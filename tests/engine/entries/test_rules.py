@@ -23,6 +23,7 @@ from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on
 
 DAY = timedelta(days=1)
 WAIT = "  - {type: delay, id: wait, duration: 3 days}\n  - {type: message, id: m, channel: email, template: hello}"
+APART = WAIT.replace("\n", "\n  - {type: decision_split, id: s, when: {bucket: [0, 9999]}}\n")
 MAIL = "  - {type: message, id: m, channel: email, template: hello}"
 
 
@@ -187,7 +188,7 @@ async def test_a_conversion_counts_once_for_the_latest_entry_within_its_deadline
     db: Database,
 ) -> None:
     """CNV-4, CNV-7, X7, X8, EXT-10, ANA-1: measured from the entry; before any message it belongs to no step."""
-    stage = await stage_on(db, canvas(WAIT, more=CONVERT) + EMAIL)
+    stage = await stage_on(db, canvas(APART, more=CONVERT) + EMAIL)
     mel = await stage.person()
     await stage.enter(mel)
     turn(stage, DAY)
