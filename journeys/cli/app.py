@@ -36,7 +36,7 @@ GROUPS = {
         "Published canvases: list, show, stop, pause, resume, archive.",
         {
             "list": "canvases:list_",
-            "show": "canvases:show",
+            "show": "canvas_shown:show",
             "stop": "canvases:stop",
             "pause": "canvases:pause",
             "resume": "canvases:resume",

@@ -7,10 +7,8 @@ import getpass
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.markup import escape
 from rich.table import Table
 
-from journeys.canvas.in_words import scheduled
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import Stop, bar, err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
@@ -23,16 +21,13 @@ from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.canvas_changes import (
     CanvasStatus,
-    Logged,
     NoCanvas,
     NotPossible,
     canvases_of,
     change,
-    log_of,
-    named,
     waiting,
 )
-from journeys.engine.workspaces.published import Publication, Published
+from journeys.engine.workspaces.published import Published
 
 MOST_CHANGES = 1000
 """Changes that `show` prints."""
@@ -80,73 +75,10 @@ def list_(
         for error in publication.aside.values():
             err.print(str(error), markup=False, soft_wrap=True)
         if hidden := len(found) - len(shown):
-            out.print(f"{_many(hidden, 'archived canvas', 'archived canvases')} not shown: --all shows them")
+            out.print(f"{many(hidden, 'archived canvas', 'archived canvases')} not shown: --all shows them")
         return 0
 
     return run(work)
-
-
-def show(name: str, *, workspace_name: Workspace = "default", as_json: AsJson = False) -> int:
-    """Show a canvas: its status and since when, its schedule, the number of entries inside, and the log of its changes.
-
-    Parameters
-    ----------
-    name
-        The canvas, by its name or id.
-    workspace_name
-        The workspace.
-    as_json
-        Print it as JSON.
-    """
-
-    async def work(_: asyncio.Event) -> int:
-        async with database() as db:
-            publication = await workspace(db, workspace_name)
-            now = (await read_clock(db)).now()
-            try:
-                known = await named(db, publication.workspace, name)
-            except NoCanvas as error:
-                raise Stop(str(error), 2) from error
-            [one] = [each for each in await canvases_of(db, publication, now) if each.name == known]
-            inside, messages = await waiting(db, publication.workspace, known)
-            log = await log_of(db, publication.workspace, known, None, MOST_CHANGES)
-        schedule = _schedule(publication, known)
-        if as_json:
-            print_json({
-                "name": one.name, "id": str(one.id), "status": one.status, "since": one.since,
-                "schedule": schedule, "inside": inside, "not_sent": messages,
-                "changes": [
-                    {"no": each.no, "at": each.at, "who": each.who, "what": each.what, **each.data}
-                    for each in log
-                ],
-            })  # fmt: skip
-            return 0
-        out.print(f"{one.name} is {one.status} since {one.since:%Y-%m-%d %H:%M} UTC", markup=False)
-        out.print(f"enter by: {schedule}", markup=False, soft_wrap=True)
-        out.print(
-            f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}"
-        )
-        out.print(_changes(log))
-        return 0
-
-    return run(work)
-
-
-def _schedule(publication: Publication, canvas: str) -> str:
-    """The schedule of a canvas in words."""
-    if canvas in publication.aside:
-        return f"this version does not understand the canvas: {publication.aside[canvas].reason}"
-    return scheduled(publication.running[canvas].plan.canvas)
-
-
-def _changes(log: list[Logged]) -> Table:
-    table = Table(title="changes, the last one first", title_justify="left")
-    for column in ("when (UTC)", "who", "what", "details"):
-        table.add_column(column)
-    for each in log:
-        details = ", ".join(name if value is True else f"{name} {value}" for name, value in each.data.items())
-        table.add_row(f"{each.at:%Y-%m-%d %H:%M:%S}", escape(each.who), each.what, escape(details))
-    return table
 
 
 def stop(name: str, *, workspace_name: Workspace = "default") -> int:
@@ -169,7 +101,7 @@ def stop(name: str, *, workspace_name: Workspace = "default") -> int:
             inside, messages = await waiting(db, identity, changed.name)
         out.print(_said(changed))
         out.print(
-            f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}; "
+            f"inside: {many(inside, 'entry', 'entries')}; not sent: {many(messages, 'message', 'messages')}; "
             f"continue with `journeys canvas resume {changed.name}`, end with `journeys canvas archive {changed.name}`",
             markup=False,
         )
@@ -198,7 +130,7 @@ def pause(name: str, *, workspace_name: Workspace = "default") -> int:
             inside, messages = await waiting(db, identity, changed.name)
         out.print(_said(changed))
         out.print(
-            f"inside: {_many(inside, 'entry', 'entries')}; not sent: {_many(messages, 'message', 'messages')}; "
+            f"inside: {many(inside, 'entry', 'entries')}; not sent: {many(messages, 'message', 'messages')}; "
             f"continue with `journeys canvas resume {changed.name} --timers shift`, or send, or skip",
             markup=False,
         )
@@ -256,7 +188,7 @@ def archive(name: str, *, workspace_name: Workspace = "default") -> int:
             ended = await followed(db, clock, identity, changed.name)
         out.print(_said(changed))
         if ended:
-            out.print(f"{_many(ended, 'entry has', 'entries have')} ended")
+            out.print(f"{many(ended, 'entry has', 'entries have')} ended")
         return 0
 
     return run(work)
@@ -305,5 +237,6 @@ def _said(changed: CanvasStatus) -> str:
     return f"{changed.name} is {changed.status} since {changed.since:%Y-%m-%d %H:%M} UTC{again}"
 
 
-def _many(count: int, one: str, many: str) -> str:
-    return f"{count:,} {one if count == 1 else many}"
+def many(count: int, one: str, several: str) -> str:
+    """A count with its noun."""
+    return f"{count:,} {one if count == 1 else several}"

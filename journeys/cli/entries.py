@@ -284,12 +284,13 @@ def _seen(seen: dict[str, Any]) -> str:
     """What a gate saw."""
     if "filter" in seen:
         within = f" (of the segment {seen['segment']})" if "segment" in seen else ""
-        return f": {seen['filter']}{within}; saw {_value(seen['saw'])}"
+        return f": {seen['filter']}{within}; saw {said_value(seen['saw'])}"
     more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
     return f" ({more})" if more else ""
 
 
-def _value(saw: Any) -> str:
+def said_value(saw: Any) -> str:
+    """What a filter saw, in words."""
     match saw:
         case None | {"times": 0}:
             return "nothing"

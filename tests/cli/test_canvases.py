@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+from journeys.canvas.definition_kinds import GlobalControl
+from journeys.engine.core.global_control import held_out
 from journeys.engine.store import Database
 from tests.cli.test_commands import Said, journeys
-from tests.stage import EMAIL, canvas
+from tests.stage import EMAIL, canvas, webhook
 
 WAIT = "  - {type: delay, id: wait, duration: 1 day}\n"
 LATER = WAIT + "  - {type: message, id: m, channel: email, template: hello}\n"
@@ -195,3 +197,56 @@ async def test_a_canvas_is_paused_and_resumed_and_show_says_so_and_who_did_it(he
     for words in (("stop",), ("resume", "--timers", "send")):
         said = await here.canvas(words[0], "welcome", *words[1:])
     assert (said.code, "was not paused" in said.err) == (2, True)
+
+
+async def test_a_canvas_shows_who_may_enter_and_how_a_person_and_all_people_stand_to_it(
+    here: Workspace,
+) -> None:
+    """AUD-6: each filter with what it saw; by each channel those who have an address and agree; GCG-2, CTL-7."""
+    steps = (
+        WAIT
+        + "  - {type: message, id: m, channel: email, template: hello}\n  - {type: message, id: w, channel: webhook, template: hook}\n"
+    )
+    more = "audience: {all: [{attribute: country, equals: FR}, {any: [{event: ping}, {bucket: [0, 9999]}]}]}\nentry_limit: {entries: 5000, per: day}"
+    text = (
+        canvas(steps, name="shown", more=more)
+        + "---\n"
+        + webhook("https://hook.example.com").removeprefix("\n---\n")
+    )
+    (here.folder / "shown.yaml").write_text(text)
+    assert (await here.type("publish", ".")).code == 0
+    rows = "external_id,email,country,email_subscribe\nzoe,zoe@example.com,FR,\nann,,FR,\nbob,bob@example.com,FR,unsubscribed\n"
+    (here.folder / "more.csv").write_text(rows)
+    assert (await here.type("import", "more.csv")).code == 0
+    assert (await here.type("trigger", "shown", "zoe")).code == 0
+
+    said = await here.canvas("show", "shown", "--person", "mel", "--reach")
+    lines = [line.strip() for line in said.out.splitlines()]
+    assert (said.code, lines[1]) == (0, "enter by: the API")
+    assert "entry limit: 5,000 in each day, 1 taken now" in lines
+    start = next(no for no, line in enumerate(lines) if line.endswith(" is not in the audience"))
+    assert lines[start + 1 : start + 6] == [
+        "no   all of these",
+        "no   country = FR; saw nothing",
+        "yes  any of these",
+        "no   event ping; saw nothing",
+        next(line for line in lines if line.startswith("yes  bucket 0, 9999; saw ")),
+    ]
+    start = lines.index("audience of 4 people: 3")
+    assert lines[start : start + 3] == [
+        "audience of 4 people: 3",
+        "can be reached by email: 1",
+        "can be reached by webhook: 3",
+    ]
+
+    (here.folder / "default.yaml").write_text(
+        "kind: workspace\nformat: 1\nname: default\nglobal_control: {share: 15}\n"
+    )
+    assert (await here.type("publish", ".")).code == 0
+    bucket = next(iter(held_out(GlobalControl(share=15), 1, ())))
+    await here.db.pool.execute("update people set bucket = $1 where external_id in ('zoe', 'bob')", bucket)
+    found = json.loads((await here.canvas("show", "shown", "--person", "zoe", "--reach", "--json")).out)
+    assert (found["person"]["audience"]["holds"], found["person"]["held_out"]) == (True, True)
+    assert found["reach"]["held_out"] == 2
+    assert found["reach"]["reached"]["email"] == 0
+    assert "audience: everybody" in (await here.canvas("show", "welcome", "--person", "mel")).out

@@ -1,4 +1,4 @@
-"""Tells which filter keeps a person out of an audience, and what it saw of them. Pure."""
+"""Tells what the filters of an audience see of a person, and which of them keeps the person out. Pure."""
 
 from __future__ import annotations
 
@@ -67,6 +67,42 @@ def kept_out(
     words = in_words(cause.what) if cause.holds else f"not ({in_words(cause.what)})"
     found = {"filter": shortened(words), "saw": shortened(_saw(cause.what, asked))}
     return found if cause.segment is None else {**found, "segment": cause.segment}
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A filter as it is for one person: in words, whether it holds, and what it `saw`, or the `parts` that decide it."""
+
+    filter: str
+    holds: bool
+    saw: Any = None
+    parts: tuple[Judged, ...] = ()
+
+
+def looked_up(
+    audience: Filter,
+    person: Person,
+    *,
+    now: datetime,
+    segments: Mapping[str, Filter] = NOTHING,
+    canvas: str | None = None,
+) -> Judged:
+    """A person held against an audience: each filter with the value that it sees and its verdict (AUD-6)."""
+    return _judged(audience, _Asked(person, now, segments, canvas))
+
+
+def _judged(what: Filter, asked: _Asked) -> Judged:
+    holds = asked.holds(what)
+    match what:
+        case AllOf(all=several):
+            return Judged("all of these", holds, parts=tuple(_judged(each, asked) for each in several))
+        case AnyOf(any=several):
+            return Judged("any of these", holds, parts=tuple(_judged(each, asked) for each in several))
+        case NoneOf(none=several):
+            return Judged("none of these", holds, parts=tuple(_judged(each, asked) for each in several))
+        case SegmentFilter(segment=name) if name in asked.segments:
+            return Judged(f"segment {name}", holds, parts=(_judged(asked.segments[name], asked),))
+    return Judged(shortened(in_words(what)), holds, shortened(_saw(what, asked)))
 
 
 def _innermost(cause: _Cause, asked: _Asked) -> _Cause:

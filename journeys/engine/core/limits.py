@@ -45,7 +45,7 @@ def refusal(
     """
     if not reachable:
         return Refusal("unreachable", "no_address")
-    if not _agreed(plan, step.channel, person):  # SUB-1, MSG-1
+    if not agreed(plan, step.channel, person):  # SUB-1, MSG-1
         return Refusal("unreachable", f"not_{plan.canvas.send.subscription}")
     if step.only_when is not None and not matches(
         step.only_when,
@@ -61,7 +61,7 @@ def refusal(
     return None
 
 
-def _agreed(plan: Plan, channel: str, person: Person) -> bool:
+def agreed(plan: Plan, channel: str, person: Person) -> bool:
     """Whether the person's consent allows it (SUB-1); who said nothing is subscribed."""
     wanted = plan.canvas.send.subscription
     if wanted == "all" or channel in UNASKED:

@@ -130,8 +130,9 @@ async def admit(
     before = {row["person"]: Before(row["last"]) for row in earlier}
     if active and not running.plan.canvas.overlaps:
         asked = {each.profile.id: key_of(running.plan.canvas, each.context) for each in entrants}
+        profiles = {each.profile.id: each.profile for each in entrants}
         before = await entered_before(
-            connection, published, publication.workspace, running.plan, before, asked
+            connection, published, publication, running.plan, profiles, before, asked
         )
     for entrant in entrants:
         person = entrant.profile.id

@@ -11,7 +11,8 @@ from uuid import UUID
 from journeys.canvas.plan import Plan
 from journeys.engine.audience.operators import same
 from journeys.engine.entries.burst import ENTRY, present_of
-from journeys.engine.workspaces.published import Published
+from journeys.engine.people.profiles import Profile
+from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 
 INSIDE = f"""
@@ -37,8 +38,9 @@ class Before:
 async def entered_before(
     connection: Any,
     published: Published,
-    workspace: int,
+    publication: Publication,
     plan: Plan,
+    profiles: Mapping[UUID, Profile],
     known: Mapping[UUID, Before],
     asked: Mapping[UUID, Any],
 ) -> dict[UUID, Before]:
@@ -46,7 +48,7 @@ async def entered_before(
 
     An entry that a change of its canvas ends at its next burst has ended. One that this process does not understand has not.
     """
-    canvas, found = plan.canvas.name, dict(known)
+    workspace, canvas, found = publication.workspace, plan.canvas.name, dict(known)
     if plan.canvas.key is not None:
         rows = await connection.fetch(LAST_OF_KEY, workspace, canvas, list(asked), list(asked.values()))
         found |= {person: Before(None) for person in asked}
@@ -55,14 +57,14 @@ async def entered_before(
         person = row["person"]
         if plan.canvas.key is not None and not same(row["entry_key"], asked[person]):
             continue
-        if await _open(published, workspace, row):
+        if await _open(published, publication, row, profiles[person]):
             found[person] = replace(found[person], inside=row["entered"])
     return found
 
 
-async def _open(published: Published, workspace: int, row: Any) -> bool:
+async def _open(published: Published, publication: Publication, row: Any, profile: Profile) -> bool:
     try:
-        plan = await published.plan(workspace, row["plan"])
+        plan = await published.plan(publication.workspace, row["plan"])
     except NotUnderstood:
         return True
-    return present_of(row, plan).entry.ended is None
+    return present_of(row, plan, profile, publication.zone).entry.ended is None

@@ -10,11 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 from uuid import UUID
 
-from journeys.canvas.events_and_commands import Entry, OthersWait
+from journeys.canvas.events_and_commands import Entry, OthersWait, ZonesAnswer
 from journeys.canvas.plan import Plan
 from journeys.engine.core.life import current
 from journeys.engine.core.machine import HELD
 from journeys.engine.entries.reading import Reading, Waiter
+from journeys.engine.people.profiles import Profile
+from journeys.engine.workspaces.published import Publication
 
 
 class Asking(Protocol):
@@ -35,6 +37,14 @@ class Asking(Protocol):
     @property
     def plan(self) -> Plan:
         """The plan that it goes by."""
+
+    @property
+    def profile(self) -> Profile:
+        """The person."""
+
+    @property
+    def publication(self) -> Publication:
+        """What their workspace runs."""
 
     @property
     def beside(self) -> bool:
@@ -59,8 +69,9 @@ async def others_wait(
     for each, question in asked:
         mine, plan = _waiter(each), each.plan
         now = [one.entry for one in here.values() if one.id != each.id and _waiter(one) == mine]
+        zones = ZonesAnswer(each.publication.zone, each.profile.as_person(each.publication.zone).zone)
         now += [
-            current(plan, one.entry, one.change, one.changes).entry
+            current(plan, one.entry, one.change, one.changes, zones).entry
             for one in stored
             if one.waiter == mine and one.entry.step in question.steps
         ]

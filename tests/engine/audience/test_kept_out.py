@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import Filter
-from journeys.engine.audience.kept_out import LONGEST, kept_out
+from journeys.engine.audience.kept_out import LONGEST, Judged, kept_out, looked_up
 from journeys.engine.audience.match import Person, matches
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
@@ -110,3 +110,52 @@ def test_a_filter_of_a_segment_is_told_with_the_segment() -> None:
 def test_of_a_long_value_the_beginning_is_kept() -> None:
     said = kept_out(READ.validate_python({"attribute": "long", "equals": "y"}), MEL, now=NOW)
     assert said["saw"] == "x" * LONGEST + "…"
+
+
+def test_a_person_is_held_against_each_filter_of_an_audience_with_what_it_sees() -> None:
+    """AUD-6: down to the filters of a segment; one that there is not holds of nobody."""
+    audience = READ.validate_python(
+        {
+            "all": [
+                {"segment": "runners"},
+                {"any": [{"bucket": [70, 80]}, {"event": "signed_up"}]},
+                {
+                    "none": [
+                        {"consent": "email", "equals": "unsubscribed"},
+                        {"segment": "gone"},
+                    ]
+                },
+            ]
+        }
+    )
+
+    assert looked_up(audience, MEL, now=NOW, segments=SEGMENTS) == Judged(
+        "all of these",
+        holds=False,
+        parts=(
+            Judged(
+                "segment runners",
+                holds=False,
+                parts=(
+                    Judged(
+                        "all of these",
+                        holds=False,
+                        parts=(Judged("age ≥ 18", True, 20), Judged("sport = running", False, "chess")),
+                    ),
+                ),
+            ),
+            Judged(
+                "any of these",
+                holds=True,
+                parts=(Judged("bucket 70, 80", True, 77), Judged("event signed_up", False, {"times": 0})),
+            ),
+            Judged(
+                "none of these",
+                holds=False,
+                parts=(
+                    Judged("consent email = unsubscribed", True, "unsubscribed"),
+                    Judged("segment gone", False, "there is no such segment"),
+                ),
+            ),
+        ),
+    )
