@@ -44,8 +44,9 @@ ENTRY: list[Row] = [
         "",
     ),
     ("Re-eligibility", "`reentry`: `never`, `after_maximum_duration`, `{after: 30 days}`", ""),
-    ("Entry volume limit", "`entry_limit`", "Canvas.entry_limit"),
-    ("Several entries side by side, one an order", "`key`", "Canvas.key"),
+    ("Re-entry while still inside", "`reentry: {after: …, overlap: false}` forbids it", ""),
+    ("Entry volume limit", "`entry_limit` for each hour, day or run, or in all", ""),
+    ("Several entries side by side, one an order", "`key`, and `{entry: key}` in filters", ""),
     (
         "Filter: in a subscription group",
         "`{subscription: …}`",
@@ -61,7 +62,7 @@ COURSE: list[Row] = [
     ("Conversion events, up to four", "`conversions` with `within`; `revenue` names a property", ""),
     ("Variants and control group", "`variants`, one of them with `control: true`", ""),
     ("Winning variant, Intelligent Selection", "no key", ""),
-    ("Global Control Group", "a `bucket` filter in each audience", ""),
+    ("Global Control Group", "`global_control` of `kind: workspace`", ""),
     (
         "Canvas entry properties, context",
         "`context`: `{{context.${name}}}`, and `{context: name}` in filters",

@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from journeys.canvas import canvas, catalogs, content_blocks, definition_kinds, filters
-from journeys.canvas.conditions import Condition, FromAttribute, FromContext
+from journeys.canvas import canvas, catalogs, content_blocks, definition_kinds, entry_rules, filters
+from journeys.canvas.conditions import Condition, FromAttribute, FromContext, FromEntry
 from journeys.canvas.field_docs import meanings
 from journeys.canvas.frozen_model import Frozen
 from journeys.canvas.retention import Retention
@@ -26,7 +26,7 @@ from journeys.canvas.steps.user_update import Increment, LoggedEvent
 Models = tuple[type[Frozen], ...]
 PARTS: dict[str, Models] = {
     "A canvas": (
-        canvas.Canvas, canvas.Schedule, canvas.Reentry, canvas.Exit, canvas.Conversion, canvas.Sending, canvas.Variant,
+        canvas.Canvas, canvas.Schedule, canvas.Reentry, entry_rules.EntryLimit, canvas.Exit, canvas.Conversion, canvas.Sending, canvas.Variant,
     ),
     "Steps": (
         *OURS, ActionPath, AudiencePath, ExperimentPath, ExperimentControl, Variable, Increment, LoggedEvent,
@@ -36,12 +36,13 @@ PARTS: dict[str, Models] = {
         filters.AttributeFilter, filters.ContextFilter, filters.EventFilter, filters.PurchaseFilter,
         filters.MessageFilter, filters.ConsentFilter, filters.SegmentFilter, filters.BucketFilter,
         filters.AllOf, filters.AnyOf, filters.NoneOf, filters.PropertyFilter, Condition, filters.Times,
-        FromContext, FromAttribute,
+        FromContext, FromAttribute, FromEntry,
     ),
     "Other definitions": (
         definition_kinds.Segment, definition_kinds.EmailTemplate, definition_kinds.WebhookTemplate,
         definition_kinds.ChannelTemplate, definition_kinds.Sender, definition_kinds.WorkspaceSettings,
-        Retention, content_blocks.ContentBlock, catalogs.Catalog, catalogs.CatalogField, catalogs.Selection,
+        definition_kinds.GlobalControl, Retention,
+        content_blocks.ContentBlock, catalogs.Catalog, catalogs.CatalogField, catalogs.Selection,
         catalogs.SelectionFilter,
     ),
 }  # fmt: skip
