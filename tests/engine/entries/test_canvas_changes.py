@@ -553,3 +553,29 @@ async def test_what_a_command_left_undone_is_done_by_any_process_once(db: Databa
     assert sum(counts) == 4
     assert {one.entry for each in told for one in each.pending} == set(entries)
     assert sum(await asyncio.gather(*(one.unsettled() for one in processes))) == 0
+
+
+async def test_an_event_lets_nobody_into_a_draft_nor_one_from_before_its_launch_after_it(
+    db: Database,
+) -> None:
+    """STA-1, ENT-17: launched by a publication, or by a resume."""
+    names = ("published", "resumed")
+    texts = [canvas(MAIL, name=name, schedule="{event: ping}") for name in names]
+    definitions = definitions_of("---\n".join(texts) + EMAIL)
+    drafts = await publish(db, "default", definitions, draft=True, at=MONDAY)
+    assert (drafts.drafts, drafts.launched) == (list(names), [])
+    stage = await stage_on(db, "")
+    mel = await stage.person()
+    turn(stage, HOUR)
+    await stage.happens(mel, "ping")
+    assert await db.pool.fetchval("select count(*) from refusals") == 0, "it is as one that is not published"
+    one = definitions_of(texts[0] + EMAIL)
+    assert (await publish(db, "default", one, at=stage.clock.now())).launched == ["published"]
+    await change(db, stage.workspace, "resumed", "resume", at=stage.clock.now())
+    stage.published.forget(stage.workspace)
+    await stage.happens(mel, "ping", at=MONDAY + MINUTE)
+    rows = await db.pool.fetch("select canvas, gate from refusals order by canvas")
+    assert [tuple(row) for row in rows] == [(name, "before_launch") for name in names]
+    turn(stage, MINUTE)
+    await stage.happens(mel, "ping")
+    assert await db.pool.fetchval("select count(*) from entries") == 2
