@@ -7,11 +7,16 @@ import re
 from pathlib import Path
 from typing import Any
 
+import promql_parser
+import pytest
 from ruamel.yaml import YAML
 
 from journeys.cli.app import app_for
 from journeys.cli.settings import known_variables
 from journeys.engine.metrics import REGISTRY
+
+GRAFANAS = re.compile(r"\$\{?\w+(:\w+)?\}?")
+"""What Grafana puts in for itself: an interval, or the values of a choice."""
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
 
@@ -31,7 +36,8 @@ def series() -> dict[str, set[str]]:
 
 
 def check(expression: str) -> None:
-    """Each series that an expression names is there, with the labels by which it asks."""
+    """An expression is right PromQL, and each series that it names is there, with the labels by which it asks."""
+    promql_parser.parse(GRAFANAS.sub(lambda found: "5m" if "interval" in found[0] else ".*", expression))
     known = series()
     named = re.findall(r"(journeys_\w+)(?:\{([^}]*)\})?", expression)
     assert named, expression
@@ -61,6 +67,22 @@ def test_the_dashboard_asks_for_series_that_are_there() -> None:
         for target in panel["targets"]:
             check(target["expr"])
     assert {"title", "uid", "schemaVersion", "time", "templating"} <= set(dashboard)
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "sum(rate(journeys_bursts_total[5m])",
+        "rate(journeys_bursts_total)",
+        "journeys_burst_total > 0",
+        'journeys_bursts_total{outcome="done"}',
+        "sum by (channel) (journeys_bursts_total)",
+        "max(journeys_entries_overdue) > > 0",
+    ],
+)
+def test_an_expression_that_is_wrong_is_found(expression: str) -> None:
+    with pytest.raises((ValueError, AssertionError)):
+        check(expression)
 
 
 def alerts() -> list[Any]:
