@@ -139,7 +139,7 @@ def _spread(values: Sequence[Any]) -> list[Any]:
 def lookup(data: Mapping[str, Any], path: str) -> list[Any]:
     """All values that a path leads to: `a.b`, `a[].b` for any element, `"a.b".c` for a name with a dot (NST-8)."""
     nodes: list[Any] = [data]
-    for name, spread in _parts(path):
+    for name, spread in parts(path):
         following: list[Any] = []
         for node in nodes:
             if isinstance(node, Mapping) and name in node:
@@ -149,8 +149,9 @@ def lookup(data: Mapping[str, Any], path: str) -> list[Any]:
     return nodes
 
 
-def _parts(path: str) -> list[tuple[str, bool]]:
-    parts: list[tuple[str, bool]] = []
+def parts(path: str) -> list[tuple[str, bool]]:
+    """The names of a path, each with whether it goes on to any element of a list."""
+    found: list[tuple[str, bool]] = []
     rest = path
     while rest:
         if rest.startswith('"') and '"' in rest[1:]:
@@ -162,5 +163,5 @@ def _parts(path: str) -> list[tuple[str, bool]]:
         spread = rest.startswith("[]")
         rest = rest[2:] if spread else rest
         rest = rest.removeprefix(".")
-        parts.append((name, spread))
-    return parts
+        found.append((name, spread))
+    return found
