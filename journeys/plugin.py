@@ -28,9 +28,10 @@ from journeys.worker import Engine, engine, keep_delivering, measured
 from journeys.workflows.activities import Activities
 from journeys.workflows.deliver import WATCH, Deliver
 from journeys.workflows.entry import EntryAlarm
+from journeys.workflows.run import RunAlarm
 from journeys.workflows.search_attributes import register_search_attributes
 
-OURS = (EntryAlarm, Deliver)
+OURS = (EntryAlarm, RunAlarm, Deliver)
 
 
 class OursOutside(WorkflowRunner):
@@ -88,11 +89,13 @@ class JourneysPlugin(SimplePlugin):
         self._public_url = public_url
         self.engine: Engine | None = None
         """The parts of this process, while the worker runs."""
-        activities = Activities(lambda: self._up().bursts, self._clock, self._drain, WATCH)
+        activities = Activities(
+            lambda: self._up().bursts, self._clock, self._drain, WATCH, lambda: self._up().run_pages
+        )
         super().__init__(
             "journeys.plugin.JourneysPlugin",
             workflows=list(OURS),
-            activities=[activities.burst, activities.drain],
+            activities=[activities.burst, activities.drain, activities.run],
             workflow_runner=None if sandboxed else _ours_outside,
         )
 

@@ -22,6 +22,9 @@ from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges
+from journeys.engine.entries.run_pages import RunPages
+from journeys.engine.intake.scheduled_triggers import ScheduledTriggers
+from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
 from journeys.engine.sources.connected.connected_content import connected_content
 from journeys.engine.store.clock_check import measured_clock
@@ -102,6 +105,7 @@ class Engine:
     delivery_worker: DeliveryWorker
     fetcher: Fetcher
     housekeeping: Housekeeping
+    run_pages: RunPages
     channels: dict[str, Channel]
 
 
@@ -152,6 +156,8 @@ async def engine(
         async def closed(workflow_id: str) -> bool:
             return await is_closed(client, workflow_id)
 
+        trigger = Trigger(db, published, clock, alarm_sync, notifier)
+        run_pages = RunPages(db, published, clock, alarm_sync, notifier, ScheduledTriggers(trigger))
         following = FollowingChanges(db, bursts, clock, alarm_sync)
         housekeeping = Housekeeping(db, published, clock, alarm_sync, notifier, following, closed=closed)
         if keep_housekeeping:
@@ -168,6 +174,7 @@ async def engine(
             delivery_worker,
             fetcher,
             housekeeping,
+            run_pages,
             ways,
         )
 

@@ -29,12 +29,12 @@ COMPONENTS: list[Row] = [
 ENTRY: list[Row] = [
     ("Action-based entry", "`schedule: {event: …}`, `{purchase: …}` or `{message: …}`, with `where`", ""),
     ("API-triggered entry", "`schedule: {api: true}` and `POST /canvas/trigger/send`", ""),
-    ("Scheduled entry, at launch", "`schedule: {at_launch: true}`", "Schedule.at_launch"),
-    ("Scheduled entry, once", "`schedule: {once: …}`", "Schedule.once"),
+    ("Scheduled entry, at launch", "`schedule: {at_launch: true}`", ""),
+    ("Scheduled entry, once", "`schedule: {once: …}`", ""),
     (
         "Scheduled entry, daily, weekly or monthly, in local time",
         "`schedule: {every: …}` with `days`, `weekdays`, `at`, `zone`, `times`",
-        "Schedule.every, Schedule.days, Schedule.weekdays, Schedule.at, Schedule.zone, Schedule.times",
+        "",
     ),
     ("Those who are in the segment at launch", "`existing: include`", "Canvas.existing: include"),
     ("Entry window (start and end time)", "`starts` and `ends` of the schedule", ""),

@@ -23,6 +23,9 @@ from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.fetching import Fetcher
+from journeys.engine.entries.run_pages import RunPages
+from journeys.engine.intake.scheduled_triggers import ScheduledTriggers
+from journeys.engine.intake.triggering import Trigger
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
 from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store.database import Database
@@ -206,6 +209,17 @@ class Stage:
             return not await self.db.pool.fetchval("select count(*) from entries where ended is null")
 
         await self.until(none_open, "all entries to end", seconds)
+
+
+async def see_to_runs(db: Database, published: Published, clock: Clock) -> int:
+    """See once to each run that is open, as the activities of a worker do; returns how many entered by them."""
+    none = NullNotifier()
+    named = ScheduledTriggers(Trigger(db, published, clock, none, none))
+    pages = RunPages(db, published, clock, none, none, named)
+    before = await db.pool.fetchval("select coalesce(sum(entered), 0) from runs")
+    for row in await db.pool.fetch("select workspace, id from runs where ended is null order by stored, id"):
+        await pages.work(row["workspace"], row["id"], asyncio.Event())
+    return int(await db.pool.fetchval("select coalesce(sum(entered), 0) from runs") - before)
 
 
 def definitions_of(text: str) -> Definitions:

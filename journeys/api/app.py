@@ -30,6 +30,7 @@ from journeys.api.requests import answer, guarded, permission_of, unavailable
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
+from journeys.api.trigger_schedules import schedule_create, schedule_delete, schedule_update
 from journeys.engine.logs import logger
 from journeys.engine.store.database import PASSING
 from journeys.engine.workspaces.stored_plans import NotUnderstood
@@ -47,6 +48,18 @@ def routes() -> list[BaseRoute]:
             for path in ("/users/track", "/users/track/bulk")  # TRK-15
         ),
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
+        *(
+            Route(
+                f"/canvas/trigger/schedule/{word}",
+                guarded(f"canvas.trigger.schedule.{word}", does),
+                methods=["POST"],
+            )
+            for word, does in (
+                ("create", schedule_create),
+                ("update", schedule_update),
+                ("delete", schedule_delete),
+            )
+        ),
         *canvas_status_routes(),
         *catalog_routes(),
         *catalog_item_routes(),

@@ -105,7 +105,7 @@ RECIPIENT = {
         "send_to_existing_only": {"type": "boolean", "default": True},
     },
 }
-TRIGGER = {
+TRIGGER: dict[str, Any] = {
     "type": "object",
     "required": ["canvas_id"],
     "properties": {
@@ -116,7 +116,29 @@ TRIGGER = {
         "recipients": {"type": "array", "maxItems": 50, "items": RECIPIENT},
     },
 }
-TRIGGERED = {
+SCHEDULE = {
+    "type": "object",
+    "required": ["time"],
+    "properties": {
+        "time": {
+            "type": "string",
+            "description": "ISO 8601; without an offset it is UTC, or each person's local time where one of the flags says so.",
+        },
+        "in_local_time": {"type": "boolean", "default": False},
+        "at_optimal_time": {
+            "type": "boolean",
+            "default": False,
+            "description": "On that date, each at their best time; at the time of day that is given, where it is not known.",
+        },
+    },
+}
+SCHEDULE_ID = {"type": "string", "format": "uuid"}
+SCHEDULED = {
+    "type": "object",
+    "required": ["canvas_id", "schedule_id", "schedule"],
+    "properties": {"canvas_id": TEXT, "schedule_id": SCHEDULE_ID, "schedule": SCHEDULE},
+}
+TRIGGERED: dict[str, Any] = {
     "type": "object",
     "required": ["dispatch_id", "message"],
     "properties": {"dispatch_id": TEXT, "message": {"const": "success"}, "notice": TEXT, "errors": REMARKS},
@@ -182,6 +204,26 @@ def document() -> dict[str, Any]:
                 TRIGGER,
                 TRIGGERED,
                 parameters=[IDEMPOTENCY_KEY],
+            ),
+            "/canvas/trigger/schedule/create": _post(
+                "Let people into a canvas later",
+                "canvas.trigger.schedule.create",
+                {
+                    **TRIGGER,
+                    "required": ["canvas_id", "schedule"],
+                    "properties": {**TRIGGER["properties"], "schedule": SCHEDULE},
+                },
+                {**TRIGGERED, "properties": {**TRIGGERED["properties"], "schedule_id": SCHEDULE_ID}},
+                parameters=[IDEMPOTENCY_KEY],
+            ),
+            "/canvas/trigger/schedule/update": _post(
+                "Let such an entry come at another time", "canvas.trigger.schedule.update", SCHEDULED, MESSAGE
+            ),
+            "/canvas/trigger/schedule/delete": _post(
+                "Withdraw such an entry",
+                "canvas.trigger.schedule.delete",
+                {**SCHEDULED, "required": ["canvas_id", "schedule_id"]},
+                MESSAGE,
             ),
             **canvases(),
             **contents(),

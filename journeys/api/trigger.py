@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -37,6 +37,7 @@ from journeys.engine.intake.unknown_keys import unknown_keys
 from journeys.engine.large_requests import apart
 from journeys.engine.people.attributes import fits
 from journeys.engine.people.identity import Identifier
+from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.api_keys import Key
 from journeys.engine.workspaces.canvas_changes import status_of
 from journeys.engine.workspaces.published import Publication, Running
@@ -72,7 +73,7 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     broadcast is recorded in it, and carried on in the background, after a crash too.
     """
     publication = await services.published.of(key.workspace)
-    call = await apart(_read, services, publication, body, large=body.get("audience") is not None)
+    call = await apart(read_call, services, publication, body, large=body.get("audience") is not None)
     if not call.recipients:
         counted = await services.counted(BROADCAST, key.workspace)
         if not counted.passed:
@@ -98,6 +99,7 @@ async def _send(
             )
         except WrongRecipient as error:
             raise Refusal(400, str(error)) from error
+    alarms: list[PendingAlarm] = []
     async with services.db.transaction() as connection:
         earlier = await claim(connection, reply)
         if earlier is not None:
@@ -105,15 +107,19 @@ async def _send(
         status = await status_of(connection, publication.workspace, running.name)
         if runs_may(status) != "end":
             audience = None if call.audience is None else call.audience.model_dump(mode="json")
-            await begin(connection, publication, running, dispatch_id, audience, call.context)
+            now = services.clock.now()
+            alarms = await begin(connection, publication, running, dispatch_id, audience, call.context, now)
         if reply is not None:
             await fill(connection, reply, {**reply.body, **more_said(notice_of(status), call.remarks)})
+    services.alarm_sync.sync(alarms)
     return Triggered(status, remarks=call.remarks)
 
 
-def _read(services: Services, publication: Publication, body: Mapping[str, Any]) -> Call:
+def read_call(
+    services: Services, publication: Publication, body: Mapping[str, Any], keys: Collection[str] = KEYS
+) -> Call:
     """What a call asks for. Raises Refusal for what cannot be meant."""
-    running = _canvas(publication, body.get("canvas_id"))
+    running = canvas_of(publication, body.get("canvas_id"))
     context = _context(body)
     recipients, broadcast = body.get("recipients"), body.get("broadcast")
     if not isinstance(broadcast, bool | None):
@@ -133,12 +139,14 @@ def _read(services: Services, publication: Publication, body: Mapping[str, Any])
     except UnusableAudience as error:
         raise Refusal(400, f"'audience' cannot be used: {error}") from error
     wanted = [_recipient(index, each, context) for index, each in enumerate(recipients or ())]
-    return Call(running, audience, context, wanted, storable(_remarks(body, recipients or ())))
+    return Call(running, audience, context, wanted, storable(_remarks(body, keys, recipients or ())))
 
 
-def _remarks(body: Mapping[str, Any], recipients: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def _remarks(
+    body: Mapping[str, Any], keys: Collection[str], recipients: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
     """What is said of keys that mean nothing, of the call's first, then of each recipient."""
-    found: list[dict[str, Any]] = [{"type": text} for text in unknown_keys(body, KEYS, "this call")]
+    found: list[dict[str, Any]] = [{"type": text} for text in unknown_keys(body, keys, "this call")]
     del found[MOST_REMARKS:]
     for index, each in enumerate(recipients):
         texts = unknown_keys(each, RECIPIENT_KEYS, "a recipient")
@@ -148,7 +156,8 @@ def _remarks(body: Mapping[str, Any], recipients: Sequence[Mapping[str, Any]]) -
     return found
 
 
-def _canvas(publication: Publication, given: Any) -> Running:
+def canvas_of(publication: Publication, given: Any) -> Running:
+    """The canvas that a call names, which is triggered by API. Raises Refusal."""
     if not isinstance(given, str) or not given:
         raise Refusal(400, "Invalid Canvas ID: 'canvas_id' is the name or the id of a canvas")
     if given in publication.aside:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -79,18 +79,6 @@ class Schedule(Timetable, Awaited):
 
     api: Literal[True] | None = None
     """People are let in by calls of the API."""
-
-    LATER: ClassVar[tuple[str, ...]] = (
-        "at_launch",
-        "once",
-        "every",
-        "weekdays",
-        "days",
-        "at",
-        "zone",
-        "times",
-    )
-    """What the checks refuse until runs are built."""
 
     @model_validator(mode="after")
     def _one(self) -> Self:

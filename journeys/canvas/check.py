@@ -8,7 +8,7 @@ from typing import Any
 
 import networkx as nx
 
-from journeys.canvas.canvas import Canvas, Schedule
+from journeys.canvas.canvas import Canvas
 from journeys.canvas.conditions import FromContext
 from journeys.canvas.entry_keys import key_faults, key_operands
 from journeys.canvas.filters import (
@@ -261,12 +261,8 @@ def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Pr
 
 
 def schedule_by_clock(here: Site) -> Iterator[Problem]:
-    """J108, and J112: a schedule without an occurrence."""
+    """J112: a schedule without an occurrence."""
     schedule = here.canvas.schedule
-    for name in Schedule.LATER:
-        if getattr(schedule, name) != Schedule.model_fields[name].default:
-            message = f"`{name}` is not supported yet"
-            yield here.problem("J108", ("schedule", name), message, "remove it", key=True)
     if never_within(schedule):
         message = "no occurrence of this schedule lies between its start and its end"
         yield here.problem("J112", ("schedule", "ends"), message, "write a later end, or other days")

@@ -68,4 +68,4 @@ class Retention(Frozen):
     refusals: Kept | None = Field(default=None, exclude_if=_left_out)
     """Whom a canvas did not let in, and why."""
     runs: Kept | None = Field(default=None, exclude_if=_left_out)
-    """Broadcasts that have ended."""
+    """Runs that have ended."""

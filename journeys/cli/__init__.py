@@ -55,10 +55,11 @@ def _said(stop: Stop) -> int:
 
 
 def _run(words: list[str]) -> int:
-    from journeys.cli.app import app_for
+    from journeys.cli.app import app_for, in_full
 
     for word in words:
         if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
             raise Stop(f"{word!a} is not UTF-8", 2)
+    words = in_full(words)
     code = app_for(words)(words, exit_on_error=True, print_error=True)
     return code if isinstance(code, int) else 0

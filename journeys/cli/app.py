@@ -24,7 +24,6 @@ COMMANDS = {
     "report": "report:report",
     "person": "person:person",
     "preview": "preview:preview",
-    "broadcasts": "broadcasts:broadcasts",
     "dev": "dev:dev",
     "settings": "settings:settings",
     "doctor": "doctor:doctor",
@@ -41,6 +40,16 @@ GROUPS = {
             "pause": "canvases:pause",
             "resume": "canvases:resume",
             "archive": "canvases:archive",
+        },
+    ),
+    "runs": (
+        "Runs of canvases for many people: list, show, hold, resume, stop.",
+        {
+            "list": "runs:list_",
+            "show": "runs:show",
+            "hold": "runs:hold",
+            "resume": "runs:resume",
+            "stop": "runs:stop",
         },
     ),
     "keys": (
@@ -79,6 +88,13 @@ def app_for(words: Sequence[str]) -> App:
     for name, (text, commands) in GROUPS.items():
         app.command(_fill(App(name=name, help=text), commands, listed=asked == [name]))
     return app
+
+
+def in_full(words: Sequence[str]) -> list[str]:
+    """The words with what is meant where they leave it out: `runs` alone lists them."""
+    if list(words[:1]) == ["runs"] and not (set(words[1:]) & {*GROUPS["runs"][1], "--help", "-h"}):
+        return ["runs", "list", *words[1:]]
+    return list(words)
 
 
 def _fill(group: App, commands: Mapping[str, str], *, listed: bool) -> App:

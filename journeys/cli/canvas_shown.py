@@ -20,6 +20,7 @@ from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.canvas_changes import Logged, NoCanvas, canvases_of, log_of, waiting
 from journeys.engine.workspaces.canvas_changes import named as canvas_named
 from journeys.engine.workspaces.published import Publication
+from journeys.engine.workspaces.upcoming import upcoming_of
 
 
 def show(
@@ -62,6 +63,7 @@ def show(
             [one] = [each for each in await canvases_of(db, publication, now) if each.name == known]
             inside, messages = await waiting(db, publication.workspace, known)
             log = await log_of(db, publication.workspace, known, None, MOST_CHANGES)
+            upcoming = await upcoming_of(db, publication, known, now)
             who: dict[str, Any] = {}
             if (running := publication.running.get(known)) is not None:
                 who = await gates_of(db, publication, running, now)
@@ -74,7 +76,7 @@ def show(
         if as_json:
             print_json({
                 "name": one.name, "id": str(one.id), "status": one.status, "since": one.since,
-                "schedule": schedule, **who, "inside": inside, "not_sent": messages,
+                "schedule": schedule, "upcoming": [each.as_json() for each in upcoming], **who, "inside": inside, "not_sent": messages,
                 "changes": [
                     {"no": each.no, "at": each.at, "who": each.who, "what": each.what, **each.data}
                     for each in log
@@ -83,6 +85,8 @@ def show(
             return 0
         out.print(f"{one.name} is {one.status} since {one.since:%Y-%m-%d %H:%M} UTC", markup=False)
         out.print(f"enter by: {schedule}", markup=False, soft_wrap=True)
+        for each in upcoming:
+            out.print(f"  {each}", markup=False, soft_wrap=True)
         for line in lines(who) if who else ():
             out.print(line, markup=False, soft_wrap=True)
         out.print(

@@ -10,7 +10,7 @@ from uuid import uuid4
 from cyclopts import Parameter
 
 from journeys.canvas.loading import read
-from journeys.canvas.problems import Refused
+from journeys.canvas.problems import Refused, meant
 from journeys.canvas.yaml_definitions import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.addresses import database, workspace
@@ -40,6 +40,7 @@ def publish(
     draft: Annotated[bool, Parameter("--draft", negative=())] = False,
     restore: Annotated[bool, Parameter("--restore", negative=())] = False,
     archive_missing: Annotated[bool, Parameter("--archive-missing", negative=())] = False,
+    launch_again: Annotated[list[str] | None, Parameter("--launch-again", negative=())] = None,
 ) -> int:
     """Publish definitions to a workspace, which is created if needed: all of them, or none if there are problems.
 
@@ -55,6 +56,8 @@ def publish(
         Make drafts of archived canvases among them, and leave drafts as they are.
     archive_missing
         Archive the canvases of the workspace that are not among them, which ends their entries. Only with folders.
+    launch_again
+        A canvas among them whose schedule counts from now on: one that runs at launch does so once more. Can be repeated.
     """
     given = list(paths) or [Path("definitions")]
     found = read(given)
@@ -63,6 +66,11 @@ def publish(
         raise Stop("--archive-missing can be used only with folders", 2)
     if archive_missing and not found.named("canvas"):
         raise Stop(f"{given[0]} has no canvas: --archive-missing would archive all canvases", 2)
+    again = launch_again or []
+    for one in again:
+        if one not in found.named("canvas"):
+            hint = meant(one, found.named("canvas")) or "there is none"
+            raise Stop(f"--launch-again: no canvas “{one}” is among them ({hint})", 2)
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
@@ -74,6 +82,7 @@ def publish(
                 draft=draft,
                 restore=restore,
                 archive_missing=archive_missing,
+                launch_again=again,
                 at=clock.now(),
                 who=user_name(),
             )

@@ -11,14 +11,14 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class PendingAlarm:
-    """An entry that was moved from outside its workflow, as its row stood when the transaction committed.
+    """An entry, or an alarm of several, that was moved from outside its workflow, as its row stood at the commit.
 
     `told` is the last turn that the workflow knows of (0: it was never started); `alarm_at` the instant at which it
     must wake (canvas time; None: at once, or never where `ended`).
     """
 
     workspace: int
-    person: UUID
+    person: UUID | None
     entry: UUID
     alarm: UUID
     generation: int
@@ -29,6 +29,8 @@ class PendingAlarm:
     priority: int
     canvas: str
     plan: str
+    kind: str = "entry"
+    """`entry`; `entries` where several share the alarm, and `run`: then `entry` is the alarm, and `person` nobody."""
 
 
 class AlarmSync(Protocol):

@@ -14,10 +14,12 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.run_pages import RunPages
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.store.database import away
 from journeys.engine.workspaces.stored_plans import NotUnderstood
+from journeys.workflows.run import STRETCH
 
 log = logger(__name__)
 
@@ -38,8 +40,16 @@ Drain = Callable[[str, asyncio.Event], Coroutine[Any, Any, None]]
 class Activities:
     """What the workflows ask for. `ready` gives the parts, once the worker's engine is up."""
 
-    def __init__(self, bursts: Callable[[], Bursts], clock: Clock, drain: Drain, watch: timedelta) -> None:
+    def __init__(
+        self,
+        bursts: Callable[[], Bursts],
+        clock: Clock,
+        drain: Drain,
+        watch: timedelta,
+        runs: Callable[[], RunPages],
+    ) -> None:
         self._bursts = bursts
+        self._runs = runs
         self._clock = clock
         self._drain = drain
         self._watch = watch
@@ -70,32 +80,43 @@ class Activities:
     @activity.defn(name="journeys_drain")
     async def drain(self, channel: str, lane: int) -> None:
         """Drain a channel for a while, heartbeating; ends early where the worker shuts down or the call is withdrawn."""
-        OUTAGES.back(TEMPORAL)
         stop = asyncio.Event()
         draining = asyncio.create_task(self._drain(channel, stop))
+        await self._beating(draining, stop, self._watch)
+
+    @activity.defn(name="journeys_run")
+    async def run(self, workspace: int, run: str) -> float | None:
+        """See to a run for a while, heartbeating; after how many seconds it goes on, None where it is over."""
+        stop = asyncio.Event()
+        working = asyncio.create_task(self._runs().work(workspace, UUID(run), stop))
+        await self._beating(working, stop, STRETCH)
+        OUTAGES.back(DATABASE)
+        return working.result()
+
+    async def _beating(self, work: asyncio.Task[Any], stop: asyncio.Event, most: timedelta) -> None:
+        """Beat while it works, at most for so long; then, or where the worker shuts down, let it come to its end."""
+        OUTAGES.back(TEMPORAL)
         shutting = asyncio.create_task(activity.wait_for_worker_shutdown())
-        ends = asyncio.get_running_loop().time() + self._watch.total_seconds()
+        ends = asyncio.get_running_loop().time() + most.total_seconds()
         try:
-            while not draining.done() and not shutting.done() and asyncio.get_running_loop().time() < ends:
-                activity.heartbeat(lane)
-                await asyncio.wait({draining, shutting}, timeout=BEAT, return_when=asyncio.FIRST_COMPLETED)
+            while not work.done() and not shutting.done() and asyncio.get_running_loop().time() < ends:
+                activity.heartbeat()
+                await asyncio.wait({work, shutting}, timeout=BEAT, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             details = activity.cancellation_details()
             if details is None or details.cancel_requested:
                 raise
-            log.debug(
-                "drain_cancelled", channel=channel, lane=lane
-            )  # its time ran out: another drains by now
+            log.debug("activity_cancelled", activity=activity.info().activity_type)  # another goes on by now
         finally:
             shutting.cancel()
             stop.set()
             with suppress(asyncio.CancelledError):
-                await self._drained(draining)
+                await self._ended(work)
 
     @staticmethod
-    async def _drained(draining: asyncio.Task[None]) -> None:
+    async def _ended(work: asyncio.Task[Any]) -> None:
         try:
-            await draining
+            await work
         except ClockOff as error:  # logged where it was measured; some other process drains meanwhile
             raise ApplicationError(
                 str(error),

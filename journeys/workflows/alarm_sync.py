@@ -26,8 +26,9 @@ from journeys.engine.metrics import ALARM_CALLS
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import PASSING, Database, away
-from journeys.engine.store.entry_writes import PENDING_ALARM
+from journeys.engine.store.entry_writes import PENDING_ALARM, SHARED_ALARM
 from journeys.workflows.entry import EntryAlarm
+from journeys.workflows.run import RunAlarm
 from journeys.workflows.search_attributes import CANVAS, PERSON, PLAN, WORKSPACE
 
 TASK_TIMEOUT = timedelta(seconds=3)
@@ -42,9 +43,17 @@ FLUSH = 0.25
 SETTLED = "update entries t set told = greatest(t.told, s.turn) from unnest($1::int[], $2::uuid[], $3::uuid[], $4::int[]) \
 as s(workspace, person, id, turn) where (t.workspace, t.person, t.id) = (s.workspace, s.person, s.id) and t.told < s.turn"
 
+SETTLED_SHARED = (
+    "update alarms t set told = greatest(t.told, s.turn) from unnest($1::int[], $2::uuid[], $3::int[]) \
+as s(workspace, id, turn) where (t.workspace, t.id) = (s.workspace, s.id) and t.told < s.turn"
+)
+
 SWEEP = f"""
-select {PENDING_ALARM} from entries
-where told < turn and moved < clock_timestamp() - interval '1 second' order by moved limit $1
+(select {PENDING_ALARM}, 'entry' as kind from entries
+    where told < turn and moved < clock_timestamp() - interval '1 second' order by moved limit $1)
+union all
+(select {SHARED_ALARM} from alarms
+    where told < turn and moved < clock_timestamp() - interval '1 second' order by moved limit $1)
 """  # noqa: S608 - constants
 
 log = logger(__name__)
@@ -217,23 +226,25 @@ class TemporalAlarmSync:
             left = self._clock.real(one.alarm_at) - self._clock.present()
             if left > timedelta(0):
                 nudge["start_delay"] = left
+        attributes = [
+            SearchAttributePair(WORKSPACE, str(one.workspace)),
+            SearchAttributePair(CANVAS, one.canvas),
+            SearchAttributePair(PLAN, one.plan),
+        ]
+        if one.person is not None:
+            attributes.append(SearchAttributePair(PERSON, str(one.person)))
+        workflow: Any = EntryAlarm.run if one.kind != "run" else RunAlarm.run
+        args = [str(one.alarm), one.turn] if one.kind != "run" else [one.workspace, str(one.alarm)]
         await self._client.start_workflow(
-            EntryAlarm.run,
-            args=[str(one.alarm), one.turn],
+            workflow,
+            args=args,
             id=identity,
             task_queue=self._queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
             priority=Priority(priority_key=one.priority),
             request_eager_start=not nudge,
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(WORKSPACE, str(one.workspace)),
-                    SearchAttributePair(CANVAS, one.canvas),
-                    SearchAttributePair(PLAN, one.plan),
-                    SearchAttributePair(PERSON, str(one.person)),
-                ]
-            ),
+            search_attributes=TypedSearchAttributes(attributes),
             **nudge,
         )
 
@@ -246,9 +257,12 @@ class TemporalAlarmSync:
 
     async def _flush(self) -> None:
         said, self._said = self._said, []
-        if said:
-            rows = [(one.workspace, one.person, one.entry, one.turn) for one in said]
-            await self._db.pool.execute(SETTLED, *map(list, zip(*rows, strict=True)))
+        own = [(one.workspace, one.person, one.entry, one.turn) for one in said if one.kind == "entry"]
+        shared = [(one.workspace, one.alarm, one.turn) for one in said if one.kind != "entry"]
+        if own:
+            await self._db.pool.execute(SETTLED, *map(list, zip(*own, strict=True)))
+        if shared:
+            await self._db.pool.execute(SETTLED_SHARED, *map(list, zip(*shared, strict=True)))
 
 
 def _kind(one: PendingAlarm) -> str:

@@ -18,15 +18,14 @@ from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.entry_counters import forget as forget_counters
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import Turns, carry_on
-from journeys.engine.intake.triggering import Trigger
+from journeys.engine.intake.broadcasts import take_over_broadcasts
 from journeys.engine.logs import logger
 from journeys.engine.metrics import OVERDUE as OVERDUE_FOUND
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.ports import Notifier, PendingAlarm
 from journeys.engine.sources.promotions import forget as forget_promotions
 from journeys.engine.store.database import Database, away
-from journeys.engine.store.entry_writes import PENDING_ALARM
+from journeys.engine.store.entry_writes import PENDING_ALARM, SHARED_ALARM
 from journeys.engine.store.expiry import delete_older
 from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.retention import drop_expired
@@ -51,13 +50,40 @@ not exists (select from canvases c where (c.workspace, c.name) = (entries.worksp
 """Who sleeps in a stopped or paused canvas is left alone; who slept in one is woken by what follows its changes."""
 
 DUE = f"""
-(select {PENDING_ALARM} from entries where ended is null and alarm_at < $1 and moved < clock_timestamp() - $2::interval
+(select {PENDING_ALARM}, 'entry' as kind from entries
+    where ended is null and alarm = id and alarm_at < $1 and moved < clock_timestamp() - $2::interval
     and {RUNS} order by alarm_at limit $4)
 union all
-(select {PENDING_ALARM} from entries where ended is null and alarm_at is null and told >= turn
+(select {PENDING_ALARM}, 'entry' from entries where ended is null and alarm_at is null and told >= turn
     and moved < clock_timestamp() - $3::interval and {RUNS} limit $4)
 limit $4
 """  # noqa: S608 - constants
+
+DUE_TOGETHER = f"""
+select {SHARED_ALARM} from alarms where moved < clock_timestamp() - $2::interval and id in (
+    select alarm from entries where ended is null and alarm <> id and alarm_at < $1
+        and moved < clock_timestamp() - $2::interval and {RUNS} group by alarm limit $3)
+"""  # noqa: S608 - constants
+"""An alarm of several is seen to once, however many of them are overdue."""
+
+RAISE_TOGETHER = """
+update alarms set generation = generation + 1, told = 0, turn = turn + 1, moved = clock_timestamp()
+where (workspace, id) = ($1, $2) and generation = $3
+"""
+
+RUNS_DUE = f"""
+select {SHARED_ALARM} from alarms where (workspace, id) in (
+    select r.workspace, r.id from runs r join canvases c on (c.workspace, c.name) = (r.workspace, r.canvas)
+    where r.ended is null and not r.held and r.wake_at < $1 and r.moved < clock_timestamp() - $2::interval
+        and c.status = 'active' limit 100)
+    and moved < clock_timestamp() - $2::interval
+"""  # noqa: S608 - constants
+"""Runs that should be at work, and are not."""
+
+FORGET_ALARMS = """
+delete from alarms a where kind = 'entries' and moved < clock_timestamp() - interval '1 hour'
+    and not exists (select from entries e where e.alarm = a.id and e.ended is null)
+"""
 
 RAISE = """
 with raised as (
@@ -98,7 +124,6 @@ class Housekeeping:
         self._closed = closed
         self._scheduler = AsyncIOScheduler(timezone="UTC")
         self._following = following
-        self._turns: Turns = {}
         self.overdue = 0
         """How many overdue entries the watchdog has met."""
 
@@ -106,9 +131,10 @@ class Housekeeping:
         """Begin; the jobs run on the present event loop."""
         self._every(1, self.sweep)
         self._every(1, self.derived_events)
-        self._every(0.5, self.broadcasts)
+        self._every(5, self.broadcasts)
         self._every(2, self._following.unsettled)
         self._every(10, self.watch)
+        self._every(10, self.watch_runs)
         self._every(3600, self.prepare)
         self._every(15, self.weigh)
         self._every(600, self.forget)
@@ -166,26 +192,41 @@ class Housekeeping:
         return heard
 
     async def broadcasts(self) -> int:
-        """Continue broadcasts that no process carries out."""
-        trigger = Trigger(self._db, self._published, self._clock, self._alarm_sync, self._notifier)
-        return await carry_on(trigger, self._db, self._turns)
+        """Take over as runs the broadcasts that a process of a former version has recorded."""
+        return await take_over_broadcasts(self._db, self._alarm_sync)
+
+    async def watch_runs(self) -> int:
+        """Repair runs that should go on and do not, as `watch` does entries."""
+        due = self._clock.now() - self._clock.span(OVERDUE)
+        rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(RUNS_DUE, due, OVERDUE)]
+        for one in rows:
+            log.warning("run_overdue", run=str(one.alarm), canvas=one.canvas, generation=one.generation)
+            if await self._closed(f"{one.alarm}:{one.generation}"):
+                await self._db.pool.execute(RAISE_TOGETHER, one.workspace, one.alarm, one.generation)
+            else:
+                self._alarm_sync.nudge(one)
+        return len(rows)
 
     async def watch(self) -> int:
         """Repair overdue entries: nudge them, or raise their generation if the workflow was terminated."""
         due = self._clock.now() - self._clock.span(OVERDUE)
         rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(DUE, due, OVERDUE, UNHEARD_OF, 500)]
-        for one in rows:
+        shared = await self._db.pool.fetch(DUE_TOGETHER, due, OVERDUE, 100)
+        for one in [*rows, *(PendingAlarm(*row) for row in shared)]:
             self.overdue += 1
             OVERDUE_FOUND.inc()
             log.warning(
                 "overdue", entry=str(one.entry), alarm_at=str(one.alarm_at), generation=one.generation
             )
             if await self._closed(f"{one.alarm}:{one.generation}"):
-                place = (one.workspace, one.person, one.entry, one.generation)
-                await self._db.pool.execute(RAISE, *place, self._clock.now())
+                if one.kind == "entry":
+                    place = (one.workspace, one.person, one.entry, one.generation)
+                    await self._db.pool.execute(RAISE, *place, self._clock.now())
+                else:
+                    await self._db.pool.execute(RAISE_TOGETHER, one.workspace, one.alarm, one.generation)
             else:
                 self._alarm_sync.nudge(one)
-        return len(rows)
+        return len(rows) + len(shared)
 
     async def prepare(self) -> None:
         """Make the partitions of the months ahead; where a table is in use for long, the next time."""
@@ -202,7 +243,8 @@ class Housekeeping:
         return len(grown)
 
     async def forget(self) -> None:
-        """Delete digests, hearings, replies, promotion codes and counters of entries that are past their time."""
+        """Delete digests, hearings, replies, promotion codes and counters that are past their time, and alarms of nobody."""
+        await self._db.pool.execute(FORGET_ALARMS)
         await delete_older(self._db.pool, "seen", KEPT)
         await delete_older(self._db.pool, "hearings", KEPT)
         await delete_older(self._db.pool, "replies", REPEATED)

@@ -15,13 +15,11 @@ from journeys.api.app import app
 from journeys.api.rate_limits import Limit
 from journeys.canvas.definition_kinds import LIMITS
 from journeys.canvas.yaml_definitions import read_text
-from journeys.engine.intake.broadcasts import carry_on
-from journeys.engine.intake.triggering import Trigger
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
 from tests.api.parts import services_of
-from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, stage_on
+from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, see_to_runs, stage_on
 
 STORY = (
     canvas(
@@ -429,11 +427,10 @@ async def test_a_broadcast_takes_each_person_of_its_audience_the_single_way(door
     )
     assert answer.status_code == 201
     stage = door.stage
-    trigger = Trigger(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
 
-    assert await carry_on(trigger, stage.db) == 10
-    await stage.db.pool.execute("update broadcasts set ended = null, after = null, lease = null")
-    await carry_on(trigger, stage.db)
+    assert await see_to_runs(stage.db, stage.published, stage.clock) == 10
+    await stage.db.pool.execute("update runs set ended = null, state = 'waiting', due = null")
+    await see_to_runs(stage.db, stage.published, stage.clock)
 
     assert await stage.db.pool.fetchval("select count(*) from entries") == 10
 

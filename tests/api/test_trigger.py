@@ -11,18 +11,19 @@ from uuid import UUID
 import pytest
 
 from journeys.canvas.filters import AttributeFilter
-from journeys.cli.broadcasts import AGAIN, latest
+from journeys.engine.entries import run_pages
 from journeys.engine.entries.admission import admit
-from journeys.engine.intake import triggering
+from journeys.engine.entries.run_pages import MOST_TRIES, RunPages
 from journeys.engine.intake.api_audience import UnusableAudience, audience_of
-from journeys.engine.intake.broadcasts import MOST_TRIES, Turns, carry_on
+from journeys.engine.intake.broadcasts import take_over_broadcasts
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.run_control import control, run_of, runs_of
 from tests.api.test_api import STORY, Door
-from tests.stage import MONDAY, canvas, definitions_of, stage_on
+from tests.stage import MONDAY, canvas, definitions_of, see_to_runs, stage_on
 
 ROUTE = "/canvas/trigger/send"
 BY_EVENT = "---\n" + canvas(
@@ -48,6 +49,11 @@ async def people(door: Door, **attributes: list[Any]) -> None:
     for start in range(0, len(objects), 75):
         answer = await door.post("/users/track", {"attributes": objects[start : start + 75]})
         assert answer.status_code == 201
+
+
+async def carry_on(door: Door) -> int:
+    """See to the runs as a worker does; returns how many entered."""
+    return await see_to_runs(door.stage.db, door.stage.published, door.stage.clock)
 
 
 async def entered(door: Door) -> list[str]:
@@ -98,7 +104,7 @@ async def test_a_broadcast_lets_in_whom_its_audience_and_that_of_the_canvas_cont
     await sends(
         door, {"canvas_id": "runners_only", "broadcast": True, "audience": {"attribute": "n", "equals": 1}}
     )
-    await carry_on(door.services.trigger, door.stage.db)
+    await carry_on(door)
 
     assert await entered(door) == ["p0"]
 
@@ -203,7 +209,7 @@ async def test_a_call_for_a_canvas_that_does_not_run_says_so_and_enters_nobody(d
             key = f"{status} for all"
             assert (await sends(door, {"broadcast": True}, **{"Idempotency-Key": key}))["notice"] == notice
     assert await entered(door) == []
-    assert await stage.db.pool.fetchval("select count(*) from broadcasts") == 0
+    assert await stage.db.pool.fetchval("select count(*) from runs") == 0
 
 
 async def test_a_call_for_a_paused_canvas_says_so_and_whoever_it_names_waits_for_the_resume(
@@ -221,10 +227,9 @@ async def test_a_call_for_a_paused_canvas_says_so_and_whoever_it_names_waits_for
     assert (await sends(door, {"broadcast": True}))["notice"] == notice
     assert await entered(door) == ["p0"]
     assert await stage.db.pool.fetchval("select step from entries") is None
-    trigger = triggering.Trigger(stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier())
-    assert await carry_on(trigger, stage.db) == 0
+    assert await carry_on(door) == 0
     await change(stage.db, stage.workspace, "story", "resume", at=stage.clock.now())
-    await carry_on(trigger, stage.db)
+    await carry_on(door)
     assert await entered(door) == ["p0", "p1"]
 
 
@@ -375,10 +380,10 @@ async def test_a_broadcast_of_many_pages_goes_on_after_a_crash_where_it_was(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page is one transaction; a page that was committed and not noted is run again and enters nobody twice."""
-    monkeypatch.setattr(triggering, "PAGE", 20)
+    monkeypatch.setattr(run_pages, "PAGE", 20)
     await people(door, sport=["running"] * 90)
     await sends(door, {"broadcast": True, "audience": {"segment": "runners"}, "context": {"a": 1}})
-    real = type(door.services.trigger).page
+    real = RunPages._page
     pages = 0
 
     async def crashing(self: Any, *args: Any) -> Any:
@@ -389,16 +394,15 @@ async def test_a_broadcast_of_many_pages_goes_on_after_a_crash_where_it_was(
             raise ConnectionError("the process dies after the commit")
         return done
 
-    monkeypatch.setattr(type(door.services.trigger), "page", crashing)
+    monkeypatch.setattr(RunPages, "_page", crashing)
     with pytest.raises(ConnectionError):
-        await carry_on(door.services.trigger, door.stage.db)
+        await carry_on(door)
     assert len(await entered(door)) == 60
-    assert await carry_on(door.services.trigger, door.stage.db) == 0  # the lease still holds
-    await door.stage.db.pool.execute("update broadcasts set lease = clock_timestamp()")
-    await carry_on(door.services.trigger, door.stage.db)
+    await carry_on(door)
 
     assert len(await entered(door)) == len(set(await entered(door))) == 90
-    assert await door.stage.db.pool.fetchval("select count(*) from broadcasts where ended is not null") == 1
+    row = await door.stage.db.pool.fetchrow("select state, members, entered from runs")
+    assert tuple(row) == ("done", 90, 90)
 
 
 @pytest.mark.parametrize(
@@ -408,18 +412,18 @@ async def test_a_page_of_a_broadcast_ends_early_where_its_people_have_much_to_re
     door: Door, monkeypatch: pytest.MonkeyPatch, value: Any
 ) -> None:
     """What is read at once is bounded in bytes, and everybody enters once all the same."""
-    monkeypatch.setattr(triggering, "MOST_BYTES", 4_000)
+    monkeypatch.setattr(run_pages, "MOST_BYTES", 4_000)
     await people(door, x=[1] * 7 + [value] * 12 + [1] * 7)
     await sends(door, {"broadcast": True})
     taken: list[int] = []
-    real = type(door.services.trigger)._admit
+    real = RunPages._page
 
-    async def noting(self: Any, *args: Any) -> Any:
-        taken.append(len(args[-1]))
-        return await real(self, *args)
+    async def noting(self: Any, look: Any, people: Any, error: Any = None) -> Any:
+        taken.append(len(people))
+        return await real(self, look, people, error)
 
-    monkeypatch.setattr(type(door.services.trigger), "_admit", noting)
-    await carry_on(door.services.trigger, door.stage.db)
+    monkeypatch.setattr(RunPages, "_page", noting)
+    await carry_on(door)
 
     assert len(taken) >= 12 // 3, "three heavy ones at most, however many light ones stand between them"
     assert len(await entered(door)) == len(set(await entered(door))) == 26
@@ -432,14 +436,14 @@ async def test_one_person_who_cannot_be_let_in_stops_no_other(
     await people(door, x=[1, 2, 3])
     poison = (await door.profile("p1"))["id"]
 
-    async def failing(*given: Any) -> Any:
+    async def failing(*given: Any, **more: Any) -> Any:
         if any(entrant.profile.id == poison for entrant in given[-1]):
             raise ValueError("a template that eats its reader")
-        return await admit(*given)
+        return await admit(*given, **more)
 
-    monkeypatch.setattr(triggering, "admit", failing)
+    monkeypatch.setattr(run_pages, "admit", failing)
     await sends(door, {"broadcast": True})
-    await carry_on(door.services.trigger, door.stage.db)
+    await carry_on(door)
 
     assert await entered(door) == ["p0", "p2"]
     [row] = await door.stage.db.pool.fetch("select person, gate, seen from refusals")
@@ -454,31 +458,31 @@ async def test_a_broadcast_sees_people_as_they_are_when_it_comes_to_them(
     await people(door, x=[1])
     seen: list[Any] = []
 
-    async def looking(*given: Any) -> Any:
+    async def looking(*given: Any, **more: Any) -> Any:
         seen.extend(entrant.profile.attributes for entrant in given[-1])
-        return await admit(*given)
+        return await admit(*given, **more)
 
-    real = type(door.services.trigger)._matching
+    real = RunPages._pages
 
     async def slow(self: Any, *args: Any) -> Any:
-        found = await real(self, *args)
         await door.post("/users/track", {"attributes": [{"external_id": "p0", "x": 2}]})
-        return found
+        return await real(self, *args)
 
-    monkeypatch.setattr(triggering, "admit", looking)
-    monkeypatch.setattr(type(door.services.trigger), "_matching", slow)
+    monkeypatch.setattr(run_pages, "admit", looking)
+    monkeypatch.setattr(RunPages, "_pages", slow)
     await sends(door, {"broadcast": True})
-    await carry_on(door.services.trigger, door.stage.db)
+    await carry_on(door)
 
     assert seen == [{"x": 2}]
 
 
 async def test_a_broadcast_whose_canvas_was_taken_away_ends(door: Door) -> None:
     await sends(door, {"broadcast": True})
-    await door.stage.db.pool.execute("update broadcasts set canvas = 'gone'")
+    await door.stage.db.pool.execute("update runs set canvas = 'gone'")
+    await carry_on(door)
 
-    assert await carry_on(door.services.trigger, door.stage.db) == 1
-    assert await carry_on(door.services.trigger, door.stage.db) == 0
+    row = await door.stage.db.pool.fetchrow("select state, reason from runs")
+    assert tuple(row) == ("stopped", "there is no canvas “gone”")
 
 
 async def test_a_broadcast_that_fails_every_time_is_set_aside_and_holds_up_no_other(door: Door) -> None:
@@ -487,48 +491,42 @@ async def test_a_broadcast_that_fails_every_time_is_set_aside_and_holds_up_no_ot
     for _ in range(20):
         await sends(door, {"broadcast": True})
     db, workspace = door.stage.db, door.stage.workspace
-    await db.pool.execute('update broadcasts set audience = \'{"attribute": "x", "matches": "(?=a)"}\'')
+    await db.pool.execute('update runs set audience = \'{"attribute": "x", "matches": "(?=a)"}\'')
     good = (await sends(door, {"broadcast": True}))["dispatch_id"]
-    turns: Turns = {}
 
-    assert await carry_on(door.services.trigger, db, turns) == 3, "the good one, after all of them"
-    assert await carry_on(door.services.trigger, db, turns) == 0, "each has a pause before it is tried again"
+    assert await carry_on(door) == 3, "the good one, after all of them"
     for _ in range(MOST_TRIES - 1):
-        await db.pool.execute("update broadcasts set lease = null where ended is null")
-        await carry_on(door.services.trigger, db, turns)
+        assert await carry_on(door) == 0
 
-    found = await latest(db, workspace)
-    assert {one["state"] for one in found if one["id"] != good} == {"set aside"}
-    assert all("look-around" in str(one["reason"]) for one in found if one["id"] != good)
-    [again] = [one["id"] for one in found if one["id"] != good][:1]
-    await db.pool.execute("update broadcasts set audience = null where id = $1", UUID(str(again)))
-    assert await db.pool.fetchval(AGAIN, workspace, again)
-    assert await carry_on(door.services.trigger, db, turns) == 1
+    found = await runs_of(db, workspace)
+    assert {one.state for one in found if str(one.id) != good} == {"set_aside"}
+    assert all("look-around" in str(one.reason) for one in found if str(one.id) != good)
+    again = next(one.id for one in found if str(one.id) != good)
+    await db.pool.execute("update runs set audience = null where id = $1", again)
+    resumed = await control(db, workspace, str(again), "resume")
+    assert resumed.state == "running"
+    assert await db.pool.fetchval("select told < turn from alarms where id = $1", again), (
+        "a worker hears of it"
+    )
+    await carry_on(door)
+    assert (await run_of(db, workspace, str(again))).state == "done"
 
 
-async def test_workspaces_take_turns_with_their_broadcasts_page_by_page(
-    door: Door, db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(triggering, "PAGE", 5)
-    stage = await stage_on(db, STORY, workspace="other")
-    other = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    await people(door, x=list(range(40)))
-    await people(other, x=[1, 2, 3])
-    for one in (door, door, other):
-        await sends(one, {"broadcast": True})
-    await other.client.aclose()
-    turns: list[int] = []
-    real = type(door.services.trigger).page
+async def test_a_broadcast_of_a_former_version_goes_on_as_a_run_and_lets_nobody_in_twice(door: Door) -> None:
+    await people(door, x=[1, 2, 3])
+    identity = (await sends(door, to("p0")))["dispatch_id"]
+    db, workspace = door.stage.db, door.stage.workspace
+    await db.pool.execute(
+        "insert into broadcasts (workspace, id, canvas, context) values ($1, $2, 'story', '{}')",
+        workspace,
+        UUID(identity),
+    )
+    assert await take_over_broadcasts(db, NullNotifier()) == 1
+    assert await take_over_broadcasts(db, NullNotifier()) == 0
+    await carry_on(door)
 
-    async def noting(self: Any, publication: Any, *args: Any) -> Any:
-        turns.append(publication.workspace)
-        return await real(self, publication, *args)
-
-    monkeypatch.setattr(type(door.services.trigger), "page", noting)
-    await carry_on(door.services.trigger, db)
-
-    assert turns.index(other.stage.workspace) <= 1, "not after the 16 pages of the one who asked earlier"
-    assert len(turns) >= 2 * 8 + 1
+    assert await entered(door) == ["p0", "p1", "p2"]
+    assert await db.pool.fetchval("select count(*) from alarms") == 0, "nobody waits, and the run is over"
 
 
 def connected(comparison: str, value: Any = None, name: str = "x") -> dict[str, Any]:
@@ -572,7 +570,7 @@ async def test_an_audience_may_be_written_in_either_way(
     """SND-11, SND-12"""
     await people(door, x=values)
     await sends(door, {"broadcast": True, "audience": audience})
-    await carry_on(door.services.trigger, door.stage.db)
+    await carry_on(door)
 
     assert await entered(door) == who
 

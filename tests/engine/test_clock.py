@@ -17,8 +17,7 @@ from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.admission import Entrant, admit
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import Fetcher
-from journeys.engine.intake.broadcasts import begin, carry_on
-from journeys.engine.intake.triggering import Trigger
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.people.profiles import lock
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
@@ -27,7 +26,7 @@ from journeys.engine.workspaces.api_keys import ALL, create_key
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.receiver import Receiver
-from tests.stage import canvas, definitions_of, stage_on, webhook
+from tests.stage import canvas, definitions_of, see_to_runs, stage_on, webhook
 
 WAITS = canvas("""
   - {type: delay, id: wait, duration: 5 minutes}
@@ -123,9 +122,10 @@ async def test_a_process_that_is_far_off_admits_nobody_and_delivers_nothing(
 
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
-        await begin(connection, publication, publication.running["story"], UUID(int=7), None, {})
-    assert await carry_on(Trigger(*parts, NullNotifier()), db) == 0
-    assert await db.pool.fetchrow("select tries, ended from broadcasts") == (0, None)
+        await begin(connection, publication, publication.running["story"], UUID(int=7), None, {}, clock.now())
+    with pytest.raises(ClockOff):
+        await see_to_runs(db, stage.published, clock)
+    assert await db.pool.fetchrow("select tries, ended from runs") == (0, None)
     assert await route_derived_events(*parts, NullNotifier()) == 0
 
     stop = asyncio.Event()

@@ -61,7 +61,8 @@ class Candidate:
     `event`: the number of the event that brings them, where it is one; the audience does not count it (ENT-16).
     `last`: the instant of their latest entry into this canvas; `inside`: of the latest that has not ended, read where
     the canvas lets nobody in who is still inside. Where it has a key, both are of entries with the same one: what
-    `context`, which they would bring along, has under its name.
+    `context`, which they would bring along, has under its name. `judged`: they
+    are in the audience, as is known already.
     """
 
     person: Person
@@ -70,6 +71,7 @@ class Candidate:
     last: datetime | None = None
     inside: datetime | None = None
     context: Mapping[str, Any] = field(default_factory=dict)
+    judged: bool = False
 
 
 def opening(
@@ -84,6 +86,8 @@ def opening(
     """The opening of a canvas. Its window is company time where it is written without an offset (ENT-12)."""
     schedule = plan.canvas.schedule
     starts, ends = _instant(schedule.starts, company), _instant(schedule.ends, company)
+    if schedule.by_clock:  # the occurrences lie within these
+        starts = ends = None
     return Opening(
         plan=plan,
         active=active,
@@ -210,7 +214,7 @@ def _again(plan: Plan, candidate: Candidate) -> str | None:
 
 def _outside(opening: Opening, candidate: Candidate) -> str | None:
     canvas = opening.plan.canvas
-    if canvas.audience is None:
+    if canvas.audience is None or candidate.judged:
         return None
     person = _without_what_brings(candidate)
     inside = matches(canvas.audience, person, now=candidate.at, segments=opening.segments, canvas=canvas.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from journeys.engine.entries.entered_before import Before, entered_before
 from journeys.engine.entries.entry_counters import reserve
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
+from journeys.engine.entries.shared_alarms import shared_alarm
 from journeys.engine.metrics import ENTRIES_REFUSED, counted
 from journeys.engine.people.profiles import History, Profile, history, read_consents
 from journeys.engine.ports import PendingAlarm
@@ -44,6 +45,8 @@ class Entrant:
     priority: int = 1
     hops: int = 0
     but: int | None = None
+    judged: bool = False
+    """Whether they are in the audience is known already: they are in a run."""
 
 
 @dataclass(slots=True)
@@ -96,6 +99,8 @@ async def admit(
     clock: Clock,
     entrants: Sequence[Entrant],
     run: UUID | None = None,
+    *,
+    together: bool = False,
 ) -> Admission:
     """Let these people into a canvas, those of them whom it takes. The people are locked by the caller.
     Raises `NotUnderstood` where it was published anew, and this process cannot read it, and `ClockOff`.
@@ -104,8 +109,9 @@ async def admit(
     A refusal is a row with its gate and what that saw, counted where it comes again. The places of an entry limit are
     reserved here, for those whom every other gate lets through, in the order of the entrants; `run`: the one that they
     belong to. A person who enters a canvas whose first step is a delay, or that says `workflow: when_waiting`, is driven to
-    the first wait in this transaction; the others by their workflow. While the canvas is paused nobody is driven: they
-    begin at the resume. Nobody may be among the entrants twice.
+    the first wait in this transaction; the others by their workflow. Those who come `together` are all driven here, and
+    share an alarm where they wait for the same instant, unless the canvas says `workflow: always`. While the canvas is
+    paused nobody is driven: they begin at the resume. Nobody may be among the entrants twice.
     """
     clock.check()
     admission = Admission()
@@ -143,6 +149,7 @@ async def admit(
             person=entrant.profile.as_person(publication.zone, histories.get(person)),
             at=entrant.at,
             event=entrant.but,
+            judged=entrant.judged,
             last=before[person].last,
             inside=before[person].inside,
             context=entrant.context,
@@ -161,11 +168,14 @@ async def admit(
     for loaded in loaded_entries:
         loaded.beside = before[loaded.profile.id].last is not None
     runs = admission.status == "active"  # else they begin at the resume
-    driven = [loaded for loaded in loaded_entries if runs and _drives(running)]
+    together = together and runs and len(loaded_entries) > 1 and running.plan.canvas.workflow != "always"
+    driven = [loaded for loaded in loaded_entries if runs and (together or _drives(running))]
     await transaction.drive(driven)
     for loaded in loaded_entries:
         loaded.told_too = bool(loaded.entry.ended)
         open_windows(transaction, loaded)  # CNV-9
+    if together:
+        share_alarms(transaction, loaded_entries)
     transaction.settle(loaded_entries)
     await transaction.store_updates(connection)
     admission.pending_alarms = [
@@ -180,12 +190,12 @@ async def _histories(
     connection: Any, publication: Publication, running: Running, entrants: Sequence[Entrant]
 ) -> dict[UUID, History]:
     audience = running.plan.canvas.audience
-    if audience is None:
+    if audience is None or all(entrant.judged for entrant in entrants):
         return {}
     wanted = needs([audience], publication.segments)
     if asks_consents([audience], publication.segments):
         await read_consents(connection, publication.workspace, [entrant.profile for entrant in entrants])
-    asked = {entrant.profile.id: (wanted, entrant.at) for entrant in entrants}
+    asked = {entrant.profile.id: (wanted, entrant.at) for entrant in entrants if not entrant.judged}
     return await history(connection, publication.workspace, asked)
 
 
@@ -261,6 +271,25 @@ def _drives(running: Running) -> bool:
         return True
     firsts = [plan.steps[first] for first in plan.starts.values() if first is not None]
     return all(isinstance(first, Delay) for first in firsts)
+
+
+def share_alarms(transaction: EntryTransaction, loaded_entries: Iterable[LoadedEntry]) -> None:
+    """Let those new entries that wait for the same instant share an alarm: one workflow wakes them all."""
+    waiting: dict[datetime, list[LoadedEntry]] = {}
+    for loaded in loaded_entries:
+        alarm_at = loaded.case.alarm()
+        if alarm_at is not None:
+            waiting.setdefault(alarm_at, []).append(loaded)
+    for alarm_at, several in waiting.items():
+        if len(several) == 1:
+            continue
+        first = several[0]
+        alarm = shared_alarm(first.id, alarm_at)
+        for loaded in several:
+            loaded.alarm, loaded.told_too = alarm, True
+        transaction.writes.alarms.append((
+            first.profile.workspace, alarm, first.entry.canvas, first.case.plan.id, first.priority, alarm_at,
+        ))  # fmt: skip
 
 
 def open_windows(transaction: EntryTransaction, loaded: LoadedEntry) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,30 +18,20 @@ from uuid import UUID
 
 from asyncpg.exceptions import LockNotAvailableError
 
-from journeys.canvas.events_and_commands import (
-    Answered,
-    Delivered,
-    Entered,
-    Entry,
-    Event,
-    Happened,
-    Note,
-    Occurrence,
-    ZonesAnswer,
-)
-from journeys.canvas.plan import Plan
+from journeys.canvas.events_and_commands import Note
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.core.life import Change, Present, current
-from journeys.engine.entries.burst_locks import BRIEFLY, LOCK, LOCK_FREE, Locking, TooMuch, locked_elsewhere
+from journeys.engine.entries.burst_locks import BRIEFLY, LOCK, LOCK_FREE, Locking, TooMuch, locked_here
+from journeys.engine.entries.entry_rows import READ, present_of, unheard_of
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
-from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
+from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, reason_of, set_aside
+from journeys.engine.entries.shared_alarms import detach, is_shared, members
 from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import BURST_ENTRIES, BURST_SECONDS, BURSTS
-from journeys.engine.people.profiles import MOST_BYTES, SELECT, Profile, profile_of
+from journeys.engine.people.profiles import MOST_BYTES, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
 from journeys.engine.workspaces.published import Published
@@ -58,24 +48,6 @@ meanwhile."""
 
 ALONE = 2
 """So many entries of a workspace wait at once for a lock on their person, each with a connection."""
-
-ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.turn, e.answered, e.priority, e.hops, e.entered, e.at, e.variant,
-    e.step, e.begun, e.wake_at, e.phase, e.leaving, e.context, e.properties, e.heard, e.change, e.entry_key,
-    array(select row(l.no, l.kind, l.at, l.stored, l.data->>'timers') from canvas_changes l
-          where (l.workspace, l.canvas) = (e.workspace, e.canvas) and l.no > e.change order by l.no) as changes"""
-
-READ = f"""
-select {ENTRY}, {SELECT}, i.inbox_rows,
-    exists (select from entries o where (o.workspace, o.person, o.canvas) = (e.workspace, e.person, e.canvas)
-        and o.ended is null and o.id <> e.id) as beside
-from entries e join people p on (p.workspace, p.id) = (e.workspace, e.person)
-left join lateral (
-    select array_agg(row(i.no, i.step, i.what, i.label, i.kind, i.name, i.at, i.properties) order by i.no) as inbox_rows
-    from inbox i where (i.workspace, i.person, i.entry) = (e.workspace, e.person, e.id)
-) i on true
-where e.alarm = any($1::uuid[]) and e.ended is null
-order by e.workspace, e.person, e.entered, e.id
-"""  # noqa: S608 - constants
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,57 +70,6 @@ class Reply:
     unread: NotUnderstood | None = None
     busy: int | None = None
     """The workspace of a person whom somebody else has locked: nothing was done, since only one that is driven alone waits."""
-
-
-def entry_of(row: Mapping[str, Any]) -> Entry:
-    """The machine's entry from a row of the store."""
-    return Entry(
-        id=str(row["entry"]),
-        canvas=row["canvas"],
-        person=str(row["person"]),
-        moved=row["at"],
-        entered=row["entered"],
-        variant=row["variant"],
-        step=row["step"],
-        begun=row["begun"],
-        wake_at=row["wake_at"],
-        phase=row["phase"],
-        leaving=row["leaving"],
-        context=row["context"],
-        properties=row["properties"],
-        heard=row["heard"],
-        key=row["entry_key"],
-    )
-
-
-def present_of(row: Mapping[str, Any], plan: Plan, profile: Profile, company: str) -> Present:
-    """The entry of a row that was read with ENTRY, brought to the present of its canvas.
-
-    `company`: the company's zone; the person's own is that of this moment.
-    """
-    changes = [Change(*each) for each in row["changes"]]
-    if not changes:
-        return Present(entry_of(row), row["change"])
-    zones = ZonesAnswer(company, profile.as_person(company).zone)
-    return current(plan, entry_of(row), row["change"], changes, zones)
-
-
-def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:
-    """What the entry should hear, in order: its beginning, or the rows in its inbox that are for its step."""
-    if row["variant"] is None:
-        return [Entered()]
-    heard: list[Event] = []
-    for no, step, what, label, kind, name, at, properties in row["inbox_rows"] or ():
-        if step != row["step"]:
-            continue
-        if what == "delivered":
-            heard.append(Delivered(step=step, outcome=label, at=at))
-        elif what == "answered":
-            heard.append(Answered(properties if label == "found" else None, at))
-        else:
-            occurrence = Occurrence(no=no, kind=kind, name=name, at=at, properties=properties)
-            heard.append(Happened(label=label, occurrence=occurrence))
-    return heard
 
 
 class Bursts:
@@ -180,6 +101,7 @@ class Bursts:
         self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
         self._flights: set[asyncio.Task[None]] = set()
         self._alone: set[asyncio.Task[None]] = set()
+        self._together: dict[UUID, asyncio.Task[Reply]] = {}
         self._places = Places(ALONE)
 
     async def __call__(self, alarm: UUID, call: Call) -> Reply:
@@ -188,6 +110,11 @@ class Bursts:
         Raises `NotUnderstood`, and whatever the database raises; the caller repeats it.
         """
         began = time.monotonic()
+        if is_shared(alarm):
+            try:
+                return await asyncio.shield(self._joint(alarm, call))
+            finally:
+                BURST_SECONDS.observe(time.monotonic() - began)
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((alarm, call, future))
         if len(self._flights) < self._lanes:
@@ -201,7 +128,7 @@ class Bursts:
 
     async def drain(self) -> None:
         """Wait until no burst is in flight."""
-        while under_way := self._flights | self._alone:
+        while under_way := self._flights | self._alone | {*self._together.values()}:
             await asyncio.wait(under_way)
 
     async def _fly(self) -> None:
@@ -277,6 +204,52 @@ class Bursts:
         finally:
             future.cancel()  # unless it has its reply
 
+    def _joint(self, alarm: UUID, call: Call) -> asyncio.Task[Reply]:
+        """The burst of an alarm of several. A call that comes while it is under way is answered with it."""
+        task = self._together.get(alarm)
+        if task is None:
+            task = self._together[alarm] = asyncio.create_task(self._several(alarm, call))
+            task.add_done_callback(lambda _: self._together.pop(alarm, None))
+        return task
+
+    async def _several(self, alarm: UUID, call: Call) -> Reply:
+        """All of them in one transaction; where that fails, one by one, and who fails alone gets an alarm of their own."""
+        try:
+            reply = (await self.run({alarm: call}, locking="skip"))[alarm]
+            if reply.busy is not None:
+                reply = (await self.run({alarm: call}, locking="briefly"))[alarm]
+        except (*PASSING, Moved, LockNotAvailableError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told of whoever fails alone
+            log.warning("shared_burst_failed", alarm=str(alarm), error=type(error).__name__)
+            reply = await self._each(alarm, call)
+        if reply.unread is not None:
+            raise reply.unread
+        BURSTS.labels("done").inc()
+        return reply
+
+    async def _each(self, alarm: UUID, call: Call) -> Reply:
+        reply, locked = Reply(call.turn, None), None
+        for place in await members(self._db.pool, alarm):
+            try:
+                one = (await self.run({alarm: call}, locking="briefly", only=place[2]))[alarm]
+            except (*PASSING, Moved):
+                raise
+            except LockNotAvailableError as error:
+                locked = error
+            except Exception as error:  # noqa: BLE001 - it is in the fact
+                BURSTS.labels("failed").inc()
+                async with self._db.transaction() as connection:
+                    await detach(connection, place, alarm, call.now, reason_of(error))
+            else:
+                instants = [at for at in (reply.alarm_at, one.alarm_at) if at is not None]
+                reply = Reply(
+                    max(reply.turn, one.turn), min(instants, default=None), unread=one.unread or reply.unread
+                )
+        if locked is not None:
+            raise locked  # the workflow comes again: who was driven is not driven twice
+        return reply
+
     async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
         """Count a failure that is neither the database's nor a lock's; set aside what fails for the same reason every time."""
         if isinstance(error, (*PASSING, Moved, LockNotAvailableError)):
@@ -292,11 +265,13 @@ class Bursts:
         self._failures.forget(alarm)
         return True
 
-    async def run(self, calls: Mapping[UUID, Call], *, locking: Locking = "wait") -> dict[UUID, Reply]:
-        """The transaction: these alarms' open entries hear what they have not heard."""
+    async def run(
+        self, calls: Mapping[UUID, Call], *, locking: Locking = "wait", only: UUID | None = None
+    ) -> dict[UUID, Reply]:
+        """The transaction: these alarms' open entries (or one of them alone) hear what they have not heard."""
 
         async def work(connection: Any) -> tuple[dict[UUID, Reply], set[str]]:
-            return await self._burst(connection, calls, locking)
+            return await self._burst(connection, calls, locking, only)
 
         replies, channels = await self._db.anew(work)
         for channel in channels:
@@ -304,23 +279,21 @@ class Bursts:
         return replies
 
     async def _burst(
-        self, connection: Any, calls: Mapping[UUID, Call], locking: Locking
+        self, connection: Any, calls: Mapping[UUID, Call], locking: Locking, only: UUID | None
     ) -> tuple[dict[UUID, Reply], set[str]]:
         """The replies, and the channels that have something new to deliver."""
         alarms = list(calls)
         replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}
         if locking == "briefly":
             await connection.execute(BRIEFLY)
-        locked = await connection.fetch(LOCK_FREE if locking == "skip" else LOCK, alarms)
-        if len(calls) > 1 and sum(each["bytes"] for each in locked) > 2 * MOST_BYTES:
+        locked = await connection.fetch(LOCK_FREE if locking == "skip" else LOCK, alarms, only)
+        if max(len(calls), len(locked)) > 1 and sum(each["bytes"] for each in locked) > 2 * MOST_BYTES:
             raise TooMuch
-        rows = await connection.fetch(
-            READ, alarms
-        )  # the snapshot of the first statement is older than its locks
+        # the snapshot of the first statement is older than its locks
+        rows = await connection.fetch(READ, alarms, only)
         if locking == "skip":
-            busy = locked_elsewhere(rows, locked)
+            rows, busy = locked_here(rows, locked)
             replies |= {alarm: replace(replies[alarm], busy=workspace) for alarm, workspace in busy.items()}
-            rows = [row for row in rows if row["alarm"] not in busy]
         check_locked(rows, locked)
         if not rows:
             return replies, set()

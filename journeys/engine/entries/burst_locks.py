@@ -16,7 +16,9 @@ select p.workspace, p.id as person, {AT_MOST} * case when {AT_MOST} < 20000 then
     select count(*) from entries o where (o.workspace, o.person) = (p.workspace, p.id) and o.alarm = any($1::uuid[]) and o.ended is null
 ) end as bytes
 from people p
-where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = any($1::uuid[]) and e.ended is null)
+where (p.workspace, p.id) in (
+    select e.workspace, e.person from entries e
+    where e.alarm = any($1::uuid[]) and e.ended is null and ($2::uuid is null or e.id = $2))
 order by p.workspace, p.id for no key update
 """  # noqa: S608 - constants
 LOCK_FREE = f"{LOCK} skip locked"
@@ -28,9 +30,11 @@ class TooMuch(Exception):
     """The people of a shared burst have too much of custom attributes for them to be read at once."""
 
 
-def locked_elsewhere(
+def locked_here(
     rows: Iterable[Mapping[str, Any]], locked: Iterable[Mapping[str, Any]]
-) -> dict[UUID, int]:
-    """The alarms one of whose people is not locked here, each with the workspace."""
+) -> tuple[list[Mapping[str, Any]], dict[UUID, int]]:
+    """The rows of people who are locked here; and the alarms one of whose people is not, each with the workspace."""
     held = {(each["workspace"], each["person"]) for each in locked}
-    return {row["alarm"]: row["workspace"] for row in rows if (row["workspace"], row["person"]) not in held}
+    here = [row for row in rows if (row["workspace"], row["person"]) in held]
+    busy = {row["alarm"]: row["workspace"] for row in rows if (row["workspace"], row["person"]) not in held}
+    return here, busy

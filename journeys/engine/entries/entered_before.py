@@ -10,7 +10,7 @@ from uuid import UUID
 
 from journeys.canvas.plan import Plan
 from journeys.engine.audience.operators import same
-from journeys.engine.entries.burst import ENTRY, present_of
+from journeys.engine.entries.entry_rows import ENTRY, present_of
 from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.stored_plans import NotUnderstood

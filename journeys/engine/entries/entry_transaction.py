@@ -57,6 +57,8 @@ class LoadedEntry:
     hops: int = 0
     admission_key: str | None = None
     """Set for an entry that is created in this transaction."""
+    alarm: UUID | None = None
+    """Of such an entry: the alarm that it shares with others; None: it is its own."""
     before: Entry | None = None
     told_too: bool = True
     change: int = 0
@@ -302,7 +304,7 @@ class EntryTransaction:
         answered = 1 if loaded.case.moved_on else 0
         return (
             loaded.profile.shard, loaded.entry.canvas, loaded.case.plan.id, loaded.admission_key, loaded.priority,
-            loaded.entry.entered, answered, loaded.entry.key,
+            loaded.entry.entered, answered, loaded.entry.key, loaded.alarm or loaded.id,
         )  # fmt: skip
 
 

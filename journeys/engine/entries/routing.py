@@ -15,8 +15,8 @@ from journeys.engine.audience.match import Person
 from journeys.engine.clock import Clock
 from journeys.engine.core.routing import Hears, Leaves, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
-from journeys.engine.entries.burst import ENTRY, entry_of, present_of
 from journeys.engine.entries.conversion_keys import give_keys
+from journeys.engine.entries.entry_rows import ENTRY, entry_of, present_of
 from journeys.engine.entries.late_events import note_late
 from journeys.engine.entries.looking_back import several
 from journeys.engine.entries.unjudged_events import UNJUDGED
@@ -106,7 +106,8 @@ with gone as (
     update entries t set ended = coalesce(t.ended, s.reason), leaving = case when s.at_once then null else s.reason end,
         ended_at = coalesce(t.ended_at, s.at), wake_at = null, alarm_at = null, phase = '', context = '{}', -- CTX-3
         properties = '{}', at = greatest(t.at, s.at), moved = clock_timestamp(),
-        turn = t.turn + case when t.ended is null then 1 else 0 end
+        turn = t.turn + case when t.ended is null then 1 else 0 end,
+        told = case when t.alarm = t.id then t.told else t.turn + 1 end -- an alarm of several is never cancelled
     from unnest($2::uuid[], $3::uuid[], $4::text[], $5::timestamptz[], $6::bool[]) as s(person, id, reason, at, at_once)
     where t.workspace = $1 and t.person = s.person and t.id = s.id and s.at_once
     returning t.*),

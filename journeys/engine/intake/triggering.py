@@ -2,70 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.filters import AllOf, Filter
+from journeys.canvas.filters import Filter
 from journeys.canvas.storable_characters import storable
-from journeys.engine.audience.match import asks_consents, matches, needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.life import LETS_IN
-from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
+from journeys.engine.entries.admission import Admission, Entrant, admit
+from journeys.engine.entries.audience_reading import matching
 from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track import NO_SUCH_ID, Written, write
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.large_requests import apart
-from journeys.engine.logs import logger
 from journeys.engine.people.identity import Identifier
-from journeys.engine.people.profiles import (
-    BYTES,
-    MOST_BYTES,
-    SELECT,
-    Profile,
-    history,
-    load,
-    lock,
-    profile_of,
-    read_consents,
-)
 from journeys.engine.ports import AlarmSync, Notifier
-from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published, Running
-from journeys.engine.workspaces.stored_plans import NotUnderstood
-
-PAGE = 500
-"""How many people of a broadcast are taken in one transaction, at most."""
-
-LONGEST_STRETCH = 0.01
-"""Seconds for which people are judged before others on the event loop have their turn."""
 
 CONTEXT_LIMIT = 50 * 1024
 """Bytes that a context may have (CTX-1)."""
 
 IDENTIFIERS = ("external_id", "user_alias", "braze_id", "anonymous_id")
 """Among a recipient's attributes they mean nothing: the recipient is named beside them."""
-
-BATCH_PRIORITY = 3
-"""Temporal's priority of entries that came by a broadcast: after those that came alone."""
-
-NEXT = f"""
-with recursive page(id, held, place) as (
-    (select p.id, ({BYTES})::bigint, 1 from people p where p.workspace = $1 and ($2::uuid is null or p.id > $2)
-        order by p.id limit 1)
-    union all
-    select next.id, page.held + next.held, page.place + 1 from page cross join lateral (
-        select p.id, ({BYTES})::bigint as held from people p where p.workspace = $1 and p.id > page.id order by p.id limit 1) next
-    where page.place < $3 and page.held < $4)
-select {SELECT}, page.held from page join people p on (p.workspace, p.id) = ($1, page.id) order by p.id
-"""  # noqa: S608 - constants
-"""A page: so many people, or fewer where their custom attributes are large."""
-
-log = logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +91,7 @@ class Trigger:
         earlier nothing is done, and it is in the result. Raises `WrongRecipient`.
         """
         once = {wanted.who: wanted for wanted in recipients}  # ENT-24
-        objects = await apart(_attributes, recipients)
+        objects = await apart(attributes_of, recipients)
         others = [*once, *await sharing(self.db.pool, publication.workspace, objects.items)]
 
         async def work(connection: Any) -> Triggered | tuple[Written, Admission, Triggered]:
@@ -141,8 +103,8 @@ class Trigger:
             people = {written.people[who]: wanted for who, wanted in once.items() if who in written.people}
             strangers = [who for who in once if who not in written.people]
             known = [written.profiles[person] for person in people]
-            welcome = await self._matching(connection, publication, audience, known)  # ENT-22, ENT-23
             at = self.clock.now()
+            welcome = await matching(connection, publication, audience, known, at)  # ENT-22, ENT-23
             entrants = [
                 Entrant(
                     profile=one,
@@ -152,7 +114,9 @@ class Trigger:
                 )
                 for one in welcome
             ]
-            admission = await admit(connection, publication, self.published, running, self.clock, entrants)
+            admission = await admit(
+                connection, publication, self.published, running, self.clock, entrants, together=True
+            )
             told = storable([*remarks, *_remarks(recipients, written.tracked.warnings)])
             if reply is not None:
                 notice = notice_of(admission.status, recipients, strangers)
@@ -169,120 +133,6 @@ class Trigger:
         self.alarm_sync.sync(written.routed.pending_alarms)
         self._after(admission)
         return result
-
-    async def _matching(
-        self, connection: Any, publication: Publication, audience: Filter | None, profiles: Sequence[Profile]
-    ) -> list[Profile]:
-        """Those of them who match; all, where nothing is asked for."""
-        if audience is None or not profiles:
-            return list(profiles)
-        wanted = needs([audience], publication.segments)
-        now = self.clock.now()
-        if asks_consents([audience], publication.segments):
-            await read_consents(connection, publication.workspace, profiles)
-        asked = {profile.id: (wanted, now) for profile in profiles}
-        pasts = await history(connection, publication.workspace, asked)
-        found, given_way = [], time.perf_counter()
-        for profile in profiles:
-            person = profile.as_person(publication.zone, pasts.get(profile.id))
-            if matches(audience, person, now=now, segments=publication.segments):
-                found.append(profile)
-            if time.perf_counter() - given_way > LONGEST_STRETCH:
-                await asyncio.sleep(0)
-                given_way = time.perf_counter()
-        return found
-
-    async def page(
-        self,
-        publication: Publication,
-        running: Running,
-        dispatch_id: str,
-        audience: Filter | None,
-        context: Mapping[str, Any],
-        after: UUID | None,
-    ) -> tuple[Triggered, UUID | None]:
-        """One page of a broadcast, in one transaction; and the person after whom the next begins (None: it was the last).
-
-        The entries' keys come from the dispatch, so that no one enters twice if a page is run again. A page that
-        fails is run person by person; one who cannot be let in is noted with the reason, and the others go on.
-        """
-        rows = await self.db.pool.fetch(NEXT, publication.workspace, after, PAGE, MOST_BYTES)
-        profiles = [profile_of(publication.workspace, row) for row in rows]
-        both = [each for each in (audience, running.plan.canvas.audience) if each is not None]  # ENT-22
-        wanted = AllOf(all=tuple(both)) if both else None
-        welcome = [each.id for each in await self._matching(self.db.pool, publication, wanted, profiles)]
-        full = len(rows) == PAGE or (bool(rows) and rows[-1]["held"] >= MOST_BYTES)
-        last = rows[-1]["id"] if full else None
-        try:
-            return await self._admit(publication, running, dispatch_id, context, welcome), last
-        except PASSING:
-            raise
-        except Exception as error:  # noqa: BLE001 - it is run again, person by person
-            log.warning(
-                "broadcast_page_failed", canvas=running.name, dispatch=dispatch_id, error=type(error).__name__
-            )
-            return await self._one_by_one(publication, running, dispatch_id, context, welcome), last
-
-    async def _admit(
-        self,
-        publication: Publication,
-        running: Running,
-        dispatch_id: str,
-        context: Mapping[str, Any],
-        people: Sequence[UUID],
-    ) -> Triggered:
-        """Let these people in, as they are once they are locked."""
-        if not people:
-            return Triggered()
-        async with self.db.transaction() as connection:
-            await lock(connection, publication.workspace, people)
-            profiles = await load(connection, publication.workspace, people)
-            at = self.clock.now()
-            entrants = [
-                Entrant(
-                    profile=profile,
-                    admission_key=f"api:{dispatch_id}",
-                    at=at,
-                    context=dict(context),
-                    priority=BATCH_PRIORITY,
-                )
-                for profile in profiles.values()
-            ]
-            admission = await admit(connection, publication, self.published, running, self.clock, entrants)
-        return self._after(admission)
-
-    async def _one_by_one(
-        self,
-        publication: Publication,
-        running: Running,
-        dispatch_id: str,
-        context: Mapping[str, Any],
-        people: Sequence[UUID],
-    ) -> Triggered:
-        result = Triggered()
-        for person in people:
-            try:
-                one = await self._admit(publication, running, dispatch_id, context, [person])
-            except (*PASSING, NotUnderstood):
-                raise
-            except Exception as error:
-                log.exception(
-                    "broadcast_person_failed", canvas=running.name, dispatch=dispatch_id, person=str(person)
-                )
-                await self._note_failure(publication, running, person, error)
-                result.refused.append((person, "failed"))
-                continue
-            result.status = one.status
-            result.entered += one.entered
-            result.refused += one.refused
-        return result
-
-    async def _note_failure(
-        self, publication: Publication, running: Running, person: UUID, error: Exception
-    ) -> None:
-        profile = (await load(self.db.pool, publication.workspace, [person])).get(person)
-        if profile is not None:
-            await note_failure(self.db.pool, running, profile, self.clock.now(), error)
 
     def _after(self, admission: Admission) -> Triggered:
         self.alarm_sync.sync(admission.pending_alarms)
@@ -332,7 +182,7 @@ def _remarks(recipients: Sequence[Wanted], warnings: Sequence[Mapping[str, Any]]
     return sorted(found, key=lambda each: each["index"])
 
 
-def _attributes(recipients: Sequence[Wanted]) -> Objects:
+def attributes_of(recipients: Sequence[Wanted]) -> Objects:
     """The attributes of the recipients as objects of `/users/track`. Raises `WrongRecipient`."""
     saying = [(index, one) for index, one in enumerate(recipients) if one.attributes is not None]
     objects = read({"attributes": [_object(one) for _, one in saying]})

@@ -27,6 +27,9 @@ class CanvasRow(Table):
     published: Mapped[Now]
     change: Mapped[int] = mapped_column(server_default=text("0"))
     settled: Mapped[int] = mapped_column(server_default=text("0"))
+    launched: Mapped[Instant | None]
+    """From when on its schedule counts, and `launched_schedule`, the one that does."""
+    launched_schedule: Mapped[Json | None]
     __table_args__ = (
         Index("canvases_unsettled", "workspace", "name", postgresql_where=text("settled < change")),
     )

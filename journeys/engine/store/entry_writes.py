@@ -15,6 +15,12 @@ from journeys.engine.ports import PendingAlarm
 
 Columns = Sequence[tuple[str, str]]
 
+PENDING_ALARM = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
+SHARED_ALARM = (
+    "workspace, null::uuid, id, id, generation, turn, told, false, at, priority, canvas, plan, kind"
+)
+"""The same of an alarm of several."""
+
 STATE: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("id", "uuid"), ("told_too", "bool"), ("at", "timestamptz"),
     ("variant", "text"), ("step", "text"), ("begun", "timestamptz"), ("wake_at", "timestamptz"),
@@ -24,7 +30,7 @@ STATE: Columns = (
 )  # fmt: skip
 BIRTH: Columns = (
     *STATE, ("shard", "int"), ("canvas", "text"), ("plan", "text"), ("key", "text"), ("priority", "int"),
-    ("entered", "timestamptz"), ("answered", "int"), ("entry_key", "jsonb"),
+    ("entered", "timestamptz"), ("answered", "int"), ("entry_key", "jsonb"), ("alarm", "uuid"),
 )  # fmt: skip
 INBOX: Columns = (
     ("workspace", "int"), ("person", "uuid"), ("entry", "uuid"), ("no", "bigint"), ("step", "text"), ("what", "text"),
@@ -67,10 +73,17 @@ on conflict (workspace, person, canvas, gate) do update
 """
 """In a statement of its own: who comes in costs nothing for it."""
 
+SHARE = f"""
+insert into alarms (workspace, id, kind, canvas, plan, priority, at)
+select workspace, id, 'entries', canvas, plan, priority, at
+from unnest($1::int[], $2::uuid[], $3::text[], $4::text[], $5::int[], $6::timestamptz[])
+    as s(workspace, id, canvas, plan, priority, at)
+returning {SHARED_ALARM}
+"""  # noqa: S608 - constants
+"""In a statement of its own: only those who come in together share alarms."""
+
 FETCHES = "@fetches"
 """The notified name for steps that ask others; no channel is called so."""
-
-PENDING_ALARM = "workspace, person, id, alarm, generation, turn, told, ended is not null, alarm_at, priority, canvas, plan"
 
 
 def _names(columns: Columns) -> str:
@@ -101,8 +114,8 @@ def _write() -> str:
     kept = [column for column in BIRTH if column[0] != "told_too"]
     arrays = ", ".join(f"${at + place}::{kind}[]" for place, (_, kind) in enumerate(BIRTH))
     parts.append(f"""born as (
-        insert into entries ({_names(kept)}, alarm, turn, told)
-        select {_names(kept)}, id, 1, case when told_too then 1 else 0 end from unnest({arrays}) as s({_names(BIRTH)})
+        insert into entries ({_names(kept)}, turn, told)
+        select {_names(kept)}, 1, case when told_too then 1 else 0 end from unnest({arrays}) as s({_names(BIRTH)})
         returning *)""")  # noqa: S608 - constants
     at += len(BIRTH)
     for name, table, columns in (
@@ -133,6 +146,7 @@ class EntryWrites:
         self.fetches: list[Sequence[Any]] = []
         self.hearings: list[Sequence[Any]] = []
         self.refusals: list[Sequence[Any]] = []
+        self.alarms: list[Sequence[Any]] = []
 
     def __bool__(self) -> bool:
         return any((self.states, self.new_entries, self.inbox, self.dispatches, self.facts, self.windows))
@@ -157,6 +171,9 @@ class EntryWrites:
         counted(ENTRIES_ADMITTED, len(self.new_entries))
         for channel, count in Counter(row[CHANNEL] for row in self.dispatches).items():
             counted(DISPATCHES_WRITTEN, count, channel=channel)
+        if self.alarms:
+            rows = await connection.fetch(SHARE, *zip(*self.alarms, strict=True))
+            pending_alarms += [PendingAlarm(*row) for row in rows]
         if self.fetches:
             await connection.execute(FETCH, *zip(*self.fetches, strict=True))
         if self.hearings:

@@ -40,8 +40,10 @@ on conflict (id) do update set scale = excluded.scale, start = excluded.start, b
 """
 UNTIL = "update clock set until = clock_timestamp() + $1::interval"
 ROUSE = """
-update entries set turn = turn + 1, moved = clock_timestamp() - interval '1 second'
-where ended is null and alarm_at is not null
+with alone as (
+    update entries set turn = turn + 1, moved = clock_timestamp() - interval '1 second'
+    where ended is null and alarm_at is not null and alarm = id)
+update alarms set turn = turn + 1, moved = clock_timestamp() - interval '1 second'
 """
 
 log = logger(__name__)

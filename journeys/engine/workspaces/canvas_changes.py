@@ -13,6 +13,7 @@ from journeys.canvas.problems import meant
 from journeys.engine.core.gates import opening
 from journeys.engine.core.life import AFTER, Timers, Word, shown
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.planned_runs import arrange_runs, nudge_runs
 from journeys.engine.workspaces.published import Publication
 from journeys.engine.workspaces.stored_plans import plan_of
 
@@ -82,7 +83,7 @@ STATUS = "select status from canvases where workspace = $1 and name = $2"
 NAMED = """
 select name, id, status from canvases where workspace = $1 and (name = $2 or id::text = $2) order by name = $2 desc limit 1
 """
-LAUNCH = "update canvases set published = $3 where workspace = $1 and name = $2"
+LAUNCH = "update canvases set published = $3, launched = $3 where workspace = $1 and name = $2"
 """What happened before the launch lets nobody in (ENT-17)."""
 
 PAUSED = """
@@ -169,6 +170,8 @@ async def change(
         since = await record(connection, workspace, name, word, after, at, who, data)
         if before == "draft" and after == "active":
             await launch(connection, workspace, name, since)
+        await arrange_runs(connection, workspace, name)
+        await nudge_runs(connection, workspace, name)
         await connection.execute("update workspaces set revision = revision + 1 where id = $1", workspace)
     return CanvasStatus(name, row["id"], after, since, new=True, timers=chosen)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import blake2b
@@ -23,6 +23,7 @@ from journeys.engine.workspaces.canvas_changes import NotPossible, launch, recor
 from journeys.engine.workspaces.global_control import changed_share, settle_group
 from journeys.engine.workspaces.inventory import problems_together, risen_controls, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
+from journeys.engine.workspaces.planned_runs import arrange_runs, count_from
 
 
 @dataclass(slots=True)
@@ -83,6 +84,7 @@ async def publish(
     draft: bool = False,
     restore: bool = False,
     archive_missing: bool = False,
+    launch_again: Collection[str] = (),
     at: datetime | None = None,
     who: str = "",
 ) -> Changes:
@@ -95,8 +97,9 @@ async def publish(
     A canvas that is stopped or paused stays so. One that is archived does too, and takes the new plan, unless `restore`
     makes a draft of it. A draft is launched, unless `draft` or `restore` is said; with `draft` a new canvas is one, and
     `NotPossible` is raised where a canvas would change that is none. `archive_missing` archives the canvases that are not
-    among the definitions. `at` is the instant of it (in the canvas' time; the database's, where none is given), `who` did
-    it.
+    among the definitions. The canvases in `launch_again` are launched anew: their schedules count from now on, and one that
+    runs at launch does so once more (ENT-11). `at` is the instant of it (in the canvas' time; the database's, where none
+    is given), `who` did it.
     """
     identity = await workspace_of(db, workspace)
     changes = Changes(identity)
@@ -129,7 +132,8 @@ async def publish(
                 changes.launched.append(name)
             if kind == "canvas" and status == "draft":
                 changes.drafts.append(name)
-            if known.get((kind, name)) == digest and not restored and not launched:
+            again = kind == "canvas" and name in launch_again
+            if known.get((kind, name)) == digest and not (restored or launched or again):
                 changes.same += 1
                 continue
             if draft and before in ("active", "stopped", "paused"):
@@ -149,6 +153,7 @@ async def publish(
                 since = await record(connection, identity, name, "publish", status, at, who, data)
                 if launched:
                     await launch(connection, identity, name, since)
+                await count_from(connection, identity, plan, since, anew=again)
             if kind == "catalog":
                 await schema.settle(connection, identity, definition.value)
             if kind == "content_block":
@@ -158,6 +163,7 @@ async def publish(
                     "update workspaces set zone = $2 where id = $1", identity, definition.value.zone
                 )
                 await settle_group(connection, identity, definition.value.global_control)
+        await arrange_runs(connection, identity)
         if changes.new or changes.changed or changes.archived:
             await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
     return changes

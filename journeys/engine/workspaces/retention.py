@@ -40,6 +40,12 @@ TRIES = 20
 Word = Literal["events", "facts", "refusals", "runs"]
 
 NEEDED = "exists (select from entries o where (o.workspace, o.person) = (t.workspace, t.person) and o.ended is null {more})"
+LATEST = """
+(t.kind = 'schedule' and exists (select from canvases c
+    where (c.workspace, c.name, c.launched) = (t.workspace, t.canvas, t.launched)) and not exists (select from runs n
+    where (n.workspace, n.canvas, n.launched) = (t.workspace, t.canvas, t.launched) and n.occurrence > t.occurrence))
+"""
+"""The last run of a schedule that is in force: it says which occurrence is next."""
 OPEN = NEEDED.format(more="and o.id = t.entry")
 
 
@@ -87,6 +93,7 @@ BY_ROW: Sequence[tuple[Word, Stored]] = (
     ),
     ("refusals", Stored("refusals", {"person": "uuid", "canvas": "text", "gate": "text"}, "t.at < $2")),
     ("runs", Stored("broadcasts", {"id": "uuid"}, "t.ended < $2", stored=True)),
+    ("runs", Stored("runs", {"id": "uuid"}, f"t.ended < $2 and not {LATEST}", stored=True)),
 )  # fmt: skip
 """In this order: an entry goes after its windows. The last entry of a person in a canvas decides on their next."""
 

@@ -20,8 +20,7 @@ from journeys.engine.delivery.settlement import give_back, settle
 from journeys.engine.entries.burst import FAR, Bursts
 from journeys.engine.entries.fetching import CLAIM as CLAIM_FETCHES
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import begin, carry_on
-from journeys.engine.intake.triggering import PAGE, Trigger
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.people.profiles import load
 from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store import Database
@@ -31,7 +30,17 @@ from journeys.engine.workspaces.publishing import publish
 from journeys.workflows.housekeeping import DUE
 from tests.engine.delivery.test_delivery import post
 from tests.receiver import Receiver
-from tests.stage import EMAIL, MONDAY, FakeClock, Stage, canvas, definitions_of, stage_on, webhook
+from tests.stage import (
+    EMAIL,
+    MONDAY,
+    FakeClock,
+    Stage,
+    canvas,
+    definitions_of,
+    see_to_runs,
+    stage_on,
+    webhook,
+)
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -283,21 +292,22 @@ async def test_people_enter_by_the_plan_of_this_moment(db: Database) -> None:
 async def test_a_broadcast_ends_where_its_canvas_is_stopped(db: Database) -> None:
     """STA-2: whoever it has not reached does not enter after the resume either."""
     stage = await stage_on(db, canvas(MAIL) + EMAIL)
-    rows = [(stage.workspace, n) for n in range(PAGE + 5)]
+    rows = [(stage.workspace, n) for n in range(5)]
     await db.pool.executemany(
         "insert into people (workspace, id, shard, bucket) values ($1, gen_random_uuid(), $2 % 1024, 1)", rows
     )
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
-        await begin(connection, publication, publication.running["story"], UUID(int=7), None, {})
+        await begin(
+            connection, publication, publication.running["story"], UUID(int=7), None, {}, stage.clock.now()
+        )
     await change(db, stage.workspace, "story", "stop", at=stage.clock.now())
-    trigger = Trigger(db, stage.published, stage.clock, NullNotifier(), NullNotifier())
-    await carry_on(trigger, db)
+    await see_to_runs(db, stage.published, stage.clock)
     await change(db, stage.workspace, "story", "resume", at=stage.clock.now())
 
-    assert await carry_on(trigger, db) == 0
+    assert await see_to_runs(db, stage.published, stage.clock) == 0
     assert await db.pool.fetchval("select count(*) from entries") == 0
-    assert await db.pool.fetchval("select count(*) from refusals") == PAGE, "one page had begun, no more"
+    assert await db.pool.fetchrow("select state, reason from runs") == ("stopped", "the canvas is stopped")
 
 
 # Messages --------------------------------------------------------------------------------------------------------

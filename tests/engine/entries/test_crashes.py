@@ -23,7 +23,7 @@ from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import begin, carry_on
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
 from journeys.engine.outgoing.guard import networks
@@ -40,7 +40,7 @@ from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
 from tests.receiver import Receiver
-from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, webhook
+from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, see_to_runs, webhook
 
 STEPS = """
   - {{type: message, id: first, channel: {channel}, template: {template}}}
@@ -96,7 +96,6 @@ class Life:
                 await self.db.pool.execute(
                     "update dispatches set lease = now() - interval '1 second' where lease is not null"
                 )
-                await self.db.pool.execute("update broadcasts set lease = null")
                 await self.db.pool.execute("update fetches set lease = null")
 
     async def tell(self, body: dict[str, Any]) -> None:
@@ -108,12 +107,13 @@ class Life:
         while True:
             before = self.crashes
             due = await self.db.pool.fetch(
-                "select id, answered from entries where ended is null and (step is null or told < turn or alarm_at <= $1)",
+                "select alarm, max(answered) as answered from entries "
+                "where ended is null and (step is null or told < turn or alarm_at <= $1) group by alarm",
                 self.clock.now(),
             )
             for row in due:
                 await self.survive(
-                    lambda row=row: self.bursts.run({row["id"]: Call(row["answered"], self.clock.now())})
+                    lambda row=row: self.bursts(row["alarm"], Call(row["answered"], self.clock.now()))
                 )
             sent = await self.survive(lambda: self.delivery_worker.drain_once(self.channel.name))
             sent += await self.survive(lambda: self.fetcher.drain_once())
@@ -133,14 +133,13 @@ class Life:
 
         async def announce() -> None:
             async with self.mine.transaction() as connection:
-                await begin(connection, publication, running, UUID(int=7), None, {})
+                await begin(connection, publication, running, UUID(int=7), None, {}, self.clock.now())
 
         await self.survive(announce)
 
         async def carry() -> None:
-            trigger = Trigger(self.mine, self.published, self.clock, NullNotifier(), NullNotifier())
-            while await carry_on(trigger, self.mine):
-                pass
+            while await self.db.pool.fetchval("select count(*) from runs where ended is null"):
+                await see_to_runs(self.mine, self.published, self.clock)
 
         await self.survive(carry)
         await self.settle()

@@ -10,7 +10,15 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection
 
-from journeys.engine.store import Database, canvas_tables, content_tables, process_tables, queue_tables
+from journeys.engine.store import (
+    Database,
+    alarm_tables,
+    canvas_tables,
+    content_tables,
+    process_tables,
+    queue_tables,
+    run_tables,
+)
 from journeys.engine.store.tables import Table
 
 PARTITION = re.compile(r"(events|facts)_(rest|\d{4}_\d{2})")
@@ -29,7 +37,14 @@ def _differences(connection: Connection) -> list[Any]:
 
 
 async def test_the_migrations_make_the_typed_tables_and_no_others(db: Database) -> None:
-    parts = (canvas_tables.CanvasRow, content_tables.Cart, process_tables.Process, queue_tables.Reply)
+    parts = (
+        alarm_tables.AlarmRow,
+        canvas_tables.CanvasRow,
+        content_tables.Cart,
+        process_tables.Process,
+        queue_tables.Reply,
+        run_tables.RunRow,
+    )
     assert {part.__tablename__ for part in parts} <= set(Table.metadata.tables)
     async with db.engine.connect() as connection:
         differences = await connection.run_sync(_differences)

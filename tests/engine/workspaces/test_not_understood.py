@@ -13,9 +13,8 @@ from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.setting_aside import MOST_FAILURES
-from journeys.engine.intake.broadcasts import begin, carry_on
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.intake.track import track
-from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.canvas_changes import canvases_of
@@ -23,7 +22,7 @@ from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.receiver import Receiver
-from tests.stage import Stage, canvas, stage_on, webhook
+from tests.stage import Stage, canvas, see_to_runs, stage_on, webhook
 
 STORY = """
 exits: [{event: gave_up}]
@@ -201,16 +200,14 @@ async def test_messages_questions_and_broadcasts_of_such_a_canvas_wait(
 
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
-        await begin(connection, publication, publication.running["story"], entry, None, {})
-    await carry_on(Trigger(*old.parts, NullNotifier()), db)
-    row = await db.pool.fetchrow("select tries, ended, reason from broadcasts")
+        await begin(connection, publication, publication.running["story"], entry, None, {}, stage.clock.now())
+    await see_to_runs(*old.parts[:3])
+    row = await db.pool.fetchrow("select tries, ended, reason from runs")
     assert (row["tries"], row["ended"]) == (0, None)
     assert "does not understand" in row["reason"]
 
-    for table in ("dispatches", "broadcasts"):
-        column = "not_before" if table == "dispatches" else "lease"
-        await db.pool.execute(f"update {table} set {column} = null")
-    await carry_on(Trigger(db, stage.published, stage.clock, NullNotifier(), NullNotifier()), db)
-    assert await db.pool.fetchval("select ended from broadcasts") is not None
+    await db.pool.execute("update dispatches set not_before = null")
+    await see_to_runs(db, stage.published, stage.clock)
+    assert await db.pool.fetchval("select ended from runs") is not None
     assert await stage.deliver(channel) == 1
     assert len(receiver.calls) == 1

@@ -3,10 +3,12 @@
 from alembic import context
 
 from journeys.engine.store import (  # noqa: F401 - their tables are ours too
+    alarm_tables,
     canvas_tables,
     content_tables,
     process_tables,
     queue_tables,
+    run_tables,
 )
 from journeys.engine.store.tables import Table
 

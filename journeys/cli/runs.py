@@ -1,0 +1,204 @@
+"""`journeys runs`: lists runs, shows one, and holds, resumes and stops it."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+from rich.markup import escape
+from rich.table import Table
+
+from journeys.cli.addresses import database, workspace
+from journeys.cli.canvases import user_name
+from journeys.cli.console import Stop, bar, out, print_json, run
+from journeys.cli.options import AsJson, Workspace
+from journeys.engine.store.database import Database
+from journeys.engine.workspaces.run_control import (
+    NoRun,
+    NotPossible,
+    RunStatus,
+    Word,
+    control,
+    run_of,
+    runs_of,
+)
+
+BETWEEN = 1.0
+"""Seconds between two looks at a run that is followed."""
+
+
+def list_(
+    canvas: str | None = None,
+    *,
+    workspace_name: Workspace = "default",
+    as_json: AsJson = False,
+) -> int:
+    """List the latest runs: those to come and at work first, with how many entered, were kept out, or failed.
+
+    Parameters
+    ----------
+    canvas
+        Only those of this canvas.
+    workspace_name
+        The workspace.
+    as_json
+        Print them as JSON.
+    """
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            found = await runs_of(db, publication.workspace, canvas)
+        if as_json:
+            print_json([_plain(one) for one in found])
+            return 0
+        table = Table()
+        for column in ("id", "canvas", "begins (UTC)", "state", "people", "entered", "refused", "failed"):
+            table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+        for one in found:
+            numbers = (one.members, one.outcomes["entered"], one.outcomes["refused"], one.outcomes["failed"])
+            table.add_row(
+                str(one.id),
+                escape(one.canvas),
+                f"{one.at:%Y-%m-%d %H:%M}",
+                one.state,
+                *map("{:,}".format, numbers),
+            )
+        out.print(table if found else "there are no runs")
+        return 0
+
+    return run(work)
+
+
+NUMBERS = ("people", "entered", "refused", "failed")
+
+
+def show(
+    identity: str,
+    *,
+    follow: Annotated[bool, Parameter("--follow")] = False,
+    workspace_name: Workspace = "default",
+    as_json: AsJson = False,
+) -> int:
+    """Show a run: how far it is, how fast, when it ends at this rate, and what became of its people, by outcome and gate.
+
+    Parameters
+    ----------
+    identity
+        The id of the run.
+    follow
+        Go on until it is over.
+    workspace_name
+        The workspace.
+    as_json
+        Print it as JSON.
+    """
+
+    async def work(stop: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            found = await _one(db, publication.workspace, identity)
+            with bar(found.canvas, found.members) as progress:
+                while follow and found.ended is None and not stop.is_set():
+                    progress(found.done)
+                    await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=BETWEEN)
+                    found = await _one(db, publication.workspace, identity)
+        if as_json:
+            print_json(_plain(found))
+        else:
+            _print(found)
+        return 0
+
+    return run(work)
+
+
+def hold(identity: str, *, workspace_name: Workspace = "default") -> int:
+    """Hold a run: nobody enters by it until it is resumed.
+
+    Parameters
+    ----------
+    identity
+        The id of the run.
+    workspace_name
+        The workspace.
+    """
+    return _change(identity, "hold", workspace_name)
+
+
+def resume(identity: str, *, workspace_name: Workspace = "default") -> int:
+    """Resume a run that is held, or one that was set aside because it failed again and again.
+
+    Parameters
+    ----------
+    identity
+        The id of the run.
+    workspace_name
+        The workspace.
+    """
+    return _change(identity, "resume", workspace_name)
+
+
+def stop(identity: str, *, workspace_name: Workspace = "default") -> int:
+    """Stop a run for good: who has not entered by it does not enter. The next occurrence of a schedule comes as planned.
+
+    Parameters
+    ----------
+    identity
+        The id of the run.
+    workspace_name
+        The workspace.
+    """
+    return _change(identity, "stop", workspace_name)
+
+
+def _change(identity: str, word: Word, workspace_name: str) -> int:
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, workspace_name)
+            try:
+                found = await control(db, publication.workspace, identity, word, user_name())
+            except (NoRun, NotPossible) as error:
+                raise Stop(str(error), 2) from error
+        _print(found)
+        return 0
+
+    return run(work)
+
+
+async def _one(db: Database, workspace_id: int, identity: str) -> RunStatus:
+    try:
+        return await run_of(db, workspace_id, identity)
+    except NoRun as error:
+        raise Stop(str(error), 2) from error
+
+
+def _print(one: RunStatus) -> None:
+    begins = (
+        f"{one.wall:%Y-%m-%d %H:%M} by each person's own clock"
+        if one.local and one.wall
+        else f"{one.at:%Y-%m-%d %H:%M} UTC"
+    )
+    lines = [f"run {one.id} of {one.canvas}: {one.state}, {'began' if one.began else 'begins'} {begins}"]
+    if one.reason:
+        lines.append(f"because {one.reason}")
+    lines.append(f"{one.done:,} of {one.members:,} people" + _speed(one))
+    lines.append(
+        ", ".join(f"{count:,} {outcome}" for outcome, count in one.outcomes.items() if count) or "nobody yet"
+    )
+    if one.gates:
+        lines.append(
+            "kept out by " + ", ".join(f"{gate} ({count:,})" for gate, count in sorted(one.gates.items()))
+        )
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
+
+
+def _speed(one: RunStatus) -> str:
+    said = "" if one.rate is None else f", {one.rate:,.0f} a second"
+    return said if one.seconds_left is None else f"{said}, about {one.seconds_left:,.0f} s left"
+
+
+def _plain(one: RunStatus) -> dict[str, Any]:
+    return {**asdict(one), "id": str(one.id)}
