@@ -10,6 +10,7 @@ from calendar import monthrange
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from itertools import takewhile
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
@@ -196,14 +197,8 @@ def never_within(table: Timetable) -> bool:
     starts, ends = table.starts, table.ends
     if not table.every or starts is None or ends is None or starts.tzinfo or ends.tzinfo:
         return False
-    return not any(starts <= wall < ends for wall in _until(ends, _walls(table, starts.date())))
-
-
-def _until(ends: datetime, walls: Iterator[datetime]) -> Iterator[datetime]:
-    for wall in walls:
-        if wall >= ends:
-            return
-        yield wall
+    before = takewhile(lambda wall: wall < ends, _walls(table, starts.date()))
+    return not any(starts <= wall for wall in before)
 
 
 def _single(table: Timetable, company: str, launched: datetime) -> Iterator[ScheduledOccurrence]:
