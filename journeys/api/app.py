@@ -22,11 +22,11 @@ from journeys.api.cross_origin import let_in
 from journeys.api.docs_page import routes as docs_routes
 from journeys.api.known_operations import LIST, KnownOperations, not_built
 from journeys.api.links import routes as link_routes
-from journeys.api.monitoring import TimedRequests, metrics_route
+from journeys.api.monitoring import REQUEST_ID, TimedRequests, metrics_route
 from journeys.api.openapi import document
 from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
-from journeys.api.requests import answer, guarded, permission_of, unavailable
+from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
@@ -84,7 +84,9 @@ class WithoutLastSlash:
         """Pass the request on."""
         path: str = scope.get("path", "")
         if scope["type"] == "http" and len(path) > 1 and path.endswith("/"):
-            scope = {**scope, "path": path.rstrip("/") or "/"}
+            scope["path"] = (
+                path.rstrip("/") or "/"
+            )  # in place: what stands around reads in it which route it was
         await self.app(scope, receive, send)
 
 
@@ -109,8 +111,9 @@ def app(services: Services) -> FastAPI:
     made.state.later = KnownOperations(later)
     ours = [*routes(), *readiness_routes(), metrics_route(), *docs_routes(described, later)]
     made.router.routes.extend(ours)
+    made.state.paths = {route.endpoint: route.path for route in ours if isinstance(route, Route)}
     let_in(made)
-    made.add_middleware(TimedRequests, routes=ours)
+    made.add_middleware(TimedRequests, paths=made.state.paths)
     made.add_middleware(WithoutLastSlash)
     _describe(made, described)
     return made
@@ -150,8 +153,11 @@ async def _away(request: Request, error: Exception) -> Response:
 
 async def _failed(request: Request, error: Exception) -> Response:
     services: Services = request.app.state.services
-    log.error("request_failed", path=request.url.path, error=type(error).__name__, exc_info=error)
-    return answer(500, {"message": "Internal Server Error"}, services.limits.idle(GENERAL))
+    identity = str(request.scope.get(REQUEST_ID, ""))
+    said = {"request_id": identity, "error": type(error).__name__}
+    log.error("request_failed", route=route_of(request), **said, exc_info=error)
+    headers = {**services.limits.idle(GENERAL), "x-request-id": identity}
+    return answer(500, {"message": "Internal Server Error"}, headers)
 
 
 def monitoring_app(services: Services) -> Starlette:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from hmac import compare_digest
 from typing import Any
 from uuid import uuid4
@@ -13,7 +14,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode
 from pydantic import Field, SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from journeys.api.requests import answer
@@ -69,6 +70,9 @@ class Metrics:
 
 LONGEST_ID = 64
 
+REQUEST_ID = "journeys.request_id"
+"""Where the id of a request stands in its scope."""
+
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 NOT_LOGGED = frozenset({"/health", "/ready", "/metrics"})
@@ -93,11 +97,9 @@ class TimedRequests:
     Log and trace have the route and not the path, which may hold what is about a person.
     """
 
-    def __init__(self, app: ASGIApp, routes: list[BaseRoute]) -> None:
+    def __init__(self, app: ASGIApp, paths: Mapping[Any, str]) -> None:
         self.app = app
-        self._paths: dict[Any, str] = {
-            route.endpoint: route.path for route in routes if isinstance(route, Route)
-        }
+        self._paths = paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
@@ -115,7 +117,7 @@ class TimedRequests:
 
     async def _timed(self, scope: Scope, receive: Receive, send: Send, span: Span) -> None:
         began, status = time.monotonic(), "none"
-        identity = _id_of(scope)
+        identity = scope[REQUEST_ID] = _id_of(scope)
         token = request_id.set(identity)
 
         async def sending(message: Message) -> None:
@@ -127,6 +129,9 @@ class TimedRequests:
 
         try:
             await self.app(scope, receive, sending)
+        except Exception:
+            status = "500" if status == "none" else status  # whoever is around answers so
+            raise
         finally:
             path = self._paths.get(scope.get("endpoint"), "none")
             took = time.monotonic() - began

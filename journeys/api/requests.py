@@ -151,13 +151,19 @@ def guarded(
                 400, {"message": "Bad Request: a text contains a character that cannot be stored"}
             )
         except ClientDisconnect:
-            log.info("client_gone", path=request.url.path)
+            log.info("client_gone", route=route_of(request))
             response = answer(400, {"message": "Bad Request: the body did not come to its end"})
         response.headers.update(headers)
         return response
 
     setattr(route, PERMISSION, permission)
     return route
+
+
+def route_of(request: Request) -> str:
+    """The path of the route that answers a request, for logs: the request's own path may hold what is about a person."""
+    found: str = request.app.state.paths.get(request.scope.get("endpoint"), "none")
+    return found
 
 
 PERMISSION = "_permission"
@@ -186,7 +192,9 @@ async def _enter(services: Services, request: Request) -> tuple[Key, dict[str, A
             raise Refusal(401, "Invalid API Key") from None
         given = body.get("api_key", "")  # API-2
     key = await _recognise(services, given)
-    log.warning("deprecated_key_outside_header", path=request.url.path, key=key.name, workspace=key.workspace)
+    log.warning(
+        "deprecated_key_outside_header", route=route_of(request), key=key.name, workspace=key.workspace
+    )
     return key, body
 
 
