@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from journeys.engine.ports import PendingAlarm
 from journeys.engine.store import Database
 from journeys.workflows.alarm_sync import MOST_WAITING, TemporalAlarmSync
 from journeys.workflows.housekeeping import Housekeeping
+from tests.stage import canvas, stage_on
 
 
 class Slow(Housekeeping):
@@ -98,3 +100,38 @@ async def test_what_the_last_carrier_left_when_it_ended_by_force_is_told_by_the_
     alarm_sync.go.set()
     await alarm_sync.drain()
     assert (alarm_sync.calls, dict(alarm_sync._carrying), len(alarm_sync._waiting)) == (1, {}, 0)
+
+
+async def test_what_is_past_its_time_is_deleted_and_months_are_prepared(db: Database) -> None:
+    """By a retention, by a fixed time; and where a table is in use, the months wait for the next time."""
+    kept = "\n---\n{kind: workspace, format: 1, name: default, retention: {refusals: 90 days}}\n"
+    stage = await stage_on(db, canvas("  - {type: delay, id: wait, duration: 1 day}") + kept, clock=Clock())
+    nothing = cast("Any", None)
+    housekeeping = Housekeeping(db, nothing, stage.clock, nothing, nothing, nothing, closed=nothing)
+    await db.pool.execute(
+        "insert into refusals (workspace, person, canvas, gate, shard, at)"
+        " select $1, gen_random_uuid(), 'story', 'audience', 0, now() - ago from unnest($2::interval[]) ago",
+        stage.workspace,
+        [timedelta(days=91), timedelta(days=89)],
+    )
+    await db.pool.execute(
+        "insert into seen (workspace, person, digest, stored)"
+        " select $1, gen_random_uuid(), 'd', now() - ago from unnest($2::interval[]) ago",
+        stage.workspace,
+        [timedelta(days=31), timedelta(days=29)],
+    )
+    soon = (datetime.now(UTC).replace(day=1) + timedelta(days=32)).strftime("events_%Y_%m")
+    await db.pool.execute(f"drop table {soon}")
+    there = "select to_regclass($1) is not null"
+
+    await housekeeping.drop()
+    await housekeeping.forget()
+    async with db.transaction() as connection:
+        await connection.fetchval("select count(*) from events")
+        await housekeeping.prepare()
+        assert not await db.pool.fetchval(there, soon)
+    await housekeeping.prepare()
+
+    for table in ("refusals", "seen"):
+        assert await db.pool.fetchval(f"select count(*) from {table}") == 1
+    assert await db.pool.fetchval(there, soon)

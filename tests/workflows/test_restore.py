@@ -130,7 +130,7 @@ async def test_those_who_wait_in_a_backup_go_on_in_a_new_database_with_an_empty_
                 await later.housekeeping.watch()
                 return not await copy.pool.fetchval(LEFT)
 
-            await later.until(done, "those of the backup", 60)
+            await later.until(done, "those of the backup")
             paths = {address: tuple(await later.path(entry)) for address, entry in asleep.items()}
 
     mails = Counter(mail.recipients[0] for mail in mailbox.mails)

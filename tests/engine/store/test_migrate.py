@@ -58,6 +58,7 @@ async def test_a_migration_gives_way_to_those_who_use_a_table_and_tries_again(
 ) -> None:
     monkeypatch.setattr(migrating, "LONGEST_WAIT", "200ms")
     monkeypatch.setattr(migrating, "PAUSE", 0.5)
+    monkeypatch.setattr(migrating, "TRIES", 10_000)
     before = await schema_of(older.pool)
     async with busy(older, "select count(*) from entries"):
         going = asyncio.create_task(migrate(older.url))

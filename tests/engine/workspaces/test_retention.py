@@ -333,23 +333,25 @@ async def test_who_is_killed_midway_leaves_whole_pages_and_the_next_one_goes_on(
     name = await month(db, "events", 2024, 3)
     await events(keeper, await keeper.person(), LONG_AGO)
     for _ in range(6):
-        await events(stage, await stage.person(), LONG_AGO, 500)
-    going = asyncio.create_task(drop_expired(db, stage.clock, size=10))
+        await events(stage, await stage.person(), LONG_AGO, 50)
+    async with db.transaction() as connection:
+        nth = f"select no from {name} where workspace = $1 order by person, no offset 205 limit 1"
+        await connection.execute(f"select from {name} where no = ({nth}) for update", stage.workspace)
+        going = asyncio.create_task(drop_expired(db, stage.clock, size=10))
 
-    async def begun() -> bool:
-        return await rows(stage, name) < 3000
+        async def waits() -> bool:
+            query = "select exists (select from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database())"
+            return bool(await db.pool.fetchval(query))
 
-    await stage.until(begun, "the first page")
-    going.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await going
-    left = await rows(stage, name)
-    assert 0 < left < 3000
-    assert left % 10 == 0
+        await stage.until(waits, "the page with the locked row")
+        going.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await going
+    assert await rows(stage, name) == 100
 
     gone = await drop_expired(db, stage.clock)
 
-    assert gone == {"events": left}
+    assert gone == {"events": 100}
     assert (await rows(stage, name), await rows(keeper, name)) == (0, 1)
 
 
