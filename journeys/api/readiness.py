@@ -17,7 +17,7 @@ from journeys.api.services import Services
 from journeys.engine.metrics import CANVASES_SET_ASIDE
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
 from journeys.engine.store.database import PASSING
-from journeys.engine.store.migrate import head, known, schema_of
+from journeys.engine.store.migrate import Unfit, head, schema_of, works_beside
 
 LONGEST_ANSWER = 2.0
 """Seconds that each thing has for its answer to `/ready`."""
@@ -70,15 +70,18 @@ async def _database(services: Services) -> str:
     """`ok`, or what is wrong with the database."""
     try:
         found = await within(lambda: schema_of(services.db.pool), LONGEST_ANSWER)
+        beside = await within(lambda: works_beside(services.db.pool), LONGEST_ANSWER)
     except (*PASSING, TimeoutError) as error:
         OUTAGES.gone(DATABASE, error)
         return "it does not answer"
+    except Unfit as error:
+        return str(error)
     except asyncpg.PostgresError as error:
         return f"its schema cannot be read: {type(error).__name__}"
     OUTAGES.back(DATABASE)
     if found is None:
         return "it has no schema of ours"
-    if found == head() or found not in known():  # a newer version has migrated, and runs beside this one
+    if found == head() or beside:
         return OK
     return f"its schema is {found}, this process wants {head()}"
 

@@ -125,6 +125,8 @@ async def migrated(url: str) -> None:
         raise Stop(
             f"the database has the schema of another version of this program: {_line(error)}"
         ) from error
+    except COMES as error:
+        raise Away(f"the connection to the database was lost: {_line(error)}") from error
     except SQLAlchemyError as error:
         cause = error.orig if isinstance(error, DBAPIError) and error.orig else error
         if isinstance(cause.__cause__, COMES):

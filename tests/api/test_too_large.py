@@ -398,9 +398,12 @@ async def test_ready_says_whose_schema_the_database_has(door: Door) -> None:
     other = (await door.client.get("/ready")).json()["database"]
     await pool.execute("update alembic_version set version_num = '9999'")
     newer = await door.client.get("/ready")
+    await pool.execute("update schema_fits set oldest = '9998'")
+    too_new = (await door.client.get("/ready")).json()["database"]
     await pool.execute("drop table alembic_version")
     none = await door.client.get("/ready")
 
     assert other == f"its schema is 0001, this process wants {head()}"
+    assert "which works only from 9998 on" in too_new
     assert newer.status_code == 200, "a newer version has migrated: this one goes on beside it"
     assert (none.status_code, none.json()["database"]) == (503, "it has no schema of ours")

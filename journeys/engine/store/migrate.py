@@ -64,8 +64,25 @@ async def schema_of(connection: Any) -> str | None:
     return found
 
 
+async def works_beside(connection: Any) -> bool:
+    """Whether the schema is a newer version's on which this one can work as well. Raises `Unfit` where it cannot."""
+    stands, wanted = await schema_of(connection), head() or ""
+    if stands is None or stands in known():
+        return False
+    try:
+        oldest = await connection.fetchval("select oldest from schema_fits")
+    except asyncpg.UndefinedTableError:
+        oldest = None
+    if oldest is None or wanted < oldest:
+        raise Unfit(
+            f"the database's tables are those of a newer version ({stands}), which works only from {oldest or stands} on; "
+            f"this one has {wanted}"
+        )
+    return True
+
+
 async def check_database(url: str, timeout: float = 20.0) -> None:
-    """Raise `Unfit` unless the database answers and has our schema, in this version's form."""
+    """Raise `Unfit` unless the database answers and has our schema, in a form on which this version can work."""
     try:
         connection = await connect(url, timeout=timeout)
     except TimeoutError as error:
@@ -84,13 +101,14 @@ async def check_database(url: str, timeout: float = 20.0) -> None:
         raise Unfit(f"the database cannot be reached: {line}") from error
     try:
         stands = await schema_of(connection)
+        beside = await works_beside(connection)
     finally:
         await connection.close()
     if stands is None:
         raise Unfit(
             "the database has no tables of Journeys: `journeys publish` and `journeys worker` make them"
         )
-    if stands != head():
+    if stands != head() and not beside:
         raise Unfit(f"the database's tables are those of another version ({stands}, this one has {head()})")
 
 
@@ -106,8 +124,10 @@ async def migrate(url: str) -> None:
     """Create or upgrade the schema at `url`; safe to call from several processes at once, and to repeat.
 
     Each migration is a transaction of its own, or changes indexes beside live work. One whose table is in use gives way,
-    and is tried again.
+    and is tried again. The schema of a newer version stays; raises `Unfit` where this one cannot work on it.
     """
+    if await _newer(url):
+        return
     engine = engine_of(url)
     try:
         async with engine.connect() as connection:
@@ -126,6 +146,14 @@ async def migrate(url: str) -> None:
                 await asyncio.sleep(PAUSE)
     finally:
         await engine.dispose()
+
+
+async def _newer(url: str) -> bool:
+    connection = await asyncpg.connect(driver_url(url))
+    try:
+        return await works_beside(connection)
+    finally:
+        await connection.close()
 
 
 async def _alone(connection: AsyncConnection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from journeys.engine.store.tables import Instant, Table
@@ -36,3 +36,11 @@ class Chore(Table):
     __tablename__ = "chores"
     name: Mapped[str] = mapped_column(primary_key=True)
     done: Mapped[Instant]
+
+
+class SchemaFit(Table):
+    """In one row, the oldest schema whose program can work on the present one, so that versions run beside each other."""
+
+    __tablename__ = "schema_fits"
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    oldest: Mapped[str]

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from journeys.engine.store import Database, migrate
-from journeys.engine.store.migrate import head, schema_of
+from journeys.engine.store.migrate import Unfit, check_database, head, known, schema_of
 from tests.dumps.restored import VERSIONS, restored
 from tests.engine.store.test_upgrade import schema
 
@@ -118,3 +118,27 @@ async def test_several_processes_migrate_at_once_and_each_finds_it_done(older: D
 
     assert done == [None] * 4
     assert await schema_of(older.pool) == head()
+
+
+async def test_a_version_starts_on_the_schema_of_a_newer_one_that_says_it_can_and_leaves_it_as_it_is(
+    db: Database,
+) -> None:
+    """Who is started again during an upgrade goes on beside the new version."""
+    await db.pool.execute("update alembic_version set version_num = '9999'")
+    for start in (migrate, check_database):
+        await start(db.url)
+    assert await schema_of(db.pool) == "9999"
+
+
+async def test_it_does_not_start_on_one_that_has_taken_away_what_it_uses(db: Database) -> None:
+    await db.pool.execute("update alembic_version set version_num = '9999'")
+    for then in ("update schema_fits set oldest = '9998'", "drop table schema_fits"):
+        await db.pool.execute(then)
+        for start in (migrate, check_database):
+            with pytest.raises(Unfit, match="a newer version \\(9999\\)"):
+                await start(db.url)
+
+
+async def test_the_schema_fits_the_versions_from_the_oldest_that_is_named_on(db: Database) -> None:
+    """The oldest is one that this version knows: no migration can name a later one than itself."""
+    assert await db.pool.fetchval("select oldest from schema_fits") in known()
