@@ -197,6 +197,12 @@ def _fact(row: Any) -> dict[str, Any]:
     return {"at": row["at"], "fact": row["fact"], "step": row["step"], "data": row["data"]}
 
 
+def called(entry: dict[str, Any]) -> str:
+    """An entry by its canvas, its key where it has one, and its variant."""
+    of = "" if entry["key"] is None else f" for {entry['key']}"
+    return f"{entry['canvas']}{of} ({entry['variant'] or '…'})"
+
+
 def state_of(entry: dict[str, Any], zone: str = "UTC") -> str:
     """The state of an entry, in words."""
     if entry["ended"]:
@@ -222,8 +228,7 @@ def show_story(found: dict[str, Any]) -> None:
     """Print what happened to a person."""
     zone = found["zone"]
     for entry in found["entries"]:
-        of = "" if entry["key"] is None else f" for {entry['key']}"
-        title = f"{entry['canvas']}{of} ({entry['variant'] or '…'}): {state_of(entry, zone)}"
+        title = f"{called(entry)}: {state_of(entry, zone)}"
         if entry["facts"]:
             out.print(_facts(title, entry["facts"], zone))
         else:
@@ -285,6 +290,10 @@ def _seen(seen: dict[str, Any]) -> str:
     if "filter" in seen:
         within = f" (of the segment {seen['segment']})" if "segment" in seen else ""
         return f": {seen['filter']}{within}; saw {said_value(seen['saw'])}"
+    if "limit" in seen:
+        per = "in all" if seen["per"] == "lifetime" else f"in each {seen['per']}"
+        again = f", there are places again from {seen['until']} on" if "until" in seen else ""
+        return f": {seen['limit']:,} {per} have entered{again}"
     more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
     return f" ({more})" if more else ""
 

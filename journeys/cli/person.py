@@ -10,7 +10,7 @@ import msgspec
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import out, print_json, run
-from journeys.cli.entries import clock, state_of, story_of
+from journeys.cli.entries import called, clock, state_of, story_of
 from journeys.cli.finding import Named, the_person
 from journeys.cli.options import AsJson, Workspace
 from journeys.engine.audience.match import matches, needs
@@ -133,7 +133,7 @@ def _show(found: dict[str, Any]) -> None:
         line(f"  {clock(one['at'], zone)}  {kind}{one['name']}{more}")
     line("entries:" if found["entries"] else "entries: none")
     for one in found["entries"]:
-        line(f"  {one['canvas']} ({one['variant'] or '…'}): {state_of(one, zone)}")
+        line(f"  {called(one)}: {state_of(one, zone)}")
     if found["refused"]:
         line(
             f"refused: {', '.join(sorted({one['canvas'] for one in found['refused']}))} (`journeys entries` says why)"

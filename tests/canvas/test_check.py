@@ -138,6 +138,14 @@ CASES = {
         41,
         "the audience is judged before the entry",
     ),
+    "a segment that compares with the key of an entry": (
+        canvas(f"  - {M}")
+        + "---\nkind: segment\nformat: 1\nname: s\nwhen: {attribute: a, equals: {entry: key}}\n",
+        "J209",
+        19,
+        30,
+        "so it has no key",
+    ),
     "a dangling then": (
         canvas(f"  - {{type: delay, id: d, duration: 1 day, then: n}}\n  - {M}"),
         "J201",
@@ -505,3 +513,15 @@ def test_an_operator_without_an_operand_is_refused_where_it_asks_for_one(tmp_pat
     [found] = said(tmp_path, canvas(split.format("one_of")))
     assert (found[0], "“one_of”" in found[3] or "`one_of`" in found[3]) == ("J104", True)
     assert said(tmp_path, canvas(split.format("equals"))) == []
+
+
+def test_an_entry_of_a_canvas_with_a_key_compares_with_it_wherever_it_asks(tmp_path: Path) -> None:
+    """CTL-5: in exits, conversions, action paths, splits and messages."""
+    own = "where: [{property: a, equals: {entry: key}}]"
+    head = HEAD.replace("{api: true}", "{event: e}") + f"key: event.a\nexits: [{{event: x, {own}}}]\n"
+    steps = f"""
+  - {{type: action_paths, id: p, paths: [{{name: a, triggers: [{{event: x, {own}}}]}}]}}
+  - {{type: decision_split, id: s, when: {{event: x, {own}}}}}
+  - {M.replace("hello}", "hello, only_when: {attribute: a, one_of: [1, {entry: key}]}}")}"""
+
+    assert said(tmp_path, canvas(steps, head)) == []

@@ -169,3 +169,23 @@ async def test_until_when_an_entry_waits_is_said_with_the_pauses_of_its_canvas(d
     assert "until 2026-12-08 12:00 UTC" in " ".join(said.out.split())
     assert "its canvas" not in said.out
     assert (await stage.row(entry))["wake_at"] == MONDAY + timedelta(days=1)
+
+
+async def test_an_entry_is_told_with_its_key_and_a_gate_of_numbers_with_what_it_saw(db: Database) -> None:
+    """CTL-5, CTL-7"""
+    more = "key: event.order\nreentry: {after: 0 days}\nentry_limit: {entries: 1, per: day}"
+    steps = "  - {type: delay, id: wait, duration: 1 day}\n  - {type: delay, id: more, duration: 1 day}"
+    stage = await stage_on(db, canvas(steps, schedule="{event: ping}", more=more))
+    await db.pool.execute("update canvases set published = $1", MONDAY - timedelta(days=9))
+    mel = await stage.person(external_id="mel")
+    for minutes, properties in enumerate(({"order": 7}, {"order": 7}, {"order": 8}, {"order": [8]})):
+        await stage.happens(mel, "ping", properties, at=MONDAY + timedelta(minutes=minutes))
+
+    told = (await journeys("entries", "mel", url=db.url)).out
+    assert "story for 7 (main): in wait since" in " ".join(told.split())
+    assert [line.partition("refused by ")[2] for line in told.splitlines()[-3:]] == [
+        "story: still_inside (key 7, inside since 2026-12-07T09:00:00Z)",
+        "story: entry_limit: 1 in each day have entered, there are places again from 2026-12-08T00:00:00Z on",
+        "story: no_key (key event.order, saw [8])",
+    ]
+    assert "story for 7 (main): in wait" in (await journeys("person", "mel", url=db.url)).out

@@ -8,8 +8,10 @@ from journeys.canvas.events_and_commands import Note
 from journeys.canvas.plan import compile
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.core.simulate import Scenario, run
+from journeys.engine.core.simulated_gates import Door
 from journeys.engine.people.profiles import load
 from journeys.engine.store import Database
+from journeys.testing import journey
 from tests.engine.delivery.test_delivery import post
 from tests.stage import EMAIL, MONDAY, canvas, definitions_of, stage_on
 
@@ -68,3 +70,42 @@ async def test_the_store_and_the_simulator_refuse_the_same_people_and_messages(
     assert {reason for several in said.values() for _, reason in several} == {
         "audience", "not_opted_in", "only_when",
     }  # fmt: skip
+
+
+GATED = (
+    canvas(
+        "  - {type: delay, id: wait, duration: 1 day}",
+        schedule="{event: ping}",
+        more="audience: {attribute: size, more_than: 38}\nkey: event.order\nentry_limit: {entries: 3, per: day}",
+    )
+    + "---\nkind: workspace\nformat: 1\nname: default\nglobal_control: {share: 15}\n"
+)
+
+
+async def test_the_store_the_simulator_and_a_trial_let_in_the_same_people_by_the_same_gates(
+    db: Database,
+) -> None:
+    """CTL-5, CTL-7, AUD-2: in the same order of people, who differ in size, in their bucket and in what they bring along."""
+    stage = await stage_on(db, GATED)
+    await db.pool.execute("update canvases set published = $1", MONDAY)
+    publication = await stage.published.of(stage.workspace)
+    plan = publication.running["story"].plan
+    group = publication.held_out(plan)
+    inside, outside = min(group), min(set(range(10_000)) - group)
+    scenario, trial = Scenario(door=Door(group)), journey(GATED)
+    store, simulated, tried = [], [], []
+    for size, bucket, order in product((36, 40), (inside, outside), (None, 1, "x", 2.5, 3)):
+        said = {} if order is None else {"order": order}
+        one = await stage.person(attributes={"size": size})
+        await db.pool.execute("update people set bucket = $2 where id = $1", one.id, bucket)
+        profile = (await load(db.pool, stage.workspace, [one.id]))[one.id]
+        await stage.happens(profile, "ping", said)
+        store.append(await db.pool.fetchval("select gate from refusals where person = $1", one.id))
+        way = run(plan, str(one.id), MONDAY, scenario, profile=profile.as_person("UTC"), context=said)
+        notes = [each for _, _, each in way if isinstance(each, Note) and each.fact == "refused"]
+        simulated.append(notes[0].data["reason"] if notes else None)
+        tried.append(trial.person(bucket=bucket, size=size).does("ping", said))
+    stories = trial.run(until="1 hour")
+
+    assert store == simulated == [stories[one.name].refused for one in tried]
+    assert set(store) == {None, "no_key", "audience", "global_control", "entry_limit"}
