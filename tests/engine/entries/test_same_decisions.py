@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from itertools import product
+
+import pytest
 
 from journeys.canvas.events_and_commands import Note
 from journeys.canvas.plan import compile
@@ -13,7 +16,7 @@ from journeys.engine.people.profiles import load
 from journeys.engine.store import Database
 from journeys.testing import journey
 from tests.engine.delivery.test_delivery import post
-from tests.stage import EMAIL, MONDAY, canvas, definitions_of, stage_on
+from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, stage_on
 
 DECIDED = ("refused", "unreachable", "invalid", "aborted")
 TEXT = (
@@ -109,3 +112,35 @@ async def test_the_store_the_simulator_and_a_trial_let_in_the_same_people_by_the
 
     assert store == simulated == [stories[one.name].refused for one in tried]
     assert set(store) == {None, "no_key", "audience", "global_control", "entry_limit"}
+
+
+@pytest.mark.parametrize(
+    ("reentry", "first", "second"),
+    [
+        ("{after: 30 days}", "2027-02-15T08:30Z", "2027-03-15T08:30Z"),
+        ("{after: 1 day}", "2027-02-15T08:30Z", "2027-02-16T08:00Z"),
+        ("after_maximum_duration", "2027-02-15T08:30Z", "2027-02-17T08:30Z"),
+    ],
+    ids=["case 22", "case 23", "case 26"],
+)
+async def test_a_window_of_re_entry_shuts_in_the_store_and_in_a_trial(
+    db: Database, reentry: str, first: str, second: str
+) -> None:
+    """Cases 22, 23, 26: CTL-2, CTL-3, CTL-6: elapsed time and no days of the calendar; the longest way is three days."""
+    steps = "  - {type: delay, id: wait, duration: 3 days}\n  - {type: message, id: m, channel: email, template: hello}"
+    text = canvas(steps, schedule="{event: ping}", more=f"reentry: {reentry}") + EMAIL
+    begins, again = datetime.fromisoformat(first), datetime.fromisoformat(second)
+    trial = journey(text, starts=begins)
+    tried = trial.person(email="mel@example.com").does("ping").does("ping", at=again)
+    trial.run()
+    stage = await stage_on(db, text, clock=FakeClock(begins))
+    await db.pool.execute("update canvases set published = $1", begins)
+    mel = await stage.person()
+    await stage.happens(mel, "ping")
+    stage.clock.turn(again - begins)  # type: ignore[attr-defined]
+    await stage.happens(mel, "ping")
+
+    gates = await db.pool.fetch("select gate, times from refusals")
+    assert [tuple(row) for row in gates] == [("reentry_window", 1)]
+    assert await db.pool.fetchval("select count(*) from entries") == len(tried.stories()) == 1
+    assert tried.story.refused == "reentry_window"
