@@ -97,7 +97,7 @@ select no, at, who, kind, data from canvas_changes
 where workspace = $1 and canvas = $2 and ($3::int is null or no < $3) order by no desc limit $4
 """
 LIST = """
-select c.name, c.id, c.status, p.body, coalesce(i.inside, 0) as inside, (
+select c.name, c.id, c.status, c.plan, p.body, coalesce(i.inside, 0) as inside, (
     select max(l.at) from canvas_changes l where (l.workspace, l.canvas) = (c.workspace, c.name)
         and (l.no = 1 or l.kind <> 'publish' or l.data ?| '{restored,launched}')) as since
 from canvases c join plans p on (p.workspace, p.id) = (c.workspace, c.plan)
@@ -212,7 +212,7 @@ async def canvases_of(db: Database, publication: Publication, now: datetime) -> 
     """The canvases of a workspace by name, including archived ones, with their status at this moment."""
     found = []
     for row in await db.pool.fetch(LIST, publication.workspace):
-        plan = plan_of(row["name"], row["body"])
+        plan = plan_of(row["name"], row["plan"], row["body"])
         ends = opening(plan, publication.company).ends if isinstance(plan, Plan) else None
         over = ends is not None and ends <= now
         status = shown(row["status"], inside=row["inside"], over=over)

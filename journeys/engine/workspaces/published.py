@@ -251,7 +251,7 @@ class Published:
 
     def _keep(self, place: tuple[int, str], canvas: str, body: Any) -> Plan | NotUnderstood:
         if place not in self._plans:
-            self._plans[place] = plan_of(canvas, body), frozenset(names_in(body))
+            self._plans[place] = plan_of(canvas, place[1], body), frozenset(names_in(body))
         return self._plans[place][0]
 
     @staticmethod

@@ -7,6 +7,7 @@ became stricter. Whoever meets such a plan gets `NotUnderstood`, and waits or le
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -34,10 +35,13 @@ class NotUnderstood(LookupError):
         self.canvas, self.reason = canvas, reason
 
 
-def plan_of(canvas: str, body: Any) -> Plan | NotUnderstood:
-    """A stored plan of a canvas, or why this process cannot read it."""
+def plan_of(canvas: str, identity: str, body: Any) -> Plan | NotUnderstood:
+    """A stored plan of a canvas, under the id that it is stored with, or why this process cannot read it.
+
+    A version whose language has more keys would compile the same canvas to another id.
+    """
     try:
-        return compile(Canvas.model_validate(body))
+        return replace(compile(Canvas.model_validate(body)), id=identity)
     except Exception as error:  # noqa: BLE001 - whatever a step of another package raises: the canvas is set aside
         return NotUnderstood(canvas, reason_of(error))
 
