@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 from weakref import WeakValueDictionary
@@ -16,10 +17,11 @@ T = TypeVar("T")
 
 
 class Places:
-    """So many places for each workspace: who comes later waits for one of its own."""
+    """So many places for each workspace, and so many in all: who comes later waits for one."""
 
-    def __init__(self, each: int) -> None:
+    def __init__(self, each: int, in_all: int = 1_000_000) -> None:
         self._each = each
+        self._in_all = asyncio.Semaphore(in_all)
         self._held: WeakValueDictionary[int, asyncio.Semaphore] = WeakValueDictionary()
 
     def of(self, workspace: int) -> asyncio.Semaphore:
@@ -28,6 +30,16 @@ class Places:
         if place is None:
             place = self._held[workspace] = asyncio.Semaphore(self._each)
         return place
+
+    def free(self, workspace: int) -> bool:
+        """Whether one of its places is free."""
+        return not self.of(workspace).locked() and not self._in_all.locked()
+
+    @asynccontextmanager
+    async def held(self, workspace: int) -> AsyncIterator[None]:
+        """One of its places, for as long as the block takes."""
+        async with self.of(workspace), self._in_all:
+            yield
 
 
 class FairThreads:

@@ -17,6 +17,7 @@ from journeys.engine.entries.burst import Bursts, Call
 from journeys.engine.entries.run_pages import RunPages
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
+from journeys.engine.people.locking import Locked
 from journeys.engine.store.database import away
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 from journeys.workflows.run import STRETCH
@@ -26,6 +27,10 @@ log = logger(__name__)
 UNREAD = "this process does not understand the entry's canvas; its log names it"
 ASKED_AGAIN = timedelta(seconds=30)
 """How long an entry waits whose canvas the process does not understand, before it asks the next one."""
+
+LOCKED = "somebody else has locked the person"
+RELEASED = timedelta(seconds=1)
+"""How long an entry whose person is locked waits before it asks again: it keeps no slot of a worker meanwhile."""
 
 ONE_MOMENT = timedelta(seconds=1)
 """How long a channel waits whose process has a wrong clock, before the next one drains it."""
@@ -60,7 +65,9 @@ class Activities:
         OUTAGES.back(TEMPORAL)
         at = self._clock.virtual(datetime.fromtimestamp(now, UTC))
         try:
-            reply = await asyncio.shield(self._bursts()(UUID(alarm), Call(turn, at)))
+            bursting = asyncio.ensure_future(self._bursts()(UUID(alarm), Call(turn, at)))
+            bursting.add_done_callback(_noticed)
+            reply = await asyncio.shield(bursting)
         except NotUnderstood as error:
             raise ApplicationError(
                 UNREAD,
@@ -68,6 +75,14 @@ class Activities:
                 category=ApplicationErrorCategory.BENIGN,
                 non_retryable=activity.info().is_local,
                 next_retry_delay=ASKED_AGAIN,
+            ) from error
+        except Locked as error:
+            raise ApplicationError(
+                LOCKED,
+                type="Locked",
+                category=ApplicationErrorCategory.BENIGN,
+                non_retryable=activity.info().is_local,
+                next_retry_delay=RELEASED,
             ) from error
         except Exception as error:
             told = _told(error)
@@ -129,6 +144,12 @@ class Activities:
             if told is None:
                 raise
             raise told from error
+
+
+def _noticed(done: asyncio.Future[Any]) -> None:
+    """Nobody may be there any more to hear of its error."""
+    if not done.cancelled():
+        done.exception()
 
 
 def _told(error: Exception) -> ApplicationError | None:

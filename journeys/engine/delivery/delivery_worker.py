@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -25,6 +25,8 @@ from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refus
 from journeys.engine.delivery.public_address import PublicSettings
 from journeys.engine.delivery.settlement import Settlement, give_back
 from journeys.engine.delivery.settlement_queue import SettlementQueue
+from journeys.engine.fair_batches import share_out
+from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
 from journeys.engine.outages import DATABASE, OUTAGES
@@ -36,15 +38,6 @@ from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Publication, Published
 from journeys.engine.workspaces.stored_plans import NotUnderstood
 from journeys.engine.workspaces.template_services import TemplateServices
-
-RECHECK = 0.25
-"""Seconds that a batch is waited for before the next is claimed beside it."""
-
-BATCHES = 64
-"""So many workspaces may have a batch under way before no other is claimed in a process."""
-
-BREATH = 0.02
-"""Seconds between two looks for more while batches are under way, however many notifications come."""
 
 POLL = 1.0
 """Seconds after which a drainer polls without a notification."""
@@ -58,8 +51,8 @@ FINISH = 5.0
 UNREAD = 10.0
 """Seconds until a message is claimed again whose canvas this process does not understand."""
 
-ASKING = 64
-"""The number of messages with calls that a process renders at once."""
+ASKING, ASKING_IN_ALL = 64, 512
+"""The number of messages with calls that a process renders at once, of a workspace and of all."""
 
 Prepared = Ready | Refused | Postponed | Failed
 
@@ -87,7 +80,7 @@ class DeliveryWorker:
         self._settlements = SettlementQueue(db, published, clock, alarm_sync, notifier)
         self._channels = channels
         self._template_services = template_services or TemplateServices.of(db)
-        self._asking = asyncio.Semaphore(ASKING)
+        self._asking = Places(ASKING, ASKING_IN_ALL)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
         self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
         self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
@@ -110,63 +103,31 @@ class DeliveryWorker:
         Each workspace has one batch under way: one that takes long holds up the next of its own, and no other's.
         Raises `ClockOff`, so that another process takes over.
         """
-        notified = self._notified[name]
-        batches: set[asyncio.Task[None]] = set()
-        under_way: Counter[int] = Counter()
         began = time.monotonic()
-        async with listening(self._db, self._notified):
-            try:
-                while not stop.is_set():
-                    self._clock.check()
-                    notified.clear()
-                    batch: list[Claimed] = []
-                    if len(batches) < BATCHES:
-                        batch = await claim(
-                            self._db,
-                            name,
-                            BATCH,
-                            [each for each in under_way if under_way[each]],
-                            doubtful=time.monotonic() - began > TAKE_OVER,
-                        )
-                    for workspace in {one.workspace for one in batch}:
-                        part = [one for one in batch if one.workspace == workspace]
-                        batches.add(asyncio.create_task(self._take(name, part, under_way)))
-                    if batches and not batch:
-                        await asyncio.sleep(BREATH)
-                    batches = await self._wait(batches, notified, stop, RECHECK if batch else POLL)
-                await asyncio.gather(*batches)
-            finally:
-                for each in batches:
-                    each.cancel()
-                await asyncio.gather(*batches, return_exceptions=True)
 
-    @staticmethod
-    async def _wait(
-        batches: set[asyncio.Task[None]], notified: asyncio.Event, stop: asyncio.Event, seconds: float
-    ) -> set[asyncio.Task[None]]:
-        """Wait for a batch to end, for a notification, or for the end; returns the batches that are still under way."""
-        signals = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
-        try:
-            done, _ = await asyncio.wait(
-                {*batches, *signals}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        async def next_batch(without: Sequence[int]) -> Sequence[Claimed]:
+            doubtful = time.monotonic() - began > TAKE_OVER
+            return await claim(self._db, name, BATCH, without, doubtful=doubtful)
+
+        async with listening(self._db, self._notified):
+            await share_out(
+                next_batch,
+                partial(self._take, name),
+                self._notified[name],
+                stop,
+                poll=POLL,
+                check=self._clock.check,
             )
-        finally:
-            for each in signals:
-                each.cancel()
-        for batch in batches & done:
-            batch.result()
-        return batches - done
 
     async def drain_once(self, name: str, most: int = BATCH) -> int:
         """Claim one batch, deliver and settle it; returns how many dispatches it had."""
         batch = await claim(self._db, name, most)
         if batch:
-            await self._take(name, batch, Counter())
+            await self._take(name, batch)
         return len(batch)
 
-    async def _take(self, name: str, batch: Sequence[Claimed], under_way: Counter[int]) -> None:
-        """Deliver and settle a batch; `under_way` counts its workspaces meanwhile."""
-        under_way.update(one.workspace for one in batch)
+    async def _take(self, name: str, batch: Sequence[Claimed]) -> None:
+        """Deliver and settle a batch."""
         keeping = asyncio.create_task(self._keep(batch))
         try:
             await self._deliver(self._channels[name], batch)
@@ -175,7 +136,6 @@ class DeliveryWorker:
             raise
         finally:
             keeping.cancel()
-            under_way.subtract(one.workspace for one in batch)
 
     async def _keep(self, batch: Sequence[Claimed]) -> None:
         while True:
@@ -220,17 +180,24 @@ class DeliveryWorker:
         self,
         channel: Channel,
         whose: int,
-        lane: Callable[[Channel, list[tuple[Claimed, Ready]]], Awaitable[None]],
+        lane: Callable[[Channel, list[tuple[Claimed, Ready]]], Awaitable[Sequence[Settlement]]],
         queue: list[tuple[Claimed, Ready]],
     ) -> None:
-        """Work a queue off when one of the lanes is free: those of the channel, or of a workspace on it."""
-        places = self._places.setdefault((channel.name, whose), asyncio.Semaphore(channel.lanes))
-        async with places:
-            await lane(channel, queue)
+        """Work a queue off when one of the lanes is free: those of the channel, or of a workspace on it.
 
-    async def _repeatable(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
+        What cannot be settled at once keeps no lane meanwhile.
+        """
+        places = self._places.setdefault((channel.name, whose), asyncio.Semaphore(channel.lanes))
+        while True:
+            async with places:
+                done = await lane(channel, queue)
+            if not done:
+                return
+            await self._settlements(done)
+
+    async def _repeatable(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> Sequence[Settlement]:
         """One of the calls under way where the provider does the same key once: call, and settle."""
-        settling: list[Awaitable[bool]] = []
+        settling: list[Awaitable[None]] = []
         while queue:
             one, what = queue.pop()
             if await self._stopped(one):
@@ -240,17 +207,24 @@ class DeliveryWorker:
                 asyncio.ensure_future(self._settlements([await self._whole_call(channel, one, what)]))
             )
         await asyncio.gather(*settling)
+        return ()
 
-    async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> None:
-        """One connection's work where the provider knows no key: mark, call, and settle with the next mark."""
+    async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> Sequence[Settlement]:
+        """One connection's work where the provider knows no key: mark, call, and settle with the next mark.
+
+        Returns what could not be settled, since somebody else has locked the person: the queue is not done then.
+        """
         done: list[Settlement] = []
         while queue:
             one, what = queue.pop()
-            holds = await self._settlements(done, one)
+            holds = await self._settlements.at_once(done, one)
+            if holds is None:
+                queue.append((one, what))
+                return done
             done = [await self._whole_call(channel, one, what)] if holds else []
             if not holds:  # its canvas is stopped, or the claim was lost: then nothing is given back
                 await give_back(self._db, [one])
-        await self._settlements(done)
+        return () if await self._settlements.at_once(done) is not None else done
 
     async def _stopped(self, one: Claimed) -> bool:
         """Whether its canvas is not active any more, as far as this process has heard: at most a second ago."""
@@ -373,7 +347,7 @@ class DeliveryWorker:
 
     async def _ask(self, one: Claimed, preparing: Coroutine[Any, Any, Prepared]) -> tuple[Claimed, Prepared]:
         """Prepare one that makes calls, when it is its turn."""
-        async with self._asking:
+        async with self._asking.held(one.workspace):
             return await self._whole(one, preparing)
 
     @staticmethod

@@ -6,6 +6,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 
@@ -19,7 +20,7 @@ from journeys.engine.metrics import (
     counted,
     observed,
 )
-from journeys.engine.people.profiles import LOCK, shard_of
+from journeys.engine.people.profiles import LOCK, LOCK_FREE, shard_of
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
 
@@ -125,10 +126,26 @@ returning d.key
 """What a canvas that was stopped, paused or archived meanwhile has on its way is not called for."""
 
 
+async def lock_people(connection: Any, settlements: Iterable[Settlement], *, skip: bool) -> set[UUID]:
+    """Lock the people of what is settled for good: the first lock of a transaction. Returns those who are locked now.
+
+    `skip`: whom somebody else has locked is left out.
+    """
+    people: dict[int, set[UUID]] = {}
+    for one in settlements:
+        if one.after is None:
+            people.setdefault(one.claimed.workspace, set()).add(one.claimed.person)
+    held: set[UUID] = set()
+    for workspace, wanted in sorted(people.items()):
+        rows = await connection.fetch(LOCK_FREE if skip else LOCK, workspace, list(wanted))
+        held |= {row["id"] for row in rows}
+    return held
+
+
 async def settle(
     connection: Any, settlements: Sequence[Settlement], following: Sequence[Claimed] = ()
 ) -> tuple[list[PendingAlarm], set[str]]:
-    """Settle these if their claims still hold; give back what must be tried again.
+    """Settle these if their claims still hold, with their people locked; give back what must be tried again.
 
     In the same transaction those that follow are marked `calling`. Returns entries to tell of, and the keys of those
     that are marked: the claim of the others was lost, and they must not be called for.
@@ -137,9 +154,6 @@ async def settle(
     final = [one for one in settlements if one.after is None]
     pending_alarms: list[PendingAlarm] = []
     marked: set[str] = set()
-    for workspace in sorted({one.claimed.workspace for one in final}):
-        people = [one.claimed.person for one in final if one.claimed.workspace == workspace]
-        await connection.fetch(LOCK, workspace, people)
     if final:
         rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
         pending_alarms = [PendingAlarm(*row[:-1]) for row in rows if row["key"] is None]

@@ -24,15 +24,19 @@ FIRST_PAUSE, LONGEST_PAUSE = 10.0, 1800.0
 """Seconds before a try: doubled each time, so that all of them take somewhat over three hours."""
 
 
+NOBODY = UUID(int=0)
+
+
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What an entry wants to know, as it was claimed."""
+    """What an entry wants to know, as it was claimed, and under which claim."""
 
     workspace: int
     person: UUID
     entry: UUID
     step: str
     tries: int
+    claim: UUID = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from asyncpg.exceptions import LockNotAvailableError
 from journeys.canvas.events_and_commands import Note
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
-from journeys.engine.entries.burst_locks import BRIEFLY, LOCK, LOCK_FREE, Locking, TooMuch, locked_here
+from journeys.engine.entries.burst_locks import LOCK, LOCK_FREE, Locking, TooMuch
 from journeys.engine.entries.entry_rows import READ, present_of, unheard_of
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
@@ -31,6 +31,7 @@ from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import BURST_ENTRIES, BURST_SECONDS, BURSTS
+from journeys.engine.people.locking import ALONE, ALONE_IN_ALL, BRIEFLY, LATER, SOON, Locked
 from journeys.engine.people.profiles import MOST_BYTES, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
@@ -45,9 +46,6 @@ GRACE = timedelta(seconds=1)
 FAR = timedelta(days=30)
 """After so long, in real time, an entry whose canvas is stopped or paused looks again: its workflow must never end
 meanwhile."""
-
-ALONE = 2
-"""So many entries of a workspace wait at once for a lock on their person, each with a connection."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +67,7 @@ class Reply:
     alarm_at: datetime | None
     unread: NotUnderstood | None = None
     busy: int | None = None
-    """The workspace of a person whom somebody else has locked: nothing was done, since only one that is driven alone waits."""
+    """The workspace of a person whom somebody else has locked: nothing was done."""
 
 
 class Bursts:
@@ -77,8 +75,9 @@ class Bursts:
 
     No delay when idle: a lone call goes at once. A shared commit that fails is repeated one by one, so that one
     entry's failure stops no other's; one that fails for the same reason ten times is set aside. Nor does one wait for
-    another's lock: an entry whose person is locked is driven alone. The caller may be
-    cancelled (an eviction does that); the transaction is not. Where a flight ends by force, all who wait hear of it.
+    another's lock: an entry whose person is locked is left out, is tried again a moment later, and then waits alone, for
+    three seconds at most and beside few others; beyond that its workflow comes again. The caller may be cancelled (an
+    eviction does that); the transaction is not. Where a flight ends by force, all who wait hear of it.
     """
 
     def __init__(
@@ -100,14 +99,14 @@ class Bursts:
         self._failures = Failures()
         self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
         self._flights: set[asyncio.Task[None]] = set()
-        self._alone: set[asyncio.Task[None]] = set()
-        self._together: dict[UUID, asyncio.Task[Reply]] = {}
-        self._places = Places(ALONE)
+        self._alone: set[asyncio.Task[Reply]] = set()
+        self._several_at_once: dict[UUID, asyncio.Task[Reply]] = {}
+        self._places = Places(ALONE, ALONE_IN_ALL)
 
     async def __call__(self, alarm: UUID, call: Call) -> Reply:
         """One alarm's burst.
 
-        Raises `NotUnderstood`, and whatever the database raises; the caller repeats it.
+        Raises `NotUnderstood`, `Locked`, and whatever the database raises; the caller repeats it.
         """
         began = time.monotonic()
         if is_shared(alarm):
@@ -115,21 +114,44 @@ class Bursts:
                 return await asyncio.shield(self._joint(alarm, call))
             finally:
                 BURST_SECONDS.observe(time.monotonic() - began)
+        try:
+            reply = await self._together(alarm, call)
+            for pause in (SOON, LATER):
+                if reply.busy is not None:
+                    await asyncio.sleep(pause)
+                    reply = await self._together(alarm, call)
+            if reply.busy is None:
+                return reply
+            waits = asyncio.create_task(self._by_itself(reply.busy, alarm, call))
+            self._alone.add(waits)
+            waits.add_done_callback(self._alone.discard)
+            return await asyncio.shield(waits)
+        finally:
+            BURST_SECONDS.observe(time.monotonic() - began)
+
+    async def drain(self) -> None:
+        """Wait until no burst is in flight."""
+        while under_way := self._flights | self._alone | {*self._several_at_once.values()}:
+            await asyncio.wait(under_way)
+
+    async def _together(self, alarm: UUID, call: Call) -> Reply:
+        """The burst in the next flight."""
         future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
         self._waiting.append((alarm, call, future))
         if len(self._flights) < self._lanes:
             flight = asyncio.create_task(self._fly())
             self._flights.add(flight)
             flight.add_done_callback(self._flights.discard)
-        try:
-            return await future
-        finally:
-            BURST_SECONDS.observe(time.monotonic() - began)
+        return await future
 
-    async def drain(self) -> None:
-        """Wait until no burst is in flight."""
-        while under_way := self._flights | self._alone | {*self._together.values()}:
-            await asyncio.wait(under_way)
+    async def _by_itself(self, workspace: int, alarm: UUID, call: Call) -> Reply:
+        """The burst of an entry that waits for its person's lock. Raises `Locked` at once where no place is free for it."""
+        if not self._places.free(workspace):
+            raise Locked
+        future: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        async with self._places.held(workspace):
+            await self._share({alarm: call}, {alarm: future}, locking="briefly")
+        return await future
 
     async def _fly(self) -> None:
         while self._waiting:
@@ -167,6 +189,11 @@ class Bursts:
                 for alarm, call in calls.items():
                     await self._share({alarm: call}, {alarm: futures[alarm]})
                 return
+            if isinstance(error, LockNotAvailableError):
+                for future in futures.values():
+                    if not future.done():
+                        future.set_exception(Locked())
+                return
             for alarm, call in calls.items():
                 aside = await self._set_aside(alarm, call, error)
                 BURSTS.labels("set_aside" if aside else "failed").inc()
@@ -176,16 +203,13 @@ class Bursts:
                 if not future.done():
                     future.set_exception(error)
             return
-        BURSTS.labels("done").inc(len(calls))
-        BURST_ENTRIES.observe(len(calls))
+        driven = sum(reply.busy is None for reply in replies.values())
+        BURSTS.labels("done").inc(driven)
+        BURST_ENTRIES.observe(driven)
         for alarm, future in futures.items():
-            self._failures.forget(alarm)
             reply = replies[alarm]
-            if reply.busy is not None:
-                task = asyncio.create_task(self._by_itself(reply.busy, alarm, calls[alarm], future))
-                self._alone.add(task)
-                task.add_done_callback(self._alone.discard)
-                continue
+            if reply.busy is None:
+                self._failures.forget(alarm)
             if future.done():
                 continue
             if reply.unread is not None:
@@ -193,23 +217,12 @@ class Bursts:
             else:
                 future.set_result(reply)
 
-    async def _by_itself(
-        self, workspace: int, alarm: UUID, call: Call, future: asyncio.Future[Reply]
-    ) -> None:
-        """Drive what could not be driven together with others, when one of its workspace's places is free."""
-        try:
-            async with self._places.of(workspace):
-                if not future.done():
-                    await self._share({alarm: call}, {alarm: future}, locking="briefly")
-        finally:
-            future.cancel()  # unless it has its reply
-
     def _joint(self, alarm: UUID, call: Call) -> asyncio.Task[Reply]:
         """The burst of an alarm of several. A call that comes while it is under way is answered with it."""
-        task = self._together.get(alarm)
+        task = self._several_at_once.get(alarm)
         if task is None:
-            task = self._together[alarm] = asyncio.create_task(self._several(alarm, call))
-            task.add_done_callback(lambda _: self._together.pop(alarm, None))
+            task = self._several_at_once[alarm] = asyncio.create_task(self._several(alarm, call))
+            task.add_done_callback(lambda _: self._several_at_once.pop(alarm, None))
         return task
 
     async def _several(self, alarm: UUID, call: Call) -> Reply:
@@ -251,8 +264,8 @@ class Bursts:
         return reply
 
     async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
-        """Count a failure that is neither the database's nor a lock's; set aside what fails for the same reason every time."""
-        if isinstance(error, (*PASSING, Moved, LockNotAvailableError)):
+        """Count a failure that is not the database's; set aside what fails for the same reason every time."""
+        if isinstance(error, (*PASSING, Moved)):
             return False
         log.warning("burst_failed", alarm=str(alarm), error=type(error).__name__)
         if self._failures.count(alarm, error) < MOST_FAILURES:
@@ -289,10 +302,12 @@ class Bursts:
         locked = await connection.fetch(LOCK_FREE if locking == "skip" else LOCK, alarms, only)
         if max(len(calls), len(locked)) > 1 and sum(each["bytes"] for each in locked) > 2 * MOST_BYTES:
             raise TooMuch
+        held = [each["workspace"] for each in locked], [each["person"] for each in locked]
         # the snapshot of the first statement is older than its locks
-        rows = await connection.fetch(READ, alarms, only)
-        if locking == "skip":
-            rows, busy = locked_here(rows, locked)
+        rows = await connection.fetch(READ, alarms, *held, only)
+        if locking == "skip":  # or it has moved to another person meanwhile
+            busy = {row["alarm"]: row["workspace"] for row in rows if row["id"] is None}
+            rows = [row for row in rows if row["id"] is not None]
             replies |= {alarm: replace(replies[alarm], busy=workspace) for alarm, workspace in busy.items()}
         check_locked(rows, locked)
         if not rows:

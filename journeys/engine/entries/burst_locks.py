@@ -1,10 +1,8 @@
-"""The locks of a burst: on the people of its entries, without waiting for anybody where others share it."""
+"""The locks of a burst, on the people of its entries, without waiting for anybody where others share it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any, Literal
-from uuid import UUID
+from typing import Literal
 
 from journeys.engine.people.profiles import AT_MOST
 
@@ -22,19 +20,7 @@ where (p.workspace, p.id) in (
 order by p.workspace, p.id for no key update
 """  # noqa: S608 - constants
 LOCK_FREE = f"{LOCK} skip locked"
-BRIEFLY = "set local lock_timeout = '3s'"
-"""An entry whose person is locked for longer is tried again by its workflow, and keeps no slot meanwhile."""
 
 
 class TooMuch(Exception):
     """The people of a shared burst have too much of custom attributes for them to be read at once."""
-
-
-def locked_here(
-    rows: Iterable[Mapping[str, Any]], locked: Iterable[Mapping[str, Any]]
-) -> tuple[list[Mapping[str, Any]], dict[UUID, int]]:
-    """The rows of people who are locked here; and the alarms one of whose people is not, each with the workspace."""
-    held = {(each["workspace"], each["person"]) for each in locked}
-    here = [row for row in rows if (row["workspace"], row["person"]) in held]
-    busy = {row["alarm"]: row["workspace"] for row in rows if (row["workspace"], row["person"]) not in held}
-    return here, busy

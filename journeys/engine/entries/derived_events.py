@@ -12,13 +12,13 @@ from journeys.engine.entries.event_recording import NewEvent
 from journeys.engine.entries.routing import PersonEvent, Routed, route
 from journeys.engine.metrics import EVENTS, counted
 from journeys.engine.people.carts import store_carts, violation
-from journeys.engine.people.profiles import load, lock
+from journeys.engine.people.profiles import LOCK_FREE, load
 from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
-NEXT = "select workspace from echoes order by stored limit 1"
+NEXT = "select workspace from echoes where workspace <> all ($1) order by stored limit 1"
 WAITING = "select distinct person from (select person from echoes where workspace = $1 order by stored limit $2) as waiting"
 TAKE = """
 delete from echoes where workspace = $1 and person = any($2::uuid[])
@@ -46,15 +46,31 @@ async def route_derived_events(
     *,
     most: int = 200,
 ) -> int:
-    """Let one batch of such events be heard; returns how many. A chain of twenty is cut, with a fact that says so."""
-    workspace = None if clock.skew.too_far else await db.pool.fetchval(NEXT)
-    if workspace is None:
-        return 0
+    """Let a batch of such events of each workspace be heard; returns how many.
+
+    A chain of twenty is cut, with a fact that says so. People whom somebody has locked hear of theirs in a later batch.
+    """
+    heard, had = 0, list[int]()
+    while not clock.skew.too_far and (workspace := await db.pool.fetchval(NEXT, had)) is not None:
+        had.append(workspace)
+        heard += await _route(db, published, clock, alarm_sync, notifier, workspace, most)
+    return heard
+
+
+async def _route(
+    db: Database,
+    published: Published,
+    clock: Clock,
+    alarm_sync: AlarmSync,
+    notifier: Notifier,
+    workspace: int,
+    most: int,
+) -> int:
     publication = await published.of(workspace)
     routed = Routed()
     async with db.transaction() as connection:
         people = [row["person"] for row in await connection.fetch(WAITING, workspace, most)]
-        await lock(connection, workspace, people)
+        people = [row["id"] for row in await connection.fetch(LOCK_FREE, workspace, people)]
         rows = sorted(
             await connection.fetch(TAKE, workspace, people), key=lambda row: (row["at"], row["key"])
         )

@@ -26,16 +26,20 @@ ENTRY = """e.workspace, e.person, e.id as entry, e.alarm, e.canvas, e.plan, e.tu
 
 READ = f"""
 select {ENTRY}, {SELECT}, i.inbox_rows,
-    exists (select from entries o where (o.workspace, o.person, o.canvas) = (e.workspace, e.person, e.canvas)
+    exists (select from entries o where (o.workspace, o.person, o.canvas) = (held.workspace, held.person, e.canvas)
         and o.ended is null and o.id <> e.id) as beside
-from entries e join people p on (p.workspace, p.id) = (e.workspace, e.person)
+from entries e
+left join unnest($2::int[], $3::uuid[]) as held(workspace, person) on (held.workspace, held.person) = (e.workspace, e.person)
+left join people p on (p.workspace, p.id) = (held.workspace, held.person)
 left join lateral (
     select array_agg(row(i.no, i.step, i.what, i.label, i.kind, i.name, i.at, i.properties) order by i.no) as inbox_rows
-    from inbox i where (i.workspace, i.person, i.entry) = (e.workspace, e.person, e.id)
+    from inbox i where (i.workspace, i.person, i.entry) = (held.workspace, held.person, e.id)
 ) i on true
-where e.alarm = any($1::uuid[]) and e.ended is null and ($2::uuid is null or e.id = $2)
+where e.alarm = any($1::uuid[]) and e.ended is null and ($4::uuid is null or e.id = $4)
+    and exists (select from people o where (o.workspace, o.id) = (e.workspace, e.person))
 order by e.workspace, e.person, e.entered, e.id
 """  # noqa: S608 - constants
+"""What these alarms' entries have to hear; of people who are not locked (the second and third parameter) nothing is read."""
 
 
 def entry_of(row: Mapping[str, Any]) -> Entry:

@@ -17,6 +17,8 @@ from journeys.canvas.events_and_commands import NOTHING
 from journeys.engine.clock import Clock
 from journeys.engine.content.services import Retry
 from journeys.engine.entries.answering import Answer, Wanted, Writer, answered, pause, unanswered
+from journeys.engine.fair_batches import share_out
+from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.people.profiles import LOCK, Profile, load
@@ -34,23 +36,34 @@ UNREAD = 10.0
 LEASE = timedelta(seconds=10)
 """For how long a claim holds without being renewed, in the database's time."""
 
-BATCH, AT_ONCE = 200, 64
-"""How many are claimed, and how many are worked on, at once in a process."""
+BATCH, AT_ONCE, AT_ONCE_IN_ALL = 200, 64, 512
+"""How many are claimed, and how many are worked on, at once in a process: of a workspace, and of all."""
 
 POLL = 2.0
 """Seconds after which it polls without a notification."""
 
 CLAIM = """
-with c as (
-    select f.workspace, f.person, f.entry from fetches f
-    where (f.not_before is null or f.not_before <= clock_timestamp()) and (f.lease is null or f.lease < clock_timestamp()) -- C9
-        and not exists (select from entries e join canvases s on (s.workspace, s.name) = (e.workspace, e.canvas)
-            where (e.workspace, e.person, e.id) = (f.workspace, f.person, f.entry) and s.status in ('stopped', 'paused'))
-    order by f.priority, f.no limit $1 for update of f skip locked)
+with recursive busy(workspace) as (
+    (select workspace from fetches order by workspace limit 1)
+    union all
+    select (select f.workspace from fetches f where f.workspace > b.workspace order by f.workspace limit 1)
+    from busy b where b.workspace is not null),
+c as (
+    select f.* from (
+        select workspace from busy where workspace is not null and workspace <> all ($4) order by random() limit $1) b
+    cross join lateral (
+        select q.workspace, q.person, q.entry from fetches q
+        where q.workspace = b.workspace and (q.not_before is null or q.not_before <= clock_timestamp())
+            and (q.lease is null or q.lease < clock_timestamp()) -- C9
+            and not exists (select from entries e join canvases s on (s.workspace, s.name) = (e.workspace, e.canvas)
+                where (e.workspace, e.person, e.id) = (q.workspace, q.person, q.entry) and s.status in ('stopped', 'paused'))
+        order by q.priority, q.no limit (select greatest(1, $1 / greatest(1, count(workspace))) from busy where workspace <> all ($4))
+        for update of q skip locked) f)
 update fetches f set claim = $2, lease = clock_timestamp() + $3::interval
 from c where (f.workspace, f.person, f.entry) = (c.workspace, c.person, c.entry)
-returning f.workspace, f.person, f.entry, f.step, f.tries
+returning f.workspace, f.person, f.entry, f.step, f.tries, f.claim
 """
+"""Each workspace that asks gets an equal share of a batch, as for messages."""
 RENEW = "update fetches set lease = clock_timestamp() + $2::interval where claim = $1"
 RELEASE = "update fetches set claim = null, lease = null where claim = $1"
 AGAIN = """
@@ -106,30 +119,32 @@ class Fetcher:
         self._clock = clock
         self._alarm_sync = alarm_sync
         self._template_services = template_services
-        self._places = asyncio.Semaphore(AT_ONCE)
+        self._places = Places(AT_ONCE, AT_ONCE_IN_ALL)
         self._notified = {FETCHES: asyncio.Event()}
 
     async def drain(self, stop: asyncio.Event) -> None:
-        """Answer what is wanted as it comes, until `stop` is set; then finish what was begun. Raises `ClockOff`."""
-        notified = self._notified[FETCHES]
+        """Answer what is wanted as it comes, until `stop` is set; then finish what was begun. Raises `ClockOff`.
+
+        Each workspace has one batch under way: one that asks for long holds up its own, and no other's.
+        """
         async with listening(self._db, self._notified):
-            while not stop.is_set():
-                self._clock.check()
-                notified.clear()
-                if await self.drain_once():
-                    continue
-                waits = {asyncio.ensure_future(notified.wait()), asyncio.ensure_future(stop.wait())}
-                _, pending = await asyncio.wait(waits, timeout=POLL, return_when=asyncio.FIRST_COMPLETED)
-                for each in pending:
-                    each.cancel()
+            await share_out(
+                self._claim, self._take, self._notified[FETCHES], stop, poll=POLL, check=self._clock.check
+            )
 
     async def drain_once(self, most: int = BATCH) -> int:
         """Claim, ask and settle one batch; returns how many it had."""
-        claim = uuid4()
-        rows = await self._db.pool.fetch(CLAIM, most, claim, LEASE)
-        batch = [Wanted(*row) for row in rows]
-        if not batch:
-            return 0
+        batch = await self._claim((), most)
+        if batch:
+            await self._take(batch)
+        return len(batch)
+
+    async def _claim(self, without: Sequence[int], most: int = BATCH) -> list[Wanted]:
+        rows = await self._db.pool.fetch(CLAIM, most, uuid4(), LEASE, list(without))
+        return [Wanted(*row) for row in rows]
+
+    async def _take(self, batch: Sequence[Wanted]) -> None:
+        claim = batch[0].claim
         keeping = asyncio.create_task(self._keep(claim))
         asking: set[asyncio.Task[Answer]] = set()
         try:
@@ -144,7 +159,6 @@ class Fetcher:
             keeping.cancel()
             for each in asking:
                 each.cancel()
-        return len(batch)
 
     async def _keep(self, claim: UUID) -> None:
         while True:
@@ -165,7 +179,7 @@ class Fetcher:
     async def _ask(self, one: Wanted, entry: Mapping[str, Any] | None, profile: Profile | None) -> Answer:
         if entry is None or profile is None:  # the entry has left: the answer is not needed
             return Answer(one, "failed")
-        async with self._places:
+        async with self._places.held(one.workspace):
             try:
                 return await self._fetch(one, entry, profile)
             except Retry as retry:

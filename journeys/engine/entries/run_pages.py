@@ -20,7 +20,7 @@ from journeys.engine.entries.run_members import collect
 from journeys.engine.entries.runs import MOST_TRIES, Look, Runs, Slice, audience_of, best_instants
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
-from journeys.engine.people.profiles import AT_MOST, MOST_BYTES, load, lock
+from journeys.engine.people.profiles import AT_MOST, LOCK_FREE, MOST_BYTES, load
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, Undone
 from journeys.engine.workspaces.planned_runs import BATCH_PRIORITY
@@ -35,6 +35,9 @@ AT_ONCE = 2
 
 LATER = timedelta(seconds=2)
 """After so long, in real time, a run comes again that found no place."""
+
+LOCKED = timedelta(seconds=0.5)
+"""After so long, in real time, people are looked at again whom somebody else had locked."""
 
 UNREAD = timedelta(seconds=10)
 """After so long a run is looked at again whose canvas this process does not understand."""
@@ -209,12 +212,15 @@ class RunPages:
         assert look.row is not None
         workspace, run = look.row["workspace"], look.row["id"]
         after: UUID | None = None
+        came = 0
         while not stop.is_set():
             rows = await self._db.pool.fetch(NEXT, workspace, run, after, PAGE, MOST_BYTES, self._clock.now())
             if not rows:
                 if after is None:
                     return True
-                after = None
+                if not came:  # somebody has locked all who are left
+                    await asyncio.sleep(LOCKED.total_seconds())
+                after, came = None, 0
                 continue
             people = [row["person"] for row in rows]
             try:
@@ -226,12 +232,13 @@ class RunPages:
                 page = await self._one_by_one(look, people)
             if page is None:
                 return False
-            after = people[-1]
+            after, came = people[-1], came + len(page.outcomes)
         return False
 
     async def _one_by_one(self, look: Look, people: Sequence[UUID]) -> Page | None:
-        page: Page | None = Page()
+        whole = Page()
         for person in people:
+            page: Page | None = None
             try:
                 page = await self._page(look, [person])
             except (*PASSING, Moved, NotUnderstood):
@@ -242,7 +249,8 @@ class RunPages:
                 page = await self._page(look, [person], error)
             if page is None:
                 return None
-        return page
+            whole.outcomes |= page.outcomes
+        return whole
 
     async def _page(self, look: Look, people: Sequence[UUID], error: Exception | None = None) -> Page | None:
         """One page, in one transaction. None: the run, or its canvas, lets nobody in any more.
@@ -267,8 +275,8 @@ class RunPages:
     ) -> Page:
         assert look.row is not None and look.running is not None and look.publication is not None
         workspace, run, running = look.row["workspace"], look.row["id"], look.running
-        await lock(connection, workspace, people)
-        rows = await connection.fetch(MINE, workspace, run, list(people))
+        free = await connection.fetch(LOCK_FREE, workspace, list(people))  # the others come in a later page
+        rows = await connection.fetch(MINE, workspace, run, [row["id"] for row in free])
         mine = {row["person"]: row for row in rows}
         page = Page()
         if not mine:

@@ -155,6 +155,7 @@ LOCK = """
 select p.id from people p where p.workspace = $1 and p.id = any($2::uuid[])
 order by p.workspace, p.id for no key update
 """
+LOCK_FREE = f"{LOCK} skip locked"
 
 
 async def lock(connection: Any, workspace: int, ids: Iterable[UUID]) -> None:

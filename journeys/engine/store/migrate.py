@@ -149,7 +149,7 @@ async def migrate(url: str) -> None:
 
 
 async def _newer(url: str) -> bool:
-    connection = await asyncpg.connect(driver_url(url))
+    connection = await connect(url)
     try:
         return await works_beside(connection)
     finally:

@@ -42,7 +42,7 @@ delete from alarms a using gone g where a.workspace = $1 and a.id = g.id
 COUNTED = "select launched, launched_schedule as schedule from canvases where workspace = $1 and name = $2"
 COUNT = "update canvases set launched = $3, launched_schedule = $4 where workspace = $1 and name = $2"
 SCHEDULED = """
-select c.name, c.status, c.launched, p.body from canvases c join plans p on (p.workspace, p.id) = (c.workspace, c.plan)
+select c.name, c.status, c.launched, p.id as plan, p.body from canvases c join plans p on (p.workspace, p.id) = (c.workspace, c.plan)
 where c.workspace = $1 and ($2::text is null or c.name = $2) and c.launched is not null and (
     exists (select from runs r where (r.workspace, r.canvas) = (c.workspace, c.name) and r.state = 'waiting')
     or jsonb_path_exists(p.body, '$.schedule ? (@.at_launch == true || @.once != null || @.every != null)'))
@@ -119,7 +119,7 @@ async def arrange_runs(connection: Any, workspace: int, canvas: str | None = Non
     """
     company = await connection.fetchval("select zone from workspaces where id = $1", workspace)
     for row in await connection.fetch(SCHEDULED, workspace, canvas):
-        plan = plan_of(row["name"], row["body"])
+        plan = plan_of(row["name"], row["plan"], row["body"])
         if isinstance(plan, Plan):
             await _arrange(connection, workspace, company, plan, row["launched"], row["status"])
 

@@ -4,11 +4,11 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-import asyncpg
 import pytest
 
 from journeys.engine.entries import burst
 from journeys.engine.entries.setting_aside import MOST_FAILURES
+from journeys.engine.people.locking import Locked
 from journeys.engine.store import Database
 from tests.stage import EMAIL, MONDAY, canvas, stage_on
 
@@ -195,7 +195,7 @@ async def test_one_entry_that_cannot_be_driven_stops_no_other(db: Database) -> N
 async def test_a_person_whom_somebody_has_locked_holds_up_nobody_elses_burst(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Those who share a burst with them go on at once; they are tried again when the lock is gone."""
+    """Those who share a burst with them go on at once; they are tried again when the lock is gone, as often as it takes."""
     stage, other = await stage_on(db, TWO), await stage_on(db, TWO, workspace="other")
     people = [await stage.person() for _ in range(6)]
     held = [(await stage.enter(person))[0] for person in people]
@@ -210,11 +210,31 @@ async def test_a_person_whom_somebody_has_locked_holds_up_nobody_elses_burst(
         for _ in range(MOST_FAILURES + 1):
             again = (stage.burst(entry) for entry in held)
             errors = await asyncio.gather(*again, return_exceptions=True)
-            assert {type(each) for each in errors} == {asyncpg.LockNotAvailableError}, "as often as it takes"
+            assert {type(each) for each in errors} == {Locked}, "as often as it takes"
 
     replies = await asyncio.gather(*(stage.burst(entry) for entry in held))
     assert all(reply.alarm_at is not None for reply in replies)
     await stage.bursts.drain()
+
+
+async def test_an_entry_that_fails_for_the_same_reason_is_set_aside_though_its_person_was_locked_between(
+    db: Database,
+) -> None:
+    """That it was left out of a burst is no success."""
+    stage = await stage_on(db, TWO)
+    mel = await stage.person()
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    await db.pool.execute("update entries set step = 'gone' where id = $1", entry)
+    for _ in range(MOST_FAILURES):
+        async with db.transaction() as connection:
+            await connection.execute("select from people where id = $1 for update", mel.id)
+            failing = asyncio.create_task(stage.burst(entry, 2))
+            await asyncio.sleep(0.01)
+        [error] = await asyncio.gather(failing, return_exceptions=True)
+
+    assert error.alarm_at is None, "its workflow ends"
+    assert (await stage.row(entry))["ended"] == "set_aside"
 
 
 @pytest.mark.parametrize("entries_each", [1, 8])

@@ -448,7 +448,7 @@ async def test_a_step_that_asks_others_does_not_ask_while_its_canvas_is_stopped(
     [entry] = await stage.enter(await stage.person())
     await burst(stage, entry)
     await say(stage, "stop")
-    wanted = (10, UUID(int=1), timedelta(seconds=10))
+    wanted = (10, UUID(int=1), timedelta(seconds=10), [])
     assert await db.pool.fetch(CLAIM_FETCHES, *wanted) == []
     await say(stage, "resume")
     assert len(await db.pool.fetch(CLAIM_FETCHES, *wanted)) == 1

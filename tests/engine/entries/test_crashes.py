@@ -39,6 +39,7 @@ from journeys.engine.workspaces.published import Published
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
+from tests.engine.entries.test_locks import WAITING
 from tests.receiver import Receiver
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, see_to_runs, webhook
 
@@ -102,6 +103,10 @@ class Life:
         parts = (NullNotifier(), NullNotifier())
         await self.survive(lambda: track(self.mine, self.published, self.clock, *parts, self.workspace, body))
 
+    async def ring(self, entry: UUID, answered: int) -> None:
+        """The burst of an entry."""
+        await self.bursts.run({entry: Call(answered, self.clock.now())})
+
     async def settle(self) -> None:
         """Alarms ring that are due or told of, messages leave, echoes are heard, until nothing moves."""
         while True:
@@ -112,9 +117,7 @@ class Life:
                 self.clock.now(),
             )
             for row in due:
-                await self.survive(
-                    lambda row=row: self.bursts(row["alarm"], Call(row["answered"], self.clock.now()))
-                )
+                await self.survive(lambda row=row: self.ring(row["alarm"], row["answered"]))
             sent = await self.survive(lambda: self.delivery_worker.drain_once(self.channel.name))
             sent += await self.survive(lambda: self.fetcher.drain_once())
             parts = (self.mine, self.published, self.clock, NullNotifier(), NullNotifier())
@@ -249,6 +252,61 @@ async def test_by_mail_at_most_one_message_a_crash_is_in_doubt_and_its_fact_says
     assert max(times.values()) <= 2
     assert 0 < doubled <= 2 * 12
     print(f"{count} points; {doubled} mails were handed over twice, each under its own id")
+
+
+COUNTED = """
+  - {{type: message, id: first, channel: {channel}, template: {template}}}
+  - {{type: user_update, id: mark, attributes: {{rounds: {{increment: 1}}}}, events: [{{name: marked}}]}}
+  - {{type: message, id: second, channel: {channel}, template: {template}}}
+"""
+
+
+class Leaving(Life):
+    """Whoever's alarm rings is locked by somebody else: left out of a burst that others share, and then driven alone."""
+
+    async def ring(self, entry: UUID, answered: int) -> None:
+        """Somebody lets go when the burst waits for that."""
+        async with self.db.transaction() as other:
+            await other.execute("select from people for update")
+            burst = asyncio.create_task(self.bursts(entry, Call(answered, self.clock.now())))
+            while not burst.done() and not await self.db.pool.fetchval(WAITING):
+                await asyncio.sleep(0.005)
+        await burst
+
+    async def story(self) -> None:
+        self.workspace = (await publish(self.db, "default", definitions_of(self.text))).workspace
+        await self.tell({"attributes": [{"external_id": f"p{n}"} for n in range(2)]})
+        publication = await self.published.of(self.workspace)
+        people = [Wanted(Identifier("external_id", f"p{n}"), {}) for n in range(2)]
+
+        async def trigger() -> None:
+            parts = self.mine, self.published, self.clock, NullNotifier(), NullNotifier()
+            await Trigger(*parts).named(publication, publication.running["story"], "d1", people, None)
+
+        await self.survive(trigger)
+        await self.settle()
+
+
+@pytest.mark.slow
+async def test_a_crash_between_being_left_out_and_being_driven_alone_loses_nothing_and_doubles_nothing(
+    db: Database, template: str, postgres: str, receiver: Receiver
+) -> None:
+    """After each look at somebody who is locked, and after the burst that waited for them."""
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(COUNTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    try:
+        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Leaving)
+    finally:
+        await channel.close()
+
+    print(f"{count} points at which a crash could matter")
+    assert count >= 15
+    assert ("sent", "second", 2) in wanted[1]
+    assert [row[1] for row in wanted[2]] == [{"rounds": 1}] * 2
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    assert len(receiver.calls) == 4 * (count + 2)
 
 
 ASKING = """
@@ -428,9 +486,9 @@ async def test_whoever_shares_work_that_ends_by_force_hears_of_it(db: Database, 
 
         fuse.points.clear()
         settlements = SettlementQueue(mine, *parts, NullNotifier())
-        ends = await asyncio.gather(*(settlements([]) for _ in range(5)), return_exceptions=True)
+        ends = await asyncio.gather(*(settlements.at_once([]) for _ in range(5)), return_exceptions=True)
         assert [type(end) for end in ends] == [type(force)] * 5
-        assert await settlements([]) is False
+        assert await settlements.at_once([]) is False
 
 
 async def test_ten_processes_at_once_enter_and_send_once(db: Database, receiver: Receiver) -> None:

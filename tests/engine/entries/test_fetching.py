@@ -272,6 +272,34 @@ async def test_slow_services_of_many_are_asked_side_by_side(db: Database, receiv
     assert {(await carried(stage, entry))["got"] for entry in entries} == {"42"}
 
 
+async def test_a_workspace_whose_service_dawdles_holds_up_no_other(db: Database, receiver: Receiver) -> None:
+    """Its calls are under way, as many as it may have, and more of them wait: the others ask at once."""
+    async with Receiver() as dawdling:
+        dawdling.hold()
+        receiver.replies["/size"] = {"size": 42}
+        slow = await stage_on(db, story(dawdling), workspace="slow")
+        well = await stage_on(db, story(receiver), workspace="well")
+        for entry in await slow.enter(*[await slow.person() for _ in range(80)]):
+            await slow.burst(entry)
+        stop = asyncio.Event()
+        async with asking(well) as fetcher:
+            draining = asyncio.create_task(fetcher.drain(stop))
+            await dawdling.holds(64)
+            for _ in range(3):
+                [entry] = await well.enter(await well.person())
+                await well.burst(entry)
+                while (await carried(well, entry))["@"] == "ask":
+                    assert not draining.done()
+                    await asyncio.sleep(0.02)
+            assert not dawdling.calls
+            assert dawdling.arrived == 64, "so many of a workspace are under way at once"
+            draining.cancel()
+            await asyncio.gather(draining, return_exceptions=True)
+
+    free = "select count(*) from fetches where claim is null and workspace = $1"
+    assert await db.pool.fetchval(free, slow.workspace) == 80, "what was not done is given back"
+
+
 async def test_what_would_make_the_values_too_large_is_neither_asked_for_nor_stored(
     db: Database, receiver: Receiver
 ) -> None:
