@@ -23,6 +23,7 @@ from journeys.engine.people.standard_attributes import address, apply, e164
 from journeys.engine.sources.catalogs.requests import Invalid, fields_of
 from journeys.engine.store import Database
 from journeys.engine.store.migrate import head
+from journeys.engine.store.stored_objects import StoredObject
 from journeys.engine.workspaces.api_keys import Keys, create_key
 from tests.api.test_api import STORY, Door
 from tests.stage import MONDAY, stage_on
@@ -276,6 +277,40 @@ async def test_every_route_reads_what_is_large_beside_the_event_loop(
     monkeypatch.setattr(requests, "_decoded", watched)
     await sent(door, route, '{"x": "' + "a" * LARGE + '"}')
     assert [name.partition("_")[0] for name in where] == ["large-requests"]
+
+
+async def test_large_attributes_are_read_where_somebody_looks_into_them_and_beside_the_event_loop(
+    door: Door, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A short call may name 75 people with a megabyte each."""
+    where: list[str] = []
+    read = StoredObject.read
+
+    def watched(self: StoredObject) -> dict[str, Any]:
+        if self._raw:
+            where.append(threading.current_thread().name.partition("_")[0])
+        return read(self)
+
+    heavy = [{"external_id": f"p{n}", "x": "a" * 200, "lists": [[]] * 20_000} for n in range(3)]
+    for one in heavy:
+        assert (await door.post("/users/track", {"attributes": [one]})).status_code == 201
+    monkeypatch.setattr(StoredObject, "read", watched)
+    at = door.stage.clock.now().isoformat()
+    people = [{"external_user_id": f"p{n}"} for n in range(3)]
+    events = [{"external_id": f"p{n}", "name": "unheard", "time": at} for n in range(3)]
+    assert (await door.post("/users/track", {"events": events})).status_code == 201
+    assert (
+        await door.post("/canvas/trigger/send", {"canvas_id": "story", "recipients": people})
+    ).status_code == 201
+    assert where == [], "nobody asks for an attribute"
+    changes = [{"external_id": f"p{n}", "y": n} for n in range(3)]
+    assert (await door.post("/users/track", {"attributes": changes})).status_code == 201
+
+    assert where == ["large-requests"] * 3
+    rows = await door.stage.db.pool.fetch("select attributes from people order by external_id")
+    assert [(row["attributes"]["y"], len(row["attributes"]["lists"])) for row in rows] == [
+        (0, 20_000), (1, 20_000), (2, 20_000)
+    ]  # fmt: skip
 
 
 def _worked(work: Any) -> float:

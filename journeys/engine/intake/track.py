@@ -25,10 +25,14 @@ from journeys.engine.people.profiles import Profile, load
 from journeys.engine.people.standard_attributes import apply
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database, Undone
+from journeys.engine.store.stored_objects import unread
 from journeys.engine.workspaces.published import Publication, Published
 
 MOST = 75
 """The maximum number of objects of each kind in one request (D1)."""
+
+HEAVY = 64 * 1024
+"""Bytes of stored attributes that are read in a thread."""
 
 NO_SUCH_ID = "there is no person with this 'braze_id'"
 
@@ -180,7 +184,8 @@ async def _write_attributes(
             if item.array == "attributes":
                 _apply(item, profiles[found[item.who]], profiles, changed, consents, tracked)
 
-    await apart(apply_all, large=any(map(_selects, items)))
+    heavy = sum(unread(profiles[found[item.who]].attributes) for item in items if item.array == "attributes")
+    await apart(apply_all, large=heavy > HEAVY or any(map(_selects, items)))
     await store_profiles(connection, changed.values())
     if consents:
         await store_consents(connection, workspace, consents, now)

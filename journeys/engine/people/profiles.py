@@ -19,7 +19,10 @@ COLUMNS = (
     "id", "shard", "external_id", "anonymous_id", "email", "phone", "first_name", "last_name", "language",
     "country", "zone", "bucket", "standard", "attributes", "summary", "created",
 )  # fmt: skip
-SELECT = ", ".join(f"p.{column}" for column in COLUMNS)
+SELECT = ", ".join(f"p.{column}" for column in COLUMNS).replace(
+    "p.attributes", "p.attributes::json as attributes"
+)
+"""Custom attributes may be large, and most who load people do not look at them."""
 
 MOST_BYTES = 4 * 1024 * 1024
 """Bytes of custom attributes at which no more people are read at once: as Python values they take many times as much."""
@@ -148,7 +151,7 @@ async def read_consents(connection: Any, workspace: int, profiles: Iterable[Prof
 def _loading(names: int) -> str:
     """The statement that reads so many custom attributes by their names, which are parameters."""
     pairs = ", ".join(f"${number}::text, p.attributes -> ${number}" for number in range(3, 3 + names))
-    return LOAD.replace("p.attributes", f"jsonb_build_object({pairs}) as attributes")
+    return LOAD.replace("p.attributes::json as attributes", f"jsonb_build_object({pairs}) as attributes")
 
 
 LOCK = """

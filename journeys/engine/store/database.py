@@ -17,6 +17,7 @@ from journeys.canvas.storable_characters import storable
 from journeys.engine.clock import ClockOff
 from journeys.engine.metrics import SIZED, committing
 from journeys.engine.store.database_url import connect, driver_arguments, driver_url
+from journeys.engine.store.stored_objects import stored_object
 
 Connection = PoolConnectionProxy | asyncpg.Connection
 
@@ -41,13 +42,16 @@ def _jsonb(value: Any) -> bytes:
 
 
 async def prepare(connection: asyncpg.Connection) -> None:
-    """Teach a connection to read and write jsonb as Python values."""
+    """Teach a connection to read and write jsonb as Python values; json is read when it is looked into."""
     await connection.set_type_codec(
         "jsonb",
         schema="pg_catalog",
         encoder=_jsonb,
         decoder=lambda raw: _decode(raw[1:]),
         format="binary",
+    )
+    await connection.set_type_codec(
+        "json", schema="pg_catalog", encoder=_encode, decoder=stored_object, format="binary"
     )
 
 

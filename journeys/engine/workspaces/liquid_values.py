@@ -17,6 +17,7 @@ from journeys.canvas.storable_characters import storable, strange
 from journeys.canvas.written_instants import instant
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
 from journeys.engine.people.profiles import Profile
+from journeys.engine.store.stored_objects import plain
 
 CONTEXT_LIMIT = 50 * 1024
 """The size that the values of one context step may have, in bytes (CXS-3)."""
@@ -51,7 +52,7 @@ def values(
     bare.update(links)
     return Values(
         profile=bare,
-        custom_attributes=profile.attributes,
+        custom_attributes=plain(profile.attributes),
         context=context,
         event_properties=properties,
         campaign={"name": step or "", "message_name": step or "", "dispatch_id": dispatch},
