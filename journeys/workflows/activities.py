@@ -30,7 +30,12 @@ ASKED_AGAIN = timedelta(seconds=30)
 
 LOCKED = "somebody else has locked the person"
 RELEASED = timedelta(seconds=1)
-"""How long an entry whose person is locked waits before it asks again: it keeps no slot of a worker meanwhile."""
+"""How long an entry whose person is locked waits before it asks again: it keeps no slot of a worker meanwhile.
+
+Twice as long each time, up to `LONGEST_LOCKED`: many who wait for one person keep a worker from nobody else.
+"""
+
+LONGEST_LOCKED = timedelta(seconds=30)
 
 ONE_MOMENT = timedelta(seconds=1)
 """How long a channel waits whose process has a wrong clock, before the next one drains it."""
@@ -82,7 +87,7 @@ class Activities:
                 type="Locked",
                 category=ApplicationErrorCategory.BENIGN,
                 non_retryable=activity.info().is_local,
-                next_retry_delay=RELEASED,
+                next_retry_delay=min(RELEASED * 2 ** min(activity.info().attempt - 1, 9), LONGEST_LOCKED),
             ) from error
         except Exception as error:
             told = _told(error)

@@ -26,7 +26,7 @@ from journeys.engine.intake.triggering import Trigger
 from journeys.engine.people.locking import Locked
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
-from journeys.workflows.activities import RELEASED, Activities
+from journeys.workflows.activities import LONGEST_LOCKED, RELEASED, Activities
 from tests.receiver import Receiver
 from tests.stage import EMAIL, MONDAY, Stage, canvas, stage_on, webhook
 
@@ -163,7 +163,7 @@ async def _entered(db: Database) -> dict[int, int]:
 
 @pytest.mark.parametrize("local", [True, False])
 async def test_an_entry_whose_person_is_locked_keeps_no_slot_of_a_worker(local: bool) -> None:
-    """The workflow asks again in a second, as often as it takes; a local activity is not tried again in its slot."""
+    """The workflow asks again, ever later, as often as it takes; a local activity is not tried again in its slot."""
 
     async def busy(alarm: UUID, call: Call) -> Reply:
         raise Locked
@@ -172,9 +172,12 @@ async def test_an_entry_whose_person_is_locked_keeps_no_slot_of_a_worker(local: 
         raise AssertionError(channel)
 
     environment = ActivityEnvironment()
-    environment.info = replace(environment.info, is_local=local)
-    activities = Activities(lambda: busy, Clock(), drain, RELEASED)  # type: ignore[arg-type, return-value]
-    with pytest.raises(ApplicationError) as raised:
-        await environment.run(activities.burst, str(uuid7()), 1, 1.8e9)
-    assert (raised.value.type, raised.value.non_retryable) == ("Locked", local)
-    assert raised.value.next_retry_delay == RELEASED
+    activities = Activities(lambda: busy, Clock(), drain, RELEASED, lambda: None)  # type: ignore[arg-type, return-value]
+    delays = []
+    for attempt in (1, 2, 100_000):
+        environment.info = replace(environment.info, is_local=local, attempt=attempt)
+        with pytest.raises(ApplicationError) as raised:
+            await environment.run(activities.burst, str(uuid7()), 1, 1.8e9)
+        assert (raised.value.type, raised.value.non_retryable) == ("Locked", local)
+        delays.append(raised.value.next_retry_delay)
+    assert delays == [RELEASED, 2 * RELEASED, LONGEST_LOCKED]

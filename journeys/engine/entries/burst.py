@@ -31,7 +31,16 @@ from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import BURST_ENTRIES, BURST_SECONDS, BURSTS
-from journeys.engine.people.locking import ALONE, ALONE_IN_ALL, BRIEFLY, LATER, SOON, Locked
+from journeys.engine.people.locking import (
+    ALONE,
+    ALONE_IN_ALL,
+    BRIEFLY,
+    LATER,
+    SOON,
+    TRYING,
+    TRYING_IN_ALL,
+    Locked,
+)
 from journeys.engine.people.profiles import MOST_BYTES, Profile, profile_of
 from journeys.engine.ports import Notifier
 from journeys.engine.store.database import PASSING, Database, Moved, check_locked
@@ -102,6 +111,7 @@ class Bursts:
         self._alone: set[asyncio.Task[Reply]] = set()
         self._several_at_once: dict[UUID, asyncio.Task[Reply]] = {}
         self._places = Places(ALONE, ALONE_IN_ALL)
+        self._trying = Places(TRYING, TRYING_IN_ALL)
 
     async def __call__(self, alarm: UUID, call: Call) -> Reply:
         """One alarm's burst.
@@ -117,7 +127,11 @@ class Bursts:
         try:
             reply = await self._together(alarm, call)
             for pause in (SOON, LATER):
-                if reply.busy is not None:
+                if reply.busy is None:
+                    return reply
+                if not self._trying.free(reply.busy):
+                    raise Locked
+                async with self._trying.held(reply.busy):
                     await asyncio.sleep(pause)
                     reply = await self._together(alarm, call)
             if reply.busy is None:
@@ -189,19 +203,15 @@ class Bursts:
                 for alarm, call in calls.items():
                     await self._share({alarm: call}, {alarm: futures[alarm]})
                 return
-            if isinstance(error, LockNotAvailableError):
-                for future in futures.values():
-                    if not future.done():
-                        future.set_exception(Locked())
-                return
-            for alarm, call in calls.items():
-                aside = await self._set_aside(alarm, call, error)
+            [(alarm, call)], [future] = calls.items(), futures.values()
+            locked = isinstance(error, LockNotAvailableError)
+            aside = not locked and await self._set_aside(alarm, call, error)
+            if not locked:
                 BURSTS.labels("set_aside" if aside else "failed").inc()
-                if aside and not futures[alarm].done():
-                    futures[alarm].set_result(Reply(call.turn, None))
-            for future in futures.values():
-                if not future.done():
-                    future.set_exception(error)
+            if not future.done() and aside:
+                future.set_result(Reply(call.turn, None))
+            elif not future.done():
+                future.set_exception(Locked() if locked else error)
             return
         driven = sum(reply.busy is None for reply in replies.values())
         BURSTS.labels("done").inc(driven)
@@ -231,8 +241,10 @@ class Bursts:
             reply = (await self.run({alarm: call}, locking="skip"))[alarm]
             if reply.busy is not None:
                 reply = (await self.run({alarm: call}, locking="briefly"))[alarm]
-        except (*PASSING, Moved, LockNotAvailableError):
+        except (*PASSING, Moved):
             raise
+        except LockNotAvailableError as error:  # who was driven is not driven twice
+            raise Locked from error
         except Exception as error:  # noqa: BLE001 - it is told of whoever fails alone
             log.warning("shared_burst_failed", alarm=str(alarm), error=type(error).__name__)
             reply = await self._each(alarm, call)
@@ -260,7 +272,7 @@ class Bursts:
                     max(reply.turn, one.turn), min(instants, default=None), unread=one.unread or reply.unread
                 )
         if locked is not None:
-            raise locked  # the workflow comes again: who was driven is not driven twice
+            raise Locked from locked
         return reply
 
     async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
@@ -303,8 +315,7 @@ class Bursts:
         if max(len(calls), len(locked)) > 1 and sum(each["bytes"] for each in locked) > 2 * MOST_BYTES:
             raise TooMuch
         held = [each["workspace"] for each in locked], [each["person"] for each in locked]
-        # the snapshot of the first statement is older than its locks
-        rows = await connection.fetch(READ, alarms, *held, only)
+        rows = await connection.fetch(READ, alarms, *held, only)  # the first snapshot is older than its locks
         if locking == "skip":  # or it has moved to another person meanwhile
             busy = {row["alarm"]: row["workspace"] for row in rows if row["id"] is None}
             rows = [row for row in rows if row["id"] is not None]

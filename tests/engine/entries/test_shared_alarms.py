@@ -13,6 +13,7 @@ import pytest
 from journeys.engine.entries import burst
 from journeys.engine.entries.admission import Entrant, admit
 from journeys.engine.entries.shared_alarms import is_shared
+from journeys.engine.people.locking import Locked
 from journeys.engine.people.profiles import Profile, lock
 from journeys.engine.store import Database
 from tests.stage import MONDAY, Stage, canvas, stage_on, webhook
@@ -114,7 +115,7 @@ async def test_one_who_is_locked_for_long_is_waited_for_and_the_others_are_drive
     stage.clock.turn(DAY)  # type: ignore[attr-defined]
     async with db.transaction() as connection:
         await lock(connection, stage.workspace, [people[2].id])
-        with pytest.raises(burst.LockNotAvailableError):
+        with pytest.raises(Locked):
             await stage.burst(alarm)
         assert await ended(db) == {"completed": 5, None: 1}
     assert (await stage.burst(alarm)).alarm_at is None
