@@ -7,7 +7,7 @@ A transaction that changes an entry raises its turn. After the commit, and again
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -37,6 +37,11 @@ TASK_TIMEOUT = timedelta(seconds=3)
 MOST_WAITING = 2_000
 """So many may wait in memory to be carried over; the sweep carries what is beyond, so that a stop waits for few."""
 
+REMEMBERED = 10_000
+"""Workspaces of which it is known how much was told lately."""
+
+LEAST_URGENT = 5
+
 FLUSH = 0.25
 """Seconds between two writes of what was told; bursts write it themselves, so most rows never need it."""
 
@@ -57,6 +62,24 @@ union all
 """  # noqa: S608 - constants
 
 log = logger(__name__)
+
+
+class Urgency:
+    """Says of each workspace whether it is told of little: what is beyond that waits behind what others are told of."""
+
+    def __init__(self, at_once: int = 50, each_second: float = 10.0) -> None:
+        self._most = float(at_once)
+        self._rate = each_second
+        self._left: OrderedDict[int, tuple[float, float]] = OrderedDict()
+
+    def urgent(self, workspace: int, now: float) -> bool:
+        """Whether one more, at this instant, is within what the workspace may have."""
+        left, then = self._left.pop(workspace, (self._most, now))
+        left = min(self._most, left + self._rate * (now - then))
+        self._left[workspace] = max(0.0, left - 1.0), now
+        if len(self._left) > REMEMBERED:
+            self._left.popitem(last=False)
+        return left >= 1.0
 
 
 class Waiting:
@@ -107,6 +130,7 @@ class TemporalAlarmSync:
         self._most = most
         self._places = asyncio.Semaphore(most)
         self._waiting = Waiting(MOST_WAITING)
+        self._urgency = Urgency()
         self._carriers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
         self._carrying: dict[UUID, int] = {}
@@ -242,11 +266,16 @@ class TemporalAlarmSync:
             task_queue=self._queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             task_timeout=TASK_TIMEOUT,
-            priority=Priority(priority_key=one.priority),
+            priority=Priority(priority_key=self._priority(one)),
             request_eager_start=not nudge,
             search_attributes=TypedSearchAttributes(attributes),
             **nudge,
         )
+
+    def _priority(self, one: PendingAlarm) -> int:
+        """The entry's own, or one less urgent where its workspace has very many: others do not wait behind them."""
+        urgent = self._urgency.urgent(one.workspace, asyncio.get_running_loop().time())
+        return one.priority if urgent else min(one.priority + 1, LEAST_URGENT)
 
     async def _flush_soon(self) -> None:
         await asyncio.sleep(FLUSH)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus
+from temporalio.worker import Worker
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
+from journeys.plugin import JourneysPlugin
 from journeys.workflows import housekeeping
+from journeys.workflows.alarm_sync import TemporalAlarmSync, Urgency
 from journeys.workflows.search_attributes import register_search_attributes
-from tests.stage import EMAIL, Stage, canvas, live_stage
+from tests.stage import EMAIL, Stage, canvas, live_stage, stage_on
 
 STORY = (
     canvas(
@@ -130,6 +133,36 @@ async def test_entries_are_found_by_the_attributes_that_the_program_registers(
         assert set(ours) == {"JourneysWorkspace", "JourneysCanvas", "JourneysPlan", "JourneysPerson"}
         assert "Mel" not in str(ours)
         assert "mel@" not in str(ours)
+
+
+async def test_an_entry_of_a_workspace_with_little_to_do_waits_for_no_backlog_of_another(
+    db: Database, temporal: str
+) -> None:
+    """What a workspace has beyond a share waits in Temporal's queue behind what others have."""
+    queue = f"shares-{uuid4().hex[:8]}"
+    client = await Client.connect(temporal)
+    await register_search_attributes(client)
+    story = canvas("  - {type: user_update, id: first, attributes: {a: 1}}")
+    large = await stage_on(db, story, workspace="large", clock=Clock())
+    small = await stage_on(db, story, workspace="small", clock=Clock())
+    alarm_sync = TemporalAlarmSync(db, client, large.clock, queue)
+    alarm_sync._urgency = Urgency(each_second=0.0)  # however long it takes to tell of them
+    large.alarm_sync = small.alarm_sync = alarm_sync
+    await large.enter(*[await large.person() for _ in range(300)])
+    await alarm_sync.drain()
+    await small.enter(await small.person())
+    await alarm_sync.drain()
+    first = "select min(no) from facts where workspace = $1 and step = 'first'"
+    before = "select count(*) from facts where workspace = $1 and step = 'first' and no < $2"
+
+    async def small_has_begun() -> Any:
+        return await db.pool.fetchval(first, small.workspace)
+
+    async with Worker(
+        client, task_queue=queue, plugins=[JourneysPlugin(db.url, clock=large.clock, channels=[])]
+    ):
+        number = await small.until(small_has_begun, "the one entry")
+        assert await db.pool.fetchval(before, large.workspace, number) < 200
 
 
 async def test_an_entry_with_many_waits_continues_as_new_and_misses_none(
