@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import doors, imports, liquid, report
+from bench import doors, imports, liquid, report, tenants
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -364,8 +364,9 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "liquid": liquid.measure,
     "api": lambda: asyncio.run(doors.measure()),
     "report": lambda: asyncio.run(report.measure()),
+    "tenants": lambda: asyncio.run(tenants.measure()),
 }
-"""The parts that are measured without Temporal, by the name that their results begin with."""
+"""The parts that have servers of their own, by the name that their results begin with."""
 
 
 def _say(results: dict[str, Any]) -> None:
