@@ -19,7 +19,8 @@ from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.entries.admission import Entrant, admit
-from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.fetching import Fetcher

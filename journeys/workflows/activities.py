@@ -13,7 +13,8 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from journeys.engine.clock import Clock, ClockOff
-from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.run_pages import RunPages
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL

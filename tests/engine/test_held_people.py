@@ -19,10 +19,9 @@ from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
-from journeys.engine.entries.burst import Call, Reply
-from journeys.engine.intake import triggering
-from journeys.engine.intake.broadcasts import begin, carry_on
-from journeys.engine.intake.triggering import Trigger
+from journeys.engine.entries.burst_calls import Call, Reply
+from journeys.engine.entries.run_pages import RunPages
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.people.locking import Locked
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
@@ -132,29 +131,29 @@ async def test_events_that_canvases_make_are_heard_of_others_while_somebody_is_l
     assert {row["person"] for row in await db.pool.fetch(HEARD)} == {person.id for person in people}
 
 
-async def test_broadcasts_of_others_are_carried_on_while_somebody_is_locked(
-    db: Database, monkeypatch: pytest.MonkeyPatch
+async def test_runs_of_others_go_on_while_somebody_is_locked_and_so_do_the_others_of_one_run(
+    db: Database,
 ) -> None:
-    """The page is tried again for as long as it takes, and nobody in it is let in twice."""
-    monkeypatch.setattr(triggering, "BRIEFLY", "set local lock_timeout = '50ms'")
-    stages = [await stage_on(db, MAIL, workspace=name) for name in ("held", "free")]
-    people = [[await stage.person() for _ in range(3)] for stage in stages]
-    triggers = []
+    """Who is locked enters when the lock is gone."""
+    stages = [await stage_on(db, MAKES, workspace=name) for name in ("held", "free")]
+    people = {stage.workspace: [(await stage.person()).id for _ in range(3)] for stage in stages}
     for stage in stages:
         publication = await stage.published.of(stage.workspace)
         async with db.transaction() as connection:
-            await begin(connection, publication, publication.running["story"], uuid7(), None, {})
-        parts = db, stage.published, stage.clock, NullNotifier(), NullNotifier()
-        triggers.append(Trigger(*parts))
-    async with locked(db, people[0][1].id):
-        for _ in range(12):
-            await carry_on(triggers[0], db)
-            await db.pool.execute("update broadcasts set lease = null")
-        assert await _entered(db) == {stages[1].workspace: 3}
-    await carry_on(triggers[0], db)
+            running = publication.running["story"]
+            await begin(connection, publication, running, uuid7(), None, {}, stage.clock.now())
+    held, free = stages
+    runs = dict(await db.pool.fetch("select workspace, id from runs"))
+    pages = RunPages(db, held.published, held.clock, NullNotifier(), NullNotifier())
+    async with locked(db, people[held.workspace][0]):
+        working = [asyncio.create_task(pages.work(*one, asyncio.Event())) for one in runs.items()]
 
+        async def all_but_one() -> bool:
+            return await _entered(db) == {held.workspace: 2, free.workspace: 3}
+
+        await free.until(all_but_one, "all who are not locked")
+    assert await asyncio.gather(*working) == [None, None]
     assert await _entered(db) == {stage.workspace: 3 for stage in stages}
-    assert await db.pool.fetchval("select count(*) from broadcasts where ended is null") == 0
 
 
 async def _entered(db: Database) -> dict[int, int]:

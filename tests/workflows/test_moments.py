@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from journeys.engine.entries.burst import GRACE, Call
+from journeys.engine.entries.burst import GRACE
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.stage import EMAIL, Stage, canvas, live_stage

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -21,12 +21,14 @@ from asyncpg.exceptions import LockNotAvailableError
 from journeys.canvas.events_and_commands import Note
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
+from journeys.engine.entries.burst_calls import Call, Reply
 from journeys.engine.entries.burst_locks import LOCK, LOCK_FREE, Locking, TooMuch
 from journeys.engine.entries.entry_rows import READ, present_of, unheard_of
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
-from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, reason_of, set_aside
-from journeys.engine.entries.shared_alarms import detach, is_shared, members
+from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
+from journeys.engine.entries.shared_alarms import is_shared
+from journeys.engine.entries.shared_bursts import SharedBursts
 from journeys.engine.entries.unjudged_events import WITHDRAW, judged, unjudged
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
@@ -55,28 +57,6 @@ GRACE = timedelta(seconds=1)
 FAR = timedelta(days=30)
 """After so long, in real time, an entry whose canvas is stopped or paused looks again: its workflow must never end
 meanwhile."""
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """What a workflow sends when it wakes: the turn that it knows, and the time on its clock (canvas time)."""
-
-    turn: int
-    now: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """What the workflow should know: the latest turn, and when it must wake (canvas time; None: end).
-
-    `unread`: this process does not understand an entry of the alarm, which waits for one that does.
-    """
-
-    turn: int
-    alarm_at: datetime | None
-    unread: NotUnderstood | None = None
-    busy: int | None = None
-    """The workspace of a person whom somebody else has locked: nothing was done."""
 
 
 class Bursts:
@@ -109,7 +89,7 @@ class Bursts:
         self._waiting: list[tuple[UUID, Call, asyncio.Future[Reply]]] = []
         self._flights: set[asyncio.Task[None]] = set()
         self._alone: set[asyncio.Task[Reply]] = set()
-        self._several_at_once: dict[UUID, asyncio.Task[Reply]] = {}
+        self._shared = SharedBursts(db, self.run)
         self._places = Places(ALONE, ALONE_IN_ALL)
         self._trying = Places(TRYING, TRYING_IN_ALL)
 
@@ -121,7 +101,7 @@ class Bursts:
         began = time.monotonic()
         if is_shared(alarm):
             try:
-                return await asyncio.shield(self._joint(alarm, call))
+                return await self._shared(alarm, call)
             finally:
                 BURST_SECONDS.observe(time.monotonic() - began)
         try:
@@ -145,7 +125,7 @@ class Bursts:
 
     async def drain(self) -> None:
         """Wait until no burst is in flight."""
-        while under_way := self._flights | self._alone | {*self._several_at_once.values()}:
+        while under_way := self._flights | self._alone | self._shared.under_way:
             await asyncio.wait(under_way)
 
     async def _together(self, alarm: UUID, call: Call) -> Reply:
@@ -226,54 +206,6 @@ class Bursts:
                 future.set_exception(reply.unread)
             else:
                 future.set_result(reply)
-
-    def _joint(self, alarm: UUID, call: Call) -> asyncio.Task[Reply]:
-        """The burst of an alarm of several. A call that comes while it is under way is answered with it."""
-        task = self._several_at_once.get(alarm)
-        if task is None:
-            task = self._several_at_once[alarm] = asyncio.create_task(self._several(alarm, call))
-            task.add_done_callback(lambda _: self._several_at_once.pop(alarm, None))
-        return task
-
-    async def _several(self, alarm: UUID, call: Call) -> Reply:
-        """All of them in one transaction; where that fails, one by one, and who fails alone gets an alarm of their own."""
-        try:
-            reply = (await self.run({alarm: call}, locking="skip"))[alarm]
-            if reply.busy is not None:
-                reply = (await self.run({alarm: call}, locking="briefly"))[alarm]
-        except (*PASSING, Moved):
-            raise
-        except LockNotAvailableError as error:  # who was driven is not driven twice
-            raise Locked from error
-        except Exception as error:  # noqa: BLE001 - it is told of whoever fails alone
-            log.warning("shared_burst_failed", alarm=str(alarm), error=type(error).__name__)
-            reply = await self._each(alarm, call)
-        if reply.unread is not None:
-            raise reply.unread
-        BURSTS.labels("done").inc()
-        return reply
-
-    async def _each(self, alarm: UUID, call: Call) -> Reply:
-        reply, locked = Reply(call.turn, None), None
-        for place in await members(self._db.pool, alarm):
-            try:
-                one = (await self.run({alarm: call}, locking="briefly", only=place[2]))[alarm]
-            except (*PASSING, Moved):
-                raise
-            except LockNotAvailableError as error:
-                locked = error
-            except Exception as error:  # noqa: BLE001 - it is in the fact
-                BURSTS.labels("failed").inc()
-                async with self._db.transaction() as connection:
-                    await detach(connection, place, alarm, call.now, reason_of(error))
-            else:
-                instants = [at for at in (reply.alarm_at, one.alarm_at) if at is not None]
-                reply = Reply(
-                    max(reply.turn, one.turn), min(instants, default=None), unread=one.unread or reply.unread
-                )
-        if locked is not None:
-            raise Locked from locked
-        return reply
 
     async def _set_aside(self, alarm: UUID, call: Call, error: Exception) -> bool:
         """Count a failure that is not the database's; set aside what fails for the same reason every time."""

@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from journeys.engine.clock import Clock
-from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import lock
 from journeys.engine.ports import AlarmSync, PendingAlarm

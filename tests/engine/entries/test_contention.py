@@ -12,7 +12,8 @@ from datetime import timedelta
 
 import pytest
 
-from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.intake.track import track
 from journeys.engine.people.locking import Locked
 from journeys.engine.ports import NullNotifier

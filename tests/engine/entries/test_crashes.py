@@ -19,7 +19,8 @@ from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.core.life import Timers, Word
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.settlement_queue import SettlementQueue
-from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges

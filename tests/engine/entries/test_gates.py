@@ -21,7 +21,7 @@ from journeys.engine.core.global_control import held_out
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries import admission
-from journeys.engine.entries.burst import Call
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.entry_counters import forget, reserve, taken
 from journeys.engine.entries.reading import StoreReading
 from journeys.engine.ports import NullNotifier

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from journeys.engine.entries.burst import Call
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.people.profiles import Profile
 from journeys.engine.store import Database
 from tests.stage import Stage, canvas, stage_on

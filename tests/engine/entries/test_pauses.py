@@ -11,13 +11,13 @@ import pytest
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.core.life import Timers
 from journeys.engine.delivery.claim import claim
-from journeys.engine.entries.burst import FAR, Call
+from journeys.engine.entries.burst import FAR
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.fetching import CLAIM as CLAIM_FETCHES
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import begin, carry_on
-from journeys.engine.intake.triggering import PAGE, Trigger
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.metrics import ENTRIES_OVERDUE
-from journeys.engine.ports import NullNotifier, PendingAlarm
+from journeys.engine.ports import PendingAlarm
 from journeys.engine.store import Database
 from journeys.engine.store.backlog import measure
 from journeys.engine.workspaces.canvas_changes import NotPossible, change
@@ -26,7 +26,7 @@ from journeys.workflows.housekeeping import DUE
 from tests.engine.delivery.test_delivery import post
 from tests.engine.entries.test_canvas_changes import HOUR, MAIL, MINUTE, WATCH, Told, burst, say, turn
 from tests.receiver import Receiver
-from tests.stage import EMAIL, MONDAY, FakeClock, Stage, canvas, definitions_of, stage_on
+from tests.stage import EMAIL, MONDAY, FakeClock, Stage, canvas, definitions_of, see_to_runs, stage_on
 
 DAY = timedelta(days=1)
 WAITS = (
@@ -322,21 +322,22 @@ async def test_exits_and_conversions_go_on_during_a_pause_and_their_windows_do_n
 async def test_a_broadcast_is_held_while_its_canvas_is_paused_and_goes_on_after_it(db: Database) -> None:
     """STA-2: a run of the canvas; nobody is lost, nobody enters twice."""
     stage = await stage_on(db, canvas(MAIL) + EMAIL)
-    rows = [(stage.workspace, n) for n in range(PAGE + 5)]
+    rows = [(stage.workspace, n) for n in range(25)]
     await db.pool.executemany(
         "insert into people (workspace, id, shard, bucket) values ($1, gen_random_uuid(), $2 % 1024, 1)", rows
     )
     publication = await stage.published.of(stage.workspace)
     async with db.transaction() as connection:
-        await begin(connection, publication, publication.running["story"], UUID(int=7), None, {})
+        await begin(
+            connection, publication, publication.running["story"], UUID(int=7), None, {}, stage.clock.now()
+        )
     await say(stage, "pause")
-    trigger = Trigger(db, stage.published, stage.clock, NullNotifier(), NullNotifier())
-    assert await carry_on(trigger, db) == 0
+    assert await see_to_runs(db, stage.published, stage.clock) == 0
     assert await db.pool.fetchval("select count(*) from entries") == 0
     await resume(stage)
 
-    assert await carry_on(trigger, db) == PAGE + 5
-    assert await db.pool.fetchval("select count(distinct person) from entries") == PAGE + 5
+    assert await see_to_runs(db, stage.published, stage.clock) == 25
+    assert await db.pool.fetchval("select count(distinct person) from entries") == 25
 
 
 async def test_the_watchdog_and_the_gauge_leave_the_parked_alone(db: Database) -> None:
@@ -380,7 +381,7 @@ async def test_nothing_is_picked_during_a_pause_and_what_waited_leaves_after_it(
             await say(stage, "pause", name)
         turn(stage, HOUR)
         assert await claim(db, "email") == []
-        wanted = (10, UUID(int=1), DAY)
+        wanted = (10, UUID(int=1), DAY, [])
         assert await db.pool.fetch(CLAIM_FETCHES, *wanted) == []
         for name in names:
             await resume(stage, timers, name)  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pytest
 
-from journeys.engine.entries.burst import Call
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted
 from journeys.engine.people.identity import Identifier

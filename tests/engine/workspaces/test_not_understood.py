@@ -10,7 +10,8 @@ import pytest
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.entries import _name_unread, state_of, story
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
-from journeys.engine.entries.burst import Bursts, Call
+from journeys.engine.entries.burst import Bursts
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.setting_aside import MOST_FAILURES
 from journeys.engine.intake.broadcasts import begin
