@@ -127,6 +127,7 @@ def simulate(
     starts: datetime | None = None,
     rate: list[str] | None = None,
     zone: str | None = None,
+    occurrences: Annotated[int, Parameter(validator=Number(gte=1))] = 4,
     as_json: AsJson = False,
 ) -> int:
     """Take simulated people through a canvas in virtual time, and show which paths they take and what is sent when.
@@ -146,12 +147,15 @@ def simulate(
     seed
         The seed of the random numbers.
     starts
-        When they enter, in the company's zone; Monday 7 December 2026, 09:00, by default.
+        When they enter, or when a canvas that goes by the clock is launched, in the company's zone; Monday 7 December 2026,
+        09:00, by default.
     rate
         How likely something is, by the name of an event, product, engagement, segment or attribute: order_completed=0.1,
         opened=0.4, runners=0.8; "purchase" is any purchase. It can be given several times.
     zone
         The company's zone; that of the workspace's settings in the same folder by default, else UTC.
+    occurrences
+        How often a schedule by the clock lets them in: each occurrence by the same gates as in production.
     as_json
         Print the report as JSON.
     """
@@ -178,6 +182,7 @@ def simulate(
             company=company,
             segments=segments,
             held_out=held_out(settings.global_control if settings else None, 1, plan.canvas.tags),
+            occurrences=occurrences,
             progress=progress,
         )
     if as_json:

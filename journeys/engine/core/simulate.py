@@ -45,7 +45,7 @@ from journeys.engine.core.drive import Answers, Case, drive
 from journeys.engine.core.gates import key_of
 from journeys.engine.core.made_up_people import MadeUp, updated
 from journeys.engine.core.routing import Hears, OpenEntry, decide
-from journeys.engine.core.simulated_gates import Door, with_key
+from journeys.engine.core.simulated_gates import Door, Stays, comings, with_key
 from journeys.engine.core.simulation_report import Line, Report, count
 
 REPORT_EVERY = 500
@@ -207,8 +207,12 @@ def run(
     profile: Person | None = None,
     script: Script = (),
     context: Mapping[str, Any] | None = None,
+    stays: Stays | None = None,
 ) -> Iterator[Line]:
-    """One person's way through a canvas: every command, with its instant and the entry after it."""
+    """One person's way through a canvas: every command, with its instant and the entry after it.
+
+    `stays` are their entries before.
+    """
     entry = Entry(
         id=f"e-{person}",
         canvas=plan.canvas.name,
@@ -227,7 +231,7 @@ def run(
     )
     made_up = scenario.made_up
     reason = scenario.door.refuses(
-        plan, profile, made_up, starts, context or {}, scenario.company, scenario.segments
+        plan, profile, made_up, starts, context or {}, scenario.company, scenario.segments, stays
     )
     if reason is not None:
         if made_up is not None:
@@ -334,13 +338,15 @@ def simulate(
     segments: Mapping[str, Any] | None = None,
     script: Script = (),
     held_out: frozenset[int] = frozenset(),
+    occurrences: int = 1,
     progress: Callable[[int], None] | None = None,
 ) -> Report:
     """Take many people through a canvas; the same seed gives the same report.
 
     `people` is a number of simulated people, or real ones, whose attributes then decide. Simulated ones match the
     audience or do not, and do what exits and conversions listen to, unless a `script` says what they do. `held_out`: the
-    buckets of the global control group, where it is kept out. `progress` gets how many are done.
+    buckets of the global control group, where it is kept out. A canvas with a schedule by the clock is launched at `starts`,
+    and everybody comes at each of so many `occurrences`, by the clock of their own zone where it is local. `progress` gets how many are done.
     """
     report = Report()
     chances = probabilities or Probabilities()
@@ -352,15 +358,15 @@ def simulate(
         everybody = ((person.id, person) for person in people)
     longest = plan.longest_from(starts)
     for name, person in everybody:
-        made_up = None if person or script else _made_up(plan, name, starts, longest, scenario)
-        scenario.made_up = made_up
-        way = run(
-            plan, name, starts, scenario, profile=person, script=script, context=with_key(plan.canvas, name)
-        )
-        count(report, way, starts)
+        stays, context = Stays(), with_key(plan.canvas, name)
+        for at in comings(plan, company, starts, person.zone if person else company, occurrences):
+            made_up = None if person or script else _made_up(plan, name, at, longest, scenario)
+            scenario.made_up = made_up
+            way = run(plan, name, at, scenario, profile=person, script=script, context=context, stays=stays)
+            count(report, stays.noting(way), at)
+            if made_up is not None and not made_up.refused:
+                report.converted.update(made_up.converts())
         report.people += 1
-        if made_up is not None and not made_up.refused:
-            report.converted.update(made_up.converts())
         if progress and report.people % REPORT_EVERY == 0:
             progress(report.people)
     if progress:
