@@ -12,6 +12,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -23,11 +24,13 @@ from journeys.canvas.assignment import hash_fraction, pick
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.clock import Clock
 from journeys.engine.store import Database
+from journeys.engine.workspaces.publishing import publish
+from journeys.engine.workspaces.run_control import NotPossible, control
 from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.search_attributes import register_search_attributes
 from tests import forked
 from tests.receiver import Receiver
-from tests.stage import EMAIL, Stage, canvas, stage_on, webhook
+from tests.stage import EMAIL, Stage, canvas, definitions_of, stage_on, webhook
 
 KILLS = int(os.environ.get("JOURNEYS_KILLS", "10"))
 ENTRIES = 50 * KILLS
@@ -207,6 +210,65 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
     print(
         f"{pack.kills} kills, {caught} of them within an open transaction; {len(receiver.calls)} calls, each once"
     )
+
+
+RUN = """
+  - {type: message, id: first, channel: webhook, template: hook}
+  - {type: delay, id: one, duration: 20 seconds}
+  - {type: message, id: last, channel: webhook, template: hook}
+"""
+MADE = """
+insert into people (workspace, id, shard, bucket, external_id)
+select $1, gen_random_uuid(), n % 1024, n % 10000, 'p' || n from generate_series(1, $2) n
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+async def test_kills_during_a_run_lose_and_double_nobody(
+    db: Database, temporal: str, receiver: Receiver
+) -> None:
+    """Two occurrences that follow each other, a hold and a stop of the canvas between kills: the outcomes add up."""
+    pack = Pack(db, temporal)
+    stage = await stage_on(db, "", clock=Clock())
+    client = await Client.connect(temporal)
+    await register_search_attributes(client)
+    await db.pool.execute(MADE, stage.workspace, 100 * KILLS)
+    await pack.grow()
+    once = (Clock().now() + timedelta(seconds=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    text = canvas(RUN, schedule=f"{{once: {once}}}") + webhook(receiver.url)
+    other = canvas(RUN, name="other", schedule="{at_launch: true}")
+    await publish(db, "default", definitions_of(f"{text}---\n{other}"))
+    lots = random.Random(7)
+    runs = await db.pool.fetch("select id, canvas from runs order by canvas")
+    for number in range(KILLS):
+        await asyncio.sleep(lots.uniform(0.2, 1.2))
+        await pack.kill(lots.choice(list(pack.workers)))
+        if number == KILLS // 3:
+            with suppress(NotPossible):
+                await control(db, stage.workspace, str(runs[0]["id"]), "hold")
+                await asyncio.sleep(1)
+                await control(db, stage.workspace, str(runs[0]["id"]), "resume")
+
+    async def over() -> bool:
+        return not await db.pool.fetchval("select count(*) from runs where ended is null")
+
+    await stage.until(over, "the runs to end", 400)
+    await stage.all_ended(400)
+    await stage.until(lambda: _settled(db), "all messages to be settled", 400)
+    await pack.stop()
+
+    for row in await db.pool.fetch("select * from runs"):
+        outcomes = [row[name] for name in ("entered", "refused", "failed", "gone", "merged")]
+        assert (row["state"], row["members"], outcomes) == ("done", 100 * KILLS, [100 * KILLS, 0, 0, 0, 0])
+    once_each = await db.pool.fetch("select canvas, count(*), count(distinct person) from entries group by 1")
+    assert {tuple(row)[1:] for row in once_each} == {(100 * KILLS, 100 * KILLS)}
+    keys = Counter(call["headers"]["idempotency-key"] for call in receiver.calls)
+    assert len(keys) == 400 * KILLS
+    assert set(keys.values()) == {1}
+    sent = await db.pool.fetchval("select count(*) from facts where fact = 'sent'")
+    assert sent == 400 * KILLS
+    print(f"{pack.kills} kills during two runs of {100 * KILLS} people each")
 
 
 CALLING = "select exists (select from dispatches where state = 'calling')"
