@@ -9,8 +9,10 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
+from apscheduler.executors.asyncio import AsyncIOExecutor
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from temporalio.service import RPCError
 
@@ -102,6 +104,14 @@ select relname from pg_stat_user_tables where schemaname = current_schema()
 log = logger(__name__)
 
 
+class Jobs(AsyncIOExecutor):  # type: ignore[misc]  # the library has no types
+    """Runs the jobs; one that is cancelled since the process stops is no error."""
+
+    def _run_job_error(self, job_id: str, exc: BaseException, traceback: Any = None) -> None:
+        if not isinstance(exc, asyncio.CancelledError):
+            super()._run_job_error(job_id, exc, traceback)
+
+
 class Housekeeping:
     """The housekeeping of one process. `start` and `stop` it with the worker."""
 
@@ -122,7 +132,7 @@ class Housekeeping:
         self._alarm_sync = alarm_sync
         self._notifier = notifier
         self._closed = closed
-        self._scheduler = AsyncIOScheduler(timezone="UTC")
+        self._scheduler = AsyncIOScheduler(timezone="UTC", executors={"default": Jobs()})
         self._following = following
         self.overdue = 0
         """How many overdue entries the watchdog has met."""

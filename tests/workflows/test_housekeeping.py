@@ -54,6 +54,20 @@ async def test_a_job_that_takes_longer_than_its_pause_is_not_begun_twice_and_nob
     assert [record.message for record in caplog.records if record.levelno >= 30] == []
 
 
+async def test_a_stop_that_cancels_a_job_before_it_began_is_no_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    housekeeping = Slow()
+    housekeeping.start()
+    [job] = housekeeping._scheduler.get_jobs()
+    job.modify(next_run_time=datetime.now(UTC))
+    housekeeping._scheduler._process_jobs()
+    housekeeping.stop()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert [record.message for record in caplog.records if record.levelno >= 30] == []
+
+
 class Held(TemporalAlarmSync):
     """Its calls take until they are let go."""
 

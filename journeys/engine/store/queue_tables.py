@@ -43,7 +43,10 @@ class FetchRow(Table):
     claim: Mapped[UUID | None]
     lease: Mapped[Instant | None]
     stored: Mapped[Now]
-    __table_args__ = (Index("fetches_drain", "priority", "no"),)
+    __table_args__ = (
+        Index("fetches_drain", "priority", "no"),
+        Index("fetches_of", "workspace", "priority", "no"),
+    )
 
 
 class Reply(Table):
