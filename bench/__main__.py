@@ -102,11 +102,11 @@ class Bench:
         seconds, used = time.perf_counter() - begun, time.process_time() - cpu
         return Run(count / seconds, 1000 * used / count)
 
-    async def ours(self, name: str, count: int) -> tuple[Run, dict[str, float]]:
-        """Our side: the plugin's worker in this process."""
+    async def ours(self, name: str, count: int, *, alone: bool = False) -> tuple[Run, dict[str, float]]:
+        """Our side: the plugin's worker in this process. People come in calls of fifty; `alone`: a workflow each all the same."""
         client = await Client.connect(self.temporal)
         definitions = Definitions()
-        for one in read_text(story(name, self.url))[0]:
+        for one in read_text(story(name, self.url, alone=alone))[0]:
             definitions.add(one)
         async with self.database() as db:
             workspace = (await publish(db, "bench", definitions)).workspace
@@ -140,7 +140,7 @@ class Bench:
                     "select count(*) from entries where ended is null or told < turn"
                 ):
                     await asyncio.sleep(0.05)
-                counts = await _history(client, db, count, queue) if count <= 300 else {}
+                counts = await _history(client, db, count, queue) if alone else {}
         return result, counts
 
     async def _like(self, db: Database, parts: Any, workspace: int, count: int) -> None:
@@ -234,8 +234,9 @@ class Bench:
                 parts = plugin.engine
                 trigger = Trigger(parts.db, parts.published, parts.clock, parts.alarm_sync, parts.notifier)
                 publication = await parts.published.of(workspace)
-                wanted = [Wanted(Identifier("braze_id", str(one))) for one in people]
-                await trigger.named(publication, publication.running["l"], uuid4().hex, wanted, None)
+                for person in people:
+                    wanted = [Wanted(Identifier("braze_id", str(person)))]
+                    await trigger.named(publication, publication.running["l"], uuid4().hex, wanted, None)
                 query = "select count(*) from entries where step = $1"
                 while await db.pool.fetchval(query, "watch") < len(people):
                     await asyncio.sleep(0.05)
@@ -331,9 +332,13 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
             _say(results)
             for name in stories:
                 with Tally() as tally:
-                    _, ours = await bench.ours(name, 300)
+                    _, ours = await bench.ours(name, 300, alone=True)
                 results[f"statements.ours.{name}"] = round(tally.statements / 300, 1)
                 results[f"commits.ours.{name}"] = round(tally.commits / 300, 1)
+                with Tally() as tally:
+                    await bench.ours(name, 300)
+                results[f"statements.together.{name}"] = round(tally.statements / 300, 1)
+                results[f"commits.together.{name}"] = round(tally.commits / 300, 1)
                 with Tally() as tally:
                     _, plain = await bench.plain(name, 100)
                 results[f"statements.plain.{name}"] = round(tally.statements / 100, 1)

@@ -59,6 +59,7 @@ MESSAGES = {"j1": 1, "j2": 1, "j3": 3}
 """Messages that each journey sends."""
 
 
-def story(name: str, url: str) -> str:
-    """The definitions of a journey."""
-    return STORIES[name].replace("NAME", name) + TEMPLATE.replace("URL", url)
+def story(name: str, url: str, *, alone: bool = False) -> str:
+    """The definitions of a journey. `alone`: each entry has a workflow of its own, though many come in one call."""
+    text = STORIES[name].replace("NAME", name) + TEMPLATE.replace("URL", url)
+    return text.replace("reentry:", "workflow: always\nreentry:", 1) if alone else text
