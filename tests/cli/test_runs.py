@@ -1,0 +1,70 @@
+"""`journeys runs` and `journeys canvas show`: what is to come, how far it is, and that an operator can step in."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from journeys.engine.store import Database
+from journeys.engine.workspaces.publishing import publish
+from tests.cli.test_commands import journeys
+from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, see_to_runs, stage_on
+
+MAIL = "  - {type: message, id: hello, channel: email, template: hello}"
+DAILY = '{every: day, at: "10:00"}'
+
+
+async def test_runs_are_listed_shown_held_resumed_and_stopped(db: Database) -> None:
+    stage = await stage_on(db, "", clock=FakeClock(MONDAY))
+    await publish(db, "default", definitions_of(canvas(MAIL, schedule=DAILY) + EMAIL), at=MONDAY)
+    for _ in range(3):
+        await stage.person()
+    object.__setattr__(stage.clock, "at", MONDAY + timedelta(hours=1))
+    await see_to_runs(db, stage.published, stage.clock)
+    listed = json.loads((await journeys("runs", "--json", url=db.url)).out)
+    assert [(one["state"], one["members"]) for one in listed] == [("waiting", 0), ("done", 3)]
+    done, waiting = listed[1]["id"], listed[0]["id"]
+    table = (await journeys("runs", "list", "story", url=db.url)).out
+    assert "2026-12-07 10:00" in table and "2026-12-08 10:00" in table
+
+    said = (await journeys("runs", "show", done, url=db.url)).out
+    assert "3 of 3 people" in said and "3 entered" in said
+    object.__setattr__(stage.clock, "at", MONDAY + timedelta(days=1, hours=1))
+    held = await journeys("runs", "hold", waiting, url=db.url)
+    assert ": held," in held.out
+    await see_to_runs(db, stage.published, stage.clock)
+    assert json.loads((await journeys("runs", "show", waiting, "--json", url=db.url)).out)["done"] == 0
+    assert ": waiting," in (await journeys("runs", "resume", waiting, url=db.url)).out
+    await see_to_runs(db, stage.published, stage.clock)
+    said = (await journeys("runs", "show", waiting, "--follow", url=db.url)).out
+    assert "3 refused" in said and "kept out by already_entered (3)" in said
+
+    following = json.loads((await journeys("runs", "--json", url=db.url)).out)[0]["id"]
+    stopped = await journeys("runs", "stop", following, url=db.url)
+    assert (stopped.code, ": stopped," in stopped.out) == (0, True)
+    again = await journeys("runs", "stop", following, url=db.url)
+    assert (again.code, "the run is over: it is stopped" in again.err) == (2, True)
+    for wrong in ("nothing", "01a2201b-8201-7526-b4da-cae1f37e32cd"):
+        lost = await journeys("runs", "show", wrong, url=db.url)
+        assert (lost.code, "`journeys runs` lists them" in lost.err) == (2, True)
+
+
+async def test_a_canvas_shows_its_next_ten_occurrences(db: Database) -> None:
+    """ENT-1, ENT-2: in UTC, and over which hours where each person's own clock counts."""
+    local = canvas(MAIL, name="local", schedule='{every: month, days: [last], at: "09:00", zone: local}')
+    await publish(
+        db,
+        "default",
+        definitions_of(f"{canvas(MAIL, schedule=DAILY)}---\n{local}{EMAIL}"),
+        at=MONDAY - timedelta(days=900),
+    )
+    shown = json.loads((await journeys("canvas", "show", "story", "--json", url=db.url)).out)
+    assert len(shown["upcoming"]) == 10
+    assert all(one["wall"].endswith("T10:00:00") and one["first"] == one["last"] for one in shown["upcoming"])
+    said = (await journeys("canvas", "show", "local", url=db.url)).out
+    assert said.count("by each person's own clock, from") == 10
+    assert "enter by: the clock: every month on last at 09:00, local time" in said
+    stopped = await journeys("canvas", "stop", "story", url=db.url)
+    assert stopped.code == 0
+    shown = json.loads((await journeys("canvas", "show", "story", "--json", url=db.url)).out)
+    assert shown["upcoming"] == []
