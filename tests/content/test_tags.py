@@ -193,6 +193,15 @@ async def test_extras_are_noted_and_print_nothing(source: str, extras: dict[str,
     assert sum(len(key.encode()) + len(value.encode()) for key, value in services.extras.items()) <= 1000
 
 
+@pytest.mark.parametrize(("length", "kept"), [(998, 998), (999, 999), (1001, 999)])
+async def test_extras_have_a_thousand_bytes_with_their_keys(length: int, kept: int) -> None:
+    """M3"""
+    values, services = world()
+    await compile(f"{{% message_extras :key a :value {'v' * length} %}}").render_async(values, services)
+
+    assert services.extras == {"a": "v" * kept}
+
+
 CALLS: list[tuple[str, str, dict[str, Any]]] = [
     ("4.3", "", {"method": "GET", "headers": {"Content-Type": "application/json", "Accept": "*/*"}, "body": None}),
     ("4.3", ":method POST", {"method": "POST", "headers": {"Content-Type": "application/x-www-form-urlencoded", "Accept": "*/*"}}),

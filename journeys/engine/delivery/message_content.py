@@ -84,8 +84,7 @@ class _Fields:
         """A field."""
         try:
             return await compiler(source).render_async(self._values, self._services)
-        except Retry as retry:
-            self._services.retry = retry  # A4, C3
+        except Retry:  # A4, C3: the services keep it
             return ""
         except (RenderError, TemplateError) as error:
             error.args = (f"{name}, {error}",)  # E5
