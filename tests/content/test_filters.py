@@ -223,6 +223,12 @@ def test_the_directives_of_date(form: str, wanted: str) -> None:
     assert said(f"{{{{ at | date: '{form}' }}}}") == wanted
 
 
+def test_names_of_days_and_months_are_english() -> None:
+    """DT3"""
+    assert said("{{ at | date: '%a %A %b %B %h' }}") == "Thu Thursday Jun June Jun"
+    assert said("{{ '2021-12-31' | date: '%a %A %b %B %h' }}") == "Fri Friday Dec December Dec"
+
+
 ZONES = [
     ("DT4", "{{ at | time_zone: 'America/Los_Angeles' | date: '%F %T %z %Z %s' }}", "2021-06-03 10:13:41 -0700 PDT 1622740421"),
     ("DT4", "{{ at | time_zone: 'Mars' }}|{{ at | time_zone: none }}|{{ 'x' | time_zone: 'Asia/Tokyo' }}|{{ '10' | time_zone: '-0005' }}|{{ nil | time_zone: 'UTC' }}", "2021-06-03 17:13:41 UTC|2021-06-03 17:13:41 UTC|x|10|"),

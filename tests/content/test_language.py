@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ VALUES = Values(
     profile={"first_name": "Mel", "time_zone": "Europe/Paris", "n": 3, "language": "en", "a b": "spaced", "list": [1, 2]},
     custom_attributes={
         "zip code": "75011", "points": 10, "balance": 5, "wishlist": ["a", "b"], "obj": {"key": "v", "deep": {"x": 1}}, "prénom": "Zoë",
-        "cart_items": [{"name": "shoe"}], "cart_items[7]": "literal", "no": False, "at": NOW, "empty": "", "blank": " \n", "list": [],
+        "cart_items": [{"name": "shoe"}], "cart_items[7]": "literal", "no": False, "at": NOW, "later": NOW + timedelta(days=1), "empty": "", "blank": " \n", "list": [],
         "it's": "odd",
     },
     event_properties={"songs": [{"album": {"name": "Blue"}}]},
@@ -55,6 +55,7 @@ CASES: list[tuple[str, str, str]] = [
     ("L12", "{% assign language = 'fr' %}{{${language}}}{{language}}", "enfr"),
     ("E2", "{{ nothing.at.all[3]['x'] }}{{ zero.x }}{{ text[0] }}{{ [zero] }}{{ names[99] }}{{ names['x'] }}{{ o[1] }}", ""),
     ("V1", "{% if zero %}a{% endif %}{% if custom_attribute.${empty} %}b{% endif %}{% if custom_attribute.${list} %}c{% endif %}{% if nil %}d{% endif %}", "abc"),
+    ("V1", "{% assign list = '[{\"n\":1,\"k\":0},{\"n\":2,\"k\":false},{\"n\":3},{\"n\":4,\"k\":\"\"}]' | json_parse | where: 'k' %}{{ list | map: 'n' | join }}{{ false | default: 'd' }}{{ 0 | default: 'e' }}", "1 4d0"),
     ("V3", "{% if zero == blank %}0{% endif %}{% if custom_attribute.${blank} == blank %}a{% endif %}{% if nothing == blank %}b{% endif %}{% if false == blank %}c{% endif %}{% if custom_attribute.${list} == blank %}d{% endif %}{% if nothing == empty %}e{% endif %}{% if custom_attribute.${blank} == empty %}f{% endif %}", "abcd"),
     ("V3", "{% case nothing %}{% when blank %}b{% else %}n{% endcase %}{% case custom_attribute.${empty} %}{% when empty %}e{% endcase %}", "be"),
     ("V4", "{% if true or false and false %}a{% endif %}{% if false and true or true %}b{% endif %}{% if false or true and true %}c{% endif %}", "ac"),
@@ -62,6 +63,7 @@ CASES: list[tuple[str, str, str]] = [
     ("V6", "{% if 2 < 10 %}a{% endif %}{% if 2.5 > 2 %}b{% endif %}{% if 3 <= 2 %}c{% endif %}", "ab"),
     ("V2", "{{ names[0] }}{{ names[-1] }}{{ names[99] }}{{ names[-99] }}", "Hertz Gold2"),
     ("V6", "{% if nil < 1 %}a{% endif %}{% if true >= 0 %}b{% endif %}{% if names > 1 %}c{% endif %}{% if o < 1 %}d{% endif %}{% if 'b' > 'a' %}e{% endif %}{% if '1795' >= '1702' %}f{% endif %}{% if 1 == 1.0 %}g{% endif %}{% if 'true' == true %}h{% endif %}{% if 1 <> 2 %}i{% endif %}", "efgi"),
+    ("V6", "{% if custom_attribute.${at} < custom_attribute.${later} %}a{% endif %}{% if custom_attribute.${at} > custom_attribute.${later} %}b{% endif %}{% if custom_attribute.${at} >= custom_attribute.${at} %}c{% endif %}", "ac"),
     ("E6", "{% if custom_attribute.${at} != blank %}a{% endif %}{% if custom_attribute.${at} == '' %}b{% endif %}{% if custom_attribute.${at} > '' %}c{% endif %}{% if custom_attribute.${at} < blank %}d{% endif %}", "a"),
     ("V8", "{{ names }}|{{ 1.0 }}|{{ true }}|{{ nil }}|{{ (1..3) }}|{{ blank }}", "Hertz Gold12|1.0|true||1..3|"),
     ("V8", "{{ o }} {{ custom_attribute.${cart_items} }}", '{"a":1,"b":2} {"name":"shoe"}'),
@@ -70,6 +72,9 @@ CASES: list[tuple[str, str, str]] = [
     ("T1", "a{% if true %} {% elsif true %}x{% endif %}b{% for i in names limit:1 %} {% else %}x{% endfor %}c", "a b c"),
     ("T1", "{% capture x %} {% endcapture %}[{{ x }}]{% if true %} {% raw %} {% endraw %} {% endif %}|", "[ ]   |"),
     ("T1", "{% for i in (1..2) %} {% break %} {% endfor %}|{% case 1 %} {% when 1 %} {% endcase %}|", " ||"),
+    ("T1", "{% if true %}x{% elsif true %} {% endif %}|{% if false %}x{% elsif true %} {% endif %}|{% unless true %}x{% elsif true %} {% endunless %}|", "x| | |"),
+    ("T1", "{% case 1 %}x{% when 1 %} {% endcase %}|{% case 1 %} {% when 1 %} {% else %} {% endcase %}|", " ||"),
+    ("T1", "{% case 1 %}{% when 1 %} {% when 2 %}x{% endcase %}|{% case 1 %}{% when 1 %} {% else %}x{% endcase %}|", " | |"),
     ("T2", "a\n{% assign x = 1 %}\nb", "a\n\nb"),
     ("T3", "{% for x in nothing %}a{% else %}b{% endfor %}{% for x in text %}{{ x }}{% endfor %}{% for x in '' %}a{% else %}c{% endfor %}{% for p in o %}{{ p[0] }}={{ p[1] }},{% endfor %}", "bHertz Goldca=1,b=2,"),
     ("4", "{% assign reversed = 'a,b' | split: ',' | reverse %}{{ reversed | join }}{% assign limit = 1 %}{% assign offset = 1 %}{% assign with = 2 %}{% assign for = 3 %}{{ limit }}{{ offset }}{{ with }}{{ for }}", "b a1123"),
@@ -141,6 +146,15 @@ def test_what_cannot_be_meant_is_refused_at_its_place_with_what_to_write(
     assert words in refused.value.message, refused.value.message
     assert hint in refused.value.hint, refused.value.hint
     assert (refused.value.line, refused.value.column) == (line, column), refused.value.message
+
+
+@pytest.mark.parametrize(
+    "tag", ["include 'x'", "render 'x'", "ifchanged %}{% endifchanged", "doc %}{% enddoc"]
+)
+def test_tags_of_other_dialects_are_not_known(tag: str) -> None:
+    """L1"""
+    [problem] = problems(f"{{% {tag} %}}")
+    assert f"no tag “{tag.split()[0]}”" in problem.message
 
 
 @pytest.mark.parametrize("source", ["{% if 'a' > 1 %}x{% endif %}", "{% if custom_attribute.${at} > 5 %}x{% endif %}", "{% for i in (1..text) offset: text %}{% endfor %}", "{% random 0 %}", "{% random text %}"])  # fmt: skip

@@ -101,8 +101,8 @@ class Rendering(RenderContext):
         del token
         try:
             value = self.scope[path[0]]  # type: ignore[index]  # what is no name is not found
-        except (KeyError, TypeError):
-            return None if default is UNDEFINED else default  # V2, E2
+        except (KeyError, TypeError):  # V2, E2
+            return None if default is UNDEFINED else default
         for key in path[1:]:
             if value is None:
                 return None
