@@ -52,7 +52,7 @@ async def update_block(services: Services, key: Key, body: dict[str, Any], reque
             raise Refusal(400, "Content Block name cannot be changed.")
         names = ("name", "content", "description", "state", "tags")
         given = {**{name: old[name] for name in names}, **body}
-        block = await apart(_block, given, publication, large=len(old["content"]) > LARGE)  # TPL-2
+        block = await apart(_block, given, publication, large=len(old["content"]) > LARGE)
         made = await content_blocks.edit(connection, key.workspace, block)
     services.published.forget(key.workspace)
     said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}

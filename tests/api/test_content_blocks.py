@@ -142,6 +142,12 @@ async def test_what_is_wrong_with_a_block_is_said_in_the_words_that_clients_know
         answer = await desk.create(**body)
         assert (answer.status_code, answer.json()) == (400, {"message": text})
 
+    id_ = (await desk.create(name="a", content="x")).json()["content_block_id"]
+    for body, text in WRONG[7:]:
+        answer = await desk.update(content_block_id=id_, **body)
+        assert (answer.status_code, answer.json()) == (400, {"message": text})
+    assert (await desk.info(id_)).json()["version"] == 1
+
     assert (await desk.info("nope")).status_code == 404
     assert (await desk.client.get("/content_blocks/list", params={"limit": "1001"})).status_code == 400
 
