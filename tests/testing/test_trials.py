@@ -209,6 +209,45 @@ selections: [{name: new}]
     assert [each.reason for each in people[2].story.unsent] == ["promo_codes_exhausted"]
 
 
+CODES = canvas("  - {type: message, id: mail, channel: email, template: codes}") + (
+    """---
+kind: template
+format: 1
+name: codes
+channel: email
+sender: {address: desk@example.com}
+subject: "{% promotion('spring') %}"
+html: |
+  {% promotion('spring') %} {% if false %}{% promotion('autumn') %}{% endif %}
+  {{${set_user_to_unsubscribed_url}}}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("autumn", "reason", "text"),
+    [
+        ({"autumn": ["ONE"]}, "promo_codes_exhausted", "the promotion list “autumn” has no code left"),
+        ({}, "promo_codes_unknown", "there is no promotion list “autumn”"),
+    ],
+)
+def test_a_message_without_a_code_does_not_leave(
+    autumn: dict[str, list[str]], reason: str, text: str
+) -> None:
+    """P3: also where it would be named in a branch that is not taken."""
+    trial = journey(CODES)
+    for name, codes in {"spring": ["FIRST", "SECOND"], **autumn}.items():
+        trial.promotion(name, codes)
+    people = [trial.person(email=f"{n}@example.com").enters() for n in range(2)]
+    trial.run()
+
+    for person in people[: len(autumn)]:
+        sent = person.story.message("mail")
+        assert (sent.subject, "FIRST" in sent.html) == ("FIRST", True)
+    for person in people[len(autumn) :]:
+        assert [(each.reason, each.data["text"]) for each in person.story.unsent] == [(reason, text)]
+
+
 def test_a_person_is_assigned_to_what_the_test_asks_for() -> None:
     text = canvas(
         "",

@@ -48,7 +48,7 @@ def put(stage: Stage, at: datetime) -> None:
 
 
 async def test_the_next_occurrence_is_written_down_at_publication_and_when_one_begins(db: Database) -> None:
-    """ENT-1, P3: occurrences are ours, one ahead."""
+    """ENT-1: occurrences are ours, one ahead."""
     stage = await launched(db, MAIL, DAILY)
     [first] = await runs(db)
     assert (first["state"], first["at"]) == ("waiting", MONDAY.replace(hour=10))
@@ -103,7 +103,7 @@ async def test_gates_compare_the_instant_of_the_occurrence_and_not_of_the_page(d
 
 
 async def test_who_wait_for_the_same_instant_share_one_alarm(db: Database) -> None:
-    """P2: one workflow for a page, which wakes them all."""
+    """One workflow for a page, which wakes them all."""
     stage = await launched(db, THEN_WAIT, DAILY)
     people = [await stage.person() for _ in range(5)]
     put(stage, MONDAY.replace(hour=10))
@@ -162,7 +162,7 @@ async def test_a_run_by_local_time_takes_each_zone_at_its_own_hour(db: Database)
 
 
 async def test_a_run_that_comes_when_the_next_is_due_is_missed(db: Database) -> None:
-    """P3: a late occurrence runs until the next is due; older ones are noted as missed."""
+    """A late occurrence runs until the next is due; older ones are noted as missed."""
     stage = await launched(db, MAIL, DAILY)
     await stage.person()
     put(stage, MONDAY.replace(hour=11) + timedelta(days=2))

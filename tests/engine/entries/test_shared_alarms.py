@@ -64,7 +64,7 @@ async def test_one_burst_takes_all_of_them_on(db: Database) -> None:
 async def test_the_exit_of_one_cancels_nothing_and_who_hears_something_gets_an_alarm_of_their_own(
     db: Database,
 ) -> None:
-    """P2: only an alarm of one's own is ever cancelled; a nudge makes the member its own alarm first."""
+    """Only an alarm of one's own is ever cancelled; a nudge makes the member its own alarm first."""
     listening = canvas(
         "  - {type: action_paths, id: watch, within: 1 day, paths: [{name: liked, triggers: [{event: liked}]}]}",
         more="exits: [{event: bye}]",
