@@ -169,6 +169,12 @@ async def test_nobody_there_is_599_and_a_private_address_is_refused(receiver: Re
     assert receiver.calls == []
 
 
+async def test_other_ports_than_those_of_the_web_are_not_called() -> None:
+    """C4"""
+    async with Caller() as caller:
+        assert await caller(1, Call("http://93.184.216.34:8080/")) == Reply(403)
+
+
 async def test_a_redirect_is_a_failure_and_is_not_followed(receiver: Receiver) -> None:
     """C1, C4"""
     receiver.statuses, receiver.headers = [301], {"location": f"{receiver.url}/private"}
