@@ -238,6 +238,17 @@ def test_a_local_time_comes_in_each_zone_by_its_own_clock() -> None:
     assert [one.instant for one in occurrences(once, "Europe/Paris", launched)] == [None]
 
 
+@pytest.mark.parametrize(
+    "schedule", ["{once: 2026-12-01T09:00%s}", "{every: day, at: '09:00', times: 1, starts: 2026-12-01%s}"]
+)
+def test_by_the_clock_of_the_company_or_of_a_zone_it_is_one_instant_for_everybody(schedule: str) -> None:
+    """ENT-2"""
+    for zone, wanted in (("", "2026-12-01T08:00"), (", zone: Asia/Tokyo", "2026-12-01T00:00")):
+        [found] = occurrences(read(schedule % zone), "Europe/Paris", LAUNCH)
+        assert (found.no, found.wall) == (1, datetime(2026, 12, 1, 9))
+        assert {found.at(each) for each in ("America/Lima", "Asia/Tokyo", "Europe/Paris")} == {at(wanted)}
+
+
 def test_an_instant_with_an_offset_is_that_instant_in_the_hour_that_comes_twice_too() -> None:
     """ENT-10"""
     second = Schedule(once=datetime(2026, 10, 25, 2, 30, tzinfo=timezone(timedelta(hours=1))))
