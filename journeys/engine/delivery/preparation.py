@@ -86,7 +86,7 @@ async def prepare(
         context=claimed.context,
         segments=publication.segments,
         key=key,
-        entry=str(claimed.entry),
+        entry=str(claimed.entry),  # CTL-10
     )
     if refused is not None:
         return Refused(refused.outcome, refused.reason)

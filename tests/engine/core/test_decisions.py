@@ -377,6 +377,16 @@ def test_what_keeps_a_message_back_is_told_in_its_order() -> None:
     assert told(person(vip=True)) == ""
 
 
+def test_the_condition_of_a_message_sees_what_this_entry_was_sent() -> None:
+    """CTL-10"""
+    plan = plan_of(MAIL.replace("{attribute: vip, equals: true}", "{message: opened, step: hello}"))
+    said = {"canvas": "story", "step": "hello", "dispatch": "e1/hello"}
+    mel = person(replace(event("opened", **said), kind="message"))
+
+    found = [limits.refusal(plan, mail_of(plan), mel, NOW, entry=entry) for entry in ("e1", "e2", None)]
+    assert found == [None, limits.Refusal("invalid", "only_when"), None]
+
+
 # The simulator ---------------------------------------------------------------------------------------------------
 
 

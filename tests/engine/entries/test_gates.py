@@ -508,6 +508,7 @@ async def test_nothing_is_read_for_an_entry_of_somebody_who_is_alone_in_the_canv
 ASKED = """
   - {type: message, id: hello, channel: email, template: hello}
   - {type: delay, id: wait, duration: 1 day}
+  - {type: message, id: thanks, channel: email, template: hello, only_when: {message: opened, step: hello}}
   - type: audience_paths
     id: which
     paths:
@@ -534,9 +535,14 @@ async def test_a_filter_on_a_step_sees_what_this_entry_was_sent_and_with_a_canva
             await engaged(db, stage.published, stage.clock, NullNotifier(), NullNotifier(), mark, "opened")
         turn(stage, DAY)
         await stage.burst(entry, 9)
+        await post(stage, mailbox)
 
     rows = await db.pool.fetch("select step from entries order by entered")
     assert [row["step"] for row in rows] == ["to_mine", "to_ever"]
+    rows = await db.pool.fetch(
+        "select fact from facts where step = 'thanks' and fact in ('sent', 'invalid') order by no"
+    )
+    assert [row["fact"] for row in rows] == ["sent", "invalid"]
 
 
 # Four writers ----------------------------------------------------------------------------------------------------------
