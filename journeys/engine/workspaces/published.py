@@ -78,7 +78,7 @@ class Publication:
     unread: Mapping[Name, str] = field(default_factory=dict)
     """The segments and templates that this process does not understand, or that name such a segment, and why."""
     drawn: int = 1
-    """How often the global control group of the workspace was drawn (GCG-4)."""
+    """How often the global control group of the workspace was drawn."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -324,7 +324,7 @@ class Published:
             await self._compared(workspace, connection),
             aside,
             unread,
-            row["settings"].get("global_control", {}).get("drawn", 1),
+            row["settings"].get("global_control", {}).get("drawn", 1),  # GCG-4
         )
 
     async def _compared(
