@@ -38,6 +38,9 @@ Twice as long each time, up to `LONGEST_LOCKED`: many who wait for one person ke
 
 LONGEST_LOCKED = timedelta(seconds=30)
 
+LONGEST_AWAY = timedelta(seconds=15)
+"""The longest pause before it is asked again whether the database answers: so late entries are at most when it is back."""
+
 ONE_MOMENT = timedelta(seconds=1)
 """How long a channel waits whose process has a wrong clock, before the next one drains it."""
 
@@ -163,6 +166,10 @@ def _told(error: Exception) -> ApplicationError | None:
     if not away(error):
         return None
     OUTAGES.gone(DATABASE, error)
+    pause = min(timedelta(seconds=2 ** min(activity.info().attempt - 1, 9)), LONGEST_AWAY)
     return ApplicationError(
-        "the database does not answer", type=type(error).__name__, category=ApplicationErrorCategory.BENIGN
+        "the database does not answer",
+        type=type(error).__name__,
+        category=ApplicationErrorCategory.BENIGN,
+        next_retry_delay=None if activity.info().is_local else pause,
     )

@@ -7,15 +7,23 @@ import json
 import os
 from collections import Counter
 from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+from uuid import UUID, uuid4
 
 import asyncpg
 import httpx2
 import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
 from journeys.channels.mailbox import Mailbox
+from journeys.engine.clock import Clock
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import ALL, create_key
+from journeys.workflows.activities import LONGEST_AWAY, Activities
 from journeys.workflows.temporal_server import free_port
 from tests.cli.test_servers import Running, running
 from tests.lines import Line
@@ -77,6 +85,29 @@ async def all_have(mailbox: Mailbox, people: int, mails: int, seconds: float = 2
 async def ready(http: httpx2.AsyncClient) -> tuple[int, Any]:
     answer = await http.get("/ready", timeout=20)
     return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize("local", [True, False])
+async def test_an_entry_asks_again_soon_after_the_database_is_back_however_long_it_was_away(
+    local: bool,
+) -> None:
+    """Temporal's own pauses grow to ten minutes; a local activity keeps its slot while it waits, so it does not."""
+
+    async def gone(alarm: UUID, call: Call) -> Any:
+        raise ConnectionRefusedError
+
+    async def drain(channel: str, stop: asyncio.Event) -> None:
+        raise AssertionError(channel)
+
+    environment = ActivityEnvironment()
+    activities: Any = Activities(lambda: gone, Clock(), drain, timedelta(hours=1), lambda: None)  # type: ignore[arg-type, return-value]
+    delays = []
+    for attempt in (1, 3, 100_000):
+        environment.info = replace(environment.info, is_local=local, attempt=attempt)
+        with pytest.raises(ApplicationError) as raised:
+            await environment.run(activities.burst, str(uuid4()), 1, 1.8e9)
+        delays.append(raised.value.next_retry_delay)
+    assert delays == ([None] * 3 if local else [timedelta(seconds=1), timedelta(seconds=4), LONGEST_AWAY])
 
 
 @pytest.mark.slow
