@@ -16,7 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from journeys.canvas.problems import Problem
 
-out = Console(highlight=False)
+WIDE = 160
+"""Characters of a line where it is not a terminal that reads it, and `COLUMNS` does not say how many there are."""
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
 err = Console(stderr=True, highlight=False)
 
 T = TypeVar("T")

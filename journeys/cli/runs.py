@@ -15,6 +15,7 @@ from journeys.cli.canvases import user_name
 from journeys.cli.console import Stop, bar, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.canvas_changes import NoCanvas, named
 from journeys.engine.workspaces.run_control import (
     NoRun,
     NotPossible,
@@ -50,13 +51,17 @@ def list_(
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             publication = await workspace(db, workspace_name)
-            found = await runs_of(db, publication.workspace, canvas)
+            try:
+                known = None if canvas is None else await named(db, publication.workspace, canvas)
+            except NoCanvas as error:
+                raise Stop(str(error), 2) from error
+            found = await runs_of(db, publication.workspace, known)
         if as_json:
             print_json([_plain(one) for one in found])
             return 0
         table = Table()
         for column in ("id", "canvas", "begins (UTC)", "state", "people", "entered", "refused", "failed"):
-            table.add_column(column, justify="right" if column in NUMBERS else "left", overflow="fold")
+            table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=column == "id")
         for one in found:
             numbers = (one.members, one.outcomes["entered"], one.outcomes["refused"], one.outcomes["failed"])
             table.add_row(

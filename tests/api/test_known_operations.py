@@ -52,6 +52,10 @@ async def test_an_operation_that_is_not_built_is_named_and_one_that_is_asks_for_
         assert f'id="{LIST.partition("#")[2]}"' in docs
 
 
+OWN = {"/canvas/stop", "/canvas/pause", "/canvas/resume", "/canvas/archive", "/canvas/changes"}
+"""Operations that Braze's API does not have."""
+
+
 def test_every_route_that_asks_for_a_key_is_an_operation_of_the_table_and_none_stands_there_twice() -> None:
     ours = {
         (method, route.path)
@@ -61,7 +65,9 @@ def test_every_route_that_asks_for_a_key_is_an_operation_of_the_table_and_none_s
     }
     table = [(one.method, one.path) for one in every_operation()]
 
-    assert ours <= set(table)
+    own = {one for one in ours if one[1] in OWN}
+    assert {path for _, path in own} == OWN
+    assert ours - own <= set(table)
     assert len(table) == len(set(table))
 
 

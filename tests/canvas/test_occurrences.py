@@ -21,7 +21,6 @@ from journeys.canvas.check import check
 from journeys.canvas.in_words import comes_in
 from journeys.canvas.occurrences import ScheduledOccurrence, by_instant, instants, never_within, occurrences
 from journeys.canvas.problems import CODES
-from journeys.canvas.schema import schema
 from journeys.canvas.source_positions import Places
 from journeys.canvas.times import WEEKDAYS, Weekday
 from journeys.canvas.wall_clock import localized, wall_of
@@ -133,16 +132,6 @@ def test_a_schedule_that_cannot_be_meant_is_refused_with_what_to_write(
     [said] = [one for one in refusals(written) if code in one]
 
     assert words in said, said
-
-
-def test_schedules_by_the_clock_are_refused_while_nothing_runs_them() -> None:
-    found = canvas_of(read("{every: week, weekdays: [monday], at: '09:00', zone: local, times: 3}"))
-
-    problems = [str(one) for one in check(found, Places("c.yaml", 1)) if one.code == "J108"]
-
-    assert len(problems) == 5 and "`every` is not supported yet (remove it)" in problems[0]
-    keys = schema()["$defs"]["Schedule"]["properties"].keys()
-    assert keys & set(Schedule.LATER) == set() and "event" in keys
 
 
 def test_a_window_without_an_occurrence_is_refused() -> None:

@@ -44,6 +44,12 @@ async def test_runs_are_listed_shown_held_resumed_and_stopped(db: Database) -> N
     assert (stopped.code, ": stopped," in stopped.out) == (0, True)
     again = await journeys("runs", "stop", following, url=db.url)
     assert (again.code, "the run is over: it is stopped" in again.err) == (2, True)
+    by_prefix = json.loads((await journeys("runs", "show", done[:13], "--json", url=db.url)).out)
+    assert by_prefix["id"] == done
+    planned = json.loads((await journeys("runs", "--json", url=db.url)).out)[0]
+    assert (planned["state"], planned["at"][:13]) == ("waiting", "2026-12-10T10"), "the next comes as planned"
+    misspelt = await journeys("runs", "list", "stori", url=db.url)
+    assert (misspelt.code, "did you mean “story”" in misspelt.err) == (2, True)
     for wrong in ("nothing", "01a2201b-8201-7526-b4da-cae1f37e32cd"):
         lost = await journeys("runs", "show", wrong, url=db.url)
         assert (lost.code, "`journeys runs` lists them" in lost.err) == (2, True)

@@ -159,14 +159,20 @@ class SettlementQueue:
 
     async def _lasting(self, together: Sequence[_Passing], *, skip: bool) -> tuple[set[str], list[_Passing]]:
         """Commit; where something was delivered, however long the database is away. Its claim decides whether it counts."""
+        waited = False
         while True:
             try:
-                return await self._commit(together, skip=skip)
+                found = await self._commit(together, skip=skip)
             except PASSING as error:
                 if not any(each.done for each in together):
                     raise
                 OUTAGES.gone(DATABASE, error)
+                waited = True
                 await asyncio.sleep(AGAIN)
+            else:
+                if waited:
+                    OUTAGES.back(DATABASE)
+                return found
 
     async def _alone(self, passing: _Passing, *, skip: bool) -> tuple[set[str], list[_Passing]]:
         """Settle one by one, then mark: of one whose facts cannot be written only what became of it is settled.

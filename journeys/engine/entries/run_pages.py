@@ -60,6 +60,10 @@ MINE = """
 select person, at, context from run_members
 where workspace = $1 and run = $2 and person = any($3::uuid[]) and outcome is null for update
 """
+NOBODY = """
+select s.id from unnest($2::uuid[]) as s(id) where not exists (select from people p where (p.workspace, p.id) = ($1, s.id))
+"""
+"""Those who went since they were written down."""
 CAME = """
 update run_members m set outcome = s.outcome from unnest($3::uuid[], $4::text[]) as s(person, outcome)
 where m.workspace = $1 and m.run = $2 and m.person = s.person
@@ -276,7 +280,10 @@ class RunPages:
         assert look.row is not None and look.running is not None and look.publication is not None
         workspace, run, running = look.row["workspace"], look.row["id"], look.running
         free = await connection.fetch(LOCK_FREE, workspace, list(people))  # the others come in a later page
-        rows = await connection.fetch(MINE, workspace, run, [row["id"] for row in free])
+        here = [row["id"] for row in free]
+        if len(here) < len(people):
+            here += [row["id"] for row in await connection.fetch(NOBODY, workspace, list(people))]
+        rows = await connection.fetch(MINE, workspace, run, here)
         mine = {row["person"]: row for row in rows}
         page = Page()
         if not mine:

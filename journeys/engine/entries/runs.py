@@ -84,12 +84,15 @@ def _zones() -> tuple[str, ...]:
 
 
 def slices_of(
-    occurrence: ScheduledOccurrence, later: ScheduledOccurrence | None, now: datetime
+    occurrence: ScheduledOccurrence,
+    later: ScheduledOccurrence | None,
+    now: datetime,
+    launched: datetime | None = None,
 ) -> tuple[list[Slice], list[datetime]]:
     """What of an occurrence has come by now, without the zones whose next occurrence has come too; and what comes.
 
     Each person's own clock counts at the instant of their zone (ENT-2): a person who moves meanwhile is in once, and whose
-    hour has passed is out (ENT-8).
+    hour has passed is out (ENT-8), also by the launch.
     """
     if occurrence.instant is not None:
         missed = later is not None and later.first <= now
@@ -99,6 +102,8 @@ def slices_of(
     for at, zones in by_instant(occurrence, _zones()):
         if at > now:
             coming.append(at)
+            continue
+        if launched is not None and at < launched:  # ENT-8
             continue
         left = tuple(zone for zone in zones if later is None or later.at(zone) > now)
         if left:
@@ -188,7 +193,7 @@ class Runs:
             later = following(running.plan, zone, launched, no) if same else None
         if occurrence.first > now:
             return Look(until=occurrence.first)
-        slices, coming = slices_of(occurrence, later, now)
+        slices, coming = slices_of(occurrence, later, now, row["launched"])
         if row["state"] == "waiting":
             if row["kind"] == "schedule":
                 alarms = await self._plan_next(connection, publication, running.plan, row)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.planned_runs import arrange_runs
 
 Word = Literal["hold", "resume", "stop"]
 
@@ -23,6 +24,7 @@ select {COLUMNS} from runs where workspace = $1 and ($2::text is null or canvas 
 order by ended is not null, case when ended is null then at end, ended desc limit 100
 """  # noqa: S608 - constants
 ONE = f"select {COLUMNS} from runs where workspace = $1 and id = $2"  # noqa: S608 - constants
+BEGINS = "select id from runs where workspace = $1 and starts_with(id::text, $2) limit 2"
 HOLD = "update runs set held = true, moved = clock_timestamp() where workspace = $1 and id = $2 and ended is null"
 RESUME = """
 update runs set held = false, state = case when ended is null then state else 'running' end, tries = 0, reason = null,
@@ -79,11 +81,8 @@ async def runs_of(db: Database, workspace: int, canvas: str | None = None) -> li
 
 
 async def run_of(db: Database, workspace: int, identity: str) -> RunStatus:
-    """One run by its id. Raises `NoRun`."""
-    row = await db.pool.fetchrow(ONE, workspace, _id(identity))
-    if row is None:
-        raise NoRun(f"there is no run “{identity}”: `journeys runs` lists them")
-    return _status(row)
+    """One run by its id, or the beginning of it. Raises `NoRun`."""
+    return _status(await db.pool.fetchrow(ONE, workspace, await _id(db.pool, workspace, identity)))
 
 
 async def control(db: Database, workspace: int, identity: str, word: Word, who: str = "") -> RunStatus:
@@ -92,12 +91,10 @@ async def control(db: Database, workspace: int, identity: str, word: Word, who: 
     Nobody enters by a run once its hold or stop is committed. Raises `NoRun` and `NotPossible`.
     """
     async with db.transaction() as connection:
-        run = _id(identity)
+        run = await _id(connection, workspace, identity)
         row = await connection.fetchrow(
-            "select state, held from runs where workspace = $1 and id = $2 for update", workspace, run
+            "select state, held, canvas from runs where workspace = $1 and id = $2 for update", workspace, run
         )
-        if row is None:
-            raise NoRun(f"there is no run “{identity}”: `journeys runs` lists them")
         if word == "resume" and row["state"] == "set_aside":
             pass
         elif row["state"] not in OPEN:
@@ -110,15 +107,19 @@ async def control(db: Database, workspace: int, identity: str, word: Word, who: 
             await connection.execute(
                 STOP, workspace, run, f"stopped by {who}" if who else "stopped by an operator"
             )
+            await arrange_runs(connection, workspace, row["canvas"])  # the next occurrence comes as planned
         await connection.execute(NUDGE, workspace, run)
     return await run_of(db, workspace, identity)
 
 
-def _id(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError as error:
-        raise NoRun(f"“{text}” is not the id of a run: `journeys runs` lists them") from error
+async def _id(connection: Any, workspace: int, text: str) -> UUID:
+    """The run that is meant by its id, or by the beginning of it where no other begins so."""
+    found = await connection.fetch(BEGINS, workspace, text.lower()) if text else []
+    if len(found) > 1:
+        raise NoRun(f"several runs have an id that begins with “{text}”: write more of it")
+    if not found:
+        raise NoRun(f"no run has an id that begins with “{text}”: `journeys runs` lists them")
+    return UUID(str(found[0]["id"]))
 
 
 def _status(row: Mapping[str, Any]) -> RunStatus:

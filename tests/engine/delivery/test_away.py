@@ -31,12 +31,14 @@ class CutsWhileCalled(Email):
     def __init__(self, settings: SmtpSettings, line: Line, away: float) -> None:
         super().__init__(settings)
         self.line, self.away = line, away
+        self.was_cut = False
         self.cutting: asyncio.Task[None] | None = None
 
     async def deliver(self, content: EmailContent, to: Recipient, key: str) -> Receipt:
         """Hand it over, and cut the way to the database."""
         receipt = await super().deliver(content, to, key)
-        if self.cutting is None:
+        if not self.was_cut:
+            self.was_cut = True
             await self.line.cut()
             self.cutting = asyncio.create_task(self._join())
         return receipt

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 
+from journeys.engine.entries.audience_reading import matching
 from journeys.engine.intake.api_audience import audience_of
-from journeys.engine.intake.triggering import Trigger
 from journeys.engine.people.profiles import load
-from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.stage import MONDAY, Stage, canvas, stage_on
 
@@ -136,8 +135,6 @@ async def test_an_audience_of_a_call_may_ask_for_consents(db: Database, audience
     found = audience_of(audience, now=MONDAY, segments={})
     profiles = (await load(db.pool, stage.workspace, [silent.id, opted.id])).values()
 
-    matching = await Trigger(db, stage.published, stage.clock, NullNotifier(), NullNotifier())._matching(
-        db.pool, publication, found, list(profiles)
-    )
+    there = await matching(db.pool, publication, found, list(profiles), MONDAY)
 
-    assert [one.external_id for one in matching] == ["opted"]
+    assert [one.external_id for one in there] == ["opted"]

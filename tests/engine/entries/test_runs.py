@@ -161,6 +161,25 @@ async def test_a_run_by_local_time_takes_each_zone_at_its_own_hour(db: Database)
     assert (run["state"], run["members"], run["entered"]) == ("done", 3, 3)
 
 
+async def test_by_local_time_whose_hour_was_past_at_the_launch_does_not_enter(db: Database) -> None:
+    """ENT-8: neither by one occurrence nor by the first of several."""
+    for number, schedule in enumerate(
+        ("{once: 2026-12-07T12:00, zone: local}", '{every: day, at: "12:00", zone: local}')
+    ):
+        stage = await stage_on(db, "", clock=FakeClock(MONDAY), workspace=f"w{number}")
+        await stage.person(zone="Asia/Tokyo")
+        lima = await stage.person(zone="America/Lima")
+        text = canvas(MAIL, schedule=schedule) + EMAIL
+        await publish(db, f"w{number}", definitions_of(text), at=MONDAY)
+        run = await db.pool.fetchval("select id from runs where workspace = $1", stage.workspace)
+        put(stage, MONDAY.replace(hour=18))
+        await work(stage, run)
+        entered = await db.pool.fetch(
+            "select person, entered from entries where workspace = $1", stage.workspace
+        )
+        assert [tuple(row) for row in entered] == [(lima.id, MONDAY.replace(hour=17))]
+
+
 async def test_a_run_that_comes_when_the_next_is_due_is_missed(db: Database) -> None:
     """A late occurrence runs until the next is due; older ones are noted as missed."""
     stage = await launched(db, MAIL, DAILY)

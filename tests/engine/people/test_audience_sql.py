@@ -17,11 +17,10 @@ from pydantic import TypeAdapter, ValidationError
 from journeys.canvas.conditions import OPERATORS
 from journeys.canvas.filters import Filter
 from journeys.engine.audience.match import matches
-from journeys.engine.intake.triggering import Trigger
+from journeys.engine.entries.audience_reading import matching as who_match
 from journeys.engine.people.audience_sql import MOST_PARTS, to_sql
 from journeys.engine.people.profiles import load
 from journeys.engine.people.standard_attributes import COLUMNS, STANDARD, apply, faults
-from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from tests.stage import MONDAY, Stage, canvas, stage_on
 from tests.strategies import examples
@@ -248,8 +247,8 @@ async def matching(stage: Stage, what: Any, people: Sequence[UUID]) -> set[UUID]
     """Who matches, as the store reads them and Python judges them."""
     publication = await stage.published.of(stage.workspace)
     profiles = list((await load(stage.db.pool, stage.workspace, people)).values())
-    trigger = Trigger(stage.db, stage.published, stage.clock, NullNotifier(), NullNotifier())
-    return {one.id for one in await trigger._matching(stage.db.pool, publication, what, profiles)}
+    found = await who_match(stage.db.pool, publication, what, profiles, stage.clock.now())
+    return {one.id for one in found}
 
 
 def filter_of(written: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
 from journeys.engine.store import (
@@ -19,6 +20,7 @@ from journeys.engine.store import (
     queue_tables,
     run_tables,
 )
+from journeys.engine.store.migrate import configuration
 from journeys.engine.store.tables import Table
 
 PARTITION = re.compile(r"(events|facts)_(rest|\d{4}_\d{2})")
@@ -62,3 +64,8 @@ async def test_work_that_fails_leaves_nothing_of_what_it_wrote(db: Database) -> 
     with pytest.raises(LookupError):
         await db.anew(work)
     assert await db.pool.fetchval("select count(*) from workspaces where name = 'gone'") == 0
+
+
+def test_the_migrations_are_one_line() -> None:
+    """Two that follow the same one leave no process that can start."""
+    assert len(ScriptDirectory.from_config(configuration()).get_heads()) == 1
