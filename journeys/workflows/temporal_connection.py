@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
+from pydantic_core import PydanticCustomError
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, Interceptor
 from temporalio.runtime import Runtime
@@ -14,10 +17,21 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 from journeys.engine.settings import Environment
 
 
+def _checked(address: str) -> str:
+    try:
+        parts = urlsplit(f"//{address}")
+        whole = parts.netloc == address and parts.hostname and parts.port and "@" not in address
+    except ValueError:  # a port that is no number, or brackets that do not close
+        whole = False
+    if not whole or any(each.isspace() for each in address):
+        raise PydanticCustomError("address", "it is not host:port")
+    return address
+
+
 class TemporalSettings(Environment):
     """Where Temporal is, and how the connection to it is encrypted."""
 
-    temporal_address: str = Field(
+    temporal_address: Annotated[str, AfterValidator(_checked)] = Field(
         default="localhost:7233",
         validation_alias="TEMPORAL_ADDRESS",
         description="The Temporal server: host:port",

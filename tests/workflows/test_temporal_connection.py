@@ -12,7 +12,7 @@ from h2.config import H2Configuration
 from h2.connection import H2Connection
 from h2.events import RequestReceived
 from h2.exceptions import ProtocolError
-from pydantic import SecretStr
+from pydantic import SecretStr, ValidationError
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
@@ -139,3 +139,18 @@ async def test_files_that_are_not_there_or_not_whole_are_told_by_their_variable(
     ):
         with pytest.raises(RuntimeError, match=said):
             await connect(TemporalSettings(temporal_address="127.0.0.1:1", **given))
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "temporal", "temporal:", ":7233", "temporal:0", "temporal:99999", "temporal:http", "not an address", "a b:1",
+     "http://temporal:7233", "temporal:7233/", "me@temporal:7233", "::1:7233", "[::1:7233"],
+)  # fmt: skip
+def test_an_address_that_is_not_host_and_port_is_refused(address: str) -> None:
+    with pytest.raises(ValidationError, match="it is not host:port"):
+        TemporalSettings(temporal_address=address)
+
+
+@pytest.mark.parametrize("address", ["temporal:7233", "10.0.0.7:1", "[::1]:7233", "a_b.c-d.example.:65535"])
+def test_an_address_of_host_and_port_is_taken(address: str) -> None:
+    assert TemporalSettings(temporal_address=address).temporal_address == address
