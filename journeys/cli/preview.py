@@ -7,8 +7,9 @@ import os
 import webbrowser
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 from cyclopts import Parameter
 
@@ -20,7 +21,7 @@ from journeys.cli.entries import clock
 from journeys.cli.finding import Named, the_person
 from journeys.cli.options import Workspace, json_object
 from journeys.engine.delivery.previews import Preview, previewed
-from journeys.engine.entries.previews import Way, way_of
+from journeys.engine.entries.previews import Given, Way, way_of
 from journeys.engine.people.profiles import load
 from journeys.engine.sources.connected.connected_content import ConnectedContent, connected_content
 from journeys.engine.store.database import Database
@@ -42,6 +43,8 @@ def preview(
 ) -> int:
     """Show a message as a person would get it now, or the way that a person would take through a canvas.
 
+    A person whom the canvas would not let in now does not enter here either: the gate is told, with what it sees.
+
     Nothing is stored, sent or charged, and no web service is called unless `--call` says so. Links in the mail lead where
     they lead, uncounted; a promotion code is shown as a placeholder.
 
@@ -55,7 +58,7 @@ def preview(
         Other names.
     event
         The event that brings the person in, as JSON: '{"name": "signed_up", "properties": {"plan": "pro"}}'. Its properties are
-        the context of the entry.
+        the context of the entry. Without it an event is taken that lets people in.
     choose
         What the person does at a step that they decide, as step=path. It can be given several times.
     call
@@ -75,13 +78,15 @@ def preview(
             identity = await the_person(db, publication.workspace, workspace_name, person, named)
             profile = (await load(db.pool, publication.workspace, [identity], consents=True))[identity]
             now = (await read_clock(db)).now()
-            properties = _properties(event)
+            given = _given(event)
             if kind == "canvas":
                 plan = publication.running[what].plan
                 choices = _choices(plan, choose or [])
-                way = await way_of(db, publication, plan, profile, now, properties, choices)
-                _show_way(way, profile.zone or publication.zone)
+                zone = profile.zone or publication.zone
+                told = partial(clock, zone=zone)
+                _show_way(await way_of(db, publication, plan, profile, now, given, choices, told), zone)
                 return 0
+            properties = {} if given is None else dict(given.properties)
             found = await previewed(db, publication, what, profile, now, properties, calls)
         _show_message(found, html or Path(what.replace("/", "-") + ".html"), open_=open_)
         return 0
@@ -115,14 +120,17 @@ def _meant(publication: Publication, name: str) -> tuple[str, str]:
     return found[0], name
 
 
-def _properties(event: str | None) -> dict[str, Any]:
+def _given(event: str | None) -> Given | None:
     if event is None:
-        return {}
+        return None
     example = '{"name": "signed_up", "properties": {"plan": "pro"}}'
-    properties = json_object("--event", event, example).get("properties", {})
+    said = json_object("--event", event, example)
+    name, properties = said.get("name"), said.get("properties", {})
     if not isinstance(properties, dict):
         raise Stop(f"the properties in --event are an object, as in {example}", 2)
-    return properties
+    if name is not None and not isinstance(name, str):
+        raise Stop(f"the name in --event is a text, as in {example}", 2)
+    return Given(name, properties)
 
 
 def _choices(plan: Plan, said: list[str]) -> dict[str, str]:

@@ -161,9 +161,15 @@ async def test_a_mail_is_shown_as_the_person_would_get_it_and_nothing_is_stored(
 
 
 async def test_a_way_through_a_canvas_is_shown_with_what_the_person_could_choose(db: Database) -> None:
-    await there(db)
+    stage = await there(db)
+    await stage.person(
+        external_id="zoe",
+        email="zoe@example.com",
+        zone="Asia/Tokyo",
+        attributes={"sport": "running"},
+    )
     before = await counts(db)
-    words = ("preview", "canvas:story", "--person", "mel")
+    words = ("preview", "canvas:story", "--person", "zoe")
     way = await journeys(*words, url=db.url)
     chosen = await journeys(*words, "--choose", "watch=liked", url=db.url)
     wrong = await journeys(*words, "--choose", "watch=loved", url=db.url)
@@ -172,6 +178,7 @@ async def test_a_way_through_a_canvas_is_shown_with_what_the_person_could_choose
     assert said[0].startswith("enters")
     assert "is sent story by email" in said
     assert "takes otherwise at watch" in said
+    assert all("in Asia/Tokyo)" in line for line in said if line.startswith("waits until"))
     assert said[-1] == "leaves: completed"
     assert "could choose: --choose watch=bought, --choose watch=liked" in way.out
     assert "takes liked at watch" in chosen.out
@@ -195,3 +202,60 @@ async def test_what_cannot_be_previewed_is_told(
     await there(db)
     said = await journeys("preview", *words, url=db.url)
     assert (said.code, text in said.err) == (code, True), said
+
+
+async def preview_of(db: Database, *words: str) -> str:
+    return str((await journeys("preview", "canvas:story", *words, url=db.url)).out)
+
+
+async def test_a_preview_says_which_gate_would_keep_the_person_out(db: Database) -> None:
+    """STA-2, CTL-1, CTL-5, CTL-7: the status of the canvas, its re-entry, who is inside, and the places that are taken."""
+    stage = await there(db)
+    again = await preview_of(db, "--person", "mel")
+    await db.pool.execute("update canvases set status = 'stopped'")
+    stopped = await preview_of(db, "--person", "mel")
+
+    assert "does not enter: already_entered, entered " in again and "enters," not in again
+    assert "does not enter: not_active, status stopped" in stopped
+    assert stage.workspace
+
+
+@pytest.mark.parametrize(
+    ("more", "text"),
+    [
+        ("reentry: {after: 0 days, overlap: false}", "does not enter: still_inside, inside since "),
+        (
+            "entry_limit: {entries: 1, per: lifetime}\nreentry: {after: 0 days}",
+            "does not enter: entry_limit, limit 1",
+        ),
+        ("reentry: {after: 0 days}", "enters, variant"),
+    ],
+)
+async def test_a_preview_asks_the_gates_of_those_who_were_inside(more: str, text: str, db: Database) -> None:
+    stage = await stage_on(db, canvas(STEPS, more=more) + DEFINITIONS)
+    mel = await stage.person(external_id="mel", email="mel@example.com")
+    await stage.enter(mel)
+    await db.pool.execute("update entries set entered = $1", PAST)
+
+    assert text in await preview_of(db, "--person", "mel")
+
+
+@pytest.mark.parametrize(
+    ("event", "text"),
+    [
+        (None, "enters, variant"),
+        ('{"name": "ordered", "properties": {"total": 60}}', "enters, variant"),
+        ('{"properties": {"total": 60}}', "enters, variant"),
+        ('{"name": "orderd", "properties": {"total": 60}}', "does not enter: such an event lets nobody in"),
+        ('{"name": "ordered", "properties": {"total": 40}}', "does not enter: such an event lets nobody in"),
+        ('{"name": "ordered"}', "does not enter: such an event lets nobody in"),
+    ],
+)
+async def test_a_preview_says_whether_the_event_lets_anybody_in(
+    event: str | None, text: str, db: Database
+) -> None:
+    schedule = "{event: ordered, where: [{property: total, more_than: 50}]}"
+    stage = await stage_on(db, canvas(STEPS, schedule=schedule) + DEFINITIONS)
+    await stage.person(external_id="mel", email="mel@example.com")
+
+    assert text in await preview_of(db, "--person", "mel", *(() if event is None else ("--event", event)))

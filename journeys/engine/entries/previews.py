@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -13,6 +13,7 @@ from journeys.canvas.events_and_commands import (
     Command,
     Entry,
     Note,
+    Occurrence,
     Question,
     Render,
     Send,
@@ -20,15 +21,19 @@ from journeys.canvas.events_and_commands import (
 )
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
-from journeys.engine.audience.match import Needs, Person, needs
+from journeys.engine.audience.match import Needs, Person, named, needs
 from journeys.engine.core.best_time import LEARNS, learn
-from journeys.engine.core.gates import Candidate, seen
+from journeys.engine.core.gates import Candidate, full, key_of, period_of, places, refusal, seen
+from journeys.engine.core.life import LETS_IN
+from journeys.engine.core.routing import brings_in
 from journeys.engine.core.simulate import Probabilities, Scenario, run
-from journeys.engine.core.simulated_gates import Door
+from journeys.engine.entries.admission import EARLIER
+from journeys.engine.entries.entered_before import Before, entered_before
+from journeys.engine.entries.entry_counters import taken
 from journeys.engine.people.profiles import Profile, history
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.liquid_values import rendered
-from journeys.engine.workspaces.published import Publication
+from journeys.engine.workspaces.published import Publication, Published
 
 NOBODY_ACTS = Probabilities(happens=0, sent=1, answered=1)
 """Where a step waits for what the person may do, they do nothing, unless it is chosen."""
@@ -75,28 +80,41 @@ class _AsTheyAre(Scenario):
         return super().answer(plan, entry, question, person)
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The event that brings the person in: its properties, and its `name`, where the event of the canvas is not meant."""
+
+    name: str | None = None
+    properties: Mapping[str, Any] = field(default_factory=dict)
+
+
 async def way_of(
     db: Database,
     publication: Publication,
     plan: Plan,
     profile: Profile,
     now: datetime,
-    context: Mapping[str, Any],
+    given: Given | None,
     choices: Mapping[str, str],
+    told: Callable[[datetime], str] = datetime.isoformat,
 ) -> Way:
-    """Take the person through the canvas from now on, as they are; `choices` say which path they take at a step."""
+    """Take the person through the canvas from now on, as they are; `choices` say which path they take at a step.
+
+    Where one of the gates would keep them out now, that is all. `given`: the event that brings them in; None: one that
+    the canvas takes. `told`: how instants are written.
+    """
     asked = {profile.id: (_needed(plan, publication), now)}
     past = (await history(db.pool, publication.workspace, asked)).get(profile.id)
     person = profile.as_person(publication.zone, past)
+    context = {} if given is None else dict(given.properties)
+    if given is not None and not _brings_in(plan, given, person, now):
+        return Way([Moment(now, "does not enter: such an event lets nobody in")])
+    if (text := await _kept_out(db, publication, plan, profile, person, now, context, told)) is not None:
+        return Way([Moment(now, f"does not enter: {text}")])
     scenario = _AsTheyAre(publication, profile, choices)
-    scenario.door = Door(publication.held_out(plan))
     way = Way()
-    for at, _, command in run(plan, str(profile.id), now, scenario, profile=person, context=dict(context)):
-        text = _words(plan, command)
-        if isinstance(command, Note) and command.fact == "refused":
-            canvas = publication.opening(publication.running[plan.canvas.name], active=True)
-            saw = seen(canvas, Candidate(person=person, at=at, context=context), command.data["reason"])
-            text += "".join(f", {name} {value}" for name, value in saw.items())
+    for at, _, command in run(plan, str(profile.id), now, scenario, profile=person, context=context):
+        text = _words(plan, command, told)
         if text:
             way.lines.append(Moment(at, text))
         if isinstance(command, Note) and command.fact == "reached" and command.step is not None:
@@ -104,6 +122,58 @@ async def way_of(
             if paths and command.step not in choices:
                 way.could[command.step] = paths
     return way
+
+
+def _brings_in(plan: Plan, given: Given, person: Person, now: datetime) -> bool:
+    """Whether the event lets people in. Into a canvas that no event or purchase opens its properties are brought along."""
+    trigger = plan.canvas.schedule.trigger
+    if trigger is None:
+        return True
+    kind, name = named(trigger)
+    if kind == "message":
+        return True
+    what = Occurrence(
+        no=0, kind=kind, name=given.name or name or "", at=now, properties=dict(given.properties)
+    )
+    return brings_in(plan, what, person)
+
+
+async def _kept_out(
+    db: Database,
+    publication: Publication,
+    plan: Plan,
+    profile: Profile,
+    person: Person,
+    now: datetime,
+    context: Mapping[str, Any],
+    told: Callable[[datetime], str],
+) -> str | None:
+    """The gate that would refuse the person now, with what it sees; None: they would enter."""
+    name, workspace = plan.canvas.name, publication.workspace
+    [row] = await db.pool.fetch(EARLIER, workspace, name, [profile.id], [])
+    active = row["status"] in LETS_IN
+    before = Before(row["last"])
+    if active and not plan.canvas.overlaps:
+        key = {profile.id: key_of(plan.canvas, context)}
+        known = await entered_before(
+            db.pool, Published(db), publication, plan, {profile.id: profile}, {profile.id: before}, key
+        )
+        before = known[profile.id]
+    candidate = Candidate(person=person, at=now, last=before.last, inside=before.inside, context=context)
+    canvas = publication.opening(publication.running[name], active=active)
+    reason = refusal(canvas, candidate)
+    if reason is not None:
+        saw = seen(canvas, candidate, reason) if active else {"status": row["status"]}
+    elif (limit := plan.canvas.entry_limit) is not None and limit.per != "run":
+        period = period_of(limit, now, publication.zone)
+        if not places(limit, await taken(db.pool, workspace, name, period), 1):
+            reason, saw = "entry_limit", full(limit, period)
+    if reason is None:
+        return None
+    return reason + "".join(
+        f", {each.replace('_', ' ')} {told(value) if isinstance(value, datetime) else value}"
+        for each, value in saw.items()
+    )
 
 
 def _needed(plan: Plan, publication: Publication) -> Needs:
@@ -116,20 +186,18 @@ def _needed(plan: Plan, publication: Publication) -> Needs:
     return Needs({**found, **both})
 
 
-def _words(plan: Plan, command: Command) -> str:
+def _words(plan: Plan, command: Command, told: Callable[[datetime], str]) -> str:
     match command:
         case Note(fact="reached", step=str(step)):
             return f"reaches {step} ({plan.steps[step].type})"
         case Note(fact="took", step=step, data=data):
             return f"takes {data['path']} at {step}"
         case Note(fact="waits", data=data):
-            return f"waits until {data['until']}"
+            return f"waits until {told(datetime.fromisoformat(data['until']))}"
         case Note(fact="ended", data=data):
             return f"leaves: {data['reason']}"
         case Note(fact="entered", data=data):
             return f"enters, variant {data['variant']}"
-        case Note(fact="refused", data=data):
-            return f"does not enter: {data['reason']}"
         case Note(fact=fact, step=step, data=data):
             return f"the message of {step} does not leave: {fact}, {data.get('reason', '')}"
         case Send(step=step):
