@@ -18,7 +18,7 @@ from journeys.testing.world import World
 
 
 class Impossible(AssertionError):
-    """The test lets a person do what they cannot do, such as open a message that they were not sent."""
+    """The test asks for what cannot be, such as that a person opens a message that they were not sent."""
 
 
 class Run(Protocol):
@@ -208,22 +208,28 @@ class TrialPerson:
 
     @property
     def story(self) -> Story:
-        """Their last entry into the first canvas of the trial."""
+        """Their last entry into the first canvas of the trial; where there is none, that they did not enter."""
         return self.stories()[-1]
+
+    def refusals(self, canvas: str | None = None) -> list[str]:
+        """The gates that kept them out of a canvas, of each try that was refused, the earliest first."""
+        name = self._world.canvas(canvas)
+        return [
+            str(each.data.get("reason"))
+            for each in self._world.memory.facts
+            if each.person == self._profile.id and each.canvas == name and each.fact == "refused"
+        ]
 
     def stories(self, canvas: str | None = None) -> list[Story]:
         """All their entries into a canvas, the earliest first; where there are none, that they did not enter."""
         name, memory = self._world.canvas(canvas), self._world.memory
-        refusals = [
-            str(each.data.get("reason"))
-            for each in memory.facts
-            if each.person == self._profile.id and each.canvas == name and each.fact == "refused"
-        ]
-        refused = refusals[-1] if refusals else None
         mine = [one for one in memory.of(self._profile.id) if one.entry.canvas == name]
-        return [self._told(one, refused) for one in mine] or [Story(self.name, name, refused=refused)]
+        if not mine:
+            refused = next(reversed(self.refusals(name)), None)
+            return [Story(self.name, name, refused=refused)]
+        return [self._told(one) for one in mine]
 
-    def _told(self, one: Held, refused: str | None) -> Story:
+    def _told(self, one: Held) -> Story:
         memory, entry = self._world.memory, one.entry
         return Story(
             person=self.name,
@@ -231,7 +237,6 @@ class TrialPerson:
             entered=entry.entered,
             variant=entry.variant,
             end=entry.ended,
-            refused=refused,
             facts=[Fact(each.fact, each.step, each.at, each.data) for each in memory.facts_of(one.id)],
             messages=[SentMessage.of(each) for each in memory.caught if each.mark.entry == one.id],
             context=dict(entry.context),

@@ -127,7 +127,7 @@ class Story:
     """One entry of a person, or that they never entered. Printed, it is the entry's facts line by line.
 
     `path`: the steps that it reached; `choices`: the way it took at each branching step; `end`: the reason of its end,
-    None while it goes on; `refused`: the gate that kept the person out of the canvas, of the last try.
+    None while it goes on; `refused`: where they never entered, the gate that kept them out at the last try; None of an entry.
     """
 
     person: str

@@ -135,7 +135,7 @@ def test_what_comes_late_is_told_and_an_outage_makes_things_late() -> None:
     assert [each.fact for each in mel.story.late] == ["late", "late_event"]
     assert mel.story.choices == {"watch": "otherwise"}
     assert mel.story.message("hello").at == START + hours(24.5)
-    assert zoe.story.refused == "already_entered"
+    assert (zoe.story.refused, zoe.refusals()) == (None, ["already_entered"])
 
 
 def test_web_services_answer_as_the_test_says_and_one_that_it_does_not_name_fails_it() -> None:
@@ -355,7 +355,7 @@ def test_the_gates_of_a_trial_are_those_of_the_store() -> None:
     """CTL-5, CTL-7, CTL-9, GCG-2: not while inside, by key, so many, not the control group, one wait for a message."""
     wait = "  - {type: delay, id: wait, duration: 2 days}\n  - {type: message, id: m, channel: email, template: hello}"
 
-    def ends(more: str, schedule: str, *does: dict[str, Any]) -> list[tuple[str | None, str | None]]:
+    def ends(more: str, schedule: str, *does: dict[str, Any]) -> tuple[list[str | None], list[str]]:
         trial = journey(canvas(wait, schedule=schedule, more=more) + EMAIL)
         mel = trial.person(**MEL)
         for number, properties in enumerate(does):
@@ -364,21 +364,45 @@ def test_the_gates_of_a_trial_are_those_of_the_store() -> None:
             else:
                 mel.does("ping", properties, after=hours(number))
         mel.run(until="30 hours")
-        return [(story.end, story.refused) for story in mel.stories()]
+        return [story.end for story in mel.stories()], mel.refusals()
 
     event_, api = "{event: ping}", "{api: true}"
-    assert ends("reentry: {after: 0 days, overlap: false}", event_, {}, {}) == [(None, "still_inside")]
-    assert (
-        ends("key: event.a", event_, {"a": 1}, {"a": 2}, {"a": "1"}, {"a": 1}, {}) == [(None, "no_key")] * 3
+    assert ends("reentry: {after: 0 days, overlap: false}", event_, {}, {}) == ([None], ["still_inside"])
+    keyed = ends("key: event.a", event_, {"a": 1}, {"a": 2}, {"a": "1"}, {"a": 1}, {})
+    assert keyed == ([None] * 3, ["already_entered", "no_key"])
+    assert ends("reentry: {after: 0 days}\nentry_limit: {entries: 2, per: day}", event_, {}, {}, {}) == (
+        [None] * 2,
+        ["entry_limit"],
     )
-    assert (
-        ends("reentry: {after: 0 days}\nentry_limit: {entries: 2, per: day}", event_, {}, {}, {})
-        == [(None, "entry_limit")] * 2
-    )
-    assert ends("reentry: {after: 0 days}", api, {}, {}) == [(None, None), ("already_waiting", None)]
+    assert ends("reentry: {after: 0 days}", api, {}, {}) == ([None, "already_waiting"], [])
 
     group = "---\nkind: workspace\nformat: 1\nname: default\nglobal_control: {share: 5}\n"
     trial = journey(canvas(wait, schedule=event_) + group + EMAIL)
     people = [trial.person(bucket=bucket).does("ping") for bucket in range(200)]
     stories = trial.run(until="1 day")
     assert 1 <= sum(stories[one.name].refused == "global_control" for one in people) <= 30
+
+
+def test_an_entry_was_not_refused_whatever_came_later() -> None:
+    """`refused` is said of those who never entered, of their last try; the refusals after an entry are the person's."""
+    trial = journey(
+        canvas(
+            "  - {type: delay, id: wait, duration: 1 hour}",
+            schedule="{event: ping}",
+            more="audience: {attribute: vip, equals: true}\nreentry: {after: 1 day}",
+        )
+    )
+    mel, zoe, ann = trial.person(vip=True), trial.person(vip=False), trial.person(vip=True)
+    mel.does("ping").does("ping", after=hours(2)).does("ping", after=days(2)).does("ping", after=days(2.5))
+    zoe.does("ping").does("ping", after=hours(2))
+    trial.run()
+
+    assert [(story.entered, story.refused) for story in mel.stories()] == [
+        (START, None),
+        (START + days(2), None),
+    ]
+    assert mel.refusals() == ["reentry_window", "reentry_window"]
+    assert [(story.entered, story.refused) for story in zoe.stories()] == [(None, "audience")]
+    assert zoe.refusals() == ["audience", "audience"]
+    assert str(zoe.story).endswith("did not enter story: audience")
+    assert (ann.story.entered, ann.story.refused, ann.refusals()) == (None, None, [])
