@@ -18,7 +18,7 @@ from journeys.channels.base import channel_of, kinds
 from journeys.engine.content.services import Call, Reply
 from journeys.engine.delivery.channel import Channel, Receipt
 from journeys.engine.people.profiles import Profile, shard_of
-from journeys.testing.people import TrialPerson
+from journeys.testing.people import Impossible, TrialPerson
 from journeys.testing.publication import (
     WORKSPACE,
     Given,
@@ -65,6 +65,11 @@ class Trial:
         self.canvases = list(publication.running)
         if not self.canvases:
             raise LookupError("these definitions have no canvas")
+        for name, running in publication.running.items():
+            if running.plan.canvas.schedule.by_clock:
+                raise Impossible(
+                    f"trials do not run schedules by the clock, and “{name}” has one: `journeys simulate` does"
+                )
         self._answers = Answers()
         used = {each.channel for each in publication.templates.values()}
         made = {name: channel or channel_of(name) for name, channel in installed.items() if name in used}
