@@ -217,6 +217,7 @@ RUN = """
   - {type: delay, id: one, duration: 20 seconds}
   - {type: message, id: last, channel: webhook, template: hook}
 """
+PEOPLE = 50 * KILLS
 MADE = """
 insert into people (workspace, id, shard, bucket, external_id)
 select $1, gen_random_uuid(), n % 1024, n % 10000, 'p' || n from generate_series(1, $2) n
@@ -233,7 +234,7 @@ async def test_kills_during_a_run_lose_and_double_nobody(
     stage = await stage_on(db, "", clock=Clock())
     client = await Client.connect(temporal)
     await register_search_attributes(client)
-    await db.pool.execute(MADE, stage.workspace, 100 * KILLS)
+    await db.pool.execute(MADE, stage.workspace, PEOPLE)
     await pack.grow()
     once = (Clock().now() + timedelta(seconds=3)).strftime("%Y-%m-%dT%H:%M:%SZ")
     text = canvas(RUN, schedule=f"{{once: {once}}}") + webhook(receiver.url)
@@ -241,10 +242,10 @@ async def test_kills_during_a_run_lose_and_double_nobody(
     await publish(db, "default", definitions_of(f"{text}---\n{other}"))
     lots = random.Random(7)
     runs = await db.pool.fetch("select id, canvas from runs order by canvas")
-    for number in range(KILLS):
+    for number in range(KILLS // 2):
         await asyncio.sleep(lots.uniform(0.2, 1.2))
         await pack.kill(lots.choice(list(pack.workers)))
-        if number == KILLS // 3:
+        if number == KILLS // 6:
             with suppress(NotPossible):
                 await control(db, stage.workspace, str(runs[0]["id"]), "hold")
                 await asyncio.sleep(1)
@@ -260,15 +261,15 @@ async def test_kills_during_a_run_lose_and_double_nobody(
 
     for row in await db.pool.fetch("select * from runs"):
         outcomes = [row[name] for name in ("entered", "refused", "failed", "gone", "merged")]
-        assert (row["state"], row["members"], outcomes) == ("done", 100 * KILLS, [100 * KILLS, 0, 0, 0, 0])
+        assert (row["state"], row["members"], outcomes) == ("done", PEOPLE, [PEOPLE, 0, 0, 0, 0])
     once_each = await db.pool.fetch("select canvas, count(*), count(distinct person) from entries group by 1")
-    assert {tuple(row)[1:] for row in once_each} == {(100 * KILLS, 100 * KILLS)}
+    assert {tuple(row)[1:] for row in once_each} == {(PEOPLE, PEOPLE)}
     keys = Counter(call["headers"]["idempotency-key"] for call in receiver.calls)
-    assert len(keys) == 400 * KILLS
+    assert len(keys) == 4 * PEOPLE
     assert set(keys.values()) == {1}
     sent = await db.pool.fetchval("select count(*) from facts where fact = 'sent'")
-    assert sent == 400 * KILLS
-    print(f"{pack.kills} kills during two runs of {100 * KILLS} people each")
+    assert sent == 4 * PEOPLE
+    print(f"{pack.kills} kills during two runs of {PEOPLE} people each")
 
 
 CALLING = "select exists (select from dispatches where state = 'calling')"

@@ -18,7 +18,7 @@ from journeys.workflows.temporal_server import free_port
 from tests.cli.test_servers import running
 from tests.stage import EMAIL, canvas, stage_on
 
-PEOPLE = int(os.environ.get("JOURNEYS_RUN", "200"))
+PEOPLE = int(os.environ.get("JOURNEYS_RUN", "80"))
 """How many come; `make metrics`: two thousand."""
 
 CALL = 50
