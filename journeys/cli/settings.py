@@ -13,7 +13,11 @@ from rich.table import Table
 
 from journeys.cli.console import err, out, print_json
 from journeys.cli.options import AsJson
-from journeys.engine.settings import BY_FILE, Variable, WrongFile, every_variable
+from journeys.engine.outgoing.guard import host_bits
+from journeys.engine.settings import BY_FILE, Variable, WrongFile, every_variable, text_of
+from journeys.engine.sources.connected.encryption import Locked, Sealer
+from journeys.engine.store.database_url import UnusableUrl, check_url
+from journeys.workflows.temporal_connection import TemporalSettings, tls_of
 
 LOCAL = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - a name to be warned of
 OURS = ("JOURNEYS_",)
@@ -34,28 +38,24 @@ def known_variables() -> list[Variable]:
 
 def value_of(variable: Variable) -> Any:
     """The value in force. Raises ValidationError and `WrongFile` where what is given cannot be one."""
-    needed: dict[str, Any] = {
-        name: ""
-        for name, field in variable.settings.model_fields.items()
-        if field.is_required() and name != variable.field
-    }
     try:
-        return getattr(variable.settings(**needed), variable.field)
-    except ValidationError as error:
-        mine = {variable.field, variable.name}
-        wrong = [detail for detail in error.errors() if detail["loc"] and detail["loc"][0] in mine]
-        if wrong:
-            raise
-        return None
+        return getattr(variable.settings(), variable.field)
+    except (ValidationError, WrongFile):  # of this one or of another of its class: it is read by itself
+        text = text_of(variable.name)
+    alone = variable.settings.model_construct()
+    if text is not None:
+        alone.__pydantic_validator__.validate_assignment(alone, variable.field, text)
+    return getattr(alone, variable.field, None)
 
 
 def shown(variable: Variable, value: Any) -> str:
-    """A value for a person: a secret is said to be set, and what a URL has of secrets is left out."""
+    """A value for a person: a secret is said to be set, and what a URL has of secrets is left out. Raises `UnusableUrl`."""
     if isinstance(value, SecretStr):
         value = value.get_secret_value()
     if value is None or value == "":
         return "not set"
     if variable.name == "DATABASE_URL":
+        check_url(str(value))  # where a password stands in one that is wrong is not known
         parts = urlsplit(str(value))
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
     return "set" if variable.secret else str(value).lower() if isinstance(value, bool) else str(value)
@@ -70,25 +70,54 @@ def remarks(variables: list[Variable], environment: Mapping[str, str]) -> Iterat
             near = difflib.get_close_matches(base, sorted(names), 1)
             hint = f"did you mean {near[0]}?" if near else "`journeys settings` lists all"
             yield f"{name} is no setting: {hint}"
-    said_of_files: set[str] = set()
+    tls: dict[str, Any] = {}
     for variable in variables:
         try:
             value = value_of(variable)
         except WrongFile as error:
-            if str(error) not in said_of_files:  # it is met by each setting of its class
-                yield str(error)
-            said_of_files.add(str(error))
+            yield str(error)
             continue
         except ValidationError as error:
             said = "; ".join(detail["msg"] for detail in error.errors(include_url=False))
-            if variable.source(environment) not in ("nowhere", "default"):
-                yield f"{variable.name} is not valid: {said}"
+            yield f"{variable.name} is not valid: {said}"
             continue
-        default = variable.source(environment) == "default"
-        if variable.name == "JOURNEYS_SMTP_HOST" and default:
+        if isinstance(value, SecretStr):
+            value = value.get_secret_value()
+        if variable.name.startswith("TEMPORAL_TLS"):
+            tls[variable.field] = value
+        yield from _of_one(variable.name, value, default=variable.source(environment) == "default")
+    try:
+        tls_of(TemporalSettings.model_construct(None, **tls))
+    except RuntimeError as error:
+        yield str(error)
+
+
+def _of_one(name: str, value: Any, *, default: bool) -> Iterator[str]:
+    """What looks wrong of a value that can be one. `default`: nobody has set it."""
+    match name:
+        case "DATABASE_URL" if not value:
+            yield "DATABASE_URL is not set: `serve` and `worker` need it"
+        case "DATABASE_URL":
+            try:
+                check_url(value)
+            except UnusableUrl as error:
+                yield f"DATABASE_URL is not valid: {error}"
+        case "TEMPORAL_ADDRESS" if default:
+            yield f"TEMPORAL_ADDRESS is not set: Temporal is looked for at {value}"
+        case "JOURNEYS_SMTP_HOST" if default:
             yield "JOURNEYS_SMTP_HOST is not set: mails go to 127.0.0.1:25"
-        if variable.name == "JOURNEYS_PUBLIC_URL" and urlsplit(str(value)).hostname in LOCAL:
+        case "JOURNEYS_PUBLIC_URL" if urlsplit(str(value)).hostname in LOCAL:
             yield f"JOURNEYS_PUBLIC_URL is {value}: links in messages lead to this machine, and no one else can follow them"
+        case "JOURNEYS_SECRET_KEY":
+            try:
+                Sealer(value)
+            except Locked as error:
+                yield str(error)
+        case "JOURNEYS_TIME_SCALE" if value is not None:
+            yield f"JOURNEYS_TIME_SCALE is {value:g}: the time of canvases goes that many times as fast, never in production"
+        case "JOURNEYS_CONNECTED_ALLOWED_NETWORKS" | "JOURNEYS_WEBHOOK_ALLOWED_NETWORKS":
+            for given, network in host_bits(value):
+                yield f"{name}: {given} names a host and a network: it is read as {network}"
 
 
 def settings(
@@ -109,7 +138,7 @@ def settings(
     for variable in variables:
         try:
             value = shown(variable, value_of(variable))
-        except (ValidationError, WrongFile):
+        except ValueError:  # ValidationError, `WrongFile`, `UnusableUrl`
             value = "not valid" if variable.source(os.environ) != "nowhere" else "not set"
         rows.append((variable, value, variable.source(os.environ)))
     found = list(remarks(variables, os.environ))

@@ -26,22 +26,33 @@ class _Files(PydanticBaseSettingsSource):
 
     def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
         """See base class."""
-        variable = variable_of(self.settings_cls, field_name)
-        place = os.environ.get(variable + BY_FILE)
-        if place is None:
-            return None, field_name, False
-        if variable in os.environ:
-            raise WrongFile(f"both {variable} and {variable}{BY_FILE} are set: unset one of them")
-        try:
-            return Path(place).read_text(encoding="utf-8").strip(), _key(field, field_name), False
-        except (OSError, UnicodeDecodeError) as error:
-            said = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise WrongFile(f"{variable}{BY_FILE}: {place} cannot be read: {said}") from error
+        text = _in_file(variable_of(self.settings_cls, field_name))
+        return (None, field_name, False) if text is None else (text, _key(field, field_name), False)
 
     def __call__(self) -> dict[str, Any]:
         """See base class."""
         found = (self.get_field_value(field, name) for name, field in self.settings_cls.model_fields.items())
         return {name: value for value, name, _ in found if value is not None}
+
+
+def _in_file(variable: str) -> str | None:
+    """The text of the file that is named for a variable; None where none is. Raises `WrongFile`."""
+    place = os.environ.get(variable + BY_FILE)
+    if place is None:
+        return None
+    if variable in os.environ:
+        raise WrongFile(f"both {variable} and {variable}{BY_FILE} are set: unset one of them")
+    try:
+        return Path(place).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        said = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise WrongFile(f"{variable}{BY_FILE}: {place} cannot be read: {said}") from error
+
+
+def text_of(variable: str) -> str | None:
+    """What is written for a variable, in the environment or in its file; None where nothing is. Raises `WrongFile`."""
+    text = _in_file(variable)
+    return os.environ.get(variable) if text is None else text
 
 
 def _key(field: FieldInfo, name: str) -> str:

@@ -66,7 +66,7 @@ class TemporalSettings(Environment):
     )
 
 
-def _tls(settings: TemporalSettings) -> TLSConfig | bool | None:
+def tls_of(settings: TemporalSettings) -> TLSConfig | bool | None:
     """How the connection is encrypted. Raises RuntimeError where a file cannot be read."""
 
     def content(variable: str, path: Path | None) -> bytes | None:
@@ -95,7 +95,7 @@ async def connect(
     settings: TemporalSettings, runtime: Runtime | None = None, interceptors: Sequence[Interceptor] = ()
 ) -> Client:
     """Connect to Temporal. Raises RuntimeError, with what to do, if there is no answer (`NoAnswer`) or no such namespace."""
-    tls = _tls(settings)
+    tls = tls_of(settings)
     try:
         client = await Client.connect(
             settings.temporal_address,

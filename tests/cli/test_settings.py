@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import pytest
 from pydantic import Field, SecretStr
 
 from journeys.channels.email import SmtpSettings
-from journeys.cli.settings import known_variables, page
+from journeys.cli.settings import known_variables, page, remarks
 from journeys.engine.settings import Environment, WrongFile
 from tests.cli.test_commands import ROOT, journeys
 
@@ -23,7 +24,12 @@ def nothing_of_the_tests(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-FINE = {"JOURNEYS_SMTP_HOST": "mail.example", "JOURNEYS_PUBLIC_URL": "https://go.example.com"}
+FINE = {
+    "DATABASE_URL": "postgresql://db.example/shop",
+    "TEMPORAL_ADDRESS": "temporal.example:7233",
+    "JOURNEYS_SMTP_HOST": "mail.example",
+    "JOURNEYS_PUBLIC_URL": "https://go.example.com",
+}
 
 
 async def shown(environment: dict[str, str], code: int = 0) -> dict[str, Any]:
@@ -70,6 +76,82 @@ async def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
         "remarks"
     ]
     assert one == "both JOURNEYS_TRACE and JOURNEYS_TRACE_FILE are set: unset one of them"
+
+
+def remarked(monkeypatch: pytest.MonkeyPatch, environment: dict[str, str]) -> list[str]:
+    """The remarks where everything is fine but these."""
+    with monkeypatch.context() as patched:
+        for name in ("DATABASE_URL", "TEMPORAL_ADDRESS"):
+            patched.delenv(name, raising=False)
+        for name, text in (FINE | environment).items():
+            patched.setenv(name, text)
+        return list(remarks(known_variables(), FINE | environment))
+
+
+async def test_what_serve_and_worker_cannot_do_without_is_missed() -> None:
+    found = (await shown({}, 1))["remarks"]
+    for name in ("DATABASE_URL", "TEMPORAL_ADDRESS", "JOURNEYS_SMTP_HOST"):
+        assert [one for one in found if one.startswith(f"{name} is not set")], (name, found)
+
+
+NO_URL = "DATABASE_URL is not valid: it is not the URL of a PostgreSQL database"
+
+
+@pytest.mark.parametrize(
+    ("environment", "said"),
+    [
+        ({"DATABASE_URL": "postgresql://[bad"}, NO_URL),
+        ({"DATABASE_URL": "postgresql://localhost:abc/x"}, NO_URL),
+        ({"DATABASE_URL": "postgresql://u:sesame/ab@h/x"}, NO_URL),
+        ({"DATABASE_URL": "sqlite:///x"}, NO_URL),
+        ({"DATABASE_URL": "postgresql://h/x?channel_binding=require"}, "DATABASE_URL is not valid: its parameter channel_binding"),
+        ({"TEMPORAL_ADDRESS": "temporal"}, "TEMPORAL_ADDRESS is not valid: it is not host:port"),
+        ({"TEMPORAL_TLS_CA": "/nosuch"}, "TEMPORAL_TLS_CA: /nosuch cannot be read"),
+        ({"TEMPORAL_TLS_CERT": str(ROOT / "LICENSE")}, "TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY belong together"),
+        ({"TEMPORAL_TLS_KEY": str(ROOT / "LICENSE")}, "TEMPORAL_TLS_CERT and TEMPORAL_TLS_KEY belong together"),
+        ({"JOURNEYS_SECRET_KEY": "short"}, "JOURNEYS_SECRET_KEY is not a valid key"),
+        ({"JOURNEYS_TIME_SCALE": "60"}, "JOURNEYS_TIME_SCALE is 60: .*never in production"),
+        ({"JOURNEYS_WEBHOOK_ALLOWED_NETWORKS": "10.1.2.3/16,10.1.2.3"}, "JOURNEYS_WEBHOOK.*10.1.2.3/16 .*read as 10.1.0.0/16"),
+        ({"JOURNEYS_CONNECTED_ALLOWED_NETWORKS": "fd00::1/8"}, "JOURNEYS_CONNECTED.*fd00::1/8 .*read as fd00::/8"),
+    ],
+)  # fmt: skip
+def test_what_a_process_would_refuse_or_do_otherwise_is_said_once(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], said: str
+) -> None:
+    [one] = remarked(monkeypatch, environment)
+    assert re.match(said, one), one
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres://me:word@[::1]:5433/shop", "postgresql://a:1,b:2/shop", "postgresql:///shop?host=/run/postgresql",
+     "postgresql+asyncpg://db.example/shop?sslmode=require&connect_timeout=5"],
+)  # fmt: skip
+def test_nothing_is_said_of_a_url_that_can_be_used(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    assert remarked(monkeypatch, {"DATABASE_URL": url}) == []
+
+
+async def test_a_setting_gets_its_own_errors_only_and_the_others_of_its_class_are_shown() -> None:
+    """Also of one that stands in a file which is not there, and no password of a URL that is wrong."""
+    wrong = {
+        "DATABASE_URL": "postgresql://u:sesame/ab@h/x",
+        "TEMPORAL_ADDRESS": "temporal",
+        "JOURNEYS_CONNECTIONS": "many",
+        "JOURNEYS_DRAIN_LANES": "3",
+        "JOURNEYS_TASK_QUEUE": "shop",
+        "JOURNEYS_SMTP_PORT": "2525",
+        "JOURNEYS_SMTP_PASSWORD_FILE": "/nosuch",
+    }
+    found = await shown(FINE | wrong, 1)
+    values = {one["name"]: one["value"] for one in found["settings"]}
+    assert {name for name, value in values.items() if value == "not valid"} == {
+        "DATABASE_URL", "TEMPORAL_ADDRESS", "JOURNEYS_CONNECTIONS", "JOURNEYS_SMTP_PASSWORD",
+    }  # fmt: skip
+    others = ("JOURNEYS_DRAIN_LANES", "JOURNEYS_TASK_QUEUE", "JOURNEYS_SMTP_PORT", "TEMPORAL_NAMESPACE")
+    assert [values[name] for name in others] == ["3", "shop", "2525", "default"]
+    assert values["JOURNEYS_SMTP_HOST"] == "mail.example"
+    assert len(found["remarks"]) == 4, found["remarks"]
+    assert "sesame" not in json.dumps(found)
 
 
 async def test_a_command_reads_its_settings_from_files(tmp_path: Path) -> None:

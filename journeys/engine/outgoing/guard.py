@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_interface, ip_network
 from typing import Annotated, Any
 
 import httpcore2
@@ -35,6 +35,18 @@ class NotPublic(httpcore2.ConnectError):
 def networks(text: str) -> tuple[Network, ...]:
     """Networks from a list with commas: `127.0.0.0/8, 10.1.2.3`. Raises ValueError."""
     return tuple(ip_network(part.strip(), strict=False) for part in text.split(",") if part.strip())
+
+
+def host_bits(text: str) -> list[tuple[str, Network]]:
+    """Those of a list that name a host within a network, with the whole network that they are read as.
+
+    Example:
+        >>> [(given, str(network)) for given, network in host_bits("10.1.2.3/16, 10.1.2.3, 10.2.0.0/16")]
+        [('10.1.2.3/16', '10.1.0.0/16')]
+    """
+    given = [part.strip() for part in text.split(",") if part.strip()]
+    pairs = zip(given, networks(text), strict=True)
+    return [(one, network) for one, network in pairs if ip_interface(one).ip != network.network_address]
 
 
 def _checked(text: str) -> str:

@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import parse_qsl, quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 import asyncpg
 
@@ -79,6 +79,21 @@ def driver_arguments(url: str) -> dict[str, Any]:
         if kept.get(key) and not os.access(kept[key], os.R_OK):
             raise UnusableUrl(f"{key}: {kept[key]} cannot be read")
     return {"dsn": head + (f"?{urlencode(kept, quote_via=quote)}" if kept else ""), **found}
+
+
+def check_url(url: str) -> None:
+    """Raise `UnusableUrl` where no process can use this URL, whatever answers there."""
+    try:
+        parts = urlsplit(driver_arguments(url)["dsn"])
+        for host in parts.netloc.rpartition("@")[2].split(","):
+            _ = urlsplit(f"//{host}").port  # one that is no number is a ValueError
+    except UnusableUrl:
+        raise
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme != "postgresql":
+        said = "it is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
+        raise UnusableUrl(said)
 
 
 def _by_the_system(kept: dict[str, str]) -> ssl.SSLContext:
