@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from journeys.cli.console import err
 from journeys.engine.logs import request_id
 from journeys.engine.settings import Environment
 
@@ -88,6 +89,16 @@ class Short(logging.Formatter):
         error = record.exc_info[1] if record.exc_info else None
         said = f"{record.levelname.lower()}: {record.getMessage()}".split("\n")[0]
         return said if error is None else f"{said}: {type(error).__name__}: {error}".split("\n")[0]
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """A line of a server about itself: for people as it stands, and in a log of objects as one of them."""
+    if any(isinstance(one.formatter, Json) for one in logging.getLogger().handlers):
+        logging.getLogger(__name__).log(level, "%s", text)
+        return
+    warns = level >= logging.WARNING
+    said = f"warning: {text}" if warns else text
+    err.print(said, style="yellow" if warns else "", markup=False, soft_wrap=True)
 
 
 def _at(record: logging.LogRecord) -> str:

@@ -21,8 +21,8 @@ from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
 from journeys.api.slow_heads import HeadsInTime
 from journeys.cli.addresses import migrated
-from journeys.cli.console import Stop, err, run
-from journeys.cli.logs import log_to
+from journeys.cli.console import Stop, run
+from journeys.cli.logs import log_to, say
 from journeys.cli.settings import warn
 from journeys.cli.tracing import traced
 from journeys.cli.waiting import Away, until_there
@@ -121,7 +121,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
             served(app(services_of(parts, sdk)), host, port) as at,
         ):
             up()
-            err.print(f"the API listens on http://{host}:{at}")
+            say(f"the API listens on http://{host}:{at}")
             await stop.wait()
         return 0
 
@@ -156,13 +156,13 @@ def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:
             async with AsyncExitStack() as stack:
                 parts = await stack.enter_async_context(working(client, settings.task_queue, plugin))
                 up()
-                err.print(f"working on the task queue {settings.task_queue}")
+                say(f"working on the task queue {settings.task_queue}")
                 if port is not None:
                     monitoring = served(monitoring_app(services_of(parts, sdk)), host, port, "the worker")
                     at = await stack.enter_async_context(monitoring)
-                    err.print(f"it answers /health, /ready and /metrics on http://{host}:{at}")
+                    say(f"it answers /health, /ready and /metrics on http://{host}:{at}")
                 await stop.wait()
-                err.print("finishing the work in progress")
+                say("finishing the work in progress")
         return 0
 
     return run(work)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import logging
 import os
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import SecretStr, ValidationError
 from rich.table import Table
 
 from journeys.cli.console import err, out, print_json
+from journeys.cli.logs import say
 from journeys.cli.options import AsJson
 from journeys.engine.outgoing.guard import host_bits
 from journeys.engine.settings import BY_FILE, Variable, WrongFile, every_variable, text_of
@@ -166,7 +168,7 @@ def settings(
 def warn() -> None:
     """Say on stderr what must not stay as it is where people are served."""
     for remark in remarks(known_variables(), os.environ):
-        err.print(f"warning: {remark}", style="yellow", markup=False, soft_wrap=True)
+        say(remark, logging.WARNING)
 
 
 def page() -> str:

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from journeys.cli.console import Stop, err
+from journeys.cli.console import Stop
+from journeys.cli.logs import say
 
 RETRY = 1.0
 """Seconds between two tries."""
@@ -26,11 +27,11 @@ async def until_there(work: Callable[[], Awaitable[T]], stop: asyncio.Event) -> 
             found = await work()
         except Away as away:
             if not told:
-                err.print(f"{away.message}; waiting for it", markup=False, soft_wrap=True)
+                say(f"{away.message}; waiting for it")
             told = True
         else:
             if told:
-                err.print("it answers: going on")
+                say("it answers: going on")
             return found
         try:
             await asyncio.wait_for(stop.wait(), RETRY)

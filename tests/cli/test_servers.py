@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -206,6 +207,29 @@ async def test_the_demo_tells_mels_story_to_its_end_whatever_the_environment_say
         await demo.says("The demo took")
         assert await asyncio.wait_for(demo.process.wait(), 60) == 0
     assert not (tmp_path / "home").exists()
+
+
+async def test_a_log_of_objects_has_what_a_server_says_of_itself_as_objects_too(
+    db: Database, temporal: str
+) -> None:
+    """What it warns of at its start, that it waits, and where it listens."""
+    servers = {"DATABASE_URL": db.url, "TEMPORAL_ADDRESS": temporal, "JOURNEYS_LOG_FORMAT": "json"}
+    async with running("worker", "--port", "0", **servers) as one:
+        await one.says("it answers /health")
+        assert await one.stopped() == 0
+    away = servers | {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    async with running("serve", **away) as other:
+        await other.says("waiting for it")
+        other.process.kill()
+    said = [json.loads(line) for line in "".join(one.lines + other.lines).splitlines()]
+    assert {"time", "level", "logger", "event"} <= set.intersection(*(set(each) for each in said))
+    events = {each["event"]: each["level"] for each in said}
+    assert events["working on the task queue journeys"] == "info"
+    assert [level for event, level in events.items() if event.startswith("JOURNEYS_PUBLIC_URL is")] == [
+        "warning"
+    ]
+    for part in ("it answers /health", "finishing the work", "; waiting for it"):
+        assert [event for event in events if part in event], part
 
 
 async def test_a_port_that_is_taken_is_said_in_a_line(db: Database, temporal: str, mailbox: Mailbox) -> None:
