@@ -8,6 +8,7 @@ from pathlib import Path
 from ssl import SSLCertVerificationError
 
 import asyncpg
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from pydantic import Field, SecretStr, ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
@@ -122,9 +123,11 @@ async def migrated(url: str) -> None:
     try:
         await migrate(url)
     except CommandError as error:
-        raise Stop(
-            f"the database has the schema of another version of this program: {_line(error)}"
-        ) from error
+        if isinstance(error.__cause__, ResolutionError):  # the database names a revision that is not here
+            said = "the database has the schema of another version of this program"
+        else:
+            said = "the migrations of this program are broken, which is a fault of the program and not of the database"
+        raise Stop(f"{said}: {_line(error)}") from error
     except COMES as error:
         raise Away(f"the connection to the database was lost: {_line(error)}") from error
     except SQLAlchemyError as error:
