@@ -145,12 +145,22 @@ TRIGGERED: dict[str, Any] = {
 }
 MESSAGE = {"type": "object", "required": ["message"], "properties": {"message": TEXT}}
 
+REFUSED = {**MESSAGE, "properties": {"message": TEXT, "errors": REMARKS}}
+
 ERRORS = {
     "400": "The request is not valid.",
     "401": "The key is missing or not valid.",
     "403": "The key lacks the permission.",
     "413": "The body is larger than 4 MB.",
     "429": "Too many requests; see x-ratelimit-reset.",
+}
+OF_A_BODY = {
+    "408": "The head did not come within 10 seconds, or the body within 30.",
+    "413": ERRORS["413"],
+    "415": "The body is encoded otherwise than by gzip.",
+    "431": "The head is larger than 64 KB.",
+    "500": "An internal error; nothing was written.",
+    "503": "The database does not answer; nothing was written.",
 }
 IDEMPOTENCY_KEY = {
     "name": "Idempotency-Key",
@@ -160,16 +170,27 @@ IDEMPOTENCY_KEY = {
 }
 
 
-def _answers(good: str, schema: dict[str, Any], also: dict[str, str]) -> dict[str, Any]:
+LATER = {"Retry-After": {"description": "Seconds after which to retry.", "schema": {"type": "integer"}}}
+
+
+def _answers(
+    good: str, schema: dict[str, Any], also: dict[str, str], refused: dict[str, Any]
+) -> dict[str, Any]:
     def said(text: str, body: dict[str, Any]) -> dict[str, Any]:
         return {"description": text, "content": {"application/json": {"schema": body}}}
 
     refusals = {status: said(text, MESSAGE) for status, text in {**ERRORS, **also}.items()}
+    refusals["400"] = said(ERRORS["400"], refused)
     return {good: said("Done.", schema), **refusals}
 
 
 def _post(
-    summary: str, permission: str, body: dict[str, Any], answer: dict[str, Any], **more: Any
+    summary: str,
+    permission: str,
+    body: dict[str, Any],
+    answer: dict[str, Any],
+    refused: dict[str, Any] = MESSAGE,
+    **more: Any,
 ) -> dict[str, Any]:
     also = {"422": "The Idempotency-Key was used with another body."} if more else {}
     return {
@@ -178,10 +199,24 @@ def _post(
             "description": f"Needs the permission `{permission}`.",
             "security": [{"key": []}],
             "requestBody": {"required": True, "content": {"application/json": {"schema": body}}},
-            "responses": _answers("201", answer, also),
+            "responses": _answers("201", answer, also, refused),
             **more,
         }
     }
+
+
+def _every_post(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths, with what any call with a body may be answered."""
+    for operation in (operations["post"] for operations in paths.values() if "post" in operations):
+        for status, text in OF_A_BODY.items():
+            described = {"description": text, "content": {"application/json": {"schema": MESSAGE}}}
+            operation["responses"].setdefault(status, described)
+        operation["responses"]["503"]["headers"] = LATER
+    return paths
+
+
+def _track(summary: str) -> dict[str, Any]:
+    return _post(summary, "users.track", TRACK, TRACKED, REFUSED, parameters=[IDEMPOTENCY_KEY])
 
 
 def document() -> dict[str, Any]:
@@ -190,66 +225,68 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Journeys", "version": journeys.__version__},
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
-        "paths": {
-            "/users/track": _post(
-                "Attributes, events and purchases of people",
-                "users.track",
-                TRACK,
-                TRACKED,
-                parameters=[IDEMPOTENCY_KEY],
-            ),
-            "/canvas/trigger/send": _post(
-                "Let people into a canvas",
-                "canvas.trigger.send",
-                TRIGGER,
-                TRIGGERED,
-                parameters=[IDEMPOTENCY_KEY],
-            ),
-            "/canvas/trigger/schedule/create": _post(
-                "Let people into a canvas later",
-                "canvas.trigger.schedule.create",
-                {
-                    **TRIGGER,
-                    "required": ["canvas_id", "schedule"],
-                    "properties": {**TRIGGER["properties"], "schedule": SCHEDULE},
+        "paths": _every_post(
+            {
+                "/users/track": _track("Attributes, events and purchases of people"),
+                "/users/track/bulk": _track("The same as `/users/track`, by another path"),
+                "/canvas/trigger/send": _post(
+                    "Let people into a canvas",
+                    "canvas.trigger.send",
+                    TRIGGER,
+                    TRIGGERED,
+                    parameters=[IDEMPOTENCY_KEY],
+                ),
+                "/canvas/trigger/schedule/create": _post(
+                    "Let people into a canvas later",
+                    "canvas.trigger.schedule.create",
+                    {
+                        **TRIGGER,
+                        "required": ["canvas_id", "schedule"],
+                        "properties": {**TRIGGER["properties"], "schedule": SCHEDULE},
+                    },
+                    {**TRIGGERED, "properties": {**TRIGGERED["properties"], "schedule_id": SCHEDULE_ID}},
+                    parameters=[IDEMPOTENCY_KEY],
+                ),
+                "/canvas/trigger/schedule/update": _post(
+                    "Let such an entry come at another time",
+                    "canvas.trigger.schedule.update",
+                    SCHEDULED,
+                    MESSAGE,
+                ),
+                "/canvas/trigger/schedule/delete": _post(
+                    "Withdraw such an entry",
+                    "canvas.trigger.schedule.delete",
+                    {**SCHEDULED, "required": ["canvas_id", "schedule_id"]},
+                    MESSAGE,
+                ),
+                **canvases(),
+                **contents(),
+                "/health": {
+                    "get": {
+                        "summary": "Whether the process is alive",
+                        "responses": {"200": {"description": "It is, whatever it can do."}},
+                    }
                 },
-                {**TRIGGERED, "properties": {**TRIGGERED["properties"], "schedule_id": SCHEDULE_ID}},
-                parameters=[IDEMPOTENCY_KEY],
-            ),
-            "/canvas/trigger/schedule/update": _post(
-                "Let such an entry come at another time", "canvas.trigger.schedule.update", SCHEDULED, MESSAGE
-            ),
-            "/canvas/trigger/schedule/delete": _post(
-                "Withdraw such an entry",
-                "canvas.trigger.schedule.delete",
-                {**SCHEDULED, "required": ["canvas_id", "schedule_id"]},
-                MESSAGE,
-            ),
-            **canvases(),
-            **contents(),
-            "/health": {
-                "get": {
-                    "summary": "Whether the process is alive",
-                    "responses": {"200": {"description": "It is, whatever it can do."}},
-                }
-            },
-            "/ready": {
-                "get": {
-                    "summary": "Whether the process can do its work: database, schema, Temporal",
-                    "responses": {
-                        "200": {"description": "It can. Canvases that it cannot read are listed."},
-                        "503": {"description": "It cannot; the body says what is missing."},
-                    },
-                }
-            },
-            "/metrics": {
-                "get": {
-                    "summary": "What this process has counted and timed, for Prometheus",
-                    "responses": {
-                        "200": {"description": "The series."},
-                        "401": {"description": "The token of `JOURNEYS_METRICS_TOKEN` is missing or wrong."},
-                    },
-                }
-            },
-        },
+                "/ready": {
+                    "get": {
+                        "summary": "Whether the process can do its work: database, schema, Temporal",
+                        "responses": {
+                            "200": {"description": "It can. Canvases that it cannot read are listed."},
+                            "503": {"description": "It cannot; the body says what is missing."},
+                        },
+                    }
+                },
+                "/metrics": {
+                    "get": {
+                        "summary": "What this process has counted and timed, for Prometheus",
+                        "responses": {
+                            "200": {"description": "The series."},
+                            "401": {
+                                "description": "The token of `JOURNEYS_METRICS_TOKEN` is missing or wrong."
+                            },
+                        },
+                    }
+                },
+            }
+        ),
     }

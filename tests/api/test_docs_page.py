@@ -79,6 +79,29 @@ async def test_the_docs_say_all_that_the_description_for_programs_says(client: h
     assert "purchases_processed" in text
 
 
+def test_each_call_with_a_body_is_described_with_all_that_it_may_be_answered() -> None:
+    """TRK-15: both routes of tracking are described alike, and what is refused is listed in `errors`."""
+    paths = document()["paths"]
+    posts = {
+        path: operations["post"]["responses"] for path, operations in paths.items() if "post" in operations
+    }
+    assert {
+        "/users/track",
+        "/users/track/bulk",
+        "/catalogs",
+        "/content_blocks/create",
+        "/canvas/stop",
+    } <= set(posts)
+    for path, responses in posts.items():
+        assert {"400", "401", "403", "408", "413", "415", "429", "431", "500", "503"} <= set(responses), path
+        assert "Retry-After" in responses["503"]["headers"], path
+        assert "headers" not in responses["500"], path
+    for path in ("/users/track", "/users/track/bulk"):
+        schema = posts[path]["400"]["content"]["application/json"]["schema"]
+        assert set(schema["properties"]) == {"message", "errors"}
+        assert "errors" not in posts[path]["401"]["content"]["application/json"]["schema"]["properties"]
+
+
 async def test_the_front_says_what_this_is_and_where_to_read_on(client: httpx2.AsyncClient) -> None:
     answer = await client.get("/")
 
