@@ -121,6 +121,8 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
     sort, where = detail["type"], places.where(path)
     context = detail.get("ctx", {})
     last = str(path[-1]) if path else (root if isinstance(root, str) else root.__name__)
+    names = (part for part in reversed(path) if isinstance(part, str))  # of an item of a list, the list's
+    key = last if sort == "invalid_key" else next(names, last)
     if sort.startswith("J"):
         exact = (*path, *context.get("at", ()))
         where = places.where(exact, key=sort in AT_KEYS and (sort == "J108" or len(exact) > len(path)))
@@ -131,17 +133,20 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
         return _missing(last, rest, where, detail["input"])
     if sort in ("literal_error", "enum"):
         words = [
-            word.strip(" '") for word in str(context.get("expected", "")).replace(" or ", ", ").split(",")
+            {"True": "true", "False": "false"}.get(word, word)
+            for word in (
+                each.strip(" '") for each in str(context.get("expected", "")).replace(" or ", ", ").split(",")
+            )
         ]
         return Problem(
             "J103",
             where,
-            f"{shown(detail['input'])} is not allowed for “{last}”",
+            f"{shown(detail['input'])} is not allowed for “{key}”",
             meant(str(detail["input"]), words),
         )
     if sort == "string_pattern_mismatch":
-        message = f"{shown(detail['input'])} is not a valid {last}"
-        hint = PATTERNS.get(last, "letters, digits, - and _, a letter first")
+        message = f"{shown(detail['input'])} is not a valid {key}"
+        hint = PATTERNS.get(key, "letters, digits, - and _, a letter first")
         return Problem(
             "J110", where, message, hint + foreign_character(str(detail["input"])).replace(" ", "; ", 1)
         )
@@ -151,10 +156,10 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
             where = places.where((*path, bound))
         most = "at most" if sort == "too_long" else "at least"
         return Problem(
-            "J404", where, f"“{last}” has {context.get('actual_length')} elements; {most} {bound} are allowed"
+            "J404", where, f"“{key}” has {context.get('actual_length')} elements; {most} {bound} are allowed"
         )
     return Problem(
-        "J100", where, f"“{last}”: {_plain(sort, context, detail)}", _instead(sort, last, detail["input"])
+        "J100", where, f"“{key}”: {_plain(sort, context, detail)}", _instead(sort, last, detail["input"])
     )
 
 

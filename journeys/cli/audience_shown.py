@@ -65,15 +65,15 @@ async def reach_in(db: Database, publication: Publication, running: Running, now
         return await reach_of(db, publication, running.plan, channels, now, progress)
 
 
-def lines(found: dict[str, Any]) -> Iterator[str]:
-    """What was found, in words."""
+def lines(found: dict[str, Any], typed: str) -> Iterator[str]:
+    """What was found, in words. `typed`: the name by which the person was asked for."""
     yield f"audience: {found['audience'] or 'everybody'}"
     if limit := found.get("entry_limit"):
         per = "in all" if limit["per"] == "lifetime" else f"in each {limit['per']}"
         yield f"entry limit: {limit['entries']:,} {per}, {limit['taken']:,} taken now"
     if person := found.get("person"):
         inside = person["audience"] is None or person["audience"]["holds"]
-        yield f"{person['id']} is {'' if inside else 'not '}in the audience"
+        yield f"{typed} is {'' if inside else 'not '}in the audience"
         if person["audience"] is not None:
             yield from _judged(person["audience"], 1)
         if person["held_out"]:

@@ -14,7 +14,7 @@ from journeys.cli.addresses import database, workspace
 from journeys.cli.audience_shown import gates_of, lines, looked_up_in, reach_in
 from journeys.cli.canvases import MOST_CHANGES, many
 from journeys.cli.console import Stop, out, print_json, run
-from journeys.cli.finding import Named, the_person
+from journeys.cli.finding import Named, the_person, typed_name
 from journeys.cli.options import AsJson, Workspace
 from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.canvas_changes import Logged, NoCanvas, canvases_of, log_of, waiting
@@ -65,11 +65,13 @@ def show(
             log = await log_of(db, publication.workspace, known, None, MOST_CHANGES)
             upcoming = await upcoming_of(db, publication, known, now)
             who: dict[str, Any] = {}
+            typed = ""
             if (running := publication.running.get(known)) is not None:
                 who = await gates_of(db, publication, running, now)
                 if person is not None or named is not None:
                     identity = await the_person(db, publication.workspace, workspace_name, person, named)
                     who["person"] = await looked_up_in(db, publication, running, identity, now)
+                    typed = typed_name(person, named)
                 if reach:
                     who["reach"] = asdict(await reach_in(db, publication, running, now))
         schedule = _schedule(publication, known)
@@ -87,7 +89,7 @@ def show(
         out.print(f"enter by: {schedule}", markup=False, soft_wrap=True)
         for each in upcoming:
             out.print(f"  {each}", markup=False, soft_wrap=True)
-        for line in lines(who) if who else ():
+        for line in lines(who, typed) if who else ():
             out.print(line, markup=False, soft_wrap=True)
         out.print(
             f"inside: {many(inside, 'entry', 'entries')}; not sent: {many(messages, 'message', 'messages')}"

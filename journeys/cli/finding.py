@@ -34,10 +34,7 @@ async def the_person(
     db: Database, workspace: int, where: str, given: str | None, named: Named | None
 ) -> UUID:
     """The person whom exactly one of these names; stops where it names nobody. `where`: the workspace's name."""
-    others = {} if named is None else {
-        "user_alias": named.alias, "email": named.email, "anonymous_id": named.anonymous, "braze_id": named.identity,
-    }  # fmt: skip
-    said = [(sort, text) for sort, text in (("", given), *others.items()) if text is not None]
+    said = _said(given, named)
     if len(said) != 1:
         raise Stop("name the person once: by external id, or by --alias, --email, --anonymous or --id", 2)
     [(sort, text)] = said
@@ -49,6 +46,19 @@ async def the_person(
     if found is None:
         raise Stop(f"there is no person “{text}” in {where}", 1)
     return found
+
+
+def typed_name(given: str | None, named: Named | None) -> str:
+    """The name that was typed, whichever it is."""
+    return next((text for _, text in _said(given, named)), "")
+
+
+def _said(given: str | None, named: Named | None) -> list[tuple[str, str]]:
+    """The names that were typed, each with its sort: "" for the one that is typed first."""
+    others = {} if named is None else {
+        "user_alias": named.alias, "email": named.email, "anonymous_id": named.anonymous, "braze_id": named.identity,
+    }  # fmt: skip
+    return [(sort, text) for sort, text in (("", given), *others.items()) if text is not None]
 
 
 async def _found(db: Database, workspace: int, who: Identifier) -> UUID | None:

@@ -183,7 +183,7 @@ def test_all_faults_of_a_file_are_said_in_one_go(tmp_path: Path) -> None:
     [
         ("    weight: 40", "    weight: 400", ["47:13: J100 “weight”: it must be at most 100"]),
         ("  - name: other\n    weight: 40\n    steps:\n", "  - x\n  - steps:\n", [
-            "46:5: J100 “1”: a mapping of keys to values was expected, not “x”",
+            "46:5: J100 “variants”: a mapping of keys to values was expected, not “x”",
             "47:5: J102 the key “name” is missing",
         ]),
         ("  event: signed_up", "  event: signed_up\n  weekdays: [monday]", [

@@ -34,7 +34,7 @@ CASES = {
     ),
     "a value within a list": (
         "é = 1; c = Canvas(name='c', schedule=Schedule(api=True), tags=['a', 5])\n",
-        ["3:69: J100 “1”: a text was expected, not “5”"],
+        ["3:69: J100 “tags”: a text was expected, not “5”"],
     ),
     "a step": (
         "rest = Delay(id='rest', duration='2 dys')\n",

@@ -224,7 +224,7 @@ async def test_a_canvas_shows_who_may_enter_and_how_a_person_and_all_people_stan
     lines = [line.strip() for line in said.out.splitlines()]
     assert (said.code, lines[1]) == (0, "enter by: the API")
     assert "entry limit: 5,000 in each day, 1 taken now" in lines
-    start = next(no for no, line in enumerate(lines) if line.endswith(" is not in the audience"))
+    start = lines.index("mel is not in the audience")
     assert lines[start + 1 : start + 6] == [
         "no   all of these",
         "no   country = FR; saw nothing",
