@@ -196,7 +196,7 @@ class Conversion(Awaited):
     name: Id
     """The name, by which reports speak of it."""
     within: Annotated[LongSpan, AfterValidator(_deadline)]
-    """How long after the entry it counts."""
+    """How long after the entry it counts: between 5 minutes and 30 days."""
     revenue: str | None = None
     """The property whose numbers are added up."""
 

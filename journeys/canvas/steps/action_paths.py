@@ -67,7 +67,7 @@ class ActionPaths(Step):
     type: Literal["action_paths"] = "action_paths"
     """This step type."""
     within: Annotated[LongSpan, AfterValidator(_window)] = timedelta(days=1)
-    """How long the step listens."""
+    """How long the step listens: at most 31 days."""
     ranked: Annotated[bool, not_yet(True)] = False  # noqa: FBT003
     """Wait to the end of the window, and take the highest path. Not supported yet."""
     since: Annotated[Literal["step", "entry"], not_yet("entry")] = "step"
