@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from journeys.canvas.installed_packages import load_all
 from journeys.engine.delivery.channel import Channel, Content, Doubtful, Outcome, Receipt, Recipient
+from journeys.engine.people.profiles import Profile
 
 
 @lru_cache(maxsize=1)
@@ -40,6 +41,7 @@ __all__ = [
     "Content",
     "Doubtful",
     "Outcome",
+    "Profile",
     "Receipt",
     "Recipient",
     "channel_of",

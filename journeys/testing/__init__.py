@@ -11,6 +11,7 @@ _WHERE = {
     "Conversion": "story",
     "Fact": "story",
     "Impossible": "people",
+    "Reply": "services",
     "SentMessage": "story",
     "StepContract": "step_contract",
     "Story": "story",
@@ -21,6 +22,7 @@ _WHERE = {
 }
 
 if TYPE_CHECKING:
+    from journeys.engine.content.services import Reply
     from journeys.testing.channel_contract import ChannelContract
     from journeys.testing.people import Impossible, TrialPerson
     from journeys.testing.services import Unstubbed
@@ -33,6 +35,7 @@ __all__ = [
     "Conversion",
     "Fact",
     "Impossible",
+    "Reply",
     "SentMessage",
     "StepContract",
     "Story",

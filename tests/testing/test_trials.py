@@ -27,9 +27,8 @@ from journeys import (
     message,
 )
 from journeys.canvas.problems import Refused
-from journeys.engine.content.services import Reply
 from journeys.engine.delivery.channel import Receipt
-from journeys.testing import Impossible, Trial, Unstubbed, journey
+from journeys.testing import Impossible, Reply, Trial, Unstubbed, journey
 from tests.stage import EMAIL, canvas, webhook
 
 HELLO = EmailTemplate(
