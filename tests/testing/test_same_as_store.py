@@ -194,7 +194,9 @@ async def store_tells(
         "select fact, step, at, data, entry from facts where person = $1 order by no", mel.id
     )
     gates = await db.pool.fetch("select gate, times, at from refusals where person = $1", mel.id)
-    sent = sorted((at, step, content) for one in channels.values() for at, step, content in one.sent)
+    sent = sorted(
+        ((at, step, content) for one in channels.values() for at, step, content in one.sent), key=str
+    )
     facts = [(row["fact"], row["step"], row["at"], said(row["data"])) for row in rows]
     refused = [("refused", None, row["at"], {"reason": row["gate"], "times": row["times"]}) for row in gates]
     return [*facts, *refused], without_links(sent)
@@ -222,7 +224,7 @@ def trial_tells(text: str, attributes: dict[str, Any], script: list[Doing]) -> t
     facts += [
         ("refused", None, times[-1], {"reason": gate, "times": len(times)}) for gate, times in by_gate.items()
     ]
-    sent = sorted((each.at, each.step, each.content.model_dump()) for each in trial.messages)
+    sent = sorted(((each.at, each.step, each.content.model_dump()) for each in trial.messages), key=str)
     return facts, without_links(sent)
 
 
