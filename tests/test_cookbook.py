@@ -19,11 +19,12 @@ from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.core.simulate import simulate
 from journeys.engine.store import Database
+from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.validate import validate
 from tests.dumps.moving import go
 from tests.pages import ROOT
 from tests.receiver import Receiver
-from tests.stage import MONDAY, definitions_of, stage_on
+from tests.stage import MONDAY, definitions_of, see_to_runs, stage_on
 
 PAGES = sorted((ROOT / "docs" / "cookbook").glob("*.md"))
 DAY, HOUR = timedelta(days=1), timedelta(hours=1)
@@ -42,6 +43,10 @@ class Run:
     context: dict[str, Any] | None = None
     """Of who is let in by API."""
     calls: list[dict[str, Any]] = field(default_factory=list)
+    before: list[Did] = field(default_factory=list)
+    """What they did before, so long ago."""
+    opens: list[timedelta] = field(default_factory=list)
+    """When the runs of a schedule come."""
 
 
 LEFT = "You left something behind, Mel"
@@ -81,6 +86,51 @@ RUNS = {
     "a reader of running": Run(
         "welcome-by-article", [(0 * DAY, "subscribed", {"category": "running"})], ["More for runners, Mel"]
     ),
+    "somebody whose subscription ends": Run(
+        "renewal",
+        [],
+        ["Your subscription ends on 13 December", "Two days left, Mel"],
+        person={"attributes": {"renews_at": "2026-12-13T12:00:00Z"}},
+        opens=[HOUR, DAY + HOUR],
+    ),
+    "somebody who renews": Run(
+        "renewal",
+        [(3 * DAY, "subscription_renewed", {"total": 60})],
+        ["Your subscription ends on 13 December"],
+        "exit_event",
+        person={"attributes": {"renews_at": "2026-12-13T12:00:00Z"}},
+        opens=[HOUR, DAY + HOUR],
+    ),
+    "a week of running": Run(
+        "weekly-digest",
+        [],
+        ["Your week in running, Mel"],
+        before=[(2 * DAY, "article_read", {"category": "running"})],
+        opens=[DAY + 9 * HOUR],
+    ),
+    "a week of chess": Run(
+        "weekly-digest",
+        [],
+        ["What we wrote this week"],
+        person={"zone": "America/New_York"},
+        before=[(2 * DAY, "article_read", {"category": "chess"})],
+        opens=[DAY + 9 * HOUR, DAY + 14 * HOUR],
+    ),
+    "somebody who stays away": Run(
+        "win-back",
+        [],
+        ["It has been a while, Mel", "Ten per cent, until Sunday"],
+        before=[(70 * DAY, "order_completed", {"total": 20})],
+        opens=[HOUR, 7 * DAY + HOUR],
+    ),
+    "somebody who comes back": Run(
+        "win-back",
+        [(3 * DAY, "order_completed", {"total": 20})],
+        ["It has been a while, Mel"],
+        "exit_event",
+        before=[(70 * DAY, "order_completed", {"total": 20})],
+        opens=[HOUR, 7 * DAY + HOUR],
+    ),
     "a reader of something else": Run(
         "welcome-by-article", [(0 * DAY, "subscribed", {"category": "chess"})], ["Welcome to the desk"]
     ),
@@ -113,20 +163,23 @@ async def test_each_recipe_is_run_for_somebody(
 ) -> None:
     run = RUNS[story]
     text = definitions(run.page).replace("https://support.example.com", receiver.url)
-    stage = await stage_on(db, text)
-    await db.pool.execute("update canvases set published = $1", MONDAY - DAY)
+    await publish(db, "default", definitions_of(text), at=MONDAY - HOUR)
+    stage = await stage_on(db, "")
     [name] = definitions_of(text).canvases
     mel = await stage.person(external_id="mel", first_name="Mel", email="mel@example.com", **run.person)
     channels = (
         Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, tls=False)),
         Webhook(WebhookSettings(allowed_networks="127.0.0.0/8")),
     )
+    for ago, event, properties in run.before:
+        await stage.happens(mel, event, properties, at=MONDAY - ago)
     if run.context is not None:
         await stage.enter(mel, name=name, **run.context)
-    agenda = deque(
-        (MONDAY + after, partial(stage.happens, mel, event, properties))
-        for after, event, properties in run.does
-    )
+    happens: list[tuple[timedelta, Any]] = [
+        (after, partial(stage.happens, mel, event, properties)) for after, event, properties in run.does
+    ]
+    opens = [(after, partial(see_to_runs, db, stage.published, stage.clock)) for after in run.opens]
+    agenda = deque((MONDAY + after, act) for after, act in sorted(happens + opens, key=lambda one: one[0]))
 
     async def settle() -> int:
         return await stage.deliver(*channels) + await stage.hear_derived()
