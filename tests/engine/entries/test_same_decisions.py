@@ -143,4 +143,4 @@ async def test_a_window_of_re_entry_shuts_in_the_store_and_in_a_trial(
     gates = await db.pool.fetch("select gate, times from refusals")
     assert [tuple(row) for row in gates] == [("reentry_window", 1)]
     assert await db.pool.fetchval("select count(*) from entries") == len(tried.stories()) == 1
-    assert tried.story.refused == "reentry_window"
+    assert tried.refusals() == ["reentry_window"]
