@@ -99,7 +99,7 @@ async def test_the_metrics_of_a_run_agree_with_the_store_to_the_last_one(
         await api.says("listens on")
         await worker.says("answers /health")
         for first in range(0, PEOPLE, CALL):
-            body = body_of(range(first, first + CALL))
+            body = body_of(range(first, min(first + CALL, PEOPLE)))
             answer = await http.post(f"http://127.0.0.1:{port}/users/track", json=body)
             assert (answer.status_code, len(answer.json()["errors"])) == (201, 1)
 
@@ -132,7 +132,7 @@ async def test_the_metrics_of_a_run_agree_with_the_store_to_the_last_one(
     )
     assert both.by("journeys_track_objects_total", "result") == {
         "accepted": 2 * PEOPLE,
-        "refused": PEOPLE // CALL,
+        "refused": len(range(0, PEOPLE, CALL)),
     }
     settled = {outcome: facts[outcome] for outcome in ("sent", "unreachable")}
     assert both.by("journeys_dispatches_settled_total", "outcome") == settled
