@@ -146,7 +146,7 @@ async def test_the_metrics_of_a_run_agree_with_the_store_to_the_last_one(
     assert both.sum("journeys_burst_seconds_count") == bursts
     assert both.sum("journeys_burst_batch_entries_sum") == bursts >= PEOPLE // CALL
     calls = both.sum("journeys_http_request_seconds_count", route="/users/track", method="POST", status="201")
-    assert calls == PEOPLE // CALL
+    assert calls == len(range(0, PEOPLE, CALL))
     assert both.sum("journeys_alarm_calls_total", kind="start", result="done") >= PEOPLE // CALL
     for name in ("alarms_pending", "entries_overdue", "dispatches", "canvases_set_aside"):
         assert both.sum(f"journeys_{name}") == 0, name
