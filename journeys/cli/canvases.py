@@ -93,21 +93,12 @@ def stop(name: str, *, workspace_name: Workspace = "default") -> int:
     workspace_name
         The workspace.
     """
-
-    async def work(_: asyncio.Event) -> int:
-        async with database() as db:
-            clock = await read_clock(db)
-            identity, changed = await _changed(db, workspace_name, name, "stop", clock)
-            inside, messages = await waiting(db, identity, changed.name)
-        out.print(_said(changed))
-        out.print(
-            f"inside: {many(inside, 'entry', 'entries')}; not sent: {many(messages, 'message', 'messages')}; "
-            f"continue with `journeys canvas resume {changed.name}`, end with `journeys canvas archive {changed.name}`",
-            markup=False,
-        )
-        return 0
-
-    return run(work)
+    return _halt(
+        name,
+        "stop",
+        workspace_name,
+        "continue with `journeys canvas resume {name}`, end with `journeys canvas archive {name}`",
+    )
 
 
 def pause(name: str, *, workspace_name: Workspace = "default") -> int:
@@ -122,21 +113,12 @@ def pause(name: str, *, workspace_name: Workspace = "default") -> int:
     workspace_name
         The workspace.
     """
-
-    async def work(_: asyncio.Event) -> int:
-        async with database() as db:
-            clock = await read_clock(db)
-            identity, changed = await _changed(db, workspace_name, name, "pause", clock)
-            inside, messages = await waiting(db, identity, changed.name)
-        out.print(_said(changed))
-        out.print(
-            f"inside: {many(inside, 'entry', 'entries')}; not sent: {many(messages, 'message', 'messages')}; "
-            f"continue with `journeys canvas resume {changed.name} --timers shift`, or send, or skip",
-            markup=False,
-        )
-        return 0
-
-    return run(work)
+    return _halt(
+        name,
+        "pause",
+        workspace_name,
+        "continue with `journeys canvas resume {name} --timers shift`, or send, or skip",
+    )
 
 
 def resume(name: str, *, timers: Timers | None = None, workspace_name: Workspace = "default") -> int:
@@ -217,6 +199,25 @@ TIMERS = {
     "skip": "its messages are not sent, and the entries go on",
 }
 """What is said of each choice."""
+
+
+def _halt(name: str, word: Word, workspace_name: str, then: str) -> int:
+    """Stop or pause a canvas, and say what waits in it and what to do `then` with `{name}`."""
+
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            clock = await read_clock(db)
+            identity, changed = await _changed(db, workspace_name, name, word, clock)
+            inside, messages = await waiting(db, identity, changed.name)
+        out.print(_said(changed))
+        out.print(
+            f"inside: {many(inside, 'entry', 'entries')}; not sent: {many(messages, 'message', 'messages')}; "
+            + then.format(name=changed.name),
+            markup=False,
+        )
+        return 0
+
+    return run(work)
 
 
 async def _changed(

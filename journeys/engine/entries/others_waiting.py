@@ -8,31 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
-from uuid import UUID
 
 from journeys.canvas.events_and_commands import Entry, OthersWait, ZonesAnswer
 from journeys.canvas.plan import Plan
 from journeys.engine.core.life import current
 from journeys.engine.core.machine import HELD
+from journeys.engine.entries.looking_back import Looking
 from journeys.engine.entries.reading import Reading, Waiter
 from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication
 
 
-class Asking(Protocol):
+class Asking(Looking, Protocol):
     """An entry that asks, or that is asked about."""
-
-    @property
-    def entry(self) -> Entry:
-        """The entry as it stands now."""
-
-    @property
-    def place(self) -> tuple[int, UUID]:
-        """Workspace and person."""
-
-    @property
-    def id(self) -> UUID:
-        """The entry's."""
 
     @property
     def plan(self) -> Plan:
