@@ -95,6 +95,17 @@ async def test_a_body_of_just_the_limit_is_read(door: Door) -> None:
         (b"", "gzip", 400),
         (body(), "identity", 201),
     ],
+    ids=[
+        "not gzip",
+        "cut",
+        "more behind it",
+        "a thousand members",
+        "no JSON in it",
+        "brotli",
+        "twice",
+        "nothing",
+        "identity",
+    ],
 )
 async def test_what_cannot_be_read_is_refused_with_what_can(
     door: Door, content: bytes, encoding: str, status: int
