@@ -243,8 +243,13 @@ async def test_a_canvas_shows_who_may_enter_and_how_a_person_and_all_people_stan
         "kind: workspace\nformat: 1\nname: default\nglobal_control: {share: 15}\n"
     )
     assert (await here.type("publish", ".")).code == 0
-    bucket = next(iter(held_out(GlobalControl(share=15), 1, ())))
-    await here.db.pool.execute("update people set bucket = $1 where external_id in ('zoe', 'bob')", bucket)
+    held = held_out(GlobalControl(share=15), 1, ())
+    let_in = next(bucket for bucket in range(len(held) + 1) if bucket not in held)
+    await here.db.pool.execute(
+        "update people set bucket = case when external_id in ('zoe', 'bob') then $1::int else $2 end",
+        next(iter(held)),
+        let_in,
+    )
     found = json.loads((await here.canvas("show", "shown", "--person", "zoe", "--reach", "--json")).out)
     assert (found["person"]["audience"]["holds"], found["person"]["held_out"]) == (True, True)
     assert found["reach"]["held_out"] == 2
