@@ -4,7 +4,7 @@ from __future__ import annotations
 
 DAY = 1.0
 
-TEMPLATE = """
+MAIL = """
 ---
 kind: template
 format: 1
@@ -15,7 +15,11 @@ subject: "Hello {{${first_name}}}"
 html: |
   <p>Dear {{${first_name} | default: 'reader'}}, see <a href="https://example.com/a">this</a>.</p>
   <p><a href="{{${set_user_to_unsubscribed_url}}}">Unsubscribe</a></p>
----
+"""
+
+TEMPLATE = (
+    MAIL
+    + """---
 kind: template
 format: 1
 name: hook
@@ -23,6 +27,7 @@ channel: webhook
 url: "URL/hook"
 body: {person: "{{ ${user_id} }}", step: "{{ campaign.${name} }}"}
 """
+)
 
 HEAD = "kind: canvas\nformat: 1\nname: NAME\nschedule: {api: true}\nreentry: {after: 0 days}\nsteps:\n"
 SPLIT = "when: {attribute: even, equals: true}"

@@ -29,6 +29,7 @@ import httpx2
 from uuid_utils.compat import uuid7
 
 from bench.hostile_tenant import CALM, CANVASES, NAMELESS, SLOW_NAME, published
+from bench.stories import MAIL
 from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
@@ -49,25 +50,17 @@ POISONED = 80
 MOST_MB: Mapping[str, int] = {"worker": 1024, "api": 1024}
 """Megabytes of memory that a process may use, as docs/production.md says."""
 
-STORY = """
+STORY = (
+    """
 kind: canvas
 format: 1
 name: hello
 schedule: {event: signed_up}
 reentry: {after: 0 days}
 steps:
-  - {type: message, id: mail, channel: email, template: mail}
----
-kind: template
-format: 1
-name: mail
-channel: email
-sender: {name: The Desk, address: desk@example.com}
-subject: "Hello {{${first_name}}}"
-html: |
-  <p>Dear {{${first_name} | default: 'reader'}}, see <a href="https://example.com/a">this</a>.</p>
-  <p><a href="{{${set_user_to_unsubscribed_url}}}">Unsubscribe</a></p>
-"""
+  - {type: message, id: mail, channel: email, template: mail}"""
+    + MAIL
+)
 
 SLOW_NAMES = f"""
 import socket, time

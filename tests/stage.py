@@ -25,6 +25,7 @@ from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.run_pages import RunPages
+from journeys.engine.intake.broadcasts import begin
 from journeys.engine.intake.scheduled_triggers import ScheduledTriggers
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.people.profiles import Profile, load, lock, shard_of
@@ -154,6 +155,16 @@ class Stage:
         self.told += routed.pending_alarms
         self.alarm_sync.sync(routed.pending_alarms)
         return routed.pending_alarms
+
+    async def broadcast_begins(self, people: int, name: str = "story") -> None:
+        """A broadcast to everybody is recorded, in a workspace of so many people more."""
+        for _ in range(people):
+            await self.person()
+        publication = await self.published.of(self.workspace)
+        async with self.db.transaction() as connection:
+            await begin(
+                connection, publication, publication.running[name], uuid7(), None, {}, self.clock.now()
+            )
 
     async def burst(self, entry: UUID, turn: int = 1) -> Any:
         """One burst at the clock's time."""

@@ -65,6 +65,11 @@ class Call:
     remarks: list[dict[str, Any]]
     """Of keys that mean nothing here."""
 
+    @property
+    def stored_audience(self) -> dict[str, Any] | None:
+        """The audience as it is stored with a run."""
+        return None if self.audience is None else self.audience.model_dump(mode="json")
+
 
 async def trigger_send(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Let people in. A repetition with the same `Idempotency-Key` within 24 hours gets the same answer; no one enters twice.
@@ -73,11 +78,8 @@ async def trigger_send(services: Services, key: Key, body: dict[str, Any], reque
     broadcast is recorded in it, and carried on in the background, after a crash too.
     """
     publication = await services.published.of(key.workspace)
-    call = await apart(read_call, services, publication, body, large=body.get("audience") is not None)
-    if not call.recipients:
-        counted = await services.counted(BROADCAST, key.workspace)
-        if not counted.passed:
-            raise Refusal(429, "Rate Limited")
+    call = await called(services, publication, body)
+    await count_broadcast(services, key, call)
     dispatch_id = uuid7()
     said = {"dispatch_id": str(dispatch_id), "message": "success"}
     reply = await apart(reply_of, key, ROUTE, request, body, said)
@@ -106,13 +108,27 @@ async def _send(
             return Triggered(earlier=earlier)
         status = await status_of(connection, publication.workspace, running.name)
         if runs_may(status) != "end":
-            audience = None if call.audience is None else call.audience.model_dump(mode="json")
             now = services.clock.now()
-            alarms = await begin(connection, publication, running, dispatch_id, audience, call.context, now)
+            alarms = await begin(
+                connection, publication, running, dispatch_id, call.stored_audience, call.context, now
+            )
         if reply is not None:
             await fill(connection, reply, {**reply.body, **more_said(notice_of(status), call.remarks)})
     services.alarm_sync.sync(alarms)
     return Triggered(status, remarks=call.remarks)
+
+
+async def called(
+    services: Services, publication: Publication, body: Mapping[str, Any], keys: Collection[str] = KEYS
+) -> Call:
+    """What a call asks for, read where it holds up no one. Raises Refusal."""
+    return await apart(read_call, services, publication, body, keys, large=body.get("audience") is not None)
+
+
+async def count_broadcast(services: Services, key: Key, call: Call) -> None:
+    """Count a call without recipients among the broadcasts of its workspace. Raises Refusal for one too many."""
+    if not call.recipients and not (await services.counted(BROADCAST, key.workspace)).passed:
+        raise Refusal(429, "Rate Limited")
 
 
 def read_call(

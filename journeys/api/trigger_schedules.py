@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from journeys.api.rate_limits import BROADCAST
 from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
-from journeys.api.trigger import KEYS, canvas_of, read_call
+from journeys.api.trigger import KEYS, called, canvas_of, count_broadcast
 from journeys.canvas.occurrences import ScheduledOccurrence
 from journeys.canvas.written_instants import instant, read
 from journeys.engine.intake.idempotency import claim, fill
@@ -40,14 +40,9 @@ TIMES = {"time", "in_local_time", "at_optimal_time"}
 async def schedule_create(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
     """Record an entry for later. A repetition with the same `Idempotency-Key` within 24 hours gets the same answer."""
     publication = await services.published.of(key.workspace)
-    call = await apart(
-        read_call, services, publication, body, KEYS | {"schedule"}, large=body.get("audience") is not None
-    )
+    call = await called(services, publication, body, KEYS | {"schedule"})
     when, best_time = _schedule(services, body)
-    if not call.recipients:
-        counted = await services.counted(BROADCAST, key.workspace)
-        if not counted.passed:
-            raise Refusal(429, "Rate Limited")
+    await count_broadcast(services, key, call)
     identity = uuid7()
     said = {"dispatch_id": str(identity), "schedule_id": str(identity), "message": "success"}
     reply = await apart(reply_of, key, ROUTE, request, body, said)
@@ -58,7 +53,6 @@ async def schedule_create(services: Services, key: Key, body: dict[str, Any], re
             status = await status_of(connection, publication.workspace, call.running.name)
             more = more_said(notice_of(status), call.remarks)
             if status == "active":
-                audience = None if call.audience is None else call.audience.model_dump(mode="json")
                 alarms = await create(
                     connection,
                     publication,
@@ -66,7 +60,7 @@ async def schedule_create(services: Services, key: Key, body: dict[str, Any], re
                     identity,
                     when,
                     recipients=call.recipients,
-                    audience=audience,
+                    audience=call.stored_audience,
                     context=call.context,
                     best_time=best_time,
                 )
@@ -106,16 +100,10 @@ async def _named(services: Services, key: Key, body: Mapping[str, Any]) -> tuple
     publication = await services.published.of(key.workspace)
     running = canvas_of(publication, body.get("canvas_id"))
     given = body.get("schedule_id")
-    try:
-        return running.name, UUID(given) if isinstance(given, str) else _no_id()
-    except ValueError as error:
-        raise Refusal(
-            400, "Invalid Schedule ID: 'schedule_id' is the id that the creation answered with"
-        ) from error
-
-
-def _no_id() -> UUID:
-    raise ValueError
+    with suppress(ValueError):
+        if isinstance(given, str):
+            return running.name, UUID(given)
+    raise Refusal(400, "Invalid Schedule ID: 'schedule_id' is the id that the creation answered with")
 
 
 def _schedule(services: Services, body: Mapping[str, Any]) -> tuple[ScheduledOccurrence, str | None]:

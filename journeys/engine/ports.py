@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -45,6 +45,25 @@ class Notifier(Protocol):
 
     def notify(self, channel: str) -> None:
         """Say, after a commit, that there are new dispatches for this channel."""
+
+
+class Committed(Protocol):
+    """What a transaction leaves to be told of once it is committed."""
+
+    @property
+    def pending_alarms(self) -> Sequence[PendingAlarm]:
+        """What Temporal is to be informed of."""
+
+    @property
+    def channels(self) -> Collection[str]:
+        """The channels that have new dispatches."""
+
+
+def tell(committed: Committed, alarm_sync: AlarmSync, notifier: Notifier) -> None:
+    """Tell of what was committed: Temporal of the alarms, and the drainers of the channels."""
+    alarm_sync.sync(committed.pending_alarms)
+    for channel in committed.channels:
+        notifier.notify(channel)
 
 
 class NullNotifier:

@@ -16,23 +16,13 @@ from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import ALL, create_key
 from journeys.workflows.temporal_server import free_port
 from tests.cli.test_servers import running
-from tests.stage import EMAIL, canvas, stage_on
+from tests.engine.test_metrics import STORY
+from tests.stage import stage_on
 
 PEOPLE = int(os.environ.get("JOURNEYS_RUN", "80"))
 """How many come; `make metrics`: two thousand."""
 
 CALL = 50
-
-STORY = (
-    canvas(
-        "  - {type: message, id: hello, channel: email, template: hello}\n"
-        "  - {type: delay, id: wait, duration: 1 day}\n"
-        "  - {type: message, id: again, channel: email, template: hello}",
-        schedule="{event: signed_up}",
-        more="audience: {attribute: plan, not_equals: none}",
-    )
-    + EMAIL
-)
 
 FACTS = "select fact, count(*) from facts where step is not null group by fact"
 REASONS = "select data->>'reason' as reason, count(*) from facts where fact in ('unreachable', 'aborted') group by 1"

@@ -10,7 +10,7 @@ from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.people.consents import share_consents
 from journeys.engine.people.profiles import load, lock
-from journeys.engine.ports import AlarmSync, Notifier
+from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
@@ -70,7 +70,5 @@ async def engaged(
         said = {**mark.properties, **(properties or {})}
         new = NewEvent(profile=profile, kind="message", name=name, at=now, properties=said)
         routed = await record(connection, publication, published, clock, [new])
-    alarm_sync.sync(routed.pending_alarms)
-    for channel in routed.channels:
-        notifier.notify(channel)
+    tell(routed, alarm_sync, notifier)
     return True

@@ -8,10 +8,15 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from journeys.canvas.filters import Filter
 from journeys.engine.audience.match import asks_consents, matches, needs
 from journeys.engine.people.profiles import Profile, history, read_consents
 from journeys.engine.workspaces.published import Publication
+
+FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
+"""Reads a filter as it is sent or stored."""
 
 LONGEST_STRETCH = 0.01
 """Seconds for which people are judged before others on the event loop have their turn."""

@@ -14,7 +14,7 @@ from journeys.engine.metrics import EVENTS, counted
 from journeys.engine.people.carts import store_carts, violation
 from journeys.engine.people.profiles import LOCK_FREE, load
 from journeys.engine.people.user_updates import MOST_HOPS
-from journeys.engine.ports import AlarmSync, Notifier
+from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
 
@@ -94,9 +94,7 @@ async def _route(
             await store_carts(connection, workspace, _cart_events(profiles, live))
             heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
             routed = await route(connection, publication, published, clock, heard)
-    alarm_sync.sync(routed.pending_alarms)
-    for channel in routed.channels:
-        notifier.notify(channel)
+    tell(routed, alarm_sync, notifier)
     return len(rows)
 
 

@@ -11,9 +11,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from pydantic import TypeAdapter
-
-from journeys.canvas.filters import Filter
 from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.entries.run_members import collect
@@ -21,7 +18,7 @@ from journeys.engine.entries.runs import MOST_TRIES, Look, Runs, Slice, audience
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.people.profiles import AT_MOST, LOCK_FREE, MOST_BYTES, load
-from journeys.engine.ports import AlarmSync, Notifier
+from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import PASSING, Database, Moved, Undone
 from journeys.engine.workspaces.planned_runs import BATCH_PRIORITY
 from journeys.engine.workspaces.published import Published
@@ -43,8 +40,6 @@ UNREAD = timedelta(seconds=10)
 """After so long a run is looked at again whose canvas this process does not understand."""
 
 LONGEST_PAUSE = 60.0
-
-FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
 
 NEXT = f"""
 select person from (
@@ -205,7 +200,7 @@ class RunPages:
                 )
                 await self._named(look, each)
             else:
-                audience = audience_of(look.row, look.running.plan, FILTER.validate_python)
+                audience = audience_of(look.row, look.running.plan)
                 best = best_instants(look.row, look.running.plan)
                 await collect(self._db, look.publication, run, audience, each.at, each.zones, best)
             await self.runs.asked(workspace, run, each.at)
@@ -269,9 +264,7 @@ class RunPages:
             page = await self._db.anew(work)
         except Undone:
             return None
-        self._alarm_sync.sync(page.admission.pending_alarms)
-        for channel in page.admission.channels:
-            self._notifier.notify(channel)
+        tell(page.admission, self._alarm_sync, self._notifier)
         return page
 
     async def _let_in(

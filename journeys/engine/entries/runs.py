@@ -20,6 +20,7 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.clock import Clock
 from journeys.engine.core.life import runs_may
+from journeys.engine.entries.audience_reading import FILTER
 from journeys.engine.entries.run_members import BestInstants
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
@@ -249,7 +250,7 @@ def best_instants(row: Mapping[str, Any], plan: Plan) -> BestInstants | None:
     return BestInstants(row["wall"].date(), channel, time.fromisoformat(row["best_time"]))
 
 
-def audience_of(row: Mapping[str, Any], plan: Plan, parse: Any) -> list[Filter]:
+def audience_of(row: Mapping[str, Any], plan: Plan) -> list[Filter]:
     """Whom a run is for: who matches what the call said, and the audience of the canvas (ENT-22)."""
-    said = [] if row["audience"] is None else [parse(row["audience"])]
+    said = [] if row["audience"] is None else [FILTER.validate_python(row["audience"])]
     return said + ([] if plan.canvas.audience is None else [plan.canvas.audience])

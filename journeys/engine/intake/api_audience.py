@@ -7,14 +7,13 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from journeys.canvas.filters import ContextFilter, Filter, SegmentFilter
 from journeys.canvas.frozen_model import is_liquid, texts
 from journeys.canvas.never_matching import never_matching
+from journeys.engine.entries.audience_reading import FILTER
 from journeys.engine.people.attributes import fits
-
-FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
 
 DEEPEST = 20
 

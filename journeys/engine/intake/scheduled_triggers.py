@@ -12,7 +12,6 @@ from journeys.canvas.wall_clock import localized
 from journeys.engine.entries.audience_reading import matching
 from journeys.engine.entries.run_members import add
 from journeys.engine.entries.runs import ASKED, Look, Slice, audience_of, best_instants
-from journeys.engine.intake.api_audience import FILTER
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track import write
 from journeys.engine.intake.triggering import Trigger, Wanted, attributes_of
@@ -115,7 +114,7 @@ class ScheduledTriggers:
         recipients = [_wanted(each) for each in row["recipients"]]
         once = {wanted.who: wanted for wanted in recipients}  # ENT-24
         plan = look.running.plan
-        audience = audience_of(row, plan, FILTER.validate_python)
+        audience = audience_of(row, plan)
         objects = attributes_of(recipients)
         others = [*once, *await sharing(trigger.db.pool, publication.workspace, objects.items)]
         first = row["due"] is None

@@ -23,7 +23,7 @@ from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load
 from journeys.engine.people.standard_attributes import apply
-from journeys.engine.ports import AlarmSync, Notifier
+from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database, Undone
 from journeys.engine.store.stored_objects import unread
 from journeys.engine.workspaces.published import Publication, Published
@@ -118,9 +118,7 @@ async def track(
         return cast("Tracked", undone.seen)
     if isinstance(written, Reply):
         return Tracked(earlier=written)
-    alarm_sync.sync(written.routed.pending_alarms)
-    for channel in written.routed.channels:
-        notifier.notify(channel)
+    tell(written.routed, alarm_sync, notifier)
     return _measured(written.tracked)
 
 

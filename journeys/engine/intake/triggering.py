@@ -1,4 +1,4 @@
-"""Entry by API: for named people, or for an audience page by page; repeated calls admit no one twice."""
+"""Entry by API for named people; repeated calls admit no one twice."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from journeys.engine.intake.track import NO_SUCH_ID, Written, write
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.large_requests import apart
 from journeys.engine.people.identity import Identifier
-from journeys.engine.ports import AlarmSync, Notifier
+from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published, Running
 
@@ -131,14 +131,8 @@ class Trigger:
             return done
         written, admission, result = done
         self.alarm_sync.sync(written.routed.pending_alarms)
-        self._after(admission)
+        tell(admission, self.alarm_sync, self.notifier)
         return result
-
-    def _after(self, admission: Admission) -> Triggered:
-        self.alarm_sync.sync(admission.pending_alarms)
-        for channel in admission.channels:
-            self.notifier.notify(channel)
-        return Triggered(admission.status, len(admission.entries), admission.refused)
 
 
 def status_notice(status: str) -> str | None:

@@ -20,7 +20,6 @@ from journeys.engine.delivery.settlement import give_back, settle
 from journeys.engine.entries.burst import FAR, Bursts
 from journeys.engine.entries.fetching import CLAIM as CLAIM_FETCHES
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import begin
 from journeys.engine.people.profiles import load
 from journeys.engine.ports import NullNotifier, PendingAlarm
 from journeys.engine.store import Database
@@ -292,15 +291,7 @@ async def test_people_enter_by_the_plan_of_this_moment(db: Database) -> None:
 async def test_a_broadcast_ends_where_its_canvas_is_stopped(db: Database) -> None:
     """STA-2: whoever it has not reached does not enter after the resume either."""
     stage = await stage_on(db, canvas(MAIL) + EMAIL)
-    rows = [(stage.workspace, n) for n in range(5)]
-    await db.pool.executemany(
-        "insert into people (workspace, id, shard, bucket) values ($1, gen_random_uuid(), $2 % 1024, 1)", rows
-    )
-    publication = await stage.published.of(stage.workspace)
-    async with db.transaction() as connection:
-        await begin(
-            connection, publication, publication.running["story"], UUID(int=7), None, {}, stage.clock.now()
-        )
+    await stage.broadcast_begins(5)
     await change(db, stage.workspace, "story", "stop", at=stage.clock.now())
     await see_to_runs(db, stage.published, stage.clock)
     await change(db, stage.workspace, "story", "resume", at=stage.clock.now())

@@ -215,23 +215,31 @@ async def _loaded(
     raise AssertionError("there is an end to it")
 
 
+async def _by_webhook(
+    db: Database, template: str, postgres: str, receiver: Receiver, steps: str, kind: type[Life] = Life
+) -> tuple[int, Any]:
+    """The story of these steps by webhook: how many points there are, and what comes of it, the same with each crash."""
+    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
+    await channel.open()
+    text = canvas(steps.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    try:
+        count, lives, wanted = await _loaded(db, template, postgres, channel, text, kind)
+    finally:
+        await channel.close()
+    print(f"{count} points at which a crash could matter")
+    for point, outcome in lives:
+        assert outcome == wanted, point
+    return count, wanted
+
+
 @pytest.mark.slow
 async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """Ingestion, admission, burst, echo, delivery by webhook: once at a receiver that honours the key."""
-    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
-    await channel.open()
-    text = canvas(STEPS.format(channel="webhook", template="hook")) + webhook(receiver.url)
-    try:
-        count, loaded_entries, wanted = await _loaded(db, template, postgres, channel, text)
-    finally:
-        await channel.close()
+    count, _ = await _by_webhook(db, template, postgres, receiver, STEPS)
 
-    print(f"{count} points at which a crash could matter")
     assert count >= 20
-    for point, outcome in loaded_entries:
-        assert outcome == wanted, point
     assert len(receiver.calls) == 12 * (count + 2)
 
 
@@ -293,20 +301,11 @@ async def test_a_crash_between_being_left_out_and_being_driven_alone_loses_nothi
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """After each look at somebody who is locked, and after the burst that waited for them."""
-    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
-    await channel.open()
-    text = canvas(COUNTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
-    try:
-        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Leaving)
-    finally:
-        await channel.close()
+    count, wanted = await _by_webhook(db, template, postgres, receiver, COUNTED, Leaving)
 
-    print(f"{count} points at which a crash could matter")
     assert count >= 15
     assert ("sent", "second", 2) in wanted[1]
     assert [row[1] for row in wanted[2]] == [{"rounds": 1}] * 2
-    for point, outcome in lives:
-        assert outcome == wanted, point
     assert len(receiver.calls) == 4 * (count + 2)
 
 
@@ -445,20 +444,11 @@ async def test_a_crash_while_a_canvas_is_stopped_resumed_and_archived_leaves_nob
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """X4, STA-1, STA-2: whoever was due in the stop, whoever was not, and whoever an archive met."""
-    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
-    await channel.open()
-    text = canvas(HALTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
-    try:
-        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Halting)
-    finally:
-        await channel.close()
+    count, wanted = await _by_webhook(db, template, postgres, receiver, HALTED, Halting)
 
-    print(f"{count} points at which a crash could matter")
     assert count >= 15
     assert wanted[0] == {("stopped", 3), ("completed", 3), ("archived", 3)}
     assert ("sent", "m", 3) in wanted[1]
-    for point, outcome in lives:
-        assert outcome == wanted, point
     assert len(receiver.calls) == 3 * (count + 2)
 
 
@@ -577,15 +567,8 @@ async def test_a_crash_while_a_canvas_is_paused_and_resumed_moves_each_timer_onc
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """STA-2, STA-3: those who waited, those who came meanwhile, those whose message is skipped."""
-    channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
-    await channel.open()
-    text = canvas(HALTED.format(channel="webhook", template="hook")) + webhook(receiver.url)
-    try:
-        count, lives, wanted = await _loaded(db, template, postgres, channel, text, Pausing)
-    finally:
-        await channel.close()
+    count, wanted = await _by_webhook(db, template, postgres, receiver, HALTED, Pausing)
 
-    print(f"{count} points at which a crash could matter")
     assert count >= 15
     assert wanted[0] == {("completed", 9)}
     due = {name: MONDAY + timedelta(hours=hours) for name, hours in (("a", 36), ("b", 48), ("c", 73))}
@@ -595,5 +578,3 @@ async def test_a_crash_while_a_canvas_is_paused_and_resumed_moves_each_timer_onc
         ("withdrawn", "m", due["b"], 3),
         ("reached", "m", due["c"], 3),
     }
-    for point, outcome in lives:
-        assert outcome == wanted, point

@@ -15,7 +15,6 @@ from journeys.engine.entries.burst import FAR
 from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.fetching import CLAIM as CLAIM_FETCHES
 from journeys.engine.entries.following_changes import FollowingChanges
-from journeys.engine.intake.broadcasts import begin
 from journeys.engine.metrics import ENTRIES_OVERDUE
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store import Database
@@ -322,15 +321,7 @@ async def test_exits_and_conversions_go_on_during_a_pause_and_their_windows_do_n
 async def test_a_broadcast_is_held_while_its_canvas_is_paused_and_goes_on_after_it(db: Database) -> None:
     """STA-2: a run of the canvas; nobody is lost, nobody enters twice."""
     stage = await stage_on(db, canvas(MAIL) + EMAIL)
-    rows = [(stage.workspace, n) for n in range(25)]
-    await db.pool.executemany(
-        "insert into people (workspace, id, shard, bucket) values ($1, gen_random_uuid(), $2 % 1024, 1)", rows
-    )
-    publication = await stage.published.of(stage.workspace)
-    async with db.transaction() as connection:
-        await begin(
-            connection, publication, publication.running["story"], UUID(int=7), None, {}, stage.clock.now()
-        )
+    await stage.broadcast_begins(25)
     await say(stage, "pause")
     assert await see_to_runs(db, stage.published, stage.clock) == 0
     assert await db.pool.fetchval("select count(*) from entries") == 0
