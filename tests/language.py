@@ -73,7 +73,7 @@ def keys(model: type[Frozen]) -> Iterator[Key]:
         schema = schema["$defs"][schema["$ref"]]
     said = meanings(model)
     for name, field in schema["properties"].items():
-        later = name in model.LATER or said.get(name, "").endswith("Not supported yet.")
+        later = said.get(name, "").endswith("Not supported yet.")
         if name in model.model_fields and not later:
             required = name in schema.get("required", [])
             default = "required" if required else _default(field.get("default"))
@@ -218,7 +218,6 @@ def refused() -> set[str]:
     for model in models():
         if model.__module__.endswith("incomplete_canvas"):
             continue
-        found |= {f"{model.__name__}.{key}" for key in model.LATER}
         for name, field in model.model_fields.items():
             for each in field.metadata:
                 check = getattr(each, "func", None)

@@ -1,7 +1,7 @@
 """The base model of all values of the language: frozen, without unknown keys, equal by content."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo
 
@@ -22,9 +22,6 @@ class Frozen(BaseModel):
     """A value of the language."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", validate_default=False)
-
-    LATER: ClassVar[tuple[str, ...]] = ()
-    """Keys that a later version brings, and that are no fields yet."""
 
 
 def not_yet(*values: Any) -> BeforeValidator:

@@ -168,7 +168,7 @@ class _Reader:
             return {}
         for key in [key for key in raw if key not in model.model_fields]:
             self.problems.append(unknown_key("canvas", self._body, (*path, key), self._places))
-            near = intended(key, set(model.model_fields) - set(raw)) if key not in model.LATER else None
+            near = intended(key, set(model.model_fields) - set(raw))
             if near is not None:
                 raw[near] = raw.pop(key)
                 self._places.rename((*path, key), (*path, near))

@@ -14,15 +14,12 @@ def schema() -> dict[str, Any]:
     kinds = []
     definitions: dict[str, Any] = {}
     said = {model.__name__: meanings(model) for model in models()}
-    later = {model.__name__: model.LATER for model in models()}
     for kind, adapter in KINDS.items():
         one = adapter.json_schema(ref_template="#/$defs/{model}")
         definitions.update(one.pop("$defs", {}))
         _describe(said.get(one.get("title", ""), {}), one)
         kinds.append(_with_kind(kind, one, definitions))
     for name, definition in definitions.items():
-        for key in later.get(name, ()):
-            definition["properties"].pop(key, None)
         _describe(said.get(name, {}), definition)
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",

@@ -166,8 +166,6 @@ def _problem(detail: Any, root: Any, data: Any, path: Path, rest: Loc, places: P
 def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
     """The problem of a key that its mapping does not have: not yet, or not at all."""
     owner, key, where = owner_of(root, data, path[:-1]), str(path[-1]), places.where(path, key=True)
-    if owner and key in owner.LATER:
-        return Problem("J108", where, f"`{key}` is not supported yet", "remove it")
     beside = ["kind", "format"] if len(path) == 1 and isinstance(root, str) else []
     known = [*owner.model_fields, *beside] if owner else []
     near = intended(key, known)

@@ -211,10 +211,7 @@ class Housekeeping:
         rows = [PendingAlarm(*row) for row in await self._db.pool.fetch(RUNS_DUE, due, OVERDUE)]
         for one in rows:
             log.warning("run_overdue", run=str(one.alarm), canvas=one.canvas, generation=one.generation)
-            if await self._closed(f"{one.alarm}:{one.generation}"):
-                await self._db.pool.execute(RAISE_TOGETHER, one.workspace, one.alarm, one.generation)
-            else:
-                self._alarm_sync.nudge(one)
+            await self._wake(one)
         return len(rows)
 
     async def watch(self) -> int:
@@ -228,15 +225,18 @@ class Housekeeping:
             log.warning(
                 "overdue", entry=str(one.entry), alarm_at=str(one.alarm_at), generation=one.generation
             )
-            if await self._closed(f"{one.alarm}:{one.generation}"):
-                if one.kind == "entry":
-                    place = (one.workspace, one.person, one.entry, one.generation)
-                    await self._db.pool.execute(RAISE, *place, self._clock.now())
-                else:
-                    await self._db.pool.execute(RAISE_TOGETHER, one.workspace, one.alarm, one.generation)
-            else:
-                self._alarm_sync.nudge(one)
+            await self._wake(one)
         return len(rows) + len(shared)
+
+    async def _wake(self, one: PendingAlarm) -> None:
+        """Nudge the workflow of an alarm that is overdue; where it was closed, the next generation begins."""
+        if not await self._closed(f"{one.alarm}:{one.generation}"):
+            self._alarm_sync.nudge(one)
+        elif one.kind == "entry":
+            place = (one.workspace, one.person, one.entry, one.generation)
+            await self._db.pool.execute(RAISE, *place, self._clock.now())
+        else:
+            await self._db.pool.execute(RAISE_TOGETHER, one.workspace, one.alarm, one.generation)
 
     async def prepare(self) -> None:
         """Make the partitions of the months ahead; where a table is in use for long, the next time."""

@@ -65,6 +65,10 @@ def test_a_filter_is_said_in_a_few_words(written: Any, said: str) -> None:
             {"api": True, "starts": "2026-12-07T09:00", "ends": "2027-01-01T00:00+01:00"},
             "the API from 2026-12-07 09:00, company time until 2026-12-31 23:00 UTC",
         ),
+        (
+            {"every": "week", "weekdays": ["monday"], "at": "09:00", "starts": "2026-12-07T09:00"},
+            "the clock: every week on monday at 09:00, from 2026-12-07 09:00",
+        ),
     ],
 )
 def test_a_schedule_is_said_in_a_few_words(schedule: dict[str, Any], said: str) -> None:

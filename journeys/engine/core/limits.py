@@ -40,8 +40,8 @@ def refusal(
     """What keeps a message of this step from the person at this instant; None: it may leave.
 
     In this order: the channel knows no address of theirs (`reachable`), their consent
-    (SUB-1, MSG-1), the message's own condition (VAL-1), which sees the entry's `context` and `key` and the named `segments`; of what the canvas' steps have sent, what
-    they sent in this `entry` (CTL-10).
+    (SUB-1, MSG-1), the message's own condition (VAL-1). That sees the entry's `context` and `key` and the named
+    `segments`, and of what the canvas' steps have sent what they sent in this `entry` (CTL-10).
     """
     if not reachable:
         return Refusal("unreachable", "no_address")

@@ -95,9 +95,8 @@ async def control(db: Database, workspace: int, identity: str, word: Word, who: 
         row = await connection.fetchrow(
             "select state, held, canvas from runs where workspace = $1 and id = $2 for update", workspace, run
         )
-        if word == "resume" and row["state"] == "set_aside":
-            pass
-        elif row["state"] not in OPEN:
+        again = word == "resume" and row["state"] == "set_aside"
+        if row["state"] not in OPEN and not again:
             raise NotPossible(f"the run is over: it is {row['state']}")
         if word == "hold":
             await connection.execute(HOLD, workspace, run)
