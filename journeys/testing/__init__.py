@@ -17,6 +17,7 @@ _WHERE = {
     "Story": "story",
     "Trial": "trial",
     "TrialPerson": "people",
+    "TrialRun": "schedules",
     "Unstubbed": "services",
     "journey": "trial",
 }
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from journeys.engine.content.services import Reply
     from journeys.testing.channel_contract import ChannelContract
     from journeys.testing.people import Impossible, TrialPerson
+    from journeys.testing.schedules import TrialRun
     from journeys.testing.services import Unstubbed
     from journeys.testing.step_contract import StepContract
     from journeys.testing.story import Conversion, Fact, SentMessage, Story
@@ -41,6 +43,7 @@ __all__ = [
     "Story",
     "Trial",
     "TrialPerson",
+    "TrialRun",
     "Unstubbed",
     "journey",
 ]

@@ -47,7 +47,7 @@ class Around(Protocol):
     ) -> None:
         """Store something that a person did, and let it be heard."""
 
-    async def burst(self, *several_: Held | None) -> None:
+    async def burst(self, *several_: Held) -> None:
         """Let entries hear what they have not heard."""
 
     def note(self, one: Held, note: Note) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from uuid import UUID
 
 from journeys.engine.audience.match import needs
 from journeys.engine.audience.operators import same
@@ -19,8 +20,12 @@ async def refused_by(
     running: Running,
     entrant: Entrant,
     now: datetime,
+    run: UUID | None = None,
 ) -> str | None:
-    """The gate that keeps this person out; None: they enter, and have taken a place where the canvas has so many."""
+    """The gate that keeps this person out; None: they enter, and have taken a place where the canvas has so many.
+
+    `run`: the one that lets them in, where the places are counted by run.
+    """
     profile, canvas = entrant.profile, running.plan.canvas
     mine = [one for one in memory.of(profile.id) if one.entry.canvas == running.name]
     if canvas.key is not None:
@@ -35,12 +40,13 @@ async def refused_by(
         last=max((one.entry.entered for one in mine), default=None),
         inside=max((one.entry.entered for one in mine if not one.entry.ended), default=None),
         context=entrant.context,
+        judged=entrant.judged,
     )
     reason = refusal(publication.opening(running, active=True), candidate)
     limit = canvas.entry_limit
     if reason is not None or limit is None:
         return reason
-    period = running.name, period_of(limit, now, publication.zone).name
+    period = running.name, period_of(limit, now, publication.zone, run).name
     if not places(limit, memory.places[period], 1):
         return "entry_limit"
     memory.places[period] += 1

@@ -13,12 +13,12 @@ from journeys.testing.memory import VirtualClock
 Act = Callable[[], Awaitable[None]]
 After = timedelta | str
 Instant = datetime | str
-CONSEQUENCE, SCRIPT = 0, 1
-"""At one instant, what follows from earlier things comes before what people do."""
+CONSEQUENCE, SCRIPT, RUN = 0, 1, 2
+"""At one instant, what follows from earlier things comes before what people do, and the clock lets people in last."""
 
 
 class Timeline:
-    """What is to happen. In an outage, consequences wait for its end; what people do does not."""
+    """What is to happen. In an outage, consequences and runs wait for its end; what people do does not."""
 
     def __init__(self, starts: datetime) -> None:
         self.starts = starts
@@ -35,10 +35,10 @@ class Timeline:
         """Let everything happen that is planned, and what follows from it, up to an instant (None: to the end)."""
         while self._agenda and (until is None or self._agenda[0][0] <= until):
             at, rank, _, act = heappop(self._agenda)
-            if rank == CONSEQUENCE:
+            if rank != SCRIPT:
                 back = next((end for start, end in self.outages if start <= at < end), None)
                 if back is not None:
-                    self.plan(back, act)
+                    self.plan(back, act, rank)
                     continue
             self.clock.turn(at)
             await act()

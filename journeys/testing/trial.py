@@ -27,6 +27,7 @@ from journeys.testing.publication import (
     identity,
     publication_of,
 )
+from journeys.testing.schedules import ScheduledRuns, TrialRun
 from journeys.testing.services import Answers, Stub, StubbedServices, reply
 from journeys.testing.story import SentMessage, Story
 from journeys.testing.timeline import After, Instant, instant
@@ -55,6 +56,7 @@ class Trial:
         zone: str | None = None,
         channels: Mapping[str, Channel] | None = None,
         folders: Sequence[Path] = (),
+        occurrences: int | None = None,
     ) -> None:
         self.starts = instant(starts)
         found = definitions_of(definitions, folders)
@@ -65,16 +67,18 @@ class Trial:
         self.canvases = list(publication.running)
         if not self.canvases:
             raise LookupError("these definitions have no canvas")
-        for name, running in publication.running.items():
-            if running.plan.canvas.schedule.by_clock:
-                raise Impossible(
-                    f"trials do not run schedules by the clock, and “{name}” has one: `journeys simulate` does"
-                )
         self._answers = Answers()
         used = {each.channel for each in publication.templates.values()}
         made = {name: channel or channel_of(name) for name, channel in installed.items() if name in used}
         services = StubbedServices(self._answers, answers=self._answers)
         self._world = World(publication, self.starts, made, services)
+        self._scheduled = {
+            name: ScheduledRuns(self._world, running, occurrences)
+            for name, running in publication.running.items()
+            if running.plan.canvas.schedule.by_clock
+        }
+        for each in self._scheduled.values():
+            each.plan_next()
         self._names = count(1)
         self.people: list[TrialPerson] = []
 
@@ -122,6 +126,11 @@ class Trial:
     def calls(self) -> Sequence[Call]:
         """The calls to web services that were made, in order."""
         return self._answers.calls
+
+    def occurrences(self, canvas: str | None = None) -> list[TrialRun]:
+        """The occurrences of a canvas' schedule that have come, in order: whom each let in, and whom which gate kept out."""
+        name = self._world.canvas(canvas)
+        return list(self._scheduled[name].runs) if name in self._scheduled else []
 
     @property
     def messages(self) -> list[SentMessage]:
@@ -188,7 +197,15 @@ class Trial:
     # Running ---------------------------------------------------------------------------------------------------
 
     def run(self, *, until: Instant | After | None = None) -> dict[str, Story]:
-        """Let everything happen, up to an instant or a span after the start, or to the end; the last story of each."""
+        """Let everything happen, up to an instant or a span after the start, or to the end; the last story of each.
+
+        Raises `Impossible` where there is no end: a schedule goes on for ever, and nothing says how often it comes here.
+        """
+        endless = [name for name, each in self._scheduled.items() if each.endless] if until is None else []
+        if endless:
+            raise Impossible(
+                f"the schedule of “{endless[0]}” has no end: say run(until=…), or journey(…, occurrences=4)"
+            )
         end = None if until is None else self._world.timeline.end(until)
         work = partial(asyncio.run, self._world.timeline.run(end))
         if _in_a_loop():  # within a coroutine: the trial has a loop of its own
@@ -207,15 +224,24 @@ def journey(
     zone: str | None = None,
     channels: Mapping[str, Channel] | None = None,
     folders: Sequence[Path] = (),
+    occurrences: int | None = None,
 ) -> Trial:
-    """A trial of a canvas, which begins at an instant.
+    """A trial of a canvas, which begins at an instant: canvases by the clock are launched at it.
 
     `definitions`: a file or folder, a text in YAML, a definition in Python, or a list of these; they are checked as a
     publication checks them, and `Refused` tells all that is wrong. `canvas`: the one, or those, that run; without it all
     of them do. `zone`: the company's, where the definitions have no settings of a workspace. `channels`: more than are
-    installed.
+    installed. `occurrences`: so many of each schedule by the clock come, and no more.
     """
-    return Trial(definitions, canvas, starts=starts, zone=zone, channels=channels, folders=folders)
+    return Trial(
+        definitions,
+        canvas,
+        starts=starts,
+        zone=zone,
+        channels=channels,
+        folders=folders,
+        occurrences=occurrences,
+    )
 
 
 def _in_a_loop() -> bool:

@@ -117,7 +117,9 @@ class World:
         entrant = Entrant(
             profile=profile, admission_key=key, at=self.timeline.clock.now(), context=dict(context)
         )
-        await self.burst(await self._admit(running, entrant))
+        found = await self.admit(running, entrant)
+        if isinstance(found, Held):
+            await self.burst(found)
 
     async def engages(self, caught: Caught, name: str, properties: Mapping[str, Any]) -> None:
         """Something that a person does with a message: opens it, clicks, unsubscribes."""
@@ -161,8 +163,9 @@ class World:
         for one, left in zip(rows, after, strict=True):
             if left.leaves:
                 self._leave(one, left)
-        born = [await self._admit(*entering) for entering in self._entering(profile, what, hops)]
-        await self.burst(*(one for one in hearing.values() if not one.entry.ended), *born)
+        born = [await self.admit(*entering) for entering in self._entering(profile, what, hops)]
+        heard_by = [one for one in hearing.values() if not one.entry.ended]
+        await self.burst(*heard_by, *(one for one in born if isinstance(one, Held)))
 
     def _open(self, one: Held) -> OpenEntry:
         if not one.entry.ended:
@@ -237,18 +240,22 @@ class World:
             if brings_in(running.plan, what, person)
         ]
 
-    async def _admit(self, running: Running, entrant: Entrant) -> Held | None:
+    async def admit(self, running: Running, entrant: Entrant, run: UUID | None = None) -> Held | str | None:
+        """Let a person into a canvas, by a `run` where there is one.
+
+        Returns the entry, before its first step; the gate that keeps them out; or None: they came by this before.
+        """
         profile, earlier = entrant.profile, self.memory.of(entrant.profile.id)
         mine = [one for one in earlier if one.entry.canvas == running.name]
         if any(one.admission_key == entrant.admission_key for one in mine):
             return None
         now = self.timeline.clock.now()
-        reason = await refused_by(self.publication, self.memory, self.reading, running, entrant, now)
+        reason = await refused_by(self.publication, self.memory, self.reading, running, entrant, now, run)
         if reason is not None:
             self.memory.facts.append(
                 StoredFact(profile.id, None, running.name, "refused", entrant.at, None, {"reason": reason})
             )
-            return None
+            return reason
         number = sum(1 for one in mine) + 1
         loaded = new_entry(
             self.publication,
@@ -268,10 +275,10 @@ class World:
             self.memory.windows.setdefault(person, []).append(window)
         return held
 
-    async def burst(self, *several_: Held | None) -> None:
+    async def burst(self, *several_: Held) -> None:
         """Let entries hear what they have not heard."""
         for one in several_:
-            if one is None or one.entry.ended:
+            if one.entry.ended:
                 continue
             loaded, entry = one.loaded, one.entry
             unheard = [event for _, step, event in one.inbox if step == entry.step]

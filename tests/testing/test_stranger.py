@@ -56,4 +56,4 @@ def test_the_project_of_the_page_on_testing_passes_with_the_wheel_alone(tmp_path
     )
 
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "4 passed" in done.stdout
+    assert "5 passed" in done.stdout

@@ -405,28 +405,3 @@ def test_an_entry_was_not_refused_whatever_came_later() -> None:
     assert zoe.refusals() == ["audience", "audience"]
     assert str(zoe.story).endswith("did not enter story: audience")
     assert (ann.story.entered, ann.story.refused, ann.refusals()) == (None, None, [])
-
-
-@pytest.mark.parametrize(
-    "schedule",
-    [
-        "{at_launch: true}",
-        '{once: "2027-01-01T09:00"}',
-        '{every: day, at: "09:00"}',
-        '{every: week, weekdays: [monday], at: "09:00", zone: local}',
-    ],
-)
-def test_a_trial_of_a_schedule_by_the_clock_says_that_there_is_none(schedule: str) -> None:
-    """Also where it is one of several; a trial of the others can be made."""
-    clocked = canvas("  - {type: delay, id: wait, duration: 1 day}", schedule=schedule)
-    for given, only in (
-        (clocked, None),
-        ([WELCOME, HELLO, clocked], None),
-        ([WELCOME, HELLO, clocked], "story"),
-    ):
-        with pytest.raises(
-            Impossible, match="schedules by the clock, and “story” has one: `journeys simulate` does"
-        ):
-            journey(given, only)
-
-    assert journey([WELCOME, HELLO, clocked], "welcome").canvases == ["welcome"]

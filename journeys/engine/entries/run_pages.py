@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -291,7 +291,7 @@ class RunPages:
             entrants = [
                 Entrant(
                     profile=profile,
-                    admission_key=admission_key_of(look.row),
+                    admission_key=admission_key(look.row["kind"], run),
                     at=mine[profile.id]["at"],
                     context=dict(mine[profile.id]["context"] or look.row["context"]),
                     priority=BATCH_PRIORITY,
@@ -329,6 +329,6 @@ class RunPages:
         return max(0.001, (self._clock.real(at) - self._clock.present()).total_seconds())
 
 
-def admission_key_of(row: Mapping[str, Any]) -> str:
+def admission_key(kind: str, run: UUID) -> str:
     """What makes the admissions of a run repeatable: with the same key nobody enters twice."""
-    return f"{'run' if row['kind'] == 'schedule' else 'api'}:{row['id']}"
+    return f"{'run' if kind == 'schedule' else 'api'}:{run}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 from zoneinfo import available_timezones
@@ -84,6 +84,12 @@ def _zones() -> tuple[str, ...]:
     return tuple(sorted(available_timezones()))
 
 
+@lru_cache(maxsize=128)
+def _in_all_zones(occurrence: ScheduledOccurrence) -> tuple[tuple[datetime, tuple[str, ...]], ...]:
+    """The instants at which a local time comes somewhere in the world, each with its zones."""
+    return tuple((at, tuple(zones)) for at, zones in by_instant(occurrence, _zones()))
+
+
 def slices_of(
     occurrence: ScheduledOccurrence,
     later: ScheduledOccurrence | None,
@@ -100,13 +106,16 @@ def slices_of(
         at = occurrence.instant
         return ([Slice(at, None)] if at <= now and not missed else []), ([at] if at > now else [])
     come, coming = [], []
-    for at, zones in by_instant(occurrence, _zones()):
+    overtaken = later if later is not None and later.first <= now else None
+    for at, zones in _in_all_zones(occurrence):
         if at > now:
             coming.append(at)
             continue
         if launched is not None and at < launched:  # ENT-8
             continue
-        left = tuple(zone for zone in zones if later is None or later.at(zone) > now)
+        left = zones
+        if overtaken is not None:
+            left = tuple(zone for zone in zones if overtaken.at(zone) > now)
         if left:
             come.append(Slice(at, left))
     return come, coming
