@@ -174,12 +174,15 @@ def instants(
 ) -> Iterator[datetime]:
     """When the people of a zone are let in, from the launch on: each instant later than the one before it.
 
-    An occurrence whose time is past in this zone at the launch is left out (ENT-8).
+    An occurrence by each person's own clock whose time is past in this zone at the launch is left out (ENT-8).
     """
     previous = after
     for each in occurrences(table, company, launched, after):
         at = each.at(zone)
-        if at >= utc(launched) and (previous is None or at > previous):  # ENT-8
+        here = each.instant is not None or at >= utc(
+            launched
+        )  # ENT-8; at launch it is up to five minutes before: ENT-4
+        if here and (previous is None or at > previous):  # ENT-8
             yield at
             previous = at
 

@@ -7,7 +7,7 @@ from calendar import monthrange
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from functools import lru_cache
-from itertools import islice, pairwise, takewhile
+from itertools import islice, pairwise, product, takewhile
 from typing import Any, get_args
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -336,6 +336,9 @@ SCHEDULES: dict[str, tuple[dict[str, Any], Any]] = {
         {"every": "month", "days": ["last", 25, 8, 29, 31]},
         lambda day: day.day in (8, 25, 29, 31, monthrange(day.year, day.month)[1]),
     ),
+    "the thirty-first": (
+        {"every": "month", "days": [31]}, lambda day: day.day == monthrange(day.year, day.month)[1],
+    ),
 }  # fmt: skip
 
 
@@ -356,13 +359,65 @@ def test_a_repeated_schedule_keeps_to_the_clock_through_a_year_of_changes(zone: 
             assert found == wanted, (clock, whose)
 
 
+def jumps_of(zone: str) -> list[datetime]:
+    """What the clock of a zone shows right before each of its changes of the year."""
+    shown, _ = readings(zone, CHANGES[zone])
+    jumps = [wall for (wall, after) in pairwise(shown) if after - wall != timedelta(minutes=15)]
+    assert len(jumps) >= (0 if zone == "Asia/Kolkata" else 1)
+    return jumps
+
+
+@pytest.mark.parametrize("zone", CHANGES)
+def test_a_start_an_end_and_a_number_count_by_the_clock_through_a_year_of_changes(zone: str) -> None:
+    """ENT-1, ENT-10: bounds at, right before and right after each change; of each kind, by whichever clock."""
+    year = CHANGES[zone]
+    last = datetime(year + 1, 1, 4)
+    beyond = localized(last, zone)
+    for jump in jumps_of(zone) or [datetime(year, 3, 1)]:
+        launched = jump.replace(tzinfo=UTC) - timedelta(days=30)
+        for (words, chosen), quarters in product(SCHEDULES.values(), (-1, 0, 1, 4, 5)):
+            starts = jump + timedelta(minutes=15 * quarters)
+            for clock, ends, times in (
+                (starts.time(), None, 3),
+                (jump.time(), min(starts + timedelta(days=70), last), None),
+                (time(2, 30), min(starts + timedelta(days=40), last), 2),
+            ):
+                days = (starts.date() + timedelta(days=each) for each in range(125))
+                walls = [datetime.combine(day, clock) for day in days if chosen(day)]
+                walls = [wall for wall in walls if starts <= wall < (ends or last)]
+                for whose, company in (("company", zone), (zone, "UTC"), ("local", "Asia/Tokyo")):
+                    table = Schedule(**words, at=clock, zone=whose, starts=starts, ends=ends, times=times)
+                    if whose == "local":  # an occurrence that one zone lacks is one of the others
+                        wanted = expected(iter(walls[:times]), zone, year)
+                    else:
+                        wanted = expected(iter(walls), zone, year)[:times]
+
+                    found = list(
+                        takewhile(lambda one: one < beyond, instants(table, company, launched, zone))
+                    )
+                    assert found == wanted, (starts, clock, whose)
+
+
+@pytest.mark.parametrize("zone", CHANGES)
+def test_a_launch_is_the_five_minutes_before_it_at_every_change_of_the_clock(zone: str) -> None:
+    """ENT-4, ENT-10: it is an instant, in the hour that comes twice and right after the one that is skipped too."""
+    shown, when = readings(zone, CHANGES[zone])
+    table = Schedule(at_launch=True)
+    for jump in jumps_of(zone):
+        change = when[bisect_left(shown, jump)]
+        for minutes in range(-130, 131, 7):
+            grid = change + timedelta(minutes=minutes // 5 * 5)
+            launched = change + timedelta(minutes=minutes, seconds=59)
+
+            assert list(instants(table, zone, launched, "Asia/Tokyo")) == [grid], launched
+
+
 @pytest.mark.parametrize("zone", CHANGES)
 def test_a_single_time_keeps_to_the_clock_through_a_year_of_changes(zone: str) -> None:
     """ENT-10"""
     year = CHANGES[zone]
     shown, when = readings(zone, year)
-    jumps = [wall for (wall, after) in pairwise(shown) if after - wall != timedelta(minutes=15)]
-    assert len(jumps) >= (0 if zone == "Asia/Kolkata" else 1)
+    jumps = jumps_of(zone)
     for jump in jumps:
         for quarters in range(-8, 108):
             wall = jump + timedelta(minutes=15 * quarters)

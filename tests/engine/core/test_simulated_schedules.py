@@ -49,6 +49,16 @@ def test_each_occurrence_lets_in_whom_the_gates_let_through(
         assert report.refused == {gate: 2 * count for gate, count in refused.items()}
 
 
+@pytest.mark.parametrize("starts", [MONDAY, MONDAY + timedelta(minutes=31, seconds=7)])
+def test_at_launch_everybody_comes_at_the_five_minutes_before_it(starts: datetime) -> None:
+    """ENT-4: a simulation begins at any moment, as a launch does; one by local time takes who is still to come: ENT-8."""
+    people = [Person("paris", "Europe/Paris"), Person("lima", "America/Lima")]
+
+    assert sum(simulate(plan_of("{at_launch: true}"), people, starts=starts).entered.values()) == 2
+    nine = plan_of("{once: 2026-12-07T09:00, zone: local}")
+    assert sum(simulate(nine, people, starts=starts).entered.values()) == (2 if starts == MONDAY else 1)
+
+
 def test_by_local_time_each_comes_at_their_own_hour(monkeypatch: pytest.MonkeyPatch) -> None:
     """ENT-2"""
     plan = plan_of("{once: 2026-12-09T10:00, zone: local}")
