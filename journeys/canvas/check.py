@@ -9,8 +9,9 @@ from typing import Any
 import networkx as nx
 
 from journeys.canvas.canvas import Canvas
+from journeys.canvas.clock_faults import context_faults, reentry_faults
 from journeys.canvas.conditions import FromContext
-from journeys.canvas.entry_keys import key_faults, key_operands
+from journeys.canvas.entry_keys import key_faults
 from journeys.canvas.filters import (
     AllOf,
     AnyOf,
@@ -214,7 +215,7 @@ def message_steps(here: Site) -> Iterator[Problem]:
 
 def _message_references(step: Step) -> Iterator[tuple[Path, str]]:
     for where, each in step.filters():
-        for path, found in _inside(each, where):
+        for path, found in inside(each, where):
             if isinstance(found, MessageFilter) and found.step and not found.canvas:
                 yield (*path, "step"), found.step
     for where, trigger in _step_triggers(step):
@@ -222,13 +223,13 @@ def _message_references(step: Step) -> Iterator[tuple[Path, str]]:
             yield (*where, "step"), trigger.step
 
 
-def _inside(each: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def inside(each: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """A filter and all filters within it, with their paths."""
     yield path, each
     for kind, name in ((AllOf, "all"), (AnyOf, "any"), (NoneOf, "none")):
         if isinstance(each, kind):
             for place, inner in enumerate(getattr(each, name)):
-                yield from _inside(inner, (*path, name, place))
+                yield from inside(inner, (*path, name, place))
 
 
 def experiments(here: Site) -> Iterator[Problem]:
@@ -254,7 +255,7 @@ def context_too_early(here: Site) -> Iterator[Problem]:
 
 
 def _without_context(here: Site, path: Path, each: Any, why: str) -> Iterator[Problem]:
-    for where, found in _inside(each, path):
+    for where, found in inside(each, path):
         # CTX-14
         if isinstance(found, ContextFilter) or isinstance(getattr(found, "operand", None), FromContext):
             yield here.problem("J209", where, f"a context variable cannot be used here: {why}")
@@ -266,6 +267,17 @@ def schedule_by_clock(here: Site) -> Iterator[Problem]:
     if never_within(schedule):
         message = "no occurrence of this schedule lies between its start and its end"
         yield here.problem("J112", ("schedule", "ends"), message, "write a later end, or other days")
+
+
+def by_clock(here: Site) -> Iterator[Problem]:
+    """J111 and J920: what never holds, and who never comes again, in canvases that let people in by the clock."""
+    steps = [step for _, step in here.steps]
+    for faults in (
+        context_faults(here.canvas, steps, [*_filters(here), *_triggers(here)]),
+        reentry_faults(here.canvas),
+    ):
+        for code, path, message, hint in faults:
+            yield here.problem(code, path, message, hint)
 
 
 def keys(here: Site) -> Iterator[Problem]:
@@ -322,6 +334,7 @@ CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
     experiments,
     context_too_early,
     schedule_by_clock,
+    by_clock,
     keys,
     filters_that_never_match,
 )
@@ -334,65 +347,12 @@ CHECKS: Sequence[Callable[[Site], Iterator[Problem]]] = (
 def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
     problems = []
     for path, each in _filters(here):
-        for where, found in _inside(each, path):
+        for where, found in inside(each, path):
             if isinstance(found, SegmentFilter) and found.segment not in segments:
                 message = f"there is no segment “{found.segment}”"
                 hint = f"did you mean “{near}”?" if (near := nearest(found.segment, segments)) else ""
                 problems.append(here.problem("J304", (*where, "segment"), message, hint))
     return problems
-
-
-def check_segment(
-    name: str, when: Filter, places: Places, segments: Mapping[str, Filter], rounds: Mapping[str, int]
-) -> list[Problem]:
-    """What is wrong with a segment: it names others that do not exist, or itself through others: see `rounds_of`."""
-    problems = [
-        Problem(fault.code, places.where(fault.path), fault.message, fault.hint)
-        for fault in never_matching(when, ("when",))
-    ]
-    for where in key_operands(when, ("when",)):
-        problems.append(
-            Problem("J209", places.where(where), "a segment is judged without an entry, so it has no key")
-        )
-    for where, found in _inside(when, ("when",)):
-        if isinstance(found, ContextFilter):
-            problems.append(
-                Problem(
-                    "J209", places.where(where), "a segment is judged without an entry, so it has no context"
-                )
-            )
-        if isinstance(found, SegmentFilter):
-            if found.segment not in segments:
-                near = nearest(found.segment, segments)
-                hint = f"did you mean “{near}”?" if near else ""
-                problems.append(
-                    Problem(
-                        "J304",
-                        places.where((*where, "segment")),
-                        f"there is no segment “{found.segment}”",
-                        hint,
-                    )
-                )
-            elif name in rounds and rounds.get(found.segment) == rounds[name]:
-                message = f"the segment “{name}” contains itself, through “{found.segment}”"
-                problems.append(Problem("J304", places.where((*where, "segment")), message))
-    return problems
-
-
-def rounds_of(segments: Mapping[str, Filter]) -> dict[str, int]:
-    """The segments that lead to themselves, each with the number of its round: those that lead to one another share it."""
-    graph: nx.DiGraph[str] = nx.DiGraph()
-    graph.add_edges_from(
-        (name, found.segment)
-        for name, when in segments.items()
-        for _, found in _inside(when, ())
-        if isinstance(found, SegmentFilter)
-    )
-    rounds: dict[str, int] = {}
-    for number, component in enumerate(nx.strongly_connected_components(graph)):
-        if len(component) > 1 or any(graph.has_edge(name, name) for name in component):
-            rounds |= dict.fromkeys(component, number)
-    return rounds
 
 
 def messages(canvas: Canvas, places: Places) -> list[tuple[Path, Message]]:

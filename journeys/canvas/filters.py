@@ -76,15 +76,15 @@ class PropertyFilter(NoTruth, Condition):
 class Times(Frozen):
     """How often: one comparison with a number."""
 
-    equals: int | None = None
+    equals: Annotated[int, Field(strict=True)] | None = None
     """Exactly so often."""
-    more_than: int | None = None
+    more_than: Annotated[int, Field(strict=True)] | None = None
     """More often."""
-    less_than: int | None = None
+    less_than: Annotated[int, Field(strict=True)] | None = None
     """Less often."""
-    at_least: int | None = None
+    at_least: Annotated[int, Field(strict=True)] | None = None
     """So often or more."""
-    at_most: int | None = None
+    at_most: Annotated[int, Field(strict=True)] | None = None
     """So often or less."""
 
     @model_validator(mode="after")

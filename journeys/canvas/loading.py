@@ -7,11 +7,12 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from journeys.canvas.catalogs import check_catalog
-from journeys.canvas.check import check, check_segment, rounds_of
+from journeys.canvas.check import check
 from journeys.canvas.content_blocks import check_content_block
 from journeys.canvas.filters import BucketFilter, Filter
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.python_definitions import looks_like_definitions, read_python
+from journeys.canvas.segment_check import check_segment, rounds_of
 from journeys.canvas.yaml_definitions import Definitions, read_file
 
 EVERYBODY = BucketFilter(bucket=(0, 9999))

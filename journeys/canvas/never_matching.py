@@ -69,6 +69,9 @@ TRUTHS = frozenset({"email_open_tracking_disabled", "email_click_tracking_disabl
 
 _SQUASHED: Mapping[str, str] = {squashed(name): name for name in TEXTS | TRUTHS}
 
+AMOUNTS = ("price", "quantity")
+"""Properties of every purchase, which are numbers."""
+
 LATER_ENGAGEMENTS = ("delivered", "bounced")
 ANY = ("any", "*")
 EQUALS = ("equals", "not_equals", "one_of", "none_of")
@@ -117,7 +120,10 @@ def _past(each: Any, path: Path) -> Iterator[NeverMatching]:
         message = f"“{each.purchase}” is read as the name of a product"
         yield NeverMatching((*path, "purchase"), message, "write purchase: true for any purchase")
     for place, condition in enumerate(each.where):
-        yield from _condition(condition, (*path, "where", place))
+        here = (*path, "where", place)
+        amount = isinstance(each, PurchaseFilter | PurchaseTrigger) and condition.property in AMOUNTS
+        kind, what = "number" if amount else "any", f"“{condition.property}” of a purchase"
+        yield from list(no_such_value(condition, kind, what, here)) or _condition(condition, here)
     times = getattr(each, "times", None)
     if times is not None and _impossible(times):
         message = "nothing can be done fewer than 0 times"
@@ -177,7 +183,7 @@ def _braces(name: str, path: Path) -> Iterator[NeverMatching]:
         )
 
 
-def _parts(operator: str, operand: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def operands(operator: str, operand: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """The operands, each with its path."""
     if isinstance(operand, tuple):
         for place, part in enumerate(operand):
@@ -190,7 +196,7 @@ def _type(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[N
     """Operands of another type than the standard attribute has."""
     if operator not in (*EQUALS, *ORDERS, "between", "contains"):
         return
-    for where, part in _parts(operator, operand, path):
+    for where, part in operands(operator, operand, path):
         if attribute in TEXTS and isinstance(part, bool | int | float):
             hint = f'write "{_said(part)}" in quotes' if operator in EQUALS else "compare it with a text"
             yield NeverMatching(where, f"“{attribute}” is a text, and {_said(part)} is none", hint)
@@ -223,7 +229,7 @@ def _form(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[N
         if operator == "starts_with"
         else "the end of"
     )
-    for where, part in _parts(operator, operand, path):
+    for where, part in operands(operator, operand, path):
         if isinstance(part, str) and not fits(part):
             message = f"“{part[:60]}” is never {said}{' of' if operator in EQUALS else ''} “{attribute}”"
             yield NeverMatching(where, message, hint)
@@ -237,8 +243,24 @@ def _operand(each: Condition, operator: str, operand: Any, path: Path) -> Iterat
     if operator in ORDERS and isinstance(operand, bool):
         message = f"`{operator}` compares numbers, times or texts, and {_said(operand)} is none of them"
         yield NeverMatching((*path, operator), message, f"write equals: {_said(operand)}")
+    if operator in ORDERS and isinstance(operand, str) and instant(operand) is None:
+        hint = "write a number without quotes, or a time such as 2027-03-01"
+        message = f"“{operand[:60]}” is no number and no time: it is compared with texts, letter by letter"
+        yield NeverMatching((*path, operator), message, hint, "J919")
     if each.between is not None:
         yield from _bounds(*each.between, (*path, "between"))
+
+
+def no_such_value(each: Condition, kind: str, what: str, path: Path) -> Iterator[NeverMatching]:
+    """Operands that no value of this kind, where it is `number` or `boolean`, ever equals, exceeds or falls short of."""
+    operator = each.operator
+    if operator not in (*EQUALS, *ORDERS, "between") or kind not in ("number", "boolean"):
+        return
+    fits, said = (_number, "a number") if kind == "number" else (_truth, "true or false")
+    for where, part in operands(operator, each.operand, path):
+        if isinstance(part, str | bool | int | float) and not fits(part):
+            hint = "write a number, without quotes" if kind == "number" else "write equals: true"
+            yield NeverMatching(where, f"{what} is {said}, and “{_said(part)[:60]}” is none", hint)
 
 
 def _bounds(low: Any, high: Any, path: Path) -> Iterator[NeverMatching]:
@@ -262,6 +284,10 @@ def _bounds(low: Any, high: Any, path: Path) -> Iterator[NeverMatching]:
 
 def _number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _truth(value: Any) -> bool:
+    return isinstance(value, bool)
 
 
 def _said(value: Any) -> str:

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from journeys.canvas import installed_packages, steps
 from journeys.canvas.assignment import pick
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Schedule
-from journeys.canvas.check import check, check_segment, rounds_of
+from journeys.canvas.check import check
 from journeys.canvas.conditions import FromAttribute
 from journeys.canvas.definition_kinds import parse
 from journeys.canvas.events_and_commands import Entry, Happened, Occurrence
@@ -23,6 +23,7 @@ from journeys.canvas.loading import load
 from journeys.canvas.plan import compile
 from journeys.canvas.problems import CODES, Problem, Where, nearest
 from journeys.canvas.schema import schema, text
+from journeys.canvas.segment_check import check_segment, rounds_of
 from journeys.canvas.shape_problems import _plain, owner_of
 from journeys.canvas.source_positions import Places
 from journeys.canvas.steps import (

@@ -53,6 +53,8 @@ FILTERS: dict[str, tuple[str, str, str]] = {
     "a property as in Liquid": ("{event: x, where: [{property: 'event_properties.${p}', equals: 1}]}", "J111", "alone: `p`"),
     "an operand as in Liquid": ("{attribute: a, equals: {attribute: '${b}'}}", "J111", "write the name alone: `b`"),
     "less often than never": ("{event: x, times: {less_than: 0}}", "J111", "equals: 0"),
+    "a price in words": ("{purchase: true, where: [{property: price, more_than: ten}]}", "J111", "write a number, without quotes"),
+    "a quantity in quotes": ("{purchase: shoe, where: [{property: quantity, one_of: [1, '2']}]}", "J111", "“2” is none"),
     "minus one times": ("{event: x, times: {equals: -1}}", "J111", "equals: 0"),
     "at most minus one times": ("{purchase: true, times: {at_most: -1}}", "J111", "equals: 0"),
 }  # fmt: skip
@@ -178,6 +180,16 @@ def test_a_canvas_that_was_published_with_such_a_filter_still_loads() -> None:
         b'{"name": "c", "schedule": {"message": "delivered"}, "audience": {"purchase": "any"}, "exits": [{"message": "bounced"}]}'
     )
     assert parse("canvas", body).exits[0].message == "bounced"
+
+
+@pytest.mark.parametrize(
+    ("operand", "told"),
+    [("ten", True), ("10", True), ("2027-03-01", False), ("2027-03-01T09:00Z", False), (10, False)],
+)
+def test_an_order_that_is_asked_of_a_text_is_a_warning(operand: Any, told: bool) -> None:
+    """It is compared letter by letter, so no number is more than it; a time is a time."""
+    found = list(never_matching(attribute("visits") > operand))
+    assert [(one.code, one.warning, one.path) for one in found] == [("J919", True, ("more_than",))] * told
 
 
 @pytest.mark.parametrize("name", NEARLY)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
+from math import isfinite
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, WithJsonSchema, model_validator
 
 from journeys.canvas.events_and_commands import NOTHING, Go, Outcome, Update
 from journeys.canvas.frozen_model import Frozen, Many, texts
-from journeys.canvas.problems import wrong
+from journeys.canvas.problems import shown, wrong
 from journeys.canvas.steps.asking import Asking
 from journeys.canvas.steps.base import Here
 
@@ -20,16 +22,37 @@ UNTOUCHABLE = frozenset({
 """What a user update cannot set: who a person is, their devices, and what steers a request (UPD-4)."""
 
 
+def _amount(value: Any) -> int | float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not isfinite(value):
+        raise wrong("J100", f"an increment is a number, not {shown(value)}", "write {increment: 1}, or -1")
+    return value
+
+
+Amount = Annotated[int | float, BeforeValidator(_amount)]
+
+
 class Increment(Frozen):
     """Add this to a number; an attribute that is not there counts as 0 (ATT-3)."""
 
-    increment: int | float
+    increment: Amount
     """The number to add."""
 
 
 def _change(value: Any) -> Any:
     if isinstance(value, Mapping) and "increment" in value:
         return Increment.model_validate(value)
+    return _with_texts(value)
+
+
+def _with_texts(value: Any) -> Any:
+    """The value with its dates as texts: YAML reads 2027-03-01 as a date."""
+    match value:
+        case date():
+            return value.isoformat()
+        case Mapping():
+            return {name: _with_texts(each) for name, each in value.items()}
+        case list() | tuple():
+            return [_with_texts(each) for each in value]
     return value
 
 
@@ -43,7 +66,7 @@ class LoggedEvent(Frozen):
 
     name: Annotated[str, Field(min_length=1, max_length=255)]
     """The name of the event."""
-    properties: dict[str, Any] = {}
+    properties: dict[str, Annotated[Any, BeforeValidator(_with_texts)]] = {}
     """Its properties; texts may hold Liquid."""
 
 

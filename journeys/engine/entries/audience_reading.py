@@ -28,8 +28,12 @@ async def matching(
     audience: Filter | None,
     profiles: Sequence[Profile],
     now: datetime,
+    canvas: str | None = None,
 ) -> list[Profile]:
-    """Those of them who match at an instant; all, where nothing is asked for."""
+    """Those of them who match at an instant; all, where nothing is asked for.
+
+    `canvas`: the one whose steps a filter means that names no other.
+    """
     if audience is None or not profiles:
         return list(profiles)
     wanted = needs([audience], publication.segments)
@@ -40,7 +44,7 @@ async def matching(
     found, given_way = [], time.perf_counter()
     for profile in profiles:
         person = profile.as_person(publication.zone, pasts.get(profile.id))
-        if matches(audience, person, now=now, segments=publication.segments):
+        if matches(audience, person, now=now, segments=publication.segments, canvas=canvas):
             found.append(profile)
         if time.perf_counter() - given_way > LONGEST_STRETCH:
             await asyncio.sleep(0)

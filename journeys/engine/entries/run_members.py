@@ -79,17 +79,18 @@ async def collect(
     run: UUID,
     audience: Sequence[Filter],
     at: datetime,
+    canvas: str,
     zones: Sequence[str] | None = None,
     best: BestInstants | None = None,
 ) -> None:
     """Write down who of the workspace matches all of the filters at an instant; of those zones alone, where they are given.
 
-    SQL says who they are, as far as it can. Who is in the run already stays as they are (ENT-8). `best`: each comes at
+    SQL says who they are, as far as it can. A filter on a step's message means the `canvas`' own where it names no other. Who is in the run already stays as they are (ENT-8). `best`: each comes at
     their best time of the day that begins at that instant. Done again after a crash, it adds who is missing.
     """
     workspace = publication.workspace
     wanted = AllOf(all=tuple(audience)) if audience else None
-    exact = wanted is None or to_sql(wanted, now=at, segments=publication.segments).exact
+    exact = wanted is None or to_sql(wanted, now=at, segments=publication.segments, canvas=canvas).exact
     place = workspace, run, at, zones, publication.zone
     after: UUID | None = None
     while True:
@@ -99,13 +100,15 @@ async def collect(
             wanted,
             now=at,
             segments=publication.segments,
+            canvas=canvas,
             after=after,
             most=PAGE if exact and best is None else JUDGED,
             most_bytes=MOST_BYTES,
         )
         people = page.people
         if page.unsure is not None:
-            people = [each.id for each in await matching(db.pool, publication, wanted, page.unsure, at)]
+            sure = await matching(db.pool, publication, wanted, page.unsure, at, canvas)
+            people = [each.id for each in sure]
         if best is None:
             await db.pool.execute(CHOSEN, *place, people)
         else:

@@ -202,7 +202,8 @@ class RunPages:
             else:
                 audience = audience_of(look.row, look.running.plan)
                 best = best_instants(look.row, look.running.plan)
-                await collect(self._db, look.publication, run, audience, each.at, each.zones, best)
+                canvas = look.running.name
+                await collect(self._db, look.publication, run, audience, each.at, canvas, each.zones, best)
             await self.runs.asked(workspace, run, each.at)
         return True
 

@@ -136,7 +136,7 @@ class ScheduledTriggers:
                 if part.zones is None or (each.zone or publication.zone) in part.zones
             ]
             for one in audience:
-                chosen = await matching(connection, publication, one, chosen, part.at)
+                chosen = await matching(connection, publication, one, chosen, part.at, row["canvas"])
             best = best_instants(row, plan)
             at = {} if best is None else await best.of(connection, publication, chosen, part.at)
             members = {

@@ -66,6 +66,19 @@ class Page:
     after: UUID | None
 
 
+async def window_of(
+    connection: Any, workspace: int, after: UUID, parts: int, *, least: int = 1, attributes: bool = True
+) -> tuple[UUID, bool]:
+    """The last of those after a person who are looked at in one statement, and whether there are more.
+
+    `parts`: how many conditions are asked of each; `attributes`: whether their custom attributes are read. At `least` so
+    many are looked at, but for those whose attributes are large.
+    """
+    many = max(WINDOW // parts, least)
+    bound = await connection.fetchrow(BOUND, workspace, after, many, MOST_STORED, attributes)
+    return (LAST, False) if bound is None else (bound["id"], bound["more"])
+
+
 async def page_of(
     connection: Any,
     workspace: int,
@@ -73,22 +86,23 @@ async def page_of(
     *,
     now: datetime,
     segments: Mapping[str, Filter] = NOTHING,
+    canvas: str | None = None,
     after: UUID | None = None,
     most: int,
     most_bytes: int,
 ) -> Page:
     """The next people who match a filter (None: all) at an instant: at most so many, and of so many bytes or one more.
 
-    A page may have fewer people than that, or nobody, and not be the last.
+    `canvas`: the one whose steps a filter means that names no other. A page may have fewer people than that, or nobody, and not be the last.
     """
     first, last, more = after or FIRST, LAST, False
     found = PeopleCondition("true", (), exact=True, parts=1)
     if what is not None:
-        found = to_sql(what, now=now, segments=segments, first=6)
-        many, attributes = max(WINDOW // found.parts, most), "p.attributes" in found.text
-        bound = await connection.fetchrow(BOUND, workspace, first, many, MOST_STORED, attributes)
-        if bound is not None:
-            last, more = bound
+        found = to_sql(what, now=now, segments=segments, canvas=canvas, first=6)
+        attributes = "p.attributes" in found.text
+        last, more = await window_of(
+            connection, workspace, first, found.parts, least=most, attributes=attributes
+        )
     query = _page(found.text, "p.id" if found.exact else SELECT)
     rows = await connection.fetch(query, workspace, first, last, most, most_bytes, *found.parameters)
     people = [row["id"] for row in rows]

@@ -17,15 +17,22 @@ from journeys.canvas.occurrences import LATEST_ZONE, occurrences
 from journeys.canvas.problems import Problem, in_order, meant
 from journeys.canvas.source_positions import Path as Place
 from journeys.canvas.source_positions import Places
-from journeys.canvas.steps import Delay
+from journeys.canvas.steps import Delay, UserUpdate
 from journeys.canvas.steps.delay import LONGEST
+from journeys.canvas.steps.user_update import Increment
 from journeys.canvas.yaml_definitions import Definition, Definitions
 from journeys.engine.clock import Clock
 from journeys.engine.content import Template, compile, compile_html
 from journeys.engine.content.content_blocks import LEVELS
 from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.lint import ANY, Setting, lint
+from journeys.engine.people.attributes import Refused as Unkept
+from journeys.engine.people.attributes import kept_properties
+from journeys.engine.people.standard_attributes import faults, look_alikes
 from journeys.engine.sources.catalogs.requests import value_faults
+
+NO_CHANGES = frozenset({"decrement", "decrease", "increase"})
+"""What is written for an `increment` by mistake; it would be kept as an object."""
 
 ABSENT = ("J301", "J304", "J311")
 """Problems that are none where a workspace has what the files do not: templates, segments, blocks and catalogs."""
@@ -65,6 +72,7 @@ def problems_of(
     for canvas in found.drafts():
         problems += _canvas(canvas, templates, broken, channels, setting)
         problems += _delays(canvas, now)
+        problems += _updates(canvas)
         problems += _past(canvas, now, companies[0] if companies else LATEST_ZONE, stands)
     for definition in found.all():
         problems += _not_run(definition)
@@ -183,6 +191,35 @@ def _delays(canvas: Definition, now: datetime) -> Iterator[Problem]:
             where = canvas.places.where((*path, "until"))
             message = f"this instant is more than {LONGEST.days} days ahead, longer than a delay can be"
             yield Problem("J403", where, message, "split it into several, or publish it later")
+
+
+def _updates(canvas: Definition) -> Iterator[Problem]:
+    """J100 and J918: what a user update would not write, whoever it is about, and names that are hardly meant (UPD-1)."""
+    for path, step in site(canvas.value, canvas.places).steps:
+        if not isinstance(step, UserUpdate):
+            continue
+        for name, change in step.attributes.items():
+            value = change.increment if isinstance(change, Increment) else change
+            where = canvas.places.where((*path, "attributes", name))
+            if isinstance(change, Mapping) and len(change) == 1 and set(change) <= NO_CHANGES:
+                hint = "write {increment: 1}, or {increment: -1}"
+                yield Problem("J100", where, f"“{next(iter(change))}” is no change of a number", hint)
+                continue
+            for said in () if any(_liquid_in(value, ())) else faults({name: value}):
+                yield Problem("J100", where, f"the update would not be written: {said}")
+            for said in look_alikes({name: value}):
+                yield Problem("J918", where, said)
+        for place, event in enumerate(step.events):
+            where = canvas.places.where((*path, "events", place, "properties"))
+            fixed = {
+                name: value for name, value in event.properties.items() if not any(_liquid_in(value, ()))
+            }
+            try:
+                _, remarks = kept_properties(fixed)
+            except Unkept as refused:
+                remarks = [str(refused)]
+            for said in remarks:
+                yield Problem("J100", where, f"the event would not have it: {said}")
 
 
 def _past(canvas: Definition, now: datetime, company: str, stands: Definitions | None) -> Iterator[Problem]:

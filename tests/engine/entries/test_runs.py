@@ -90,6 +90,20 @@ async def test_the_audience_is_who_matches_at_the_run_and_each_is_let_in_once(db
     assert await db.pool.fetchval("select count(*) from run_members") == 0, "forgotten once it is over"
 
 
+@pytest.mark.parametrize("rest", ["", "{attribute: word, matches: '^a+$'}, "], ids=["by SQL", "one by one"])
+async def test_a_step_in_the_audience_of_a_run_is_one_of_its_canvas(db: Database, rest: str) -> None:
+    """As where an event brings people in: a step of that name in another canvas is another one."""
+    audience = f"audience: {{all: [{rest}{{message: sent, step: hello}}]}}\nreentry: {{after: 0 days}}"
+    stage = await launched(db, MAIL, DAILY, more=audience)
+    mine, other = [await stage.person(attributes={"word": "a"}) for _ in range(2)]
+    for one, name in ((mine, "story"), (other, "another")):
+        said = {"canvas": name, "step": "hello", "channel": "email", "dispatch": "d"}
+        await stage.happens(one, "sent", said, kind="message")
+    put(stage, MONDAY.replace(hour=10))
+    await work(stage, (await runs(db))[0]["id"])
+    assert [row["person"] for row in await db.pool.fetch("select person from entries")] == [mine.id]
+
+
 async def test_gates_compare_the_instant_of_the_occurrence_and_not_of_the_page(db: Database) -> None:
     """CTL-3, cases 22 and 23: a window of one day, an entry at 10:00 whose page came at 10:12, lets in at 10:00 tomorrow."""
     stage = await launched(db, MAIL, DAILY, more="reentry: {after: 1 day}")
