@@ -156,17 +156,34 @@ class ScheduledOccurrence:
 
 
 def occurrences(
-    table: Timetable, company: str, launched: datetime, after: datetime | None = None
+    table: Timetable,
+    company: str,
+    launched: datetime,
+    after: datetime | None = None,
+    *,
+    since: ScheduledOccurrence | None = None,
 ) -> Iterator[ScheduledOccurrence]:
     """The occurrences of a schedule from its launch on, in order, to the end of the last year; none where it has no clock.
 
     `company`: the name of the company's zone. Numbers and `times` count from the launch; one whose time has come in
     every zone before it is none (ENT-5), and one that is past in some zones counts for the others (ENT-8). With `after`
-    only those that come somewhere later than it.
+    only those that come somewhere later than it; with `since`, one of them, those after that one, found without those before.
     """
     launched = utc(launched)
-    found = _repeated(table, company, launched) if table.every else _single(table, company, launched)
+    if table.every:
+        found = _repeated(table, company, launched, since)
+    else:
+        found = _single(table, company, launched) if since is None else iter(())
     return (each for each in found if after is None or each.last > after)
+
+
+def once_more(
+    table: Timetable, company: str, launched: datetime, planned: ScheduledOccurrence
+) -> ScheduledOccurrence | None:
+    """An occurrence that was planned, as the schedule has it now: the company may have another zone. None: there is none."""
+    before = ScheduledOccurrence(planned.no - 1, planned.wall - planned.wall.resolution)
+    found = next(occurrences(table, company, launched, since=before if table.every else None), None)
+    return found if found is not None and found.no == planned.no else None
 
 
 def instants(
@@ -219,11 +236,16 @@ def _single(table: Timetable, company: str, launched: datetime) -> Iterator[Sche
             yield found
 
 
-def _repeated(table: Timetable, company: str, launched: datetime) -> Iterator[ScheduledOccurrence]:
-    """The occurrences of a schedule that repeats."""
+def _repeated(
+    table: Timetable, company: str, launched: datetime, since: ScheduledOccurrence | None
+) -> Iterator[ScheduledOccurrence]:
+    """The occurrences of a schedule that repeats, of which those up to `since` are not walked through again."""
     zone, local = _named(table, company), table.zone == "local"
-    no, previous = 0, None
-    for wall in _walls(table, _first_day(table, zone, launched)):
+    no, previous = (0, None) if since is None else (since.no, since.instant)
+    first = _first_day(table, zone, launched) if since is None else since.wall.date()
+    for wall in _walls(table, first):
+        if since is not None and wall <= since.wall:
+            continue
         found = ScheduledOccurrence(no + 1, wall, None if local else localized(wall, zone))  # ENT-2, ENT-10
         if found.last < launched or _before(table.starts, found):  # ENT-5, ENT-1
             continue

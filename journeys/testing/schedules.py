@@ -74,20 +74,20 @@ class ScheduledRuns:
             schedule.every and self._most is None and schedule.times is None and schedule.ends is None
         )
 
-    def plan_next(self, after: int = 0) -> None:
-        """Plan the occurrence after that with this number; nothing where it is not to be."""
+    def plan_next(self, after: ScheduledOccurrence | None = None) -> None:
+        """Plan the occurrence after this one, or the first; nothing where it is not to be."""
         found = self._following(after)
         if found is not None and (self._most is None or found.no <= self._most):
             self._world.timeline.plan(max(found.first, self._world.starts), self._beginning(found), RUN)
 
-    def _following(self, after: int) -> ScheduledOccurrence | None:
+    def _following(self, after: ScheduledOccurrence | None) -> ScheduledOccurrence | None:
         return following(self._running.plan, self._world.publication.zone, self._world.starts, after)
 
     def _beginning(self, occurrence: ScheduledOccurrence) -> Callable[[], Awaitable[None]]:
         async def begin() -> None:
-            self.plan_next(occurrence.no)
+            self.plan_next(occurrence)
             self.runs.append(TrialRun(occurrence.no, occurrence.first))
-            await self._work(occurrence, self._following(occurrence.no), self.runs[-1], None, set())
+            await self._work(occurrence, self._following(occurrence), self.runs[-1], None, set())
 
         return begin
 

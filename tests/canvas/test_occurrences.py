@@ -16,10 +16,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+from journeys.canvas import occurrences as module
 from journeys.canvas.canvas import Canvas, Schedule
 from journeys.canvas.check import check
 from journeys.canvas.in_words import comes_in
-from journeys.canvas.occurrences import ScheduledOccurrence, by_instant, instants, never_within, occurrences
+from journeys.canvas.occurrences import (
+    ScheduledOccurrence,
+    by_instant,
+    instants,
+    never_within,
+    occurrences,
+    once_more,
+)
 from journeys.canvas.problems import CODES
 from journeys.canvas.source_positions import Places
 from journeys.canvas.times import WEEKDAYS, Weekday
@@ -538,3 +546,53 @@ def test_the_schema_of_a_day_of_a_month_says_what_may_stand_there() -> None:
     days = TypeAdapter(Schedule).json_schema()["properties"]["days"]
 
     assert {"const": "last"} in days["anyOf"][0]["items"]["anyOf"]
+
+
+# From one to the next -------------------------------------------------------------------------------------------
+
+WALKED = [
+    '{every: day, at: "02:30", zone: Europe/Paris}',
+    '{every: day, at: "23:59", zone: local, starts: 2026-02-01T00:00}',
+    '{every: day, at: "12:00", zone: Pacific/Apia}',
+    '{every: week, weekdays: [sunday, tuesday], at: "00:00", times: 20}',
+    '{every: month, days: [30, 31, last], at: "09:00", ends: 2027-06-01T00:00}',
+    "{once: 2026-05-01T09:00}",
+    "{at_launch: true}",
+]
+
+
+@pytest.mark.parametrize("schedule", WALKED)
+@pytest.mark.parametrize("launched", [LAUNCH, datetime(2011, 12, 20, 7, 31, tzinfo=UTC)])
+def test_from_one_occurrence_to_the_next_is_the_way_from_the_first(schedule: str, launched: datetime) -> None:
+    """ENT-1, ENT-10: the same occurrences with the same numbers, also over a day that a zone skipped (Apia, 2011)."""
+    table = read(schedule)
+    walked = list(islice(occurrences(table, "Europe/Paris", launched), 40))
+    for one, later in pairwise([*walked, None]):
+        assert one is not None
+        if later is not None or not table.every or len(walked) < 40:
+            assert next(occurrences(table, "Europe/Paris", launched, since=one), None) == later
+        assert once_more(table, "Europe/Paris", launched, one) == one
+
+
+def test_the_next_occurrence_takes_no_longer_however_many_there_were(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schedule may go on for ever."""
+    read_clocks: list[str] = []
+
+    def counting(wall: datetime, zone: str) -> datetime:
+        read_clocks.append(zone)
+        return localized(wall, zone)
+
+    monkeypatch.setattr(module, "localized", counting)
+    before = ScheduledOccurrence(30_000, datetime(2090, 1, 1, 10), at("2090-01-01T09:00"))
+    found = next(occurrences(read('{every: day, at: "10:00"}'), "Europe/Paris", LAUNCH, since=before))
+    assert (found.no, found.wall, len(read_clocks)) == (30_001, datetime(2090, 1, 2, 10), 1)
+
+
+def test_a_planned_occurrence_that_is_none_any_more_is_none() -> None:
+    planned = ScheduledOccurrence(3, datetime(2026, 5, 1, 10))
+    assert (
+        once_more(read('{every: day, at: "10:00", ends: 2026-04-01T00:00}'), "UTC", LAUNCH, planned) is None
+    )
+    assert once_more(read("{once: 2026-05-01T10:00}"), "UTC", LAUNCH, planned) is None
+    moved = once_more(read('{every: day, at: "10:00"}'), "Asia/Tokyo", LAUNCH, planned)
+    assert moved == ScheduledOccurrence(3, planned.wall, at("2026-05-01T01:00"))

@@ -15,7 +15,7 @@ from uuid import UUID
 from zoneinfo import available_timezones
 
 from journeys.canvas.filters import Filter
-from journeys.canvas.occurrences import ScheduledOccurrence, by_instant
+from journeys.canvas.occurrences import ScheduledOccurrence, by_instant, once_more
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.clock import Clock
@@ -24,7 +24,7 @@ from journeys.engine.entries.audience_reading import FILTER
 from journeys.engine.entries.run_members import BestInstants
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
-from journeys.engine.workspaces.planned_runs import following, plan_next
+from journeys.engine.workspaces.planned_runs import following, occurrence_of, plan_next
 from journeys.engine.workspaces.published import Publication, Published, Running
 
 FAR = timedelta(hours=12)
@@ -121,11 +121,6 @@ def slices_of(
     return come, coming
 
 
-def occurrence_of(row: Mapping[str, Any]) -> ScheduledOccurrence:
-    """The occurrence of a run, as it was written down."""
-    return ScheduledOccurrence(row["occurrence"], row["wall"], row["instant"])
-
-
 class Runs:
     """The runs of a database, as one process sees to them."""
 
@@ -193,14 +188,15 @@ class Runs:
         occurrence, later = occurrence_of(row), None
         alarms: list[PendingAlarm] = []
         if row["kind"] == "schedule":
-            launched, no, zone = row["launched"], row["occurrence"], publication.zone
+            launched, zone = row["launched"], publication.zone
             same = running.plan.canvas.schedule.by_clock and canvas["launched"] == launched
             if row["state"] == "waiting":
-                found = following(running.plan, zone, launched, no - 1) if same else None
-                if found is None or found.no != no:
+                schedule = running.plan.canvas.schedule
+                found = once_more(schedule, zone, launched, occurrence) if same else None
+                if found is None:
                     return await self._end(connection, row, "withdrawn", "its schedule was changed")
                 occurrence = found
-            later = following(running.plan, zone, launched, no) if same else None
+            later = following(running.plan, zone, launched, occurrence) if same else None
         if occurrence.first > now:
             return Look(until=occurrence.first)
         slices, coming = slices_of(occurrence, later, now, row["launched"])
@@ -243,7 +239,7 @@ class Runs:
         if not plan.canvas.schedule.by_clock:
             return []
         return await plan_next(
-            connection, publication.workspace, publication.zone, plan, row["launched"], row["occurrence"]
+            connection, publication.workspace, publication.zone, plan, row["launched"], occurrence_of(row)
         )
 
     async def _end(self, connection: Any, row: Mapping[str, Any], state: str, reason: str) -> Look:

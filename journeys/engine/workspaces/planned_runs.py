@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid5
 
-from journeys.canvas.occurrences import ScheduledOccurrence, occurrences
+from journeys.canvas.occurrences import ScheduledOccurrence, occurrences, once_more
 from journeys.canvas.plan import Plan
 from journeys.engine.core.life import runs_may
 from journeys.engine.ports import PendingAlarm
@@ -25,8 +26,12 @@ insert into alarms (workspace, id, kind, canvas, plan, priority, at) values ($1,
 on conflict (workspace, id) do update set turn = alarms.turn + 1, at = excluded.at, moved = clock_timestamp()
 returning {SHARED_ALARM}
 """  # noqa: S608 - constants
+LATEST = """
+select occurrence, wall, instant from runs where workspace = $1 and canvas = $2 and launched = $3 and state <> 'withdrawn'
+order by occurrence desc limit 1
+"""
 WAITING = """
-select id, launched, occurrence, at from runs
+select id, launched, occurrence, wall, instant, at from runs
 where workspace = $1 and canvas = $2 and kind = 'schedule' and state = 'waiting' for update
 """
 MOVED = """
@@ -60,10 +65,19 @@ def run_id(workspace: int, canvas: str, launched: datetime, no: int) -> UUID:
     return uuid5(NAMESPACE_OID, f"{workspace}/{canvas}/{launched.isoformat()}/{no}")
 
 
-def following(plan: Plan, company: str, launched: datetime, after: int) -> ScheduledOccurrence | None:
-    """The occurrence of a schedule after that with this number; None: it was the last."""
-    found = occurrences(plan.canvas.schedule, company, launched)
-    return next((each for each in found if each.no > after), None)
+def occurrence_of(row: Mapping[str, Any]) -> ScheduledOccurrence:
+    """The occurrence of a run, as it was written down."""
+    return ScheduledOccurrence(row["occurrence"], row["wall"], row["instant"])
+
+
+def following(
+    plan: Plan, company: str, launched: datetime, after: ScheduledOccurrence | None
+) -> ScheduledOccurrence | None:
+    """The occurrence of a schedule after this one (None: the first); None: it was the last.
+
+    It takes the same time however many there were before.
+    """
+    return next(occurrences(plan.canvas.schedule, company, launched, since=after), None)
 
 
 async def plan_run(
@@ -93,9 +107,14 @@ async def plan_run(
 
 
 async def plan_next(
-    connection: Any, workspace: int, company: str, plan: Plan, launched: datetime, after: int = 0
+    connection: Any,
+    workspace: int,
+    company: str,
+    plan: Plan,
+    launched: datetime,
+    after: ScheduledOccurrence | None,
 ) -> list[PendingAlarm]:
-    """Write down the next run of a schedule, after the occurrence of this number."""
+    """Write down the next run of a schedule, after this occurrence; the first where there was none."""
     found = following(plan, company, launched, after)
     if found is None:
         return []
@@ -135,8 +154,8 @@ async def _arrange(
             await connection.execute(WITHDRAW, workspace, row["id"], "the canvas is archived")
             continue
         if scheduled and row["launched"] == launched:
-            found = following(plan, company, launched, row["occurrence"] - 1)
-        if found is None or found.no != row["occurrence"]:
+            found = once_more(plan.canvas.schedule, company, launched, occurrence_of(row))
+        if found is None:
             await connection.execute(WITHDRAW, workspace, row["id"], "its schedule was changed")
         elif found.first != row["at"]:
             await connection.execute(
@@ -144,15 +163,10 @@ async def _arrange(
             )
             await connection.execute(ALARM, workspace, row["id"], canvas, plan.id, found.first)
     if scheduled and runs_may(status) != "end":
-        last = await connection.fetchval(
-            "select max(occurrence) from runs where workspace = $1 and canvas = $2 and launched = $3 and state <> 'withdrawn'",
-            workspace,
-            canvas,
-            launched,
-        )
+        last = await connection.fetchrow(LATEST, workspace, canvas, launched)
         waits = await connection.fetchrow(WAITING, workspace, canvas)
         if waits is None:
-            await plan_next(connection, workspace, company, plan, launched, last or 0)
+            await plan_next(connection, workspace, company, plan, launched, last and occurrence_of(last))
 
 
 async def nudge_runs(connection: Any, workspace: int, canvas: str) -> None:

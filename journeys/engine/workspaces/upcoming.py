@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import islice
 from typing import Any
 
-from journeys.canvas.occurrences import occurrences
+from journeys.canvas.occurrences import ScheduledOccurrence, occurrences
 from journeys.engine.core.life import runs_may
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication
 
 SHOWN = 10
+
+LONG_AGO = timedelta(days=3)
+"""What comes anywhere in the world from now on has a date on the wall that is less long ago."""
 
 LAUNCHED = "select status, launched from canvases where workspace = $1 and name = $2"
 
@@ -43,5 +46,10 @@ async def upcoming_of(db: Database, publication: Publication, canvas: str, now: 
     row = await db.pool.fetchrow(LAUNCHED, publication.workspace, canvas)
     if running is None or row["launched"] is None or runs_may(row["status"]) == "end":
         return []
-    found = occurrences(running.plan.canvas.schedule, publication.zone, row["launched"], now)
+    schedule, since = running.plan.canvas.schedule, None
+    if (
+        schedule.every and schedule.times is None and now - row["launched"] > LONG_AGO
+    ):  # their numbers are not shown
+        since = ScheduledOccurrence(0, (now - LONG_AGO).replace(tzinfo=None))
+    found = occurrences(schedule, publication.zone, row["launched"], now, since=since)
     return [Upcoming(each.wall, each.first, each.last) for each in islice(found, SHOWN)]
