@@ -294,7 +294,9 @@ def _seen(seen: dict[str, Any]) -> str:
         per = "in all" if seen["per"] == "lifetime" else f"in each {seen['per']}"
         again = f", there are places again from {seen['until']} on" if "until" in seen else ""
         return f": {seen['limit']:,} {per} have entered{again}"
-    more = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seen.items())
+    more = ", ".join(
+        f"{name.replace('_', ' ')} {'nothing' if value is None else value}" for name, value in seen.items()
+    )
     return f" ({more})" if more else ""
 
 

@@ -189,3 +189,6 @@ async def test_an_entry_is_told_with_its_key_and_a_gate_of_numbers_with_what_it_
         "story: no_key (key event.order, saw [8])",
     ]
     assert "story for 7 (main): in wait" in (await journeys("person", "mel", url=db.url)).out
+    await stage.happens(await stage.person(external_id="ann"), "ping", at=MONDAY)
+    told = (await journeys("entries", "ann", url=db.url)).out
+    assert "no_key (key event.order, saw nothing)" in " ".join(told.split())
