@@ -64,12 +64,13 @@ class _Pool:
 
 
 class Crashing(Database):
-    """A database with a fuse."""
+    """A database with a fuse, of a process that has just begun."""
 
     def __init__(self, db: Database, fuse: Fuse) -> None:
         super().__init__(db.url, _Pool(db.pool, fuse))  # type: ignore[arg-type]
         self._real = db
         self._fuse = fuse
+        fuse.dead = False
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Any]:

@@ -36,6 +36,8 @@ from tests.workflows.test_kills import Pack
 
 MEMBERS = int(os.environ.get("JOURNEYS_MEMBERS", "600"))
 KILLS = 20 if MEMBERS >= 20_000 else 4
+PATIENCE = 25 if MEMBERS >= 20_000 else 3
+"""Seconds that are waited at most for a part of the people to have come, before the next kill."""
 PLACES = MEMBERS * 3 // 4
 
 WEST, EAST = "Etc/GMT+12", "Etc/GMT-12"
@@ -54,12 +56,12 @@ OUTCOMES = ("entered", "refused", "failed", "gone", "merged")
 
 MAILS = """
   - {type: message, id: first, channel: webhook, template: hook}
-  - {type: delay, id: one, duration: 15 seconds}
+  - {type: delay, id: one, duration: SPAN}
   - {type: message, id: last, channel: webhook, template: hook}
 """
 COUNTS = """
   - {type: user_update, id: before, attributes: {NAME: {increment: 1}}}
-  - {type: delay, id: one, duration: 10 seconds}
+  - {type: delay, id: one, duration: SPAN}
   - {type: user_update, id: after, attributes: {NAME: {increment: 1}}}
 """
 
@@ -128,7 +130,8 @@ def definitions(url: str, at: datetime, number: int, zone: str) -> str:
         canvas(COUNTS.replace("NAME", "limits"), name="limited", schedule="{at_launch: true}", more=limit),
         canvas(COUNTS.replace("NAME", "halts"), name="halted", schedule="{at_launch: true}", more=limit),
     ]
-    return "---\n".join(parts) + webhook(url)
+    span = "15 seconds" if KILLS > 4 else "5 seconds"
+    return "---\n".join(parts).replace("SPAN", span) + webhook(url)
 
 
 class Operator:
@@ -166,7 +169,7 @@ class Operator:
     async def stop(self) -> None:
         """One canvas is stopped as soon as some of its people have entered."""
         some = "select entered > 0 or ended is not null from runs where canvas = 'halted'"
-        ends = asyncio.get_running_loop().time() + 20
+        ends = asyncio.get_running_loop().time() + PATIENCE
         while not await self.db.pool.fetchval(some) and asyncio.get_running_loop().time() < ends:
             await asyncio.sleep(0.02)
         await self.say("stop", "halted")
@@ -230,12 +233,13 @@ async def test_kills_of_workers_database_and_temporal_during_runs_lose_and_doubl
             came = await db.pool.fetchval(query)
             return float((came + len(receiver.calls)) / (5 * MEMBERS))
 
+        await stage.until(progress, "the first to have an outcome")
         began = asyncio.get_running_loop().time()
         kinds = ["worker", "database", "temporal", "worker"] * (KILLS // 4)
         lots.shuffle(kinds)
         for number, kind in enumerate(kinds):
             with suppress(TimeoutError):
-                async with asyncio.timeout(25):
+                async with asyncio.timeout(PATIENCE):
                     while await again(progress) < 0.9 * (number + 0.2) / KILLS:
                         await asyncio.sleep(0.1)
             await operator.next()
