@@ -59,6 +59,11 @@ STEPS = """
 """
 
 
+def told(steps: str) -> str:
+    """A canvas of these steps, whose messages are webhooks."""
+    return canvas(steps.format(channel="webhook", template="hook"))
+
+
 class Life:
     """What processes do, one after the other, each as often as it takes: a crash ends one, the next goes on."""
 
@@ -74,6 +79,7 @@ class Life:
 
     def begin(self) -> None:
         """A new process: nothing is kept in memory."""
+        self.fuse.dead = False
         self.mine = Crashing(self.db, self.fuse)
         self.published = Published(self.mine)
         self.bursts = Bursts(self.mine, self.published, self.clock, NullNotifier())
@@ -188,8 +194,11 @@ async def _loaded(
     text: str,
     kind: type[Life] = Life,
     calls: Any = None,
+    each: int = 1,
 ) -> tuple[int, list[tuple[int, Any]], Any]:
     """The story without a crash, and then once for every point at which one could matter: until one comes to no point.
+
+    `each`: the distance from one such point to the next.
 
     How many points there are differs by a few from life to life: what comes together is settled together.
     """
@@ -201,7 +210,7 @@ async def _loaded(
     await calm.story()
     wanted = await calm.outcome()
     loaded_entries = []
-    for point in itertools.count():
+    for point in itertools.count(step=each):
         url = await create_database(postgres, f"crash_{uuid4().hex[:10]}", template=template)
         async with Database.at(url, size=3) as fresh:
             fuse = Fuse()
@@ -215,15 +224,21 @@ async def _loaded(
     raise AssertionError("there is an end to it")
 
 
-async def _by_webhook(
-    db: Database, template: str, postgres: str, receiver: Receiver, steps: str, kind: type[Life] = Life
+async def by_webhook(
+    db: Database,
+    template: str,
+    postgres: str,
+    receiver: Receiver,
+    text: str,
+    kind: type[Life] = Life,
+    each: int = 1,
 ) -> tuple[int, Any]:
-    """The story of these steps by webhook: how many points there are, and what comes of it, the same with each crash."""
+    """The story of this canvas by webhook: how many points there are, and what comes of it, the same with each crash."""
     channel = Webhook(WebhookSettings(allowed_networks="127.0.0.0/8"))
     await channel.open()
-    text = canvas(steps.format(channel="webhook", template="hook")) + webhook(receiver.url)
+    text += webhook(receiver.url)
     try:
-        count, lives, wanted = await _loaded(db, template, postgres, channel, text, kind)
+        count, lives, wanted = await _loaded(db, template, postgres, channel, text, kind, each=each)
     finally:
         await channel.close()
     print(f"{count} points at which a crash could matter")
@@ -237,7 +252,7 @@ async def test_a_crash_at_any_point_loses_nothing_and_doubles_nothing(
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """Ingestion, admission, burst, echo, delivery by webhook: once at a receiver that honours the key."""
-    count, _ = await _by_webhook(db, template, postgres, receiver, STEPS)
+    count, _ = await by_webhook(db, template, postgres, receiver, told(STEPS))
 
     assert count >= 20
     assert len(receiver.calls) == 12 * (count + 2)
@@ -301,7 +316,7 @@ async def test_a_crash_between_being_left_out_and_being_driven_alone_loses_nothi
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """After each look at somebody who is locked, and after the burst that waited for them."""
-    count, wanted = await _by_webhook(db, template, postgres, receiver, COUNTED, Leaving)
+    count, wanted = await by_webhook(db, template, postgres, receiver, told(COUNTED), Leaving)
 
     assert count >= 15
     assert ("sent", "second", 2) in wanted[1]
@@ -444,7 +459,7 @@ async def test_a_crash_while_a_canvas_is_stopped_resumed_and_archived_leaves_nob
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """X4, STA-1, STA-2: whoever was due in the stop, whoever was not, and whoever an archive met."""
-    count, wanted = await _by_webhook(db, template, postgres, receiver, HALTED, Halting)
+    count, wanted = await by_webhook(db, template, postgres, receiver, told(HALTED), Halting)
 
     assert count >= 15
     assert wanted[0] == {("stopped", 3), ("completed", 3), ("archived", 3)}
@@ -567,7 +582,7 @@ async def test_a_crash_while_a_canvas_is_paused_and_resumed_moves_each_timer_onc
     db: Database, template: str, postgres: str, receiver: Receiver
 ) -> None:
     """STA-2, STA-3: those who waited, those who came meanwhile, those whose message is skipped."""
-    count, wanted = await _by_webhook(db, template, postgres, receiver, HALTED, Pausing)
+    count, wanted = await by_webhook(db, template, postgres, receiver, told(HALTED), Pausing)
 
     assert count >= 15
     assert wanted[0] == {("completed", 9)}

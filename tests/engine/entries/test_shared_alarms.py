@@ -12,10 +12,14 @@ import pytest
 
 from journeys.engine.entries import burst
 from journeys.engine.entries.admission import Entrant, admit
+from journeys.engine.entries.burst_calls import Call
 from journeys.engine.entries.shared_alarms import is_shared
 from journeys.engine.people.locking import Locked
 from journeys.engine.people.profiles import Profile, lock
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
+from journeys.engine.workspaces.published import Published
+from tests.crashing import Crash, Crashing, Fuse
 from tests.stage import MONDAY, Stage, canvas, stage_on, webhook
 
 DAY = timedelta(days=1)
@@ -104,6 +108,63 @@ async def test_who_fails_for_ever_is_detached_with_a_fact_and_the_others_are_on_
     assert (row["alarm"], row["told"] < row["turn"]) == (bad, True), "the sweep starts a workflow of its own"
     [fact] = await db.pool.fetch("select * from facts where fact = 'detached'")
     assert (fact["entry"], "no such luck" in fact["data"]["reason"]) == (bad, True)
+
+
+async def test_of_five_hundred_one_exits_one_fails_one_hears_something_a_worker_dies_and_the_others_are_on_time(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """P2: the process that drives them is gone after each of its commits in turn, and another goes on."""
+    watching = """
+  - type: action_paths
+    id: watch
+    within: 1 day
+    paths: [{name: liked, triggers: [{event: liked}]}]
+    otherwise: [{type: message, id: hello, channel: webhook, template: hook}]
+  - {type: user_update, id: mark, attributes: {rounds: {increment: 1}}}
+"""
+    text = canvas(watching, more="exits: [{event: bye}]") + webhook("http://127.0.0.1:9")
+    stage = await stage_on(db, text)
+    alarm, people, entries = await together(stage, 500)
+    leaves, fails, hears = (people[place] for place in (17, 251, 498))
+    assert await stage.happens(leaves, "bye") == []
+    [told] = await stage.happens(hears, "liked")
+    bad = entries[fails.id]
+    real = burst.EntryTransaction.drive
+
+    async def failing(self: Any, loaded_entries: Any) -> None:
+        loaded = list(loaded_entries)
+        if any(one.id == bad for one in loaded):
+            raise ArithmeticError("no such luck")
+        await real(self, loaded)
+
+    monkeypatch.setattr(burst.EntryTransaction, "drive", failing)
+    due = stage.clock.turn(DAY)  # type: ignore[attr-defined]
+    stage.clock.turn(timedelta(seconds=30))  # type: ignore[attr-defined]
+    deaths = 0
+    for point in (0, 1, 5, 100):
+        fuse = Fuse()
+        fuse.blows_at = point
+        mine = Crashing(db, fuse)
+        worker = burst.Bursts(mine, Published(mine), stage.clock, NullNotifier())
+        try:
+            reply = await worker(alarm, Call(1, stage.clock.now()))
+        except Crash:
+            deaths += 1
+    if deaths == 4:
+        reply = await stage.burst(alarm)
+    assert (reply.alarm_at, deaths >= 2) == (None, True), deaths
+    await stage.burst(told.alarm, told.turn)
+
+    assert await ended(db) == {"completed": 498, "exit_event": 1, None: 1}
+    others = [entries[one.id] for one in people if one not in (leaves, fails, hears)]
+    reached = "select entry, at from facts where fact = 'reached' and step = 'hello'"
+    assert dict(await db.pool.fetch(reached)) == dict.fromkeys(others, due), "on time, and once"
+    assert len(await stage.dispatches()) == len(others) == 497
+    rounds = await db.pool.fetch("select attributes->>'rounds' as n, count(*) from people group by 1")
+    assert dict(rounds) == {"1": 498, None: 2}
+    row = await stage.row(bad)
+    assert (row["alarm"], row["told"] < row["turn"]) == (bad, True), "the sweep starts a workflow of its own"
+    assert await db.pool.fetchval("select count(*) from facts where fact = 'detached'") == 1
 
 
 async def test_one_who_is_locked_for_long_is_waited_for_and_the_others_are_driven_at_once(
