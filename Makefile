@@ -4,9 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 RUN := .venv/bin
 STAMP := .venv/.installed
 BUILDING := "$(PYTHON)" journeys/workflows/temporal_build.py
+PROMETHEUS := github.com/prometheus/prometheus
+PROMTOOL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/journeys/promtool
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills outages upgrades metrics ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills outages upgrades metrics promtool ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -66,6 +68,16 @@ upgrades: $(STAMP)  ## an upgrade without a stop: processes of a former version,
 
 metrics: $(STAMP)  ## two thousand journeys by real processes, whose metrics agree with the store to the last one
 	@JOURNEYS_RUN=2000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_metrics_of_a_run.py
+
+promtool: $(PROMTOOL)  ## build Prometheus' own checker with Go, once: the tests of the alert rules use it where it is
+
+$(PROMTOOL):
+	@echo "building promtool (once, about four minutes)"
+	@command -v go >/dev/null || { echo "Go is needed"; exit 1; }
+	@mkdir -p "$(@D)"
+	@at=$$(mktemp -d) && trap 'rm -rf "$$at"' EXIT && cd "$$at" && export CGO_ENABLED=0 GOWORK=off GOFLAGS=-mod=mod && \
+	go mod init checks 2>/dev/null && go get $(PROMETHEUS)/cmd/promtool@v0.311.3 2>/dev/null && \
+	go build -trimpath -ldflags="-s -w" -tags remove_all_sd -o "$@.new" $(PROMETHEUS)/cmd/promtool && mv "$@.new" "$@"
 
 ruby: $(STAMP)  ## five thousand templates beside Ruby's own Liquid (apt-get install ruby ruby-liquid ruby-activesupport)
 	@JOURNEYS_RUBY_TEMPLATES=5000 JOURNEYS_RUBY_SEED=$$RANDOM$$RANDOM $(RUN)/python -m pytest -q -s --timeout 3600 -n 0 tests/content/test_ruby.py

@@ -31,7 +31,7 @@ from bench.stories import MESSAGES, story
 from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.webhook import Webhook, WebhookSettings
-from journeys.cli.console import leave
+from journeys.cli.stop import leave
 from journeys.engine.clock import Clock
 from journeys.engine.intake.track import track
 from journeys.engine.intake.triggering import Trigger, Wanted

@@ -3,9 +3,7 @@
 Importing this module is cheap: each name is loaded when it is used.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False  # type checkers read it as true; `typing` takes as long to import as a bare interpreter
 __version__ = "0.1.0"
 
 _WORDS = {
@@ -153,9 +151,11 @@ __all__ = [
 
 if not TYPE_CHECKING:  # a name that is not there is a mistake that a type checker finds
 
-    def __getattr__(name: str) -> Any:
+    def __getattr__(name: str) -> object:
         """Fetch a public word when it is asked for."""
         if name in _WORDS:
+            from importlib import import_module
+
             return getattr(import_module(f"journeys.{_WORDS[name]}"), name)
         raise AttributeError(f"journeys has no {name!r}")
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,10 @@ import promql_parser
 import pytest
 from ruamel.yaml import YAML
 
-from journeys.cli.app import app_for
+from journeys.cli.app import whole
 from journeys.cli.settings import known_variables
-from journeys.engine.metrics import REGISTRY
+from journeys.engine.metrics import REGISTRY, exposition
+from journeys.workflows.temporal_build import cache_folder
 
 GRAFANAS = re.compile(r"\$\{?\w+(:\w+)?\}?")
 """What Grafana puts in for itself: an interval, or the values of a choice."""
@@ -103,6 +106,98 @@ def test_the_alert_rules_ask_for_series_that_are_there() -> None:
             assert label in rule["expr"], (rule["alert"], label)
 
 
+FIRES = [
+    ("EntriesOverdue", 6, ["entries_overdue 3"], {}, "3 entries are past their alarm by more than a minute, for five minutes"),
+    ("AlarmsNotTold", 6, ["alarms_pending_oldest_seconds 150"], {}, "Temporal is not told of entries for 2m 30s"),
+    (
+        "MessagesWait", 6, ['dispatches_oldest_seconds{channel="email"} 900', 'dispatches_oldest_seconds{channel="sms"} 9'],
+        {"channel": "email"}, "The oldest message on email waits for 15m 0s",
+    ),
+    (
+        "ProviderFails", 21,
+        ['provider_seconds_count{channel="email",outcome="sent"} 0+60x30', 'provider_seconds_count{channel="email",outcome="retry"} 0+20x30'],
+        {"channel": "email"}, "25% of the calls on email fail",
+    ),
+    ("BurstsFail", 21, ['bursts_total{result="set_aside"} 0+1x30', 'bursts_total{result="done"} 0+60x30'], {}, "Bursts fail, or were set aside"),
+    (
+        "ApiFails", 11,
+        ['http_request_seconds_count{status="201"} 0+95x30', 'http_request_seconds_count{status="503"} 0+5x30'],
+        {}, "5% of the requests fail",
+    ),
+    (
+        "DatabaseConnectionsUsedUp", 11,
+        ['database_connections{instance="a",state="used"} 20', 'database_connections_limit{instance="a"} 20',
+         'database_connections{instance="b",state="used"} 19', 'database_connections_limit{instance="b"} 20'],
+        {"instance": "a"}, "a uses all its connections to the database",
+    ),
+    ("CanvasSetAside", 6, ['canvases_set_aside{instance="a"} 2', 'canvases_set_aside{instance="b"} 0'], {"instance": "a"}, "a cannot read 2 canvases"),
+]  # fmt: skip
+"""An alert, the minutes after which it fires, the series that make it (a value, or one that grows by the minute), its
+labels and what it says."""
+WELL = [
+    "entries_overdue 0", "alarms_pending_oldest_seconds 2", 'dispatches_oldest_seconds{channel="email"} 9',
+    'provider_seconds_count{channel="email",outcome="sent"} 0+60x30', 'provider_seconds_count{channel="email",outcome="retry"} 0+1x30',
+    'bursts_total{result="done"} 0+60x30', 'http_request_seconds_count{status="201"} 0+1000x30',
+    'http_request_seconds_count{status="503"} 0+5x30', 'database_connections{instance="a",state="used"} 19',
+    'database_connections_limit{instance="a"} 20', 'canvases_set_aside{instance="a"} 0',
+]  # fmt: skip
+"""How the series of processes stand that do well."""
+
+
+def promtool(*words: str, given: str = "") -> str:
+    """What Prometheus' own checker says; skips the test where it is not."""
+    built = cache_folder() / "promtool"
+    program = shutil.which("promtool") or (built if built.exists() else None)
+    if program is None:
+        pytest.skip("there is no promtool: `make promtool` builds it, once")
+    done = subprocess.run([program, *words], input=given, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def written(series: list[str]) -> list[dict[str, str]]:
+    """Series as `promtool` reads them, for half an hour."""
+    parts = [one.rpartition(" ") for one in series]
+    return [
+        {"series": f"journeys_{name}", "values": value if "x" in value else f"{value}x30"}
+        for name, _, value in parts
+    ]
+
+
+def test_prometheus_itself_accepts_the_rules_and_the_series() -> None:
+    assert "8 rules found" in promtool(
+        "check", "rules", "--lint=all", "--lint-fatal", str(DEPLOY / "alerts.yaml")
+    )
+    promtool("check", "metrics", "--lint=all", given=exposition().decode())
+
+
+def test_each_alert_fires_for_what_it_is_and_none_where_all_is_well(tmp_path: Path) -> None:
+    rules = {rule["alert"].removeprefix("Journeys"): rule for rule in alerts()}
+    assert [name for name, *_ in FIRES] == list(rules)
+    tests: list[Any] = []
+    for name, minutes, series, labels, summary in FIRES:
+        rule = rules[name]
+        expected = {
+            "exp_labels": labels | rule["labels"],
+            "exp_annotations": rule["annotations"] | {"summary": summary},
+        }
+        tests.append({
+            "interval": "1m",
+            "input_series": written(series),
+            "alert_rule_test": [
+                {"alertname": rule["alert"], "eval_time": f"{minutes}m", "exp_alerts": [expected]},
+                {"alertname": rule["alert"], "eval_time": f"{int(rule['for'][:-1]) - 1}m", "exp_alerts": []},
+            ],
+        })  # fmt: skip
+    well = [{"alertname": rule["alert"], "eval_time": "25m", "exp_alerts": []} for rule in rules.values()]
+    tests.append({"interval": "1m", "input_series": written(WELL), "alert_rule_test": well})
+    (tmp_path / "tests.yaml").write_text(
+        json.dumps({"rule_files": [str(DEPLOY / "alerts.yaml")], "evaluation_interval": "1m", "tests": tests})
+    )
+
+    promtool("test", "rules", str(tmp_path / "tests.yaml"))
+
+
 def commands() -> dict[str, list[str]]:
     """What the files start, as one would type it after `journeys`."""
     found: dict[str, list[str]] = {}
@@ -121,7 +216,7 @@ def test_what_the_files_start_are_commands_with_options_that_there_are() -> None
     started = commands()
     assert len(started) == 5
     for file, words in started.items():
-        app_for(words).parse_args(words, exit_on_error=False, print_error=False)
+        whole().parse_args(words, exit_on_error=False, print_error=False)
         assert words[0] in ("serve", "worker"), file
 
 

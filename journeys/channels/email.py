@@ -204,7 +204,8 @@ class Email:
                     said = "the mail server offers no encryption, and JOURNEYS_SMTP_TLS, or a password, requires it"
                 if (wrong := _not_verified(error)) is not None:
                     said = f"the certificate of the mail server is not accepted: {wrong}"
-                yield Receipt("retry", said)
+                full = isinstance(error, aiosmtplib.SMTPResponseException) and 400 <= error.code < 500
+                yield Receipt("retry" if full else "away", said)
                 return
         try:
             yield connection

@@ -7,7 +7,7 @@ import sys
 from io import TextIOWrapper
 from typing import NoReturn
 
-from journeys.cli.console import Stop, leave
+from journeys.cli.stop import Stop, leave
 
 FAULT = 70
 """The exit code of an internal error (`EX_SOFTWARE`)."""
@@ -27,8 +27,7 @@ def main() -> NoReturn:
     try:
         code = _run(sys.argv[1:])
     except Stop as stop:
-        stop.show()
-        code = stop.code
+        code = _said(stop)
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
         code = 130
@@ -50,16 +49,29 @@ def main() -> NoReturn:
 
 
 def _said(stop: Stop) -> int:
-    stop.show()
+    """Say why the command ends, in the form of the log where one is kept; returns the exit code."""
+    import logging
+
+    if logging.getLogger().handlers:
+        from journeys.cli.logs import say
+
+        say(stop.message, logging.ERROR)
+    else:
+        stop.show()
     return stop.code
 
 
 def _run(words: list[str]) -> int:
-    from journeys.cli.app import app_for, in_full
+    from journeys.cli.commands import answer_at_once, in_full
 
     for word in words:
         if not word.isprintable() and any("\ud800" <= letter <= "\udfff" for letter in word):
             raise Stop(f"{word!a} is not UTF-8", 2)
     words = in_full(words)
-    code = app_for(words)(words, exit_on_error=True, print_error=True)
+    if (answer := answer_at_once(words)) is not None:
+        print(answer)
+        return 0
+    from journeys.cli.app import whole
+
+    code = whole()(words, exit_on_error=True, print_error=True)
     return code if isinstance(code, int) else 0

@@ -13,8 +13,8 @@ from alembic.util import CommandError
 from pydantic import Field, SecretStr, ValidationError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from journeys.cli.console import Stop
 from journeys.cli.private_files import close_home
+from journeys.cli.stop import Stop
 from journeys.cli.waiting import Away
 from journeys.engine.clock import ClockOff
 from journeys.engine.settings import Environment, WrongFile, every_class, variables_of

@@ -13,9 +13,10 @@ from journeys.canvas.in_words import scheduled
 from journeys.cli.addresses import database, workspace
 from journeys.cli.audience_shown import gates_of, lines, looked_up_in, reach_in
 from journeys.cli.canvases import MOST_CHANGES, many
-from journeys.cli.console import Stop, out, print_json, run
+from journeys.cli.console import out, print_json, run
 from journeys.cli.finding import Named, the_person, typed_name
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.store.shared_clock import read_clock
 from journeys.engine.workspaces.canvas_changes import Logged, NoCanvas, canvases_of, log_of, waiting
 from journeys.engine.workspaces.canvas_changes import named as canvas_named

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, bar, err, out, print_json, run
+from journeys.cli.console import bar, err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.clock import Clock
 from journeys.engine.core.life import Timers, Word
 from journeys.engine.entries.burst import Bursts

@@ -1,4 +1,4 @@
-"""Output of the commands: colours only on a terminal, progress bars, and `Stop`, which ends a command with a message."""
+"""Output of the commands: colours only on a terminal, and progress bars."""
 
 from __future__ import annotations
 
@@ -8,33 +8,21 @@ import signal
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from journeys.canvas.problems import Problem
 
-WIDE = 160
-"""Characters of a line where it is not a terminal that reads it, and `COLUMNS` does not say how many there are."""
+UNBROKEN = 100_000
+"""Characters of a line where no terminal reads it and `COLUMNS` does not say how many there are: a row of a table is
+one line, as wide as what it says, so that `grep` and a log find it whole."""
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE)
+out = Console(highlight=False, width=None if sys.stdout.isatty() or os.environ.get("COLUMNS") else UNBROKEN)
 err = Console(stderr=True, highlight=False)
 
 T = TypeVar("T")
-
-
-class Stop(Exception):
-    """The command cannot go on: a message for a person, and the exit code."""
-
-    def __init__(self, message: str, code: int = 1) -> None:
-        self.message, self.code = message, code
-        super().__init__(message)
-
-    def show(self) -> None:
-        """Print the message."""
-        err.print(self.message, style="red", markup=False, soft_wrap=True)
 
 
 def show_problems(problems: list[Problem]) -> None:
@@ -51,6 +39,8 @@ def print_json(value: Any) -> None:
 @contextmanager
 def bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
     """A progress bar with a count and the time that is left; shown only on a terminal."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(text, total=total)
@@ -79,16 +69,3 @@ def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
         return asyncio.run(begin())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None
-
-
-def leave(code: int = 0) -> NoReturn:
-    """End the process without running finalisers: Temporal's core may crash in them otherwise."""
-    try:
-        sys.stdout.flush()
-    except BrokenPipeError:
-        pass
-    except OSError as error:
-        print(f"the output cannot be written: {error.strerror}", file=sys.stderr)
-        code = code or 1
-    sys.stderr.flush()
-    os._exit(code)

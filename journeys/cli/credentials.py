@@ -6,8 +6,9 @@ import asyncio
 import sys
 
 from journeys.cli.addresses import CommandSettings, database, workspace
-from journeys.cli.console import Stop, out, run
+from journeys.cli.console import out, run
 from journeys.cli.options import Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.sources.connected.credentials import Kind, Unfit, listed, remove, store
 from journeys.engine.sources.connected.credentials import renew as seal_anew
 from journeys.engine.sources.connected.encryption import Locked, Sealer

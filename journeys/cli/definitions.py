@@ -21,8 +21,9 @@ from journeys.canvas.schema import text as schema_text
 from journeys.canvas.wall_clock import utc, zone_of
 from journeys.canvas.yaml_definitions import Definitions, read_file
 from journeys.channels.base import kinds
-from journeys.cli.console import Stop, bar, out, print_json, show_problems
+from journeys.cli.console import bar, out, print_json, show_problems
 from journeys.cli.options import AsJson
+from journeys.cli.stop import Stop
 from journeys.engine.core.global_control import held_out
 from journeys.engine.core.simulate import Probabilities
 from journeys.engine.core.simulate import simulate as run_simulation

@@ -23,10 +23,11 @@ import journeys
 from journeys.canvas.wall_clock import wall_of
 from journeys.channels.base import kinds
 from journeys.channels.mailbox import Mail, Mailbox
-from journeys.cli.console import Stop, err, out, run
+from journeys.cli.console import err, out, run
 from journeys.cli.dev import everything
 from journeys.cli.entries import show_story, story
 from journeys.cli.private_files import private_files
+from journeys.cli.stop import Stop
 from journeys.engine.intake.csv_import import import_file
 from journeys.engine.people.profiles import load
 from journeys.engine.workspaces.api_keys import ALL, create_key

@@ -21,11 +21,12 @@ from journeys.channels.mailbox import Mail, Mailbox
 from journeys.channels.mailbox_page import mailbox_page
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.addresses import CommandSettings, embedded, home, migrated
-from journeys.cli.console import Stop, err, out, run, show_problems
+from journeys.cli.console import err, out, run, show_problems
 from journeys.cli.logs import log_to
 from journeys.cli.options import Workspace
 from journeys.cli.private_files import private_files
 from journeys.cli.servers import Port, clock_of, served, services_of, up, working
+from journeys.cli.stop import Stop
 from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.public_address import PublicSettings

@@ -15,8 +15,9 @@ from rich.table import Table
 from journeys.canvas.events_and_commands import Entry, ZonesAnswer
 from journeys.canvas.wall_clock import wall_of
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, out, print_json, run
+from journeys.cli.console import out, print_json, run
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.core.life import Change, current
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.people.identity import Identifier, find

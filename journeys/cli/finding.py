@@ -8,8 +8,8 @@ from uuid import UUID
 
 from cyclopts import Parameter
 
-from journeys.cli.console import Stop
 from journeys.cli.entries import person_named
+from journeys.cli.stop import Stop
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.people.identity import Identifier, find
 from journeys.engine.store.database import Database

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, bar, err, out, run
+from journeys.cli.console import bar, err, out, run
 from journeys.cli.options import Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.intake.catalog_import import import_items
 from journeys.engine.intake.csv_import import Imported, Unusable, first_rows, import_file
 from journeys.engine.intake.import_files import Outcome, size_of

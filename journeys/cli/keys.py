@@ -11,8 +11,9 @@ from rich.table import Table
 
 from journeys.canvas.times import span
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, err, out, print_json, run
+from journeys.cli.console import err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.workspaces.api_keys import (
     ALL,
     NoKey,

@@ -96,9 +96,9 @@ def say(text: str, level: int = logging.INFO) -> None:
     if any(isinstance(one.formatter, Json) for one in logging.getLogger().handlers):
         logging.getLogger(__name__).log(level, "%s", text)
         return
-    warns = level >= logging.WARNING
-    said = f"warning: {text}" if warns else text
-    err.print(said, style="yellow" if warns else "", markup=False, soft_wrap=True)
+    said = f"warning: {text}" if level == logging.WARNING else text
+    style = {logging.WARNING: "yellow", logging.ERROR: "red"}.get(level, "")
+    err.print(said, style=style, markup=False, soft_wrap=True)
 
 
 def _at(record: logging.LogRecord) -> str:

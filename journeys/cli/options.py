@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from cyclopts import Parameter
 
-from journeys.cli.console import Stop
+from journeys.cli.stop import Stop
 
 Workspace = Annotated[str, Parameter(["--workspace", "-w"])]
 AsJson = Annotated[bool, Parameter("--json")]

@@ -16,10 +16,11 @@ from cyclopts import Parameter
 from journeys.canvas.plan import Plan
 from journeys.canvas.problems import meant
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, out, run
+from journeys.cli.console import out, run
 from journeys.cli.entries import clock
 from journeys.cli.finding import Named, the_person
 from journeys.cli.options import Workspace, json_object
+from journeys.cli.stop import Stop
 from journeys.engine.delivery.previews import Preview, previewed
 from journeys.engine.entries.previews import Given, Way, way_of
 from journeys.engine.people.profiles import load

@@ -14,8 +14,9 @@ from rich.table import Table
 
 from journeys.canvas.written_instants import instant
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, bar, err, out, run
+from journeys.cli.console import bar, err, out, run
 from journeys.cli.options import Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.clock import Clock
 from journeys.engine.intake.csv_columns import Unusable
 from journeys.engine.intake.csv_rows import bounded_lines, rows

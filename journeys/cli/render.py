@@ -11,7 +11,8 @@ from typing import Annotated, BinaryIO, Literal
 
 from cyclopts import Parameter
 
-from journeys.cli.console import Stop, bar
+from journeys.cli.console import bar
+from journeys.cli.stop import Stop
 from journeys.engine.content import COMPILERS, Aborted, RenderError, Retry, TemplateError
 from journeys.engine.content.batch import LONGEST, answer, rendered
 from journeys.engine.content.context_files import context_of, services_of

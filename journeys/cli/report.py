@@ -15,8 +15,9 @@ from rich.table import Table
 
 from journeys.canvas.problems import meant
 from journeys.cli.addresses import database, workspace
-from journeys.cli.console import Stop, err, out, print_json, run
+from journeys.cli.console import err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.core.intervals import Interval
 from journeys.engine.workspaces.canvas_report import Report, StepCounts, report_of
 

@@ -12,8 +12,9 @@ from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.canvases import user_name
-from journeys.cli.console import Stop, bar, out, print_json, run
+from journeys.cli.console import bar, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.canvas_changes import NoCanvas, named
 from journeys.engine.workspaces.run_control import (

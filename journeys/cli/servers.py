@@ -21,9 +21,10 @@ from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
 from journeys.api.slow_heads import HeadsInTime
 from journeys.cli.addresses import migrated
-from journeys.cli.console import Stop, run
+from journeys.cli.console import run
 from journeys.cli.logs import log_to, say
 from journeys.cli.settings import warn
+from journeys.cli.stop import Stop
 from journeys.cli.tracing import traced
 from journeys.cli.waiting import Away, until_there
 from journeys.engine.clock import Clock

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from journeys.cli.console import Stop
 from journeys.cli.logs import say
+from journeys.cli.stop import Stop
 
 RETRY = 1.0
 """Seconds between two tries."""

@@ -15,8 +15,9 @@ from journeys.canvas.yaml_definitions import Definitions
 from journeys.channels.base import kinds
 from journeys.cli.addresses import database, workspace
 from journeys.cli.canvases import followed, user_name
-from journeys.cli.console import Stop, err, out, run, show_problems
+from journeys.cli.console import err, out, run, show_problems
 from journeys.cli.options import Workspace, json_object
+from journeys.cli.stop import Stop
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.intake.triggering import CONTEXT_LIMIT, Trigger, Wanted
 from journeys.engine.people.attributes import fits

@@ -21,7 +21,7 @@ from journeys.engine.delivery.channel import Channel, Content, Receipt, Recipien
 from journeys.engine.people.profiles import Profile
 
 HUNTER = "hunter2"
-OUTCOMES = ("sent", "unreachable", "retry", "failed")
+OUTCOMES = ("sent", "unreachable", "retry", "away", "failed")
 
 
 def nobody() -> Profile:

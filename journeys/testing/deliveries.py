@@ -115,7 +115,7 @@ class Deliveries:
         if settlement.after is not None:
             if settlement.behind:
                 one.claimed = replace(claimed, waits=claimed.waits + 1, no=next(self._world.numbers))
-            else:
+            elif settlement.outcome != "away":
                 one.claimed = replace(claimed, attempts=claimed.attempts + 1)
             one.not_before = now + timedelta(seconds=settlement.after)
             self._world.timeline.plan(one.not_before, self.deliver)

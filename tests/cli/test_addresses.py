@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from journeys.cli.addresses import migrated
-from journeys.cli.console import Stop
+from journeys.cli.stop import Stop
 from journeys.engine.store import Database
 
 migrating = import_module("journeys.engine.store.migrate")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from journeys.cli.console import Stop
+from journeys.cli.stop import Stop
 from journeys.cli.workspace import _context
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import publish
@@ -53,6 +53,7 @@ ENVIRONMENTS = [
     ({"JOURNEYS_HOME": "/proc/x"}, "entries", 2, "JOURNEYS_HOME: /proc/x cannot be used"),
     ({"JOURNEYS_HOME": "/etc/passwd"}, "dev", 2, "JOURNEYS_HOME: /etc/passwd cannot be used"),
     ({}, "serve", 2, "set DATABASE_URL"),
+    ({"JOURNEYS_LOG_FORMAT": "json"}, "serve", 2, '"level": "error", "logger": "journeys.cli.logs", "event": "set DATABASE_URL'),
     ({"DATABASE_URL": "postgresql://x", "JOURNEYS_TIME_SCALE": "abc"}, "serve", 2, "JOURNEYS_TIME_SCALE is not valid"),
     ({"DATABASE_URL": "postgresql://x", "JOURNEYS_CONNECTIONS": "0"}, "worker", 2, "JOURNEYS_CONNECTIONS is not valid"),
 ]  # fmt: skip

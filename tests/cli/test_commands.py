@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from journeys.cli.app import GROUPS
+from journeys.cli.commands import GROUPS
 from journeys.engine.store import Database
 from tests import forked
 

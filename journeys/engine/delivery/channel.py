@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
-Outcome = Literal["sent", "unreachable", "retry", "failed"]
+Outcome = Literal["sent", "unreachable", "retry", "away", "failed"]
 
 
 class Content(BaseModel):
@@ -25,7 +25,11 @@ class Recipient:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of it. `retry`: later, not before `retry_after` seconds; `detail` is for people, without secrets."""
+    """What became of it. `retry`: later, not before `retry_after` seconds; `detail` is for people, without secrets.
+
+    `away`: the provider itself cannot be reached, and nothing was handed over. All messages of the channel wait until it
+    can be, and none of them counts as tried.
+    """
 
     outcome: Outcome
     detail: str = ""

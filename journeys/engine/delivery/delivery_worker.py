@@ -23,7 +23,7 @@ from journeys.engine.delivery.message_content import makes_calls
 from journeys.engine.delivery.outcomes import of_doubt, of_receipt, of_refusal, skips
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
 from journeys.engine.delivery.public_address import PublicSettings
-from journeys.engine.delivery.settlement import Settlement, give_back
+from journeys.engine.delivery.settlement import PROBE, Settlement, give_back
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.fair_batches import share_out
 from journeys.engine.fair_threads import Places
@@ -85,6 +85,8 @@ class DeliveryWorker:
         self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
         self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._finishing: set[asyncio.Task[object]] = set()
+        self._away: dict[str, float] = {}
+        """The channels whose provider is away, and when it is tried again."""
 
     async def __aenter__(self) -> DeliveryWorker:
         for channel in self._channels.values():
@@ -106,8 +108,11 @@ class DeliveryWorker:
         began = time.monotonic()
 
         async def next_batch(without: Sequence[int]) -> Sequence[Claimed]:
+            if self._waits(name):
+                return ()
             doubtful = time.monotonic() - began > TAKE_OVER
-            return await claim(self._db, name, BATCH, without, doubtful=doubtful)
+            most = 1 if name in self._away else BATCH  # one tries whether the provider is back
+            return await claim(self._db, name, most, without, doubtful=doubtful)
 
         async with listening(self._db, self._notified):
             await share_out(
@@ -199,6 +204,9 @@ class DeliveryWorker:
         """One of the calls under way where the provider does the same key once: call, and settle."""
         settling: list[Awaitable[None]] = []
         while queue:
+            if self._waits(channel.name):
+                await self._leave(queue)
+                break
             one, what = queue.pop()
             if await self._stopped(one):
                 await give_back(self._db, [one])
@@ -216,6 +224,9 @@ class DeliveryWorker:
         """
         done: list[Settlement] = []
         while queue:
+            if self._waits(channel.name):
+                await self._leave(queue)
+                break
             one, what = queue.pop()
             holds = await self._settlements.at_once(done, one)
             if holds is None:
@@ -225,6 +236,25 @@ class DeliveryWorker:
             if not holds:  # its canvas is stopped, or the claim was lost: then nothing is given back
                 await give_back(self._db, [one])
         return () if await self._settlements.at_once(done) is not None else done
+
+    def _waits(self, name: str) -> bool:
+        """Whether the provider of a channel is away, and was tried a moment ago."""
+        return time.monotonic() < self._away.get(name, 0.0)
+
+    def _heard(self, name: str, receipt: Receipt) -> None:
+        """A provider has answered, or is away."""
+        if receipt.outcome == "away":
+            OUTAGES.gone(name, receipt.detail)
+            self._away[name] = time.monotonic() + PROBE
+        else:
+            self._away.pop(name, None)
+            OUTAGES.back(name)
+
+    async def _leave(self, queue: list[tuple[Claimed, Ready]]) -> None:
+        """Give back what has not been called for."""
+        left = [one for one, _ in queue]
+        queue.clear()
+        await give_back(self._db, left)
 
     async def _stopped(self, one: Claimed) -> bool:
         """Whether its canvas is not active any more, as far as this process has heard: at most a second ago."""
@@ -255,6 +285,7 @@ class DeliveryWorker:
         try:
             receipt = await channel.deliver(what.content, what.to, what.key)
             outcome = receipt.outcome
+            self._heard(channel.name, receipt)
         except Doubtful as doubt:
             outcome = "in_doubt"
             plan = await self._published.plan(one.workspace, one.plan)

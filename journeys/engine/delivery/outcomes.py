@@ -10,7 +10,7 @@ from journeys.canvas.steps import Message
 from journeys.engine.delivery.channel import Channel, Receipt
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused
-from journeys.engine.delivery.settlement import Settlement, extras, pause
+from journeys.engine.delivery.settlement import PROBE, Settlement, extras, pause
 
 
 def of_refusal(
@@ -51,10 +51,12 @@ def of_receipt(channel: Channel, one: Claimed, what: Ready, receipt: Receipt, no
         data["provider_id"] = receipt.provider_id
     if receipt.outcome == "sent" and what.extras:
         data["extras"] = extras(what.extras)
-    if receipt.outcome != "retry":
+    if receipt.outcome not in ("retry", "away"):
         if receipt.outcome != "sent":
             data["reason"] = receipt.detail
         return Settlement(one, receipt.outcome, now, data, doubted=one.doubtful and not channel.idempotent)
     data["reason"] = receipt.detail
+    if receipt.outcome == "away":
+        return Settlement(one, "away", now, data, after=PROBE)
     after = pause(one.attempts, receipt.retry_after)
     return Settlement(one, "failed", now, data, after=after)

@@ -35,6 +35,9 @@ MOST_EXTRAS = 1000
 
 LONGEST_PAUSE = 3600.0
 
+PROBE = 5.0
+"""Seconds from one try to the next of a provider that is away."""
+
 CODED = ("aborted", "capped", "unreachable", "withdrawn")
 """Outcomes whose reasons are codes."""
 
@@ -43,7 +46,7 @@ CODED = ("aborted", "capped", "unreachable", "withdrawn")
 class Settlement:
     """What became of one dispatch: sent, aborted, unreachable, invalid, failed — or retry, in `after` seconds.
 
-    `behind`: it goes to the back of the queue (C3).
+    `behind`: it goes to the back of the queue (C3). With the outcome `away` it waits as if nobody had claimed it.
     """
 
     claimed: Claimed
@@ -150,7 +153,8 @@ async def settle(
     In the same transaction those that follow are marked `calling`. Returns entries to tell of, and the keys of those
     that are marked: the claim of the others was lost, and they must not be called for.
     """
-    again = [one for one in settlements if one.after is not None]
+    untried = [one.claimed for one in settlements if one.outcome == "away"]
+    again = [one for one in settlements if one.after is not None and one.outcome != "away"]
     final = [one for one in settlements if one.after is None]
     pending_alarms: list[PendingAlarm] = []
     marked: set[str] = set()
@@ -162,6 +166,8 @@ async def settle(
         await connection.execute(
             AGAIN, *_columns((*_place(one.claimed), one.after, one.behind) for one in again)
         )
+    if untried:
+        await connection.execute(BACK, *_back(untried), None)
     if following:
         rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
         marked = {row["key"] for row in rows}
@@ -195,7 +201,11 @@ async def give_back(db: Database, claimed: Sequence[Claimed], after: float | Non
 
     What was in doubt before they were claimed is so still.
     """
-    await db.pool.execute(BACK, *_columns((*_place(one), one.doubtful) for one in claimed), after)
+    await db.pool.execute(BACK, *_back(claimed), after)
+
+
+def _back(claimed: Iterable[Claimed]) -> list[list[Any]]:
+    return _columns((*_place(one), one.doubtful) for one in claimed)
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> list[list[Any]]:

@@ -1,4 +1,6 @@
-"""The database is away when a message has just been handed over: what this process knows of it is not in doubt."""
+"""The database is away when a message has just been handed over: what this process knows of it is not in doubt.
+
+And the provider is away: no message is lost by it, or counts as tried."""
 
 from __future__ import annotations
 
@@ -15,6 +17,7 @@ from journeys.channels.email import Email, EmailContent, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.engine.delivery import claim, delivery_worker
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
+from journeys.engine.outages import Outages
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.store.database import PASSING
@@ -100,3 +103,84 @@ async def test_what_was_handed_over_while_the_database_was_away_is_settled_once_
     facts = Counter(row["fact"] for row in await db.pool.fetch("select fact from facts"))
     assert facts["sent"] == 6
     assert facts["in_doubt"] == 0
+
+
+class Counting(Email):
+    """Mail, and how often it was tried."""
+
+    tries = 0
+
+    async def deliver(self, content: EmailContent, to: Recipient, key: str) -> Receipt:
+        """Hand it over."""
+        self.tries += 1
+        return await super().deliver(content, to, key)
+
+
+async def test_while_the_mail_server_is_away_one_mail_at_a_time_tries_it_and_none_is_lost(
+    db: Database, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However often it was tried; when it is back all leave at once, those that came meanwhile too."""
+    monkeypatch.setattr(delivery_worker, "OUTAGES", Outages())
+    monkeypatch.setattr(delivery_worker, "PROBE", 0.05)
+    monkeypatch.setattr(delivery_worker, "POLL", 0.02)
+    stage = await stage_on(db, MAIL)
+    for no in range(30):
+        [entry] = await stage.enter(await stage.person(email=f"p{no}@example.com"))
+        await stage.burst(entry)
+    line = Line("127.0.0.1", mailbox.port)
+    channel = Counting(SmtpSettings(host="127.0.0.1", port=line.port, lanes=4))
+    stop = asyncio.Event()
+    parts = (db, Published(db), stage.clock, NullNotifier(), NullNotifier())
+    async with DeliveryWorker(*parts, {"email": channel}) as worker:
+        draining = asyncio.create_task(worker.drain("email", stop))
+
+        async def tried_often() -> bool:
+            return channel.tries >= 12
+
+        await stage.until(tried_often, "it to be tried", 60)
+        waiting = await db.pool.fetch(
+            "select distinct state, attempts, waits from dispatches where claim is null"
+        )
+        facts = await db.pool.fetch("select fact from facts where fact in ('sent', 'failed', 'in_doubt')")
+        await line.join()
+
+        async def none_left() -> bool:
+            return not await db.pool.fetchval("select count(*) from dispatches")
+
+        await stage.until(none_left, "all to be settled", 60)
+        stop.set()
+        await draining
+    await line.cut()
+
+    assert [tuple(row) for row in waiting] == [("queued", 0, 0)]
+    assert facts == []
+    assert Counter(mail.recipients[0] for mail in mailbox.mails) == {
+        f"p{no}@example.com": 1 for no in range(30)
+    }
+    said = [
+        (one.event, one.said["what"])
+        for one in caplog.records
+        if getattr(one, "event", "") in ("gone", "back")
+    ]  # type: ignore[attr-defined]
+    assert said == [("gone", "email"), ("back", "email")]
+
+
+async def test_a_mail_in_doubt_is_in_doubt_still_when_the_mail_server_was_away(
+    db: Database, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What its former worker did with it nobody knows, though the next could not try it."""
+    monkeypatch.setattr(delivery_worker, "PROBE", 0.0)
+    stage = await stage_on(db, MAIL)
+    [entry] = await stage.enter(await stage.person(email="mel@example.com"))
+    await stage.burst(entry)
+    await db.pool.execute(
+        "update dispatches set state = 'calling', lease = clock_timestamp() - interval '1 hour'"
+    )
+    parts = (db, Published(db), stage.clock, NullNotifier(), NullNotifier())
+    for port in (1, mailbox.port):
+        channel = Email(SmtpSettings(host="127.0.0.1", port=port))
+        async with DeliveryWorker(*parts, {"email": channel}) as worker:
+            assert await worker.drain_once("email") == 1
+
+    facts = Counter(row["fact"] for row in await db.pool.fetch("select fact from facts"))
+    assert (facts["sent"], facts["in_doubt"], len(mailbox.mails)) == (1, 1, 1)
