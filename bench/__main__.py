@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import doors, imports, liquid, report, tenants
+from bench import doors, imports, liquid, processor, report, tenants
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -50,10 +50,11 @@ STORIES = ("j1", "j2", "j3")
 
 @dataclass
 class Run:
-    """What one side did: journeys per second, CPU of the worker's process per journey (ms)."""
+    """What one side did: journeys per second, CPU of the worker's process per journey (ms), and of all its processes."""
 
     per_second: float
     cpu: float
+    cpu_all: float
 
 
 @dataclass
@@ -65,6 +66,8 @@ class Bench:
     smtp: int
     url: str
     http: httpx2.AsyncClient
+    data: Path
+    """The folder of the database."""
 
     async def count(self, until: int = 0) -> int:
         """Messages that were accepted so far. `until`: as soon as there are so many, without asking again and again."""
@@ -96,11 +99,13 @@ class Bench:
     async def timed(self, name: str, count: int, work: Callable[[], Awaitable[None]]) -> Run:
         """Run the work, and stop the clock at the last accepted message."""
         before = await self.count()
+        everything = processor.seconds(self.data)
         cpu, begun = time.process_time(), time.perf_counter()
         await work()
         await self.count(before + count * MESSAGES[name])
         seconds, used = time.perf_counter() - begun, time.process_time() - cpu
-        return Run(count / seconds, 1000 * used / count)
+        everything = processor.seconds(self.data) - everything
+        return Run(count / seconds, 1000 * used / count, 1000 * everything / count)
 
     async def ours(self, name: str, count: int, *, alone: bool = False) -> tuple[Run, dict[str, float]]:
         """Our side: the plugin's worker in this process. People come in calls of fifty; `alone`: a workflow each all the same."""
@@ -323,11 +328,11 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         async with (
-            embedded_postgres(Path(folder) / "data", durable=False) as server,
+            embedded_postgres(data := Path(folder) / "data", durable=False) as server,
             temporal_server(os.environ.get("TEMPORAL_ADDRESS")) as temporal,
             receivers() as (smtp, url, http),
         ):
-            bench = Bench(server, temporal.address, smtp, url, http)
+            bench = Bench(server, temporal.address, smtp, url, http, data)
             results["latency_ms.event_to_burst"] = round(await bench.latency(), 1)
             _say(results)
             for name in stories:
@@ -359,6 +364,12 @@ async def run(count: int, pairs: int, stories: Sequence[str]) -> dict[str, float
                         statistics.median(r.per_second for r in runs), 1
                     )
                     results[f"cpu_ms.{side}.{name}"] = round(statistics.median(r.cpu for r in runs), 1)
+                    everything = statistics.median(r.cpu_all for r in runs)
+                    results[f"cpu_all_ms.{side}.{name}"] = round(everything, 1)
+                each = zip(mine, theirs, strict=True)
+                results[f"cpu_ratio.{name}"] = round(
+                    statistics.median(other.cpu_all / one.cpu_all for one, other in each), 2
+                )
                 _say({key: value for key, value in results.items() if key.endswith(name)})
     results["machine"] = f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}"
     return results
