@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from journeys.channels.mailbox import Mailbox
+from journeys.engine.outages import OUTAGES
 from journeys.engine.sources.connected import caller
 from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
@@ -64,6 +65,12 @@ def _clear(folder: Path) -> None:
         owner = left.name.split("-")[2]
         if owner.isdigit() and not psutil.pid_exists(int(owner)):
             shutil.rmtree(left, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True)
+def all_there() -> None:
+    """What went away in an earlier test of this process is not told as back in this one."""
+    OUTAGES._gone.clear()
 
 
 @pytest.fixture(scope="session")
