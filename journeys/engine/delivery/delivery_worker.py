@@ -22,8 +22,9 @@ from journeys.engine.delivery.entry_keys import keys_of
 from journeys.engine.delivery.message_content import makes_calls
 from journeys.engine.delivery.outcomes import of_doubt, of_receipt, of_refusal, skips
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
+from journeys.engine.delivery.providers import Providers
 from journeys.engine.delivery.public_address import PublicSettings
-from journeys.engine.delivery.settlement import PROBE, Settlement, give_back
+from journeys.engine.delivery.settlement import Settlement, give_back
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.fair_batches import share_out
 from journeys.engine.fair_threads import Places
@@ -85,8 +86,7 @@ class DeliveryWorker:
         self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
         self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._finishing: set[asyncio.Task[object]] = set()
-        self._away: dict[str, float] = {}
-        """The channels whose provider is away, and when it is tried again."""
+        self._providers = Providers()
 
     async def __aenter__(self) -> DeliveryWorker:
         for channel in self._channels.values():
@@ -108,10 +108,10 @@ class DeliveryWorker:
         began = time.monotonic()
 
         async def next_batch(without: Sequence[int]) -> Sequence[Claimed]:
-            if self._waits(name):
+            if self._providers.wait(name):
                 return ()
             doubtful = time.monotonic() - began > TAKE_OVER
-            most = 1 if name in self._away else BATCH  # one tries whether the provider is back
+            most = 1 if self._providers.away(name) else BATCH  # one tries whether the provider is back
             return await claim(self._db, name, most, without, doubtful=doubtful)
 
         async with listening(self._db, self._notified):
@@ -204,7 +204,7 @@ class DeliveryWorker:
         """One of the calls under way where the provider does the same key once: call, and settle."""
         settling: list[Awaitable[None]] = []
         while queue:
-            if self._waits(channel.name):
+            if self._providers.wait(channel.name):
                 await self._leave(queue)
                 break
             one, what = queue.pop()
@@ -224,7 +224,7 @@ class DeliveryWorker:
         """
         done: list[Settlement] = []
         while queue:
-            if self._waits(channel.name):
+            if self._providers.wait(channel.name):
                 await self._leave(queue)
                 break
             one, what = queue.pop()
@@ -236,19 +236,6 @@ class DeliveryWorker:
             if not holds:  # its canvas is stopped, or the claim was lost: then nothing is given back
                 await give_back(self._db, [one])
         return () if await self._settlements.at_once(done) is not None else done
-
-    def _waits(self, name: str) -> bool:
-        """Whether the provider of a channel is away, and was tried a moment ago."""
-        return time.monotonic() < self._away.get(name, 0.0)
-
-    def _heard(self, name: str, receipt: Receipt) -> None:
-        """A provider has answered, or is away."""
-        if receipt.outcome == "away":
-            OUTAGES.gone(name, receipt.detail)
-            self._away[name] = time.monotonic() + PROBE
-        else:
-            self._away.pop(name, None)
-            OUTAGES.back(name)
 
     async def _leave(self, queue: list[tuple[Claimed, Ready]]) -> None:
         """Give back what has not been called for."""
@@ -285,7 +272,7 @@ class DeliveryWorker:
         try:
             receipt = await channel.deliver(what.content, what.to, what.key)
             outcome = receipt.outcome
-            self._heard(channel.name, receipt)
+            self._providers.heard(channel.name, receipt)
         except Doubtful as doubt:
             outcome = "in_doubt"
             plan = await self._published.plan(one.workspace, one.plan)
