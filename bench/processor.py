@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
+from contextlib import suppress
 from pathlib import Path
 
-TICKS = os.sysconf("SC_CLK_TCK")
+import psutil
 
 
 def seconds(data: Path) -> float:
     """Seconds of this process, its children and theirs, and of the PostgreSQL server of that data folder, so far.
 
-    Processes that ended meanwhile count as soon as their parent has waited for them. Raises OSError without `/proc`, and
-    where no server runs in the folder.
+    Processes that ended meanwhile count as soon as their parent has waited for them. Raises OSError where no server runs
+    in the folder.
     """
-    postmaster = int((data / "postmaster.pid").read_text().split("\n")[0])
-    used: dict[int, float] = {}
-    children = defaultdict(list)
-    for each in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            text = each.read_text()
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-        fields = text[text.rindex(")") + 2 :].split()
-        pid = int(each.parent.name)
-        used[pid] = sum(int(one) for one in fields[11:15]) / TICKS
-        children[int(fields[1])].append(pid)
-    open_ones, seen = [os.getpid(), postmaster], set[int]()
-    while open_ones:
-        pid = open_ones.pop()
-        if pid not in seen:
-            seen.add(pid)
-            open_ones += children[pid]
-    return sum(used.get(pid, 0) for pid in seen)
+    postmaster = psutil.Process(int((data / "postmaster.pid").read_text().split("\n")[0]))
+    every: set[psutil.Process] = set()
+    for top in (psutil.Process(), postmaster):
+        every |= {top, *top.children(recursive=True)}
+    used = 0.0
+    for each in every:
+        with suppress(psutil.NoSuchProcess):
+            used += sum(each.cpu_times()[:4])  # its own, and that of children it has waited for
+    return used

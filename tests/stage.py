@@ -156,6 +156,10 @@ class Stage:
         self.alarm_sync.sync(routed.pending_alarms)
         return routed.pending_alarms
 
+    async def none_left(self) -> bool:
+        """Whether all messages of the database are settled."""
+        return not await self.db.pool.fetchval("select count(*) from dispatches")
+
     async def broadcast_begins(self, people: int, name: str = "story") -> None:
         """A broadcast to everybody is recorded, in a workspace of so many people more."""
         for _ in range(people):

@@ -193,12 +193,11 @@ def instants(
 
     An occurrence by each person's own clock whose time is past in this zone at the launch is left out (ENT-8).
     """
-    previous = after
+    launched, previous = utc(launched), after
     for each in occurrences(table, company, launched, after):
         at = each.at(zone)
-        here = each.instant is not None or at >= utc(
-            launched
-        )  # ENT-8; at launch it is up to five minutes before: ENT-4
+        # ENT-8; the instant of a launch is up to five minutes before it: ENT-4
+        here = each.instant is not None or at >= launched
         if here and (previous is None or at > previous):  # ENT-8
             yield at
             previous = at

@@ -72,10 +72,6 @@ async def sent(stage: Stage) -> int:
     return int(await stage.db.pool.fetchval(query, stage.workspace))
 
 
-async def none_left(stage: Stage) -> bool:
-    return not await stage.db.pool.fetchval("select count(*) from dispatches")
-
-
 @pytest.mark.parametrize("sort", ["email", "webhook"])
 async def test_messages_of_others_leave_and_are_settled_while_somebody_is_locked(
     db: Database, mailbox: Mailbox, receiver: Receiver, sort: str
@@ -98,7 +94,7 @@ async def test_messages_of_others_leave_and_are_settled_while_somebody_is_locked
 
             await free.until(all_sent, "the others' messages", 60)
             assert await sent(held) == 0
-        await held.until(lambda: none_left(held), "theirs")
+        await held.until(held.none_left, "theirs")
 
     assert await sent(held) == 6
     keys = (

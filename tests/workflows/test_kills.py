@@ -181,7 +181,7 @@ async def test_ten_kills_and_a_freeze_lose_and_double_nothing(
         await pack.kill(lots.choice(list(pack.workers)))
     await come(ENTRIES)
     await stage.all_ended()
-    await stage.until(lambda: _settled(db), "all messages to be settled")
+    await stage.until(stage.none_left, "all messages to be settled")
     await pack.stop()
     await alarm_sync.drain()
 
@@ -256,7 +256,7 @@ async def test_kills_during_a_run_lose_and_double_nobody(
 
     await stage.until(over, "the runs to end", 400)
     await stage.all_ended(400)
-    await stage.until(lambda: _settled(db), "all messages to be settled", 400)
+    await stage.until(stage.none_left, "all messages to be settled", 400)
     await pack.stop()
 
     for row in await db.pool.fetch("select * from runs"):
@@ -293,10 +293,6 @@ async def slow() -> AsyncIterator[Slow]:
         yield box
 
 
-async def _settled(db: Database) -> bool:
-    return not await db.pool.fetchval("select count(*) from dispatches")
-
-
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 async def test_kills_during_a_mails_hand_over_leave_at_most_one_in_doubt_per_connection(
@@ -326,7 +322,7 @@ async def test_kills_during_a_mails_hand_over_leave_at_most_one_in_doubt_per_con
                     process.send_signal(signal.SIGCONT)
             await asyncio.sleep(0.003)
     await stage.all_ended()
-    await stage.until(lambda: _settled(db), "all messages to be settled")
+    await stage.until(stage.none_left, "all messages to be settled")
     await pack.stop()
     await alarm_sync.drain()
 

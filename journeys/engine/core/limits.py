@@ -61,10 +61,15 @@ def refusal(
     return None
 
 
-def agreed(plan: Plan, channel: str, person: Person) -> bool:
-    """Whether the person's consent allows it (SUB-1); who said nothing is subscribed."""
+def states_asked(plan: Plan, channel: str) -> tuple[str, ...] | None:
+    """The states of consent in which the canvas writes by a channel (SUB-1); None: it asks for none."""
     wanted = plan.canvas.send.subscription
     if wanted == "all" or channel in UNASKED:
-        return True
-    state = person.consent(channel)
-    return state == "opted_in" or (wanted == "subscribed" and state == "subscribed")  # SUB-1
+        return None
+    return ("opted_in", "subscribed") if wanted == "subscribed" else ("opted_in",)  # SUB-1
+
+
+def agreed(plan: Plan, channel: str, person: Person) -> bool:
+    """Whether the person's consent allows it (SUB-1); who said nothing is subscribed."""
+    asked = states_asked(plan, channel)
+    return asked is None or person.consent(channel) in asked

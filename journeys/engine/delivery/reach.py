@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.filters import ConsentFilter, Filter
+from journeys.canvas.filters import ConsentFilter
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
-from journeys.engine.core.limits import UNASKED, agreed
+from journeys.engine.core.limits import agreed, states_asked
 from journeys.engine.delivery.channel import Channel
 from journeys.engine.entries.audience_reading import matching
 from journeys.engine.people.audience_sql import PeopleCondition, to_sql
@@ -97,8 +97,8 @@ async def _by_sql(
     columns = [f"({inside.text}) as inside", "p.bucket = any($4::int[]) as held_out"]
     for place, name in enumerate(channels):
         may = "true"
-        if (asked := _consent(plan, name)) is not None:
-            consent = to_sql(asked, now=now, first=len(values) + 1)
+        if (asked := states_asked(plan, name)) is not None:
+            consent = to_sql(ConsentFilter(consent=name, one_of=asked), now=now, first=len(values) + 1)
             values += consent.parameters
             may = consent.text
         columns.append(f"({HAS_ADDRESS[name]} and {may}) as by_{place}")
@@ -109,10 +109,10 @@ async def _by_sql(
 select count(*), count(*) filter (where inside), {", ".join(["count(*) filter (where inside and held_out)", *counts])}
 from (select {", ".join(columns)} from people p where p.workspace = $1 and p.id > $2 and p.id <= $3) s
 """  # noqa: S608 - constants, and conditions with parameters
+    attributes = "p.attributes" in query
     first: UUID = FIRST
     more = True
     while more:
-        attributes = "p.attributes" in query
         last, more = await window_of(
             db.pool, publication.workspace, first, inside.parts, attributes=attributes
         )
@@ -125,15 +125,6 @@ from (select {", ".join(columns)} from people p where p.workspace = $1 and p.id 
             found.reached[name] += count
         first = last
         progress(found.people)
-
-
-def _consent(plan: Plan, channel: str) -> Filter | None:
-    """What the canvas asks of a consent before it writes by a channel; None: nothing (SUB-1)."""
-    wanted = plan.canvas.send.subscription
-    if wanted == "all" or channel in UNASKED:
-        return None
-    states = ("opted_in",) if wanted == "opted_in" else ("opted_in", "subscribed")
-    return ConsentFilter(consent=channel, one_of=states)
 
 
 async def _one_by_one(

@@ -90,10 +90,7 @@ async def test_what_was_handed_over_while_the_database_was_away_is_settled_once_
         async with DeliveryWorker(*parts, {"email": channel}) as worker:
             draining = asyncio.create_task(drained(stage, worker, stop))
 
-            async def none_left() -> bool:
-                return not await db.pool.fetchval("select count(*) from dispatches")
-
-            await stage.until(none_left, "all to be settled", 60)
+            await stage.until(stage.none_left, "all to be settled", 60)
             stop.set()
             await draining
     await line.cut()
@@ -144,10 +141,7 @@ async def test_while_the_mail_server_is_away_one_mail_at_a_time_tries_it_and_non
         facts = await db.pool.fetch("select fact from facts where fact in ('sent', 'failed', 'in_doubt')")
         await line.join()
 
-        async def none_left() -> bool:
-            return not await db.pool.fetchval("select count(*) from dispatches")
-
-        await stage.until(none_left, "all to be settled", 60)
+        await stage.until(stage.none_left, "all to be settled", 60)
         stop.set()
         await draining
     await line.cut()

@@ -86,12 +86,8 @@ async def test_the_exit_of_one_cancels_nothing_and_who_hears_something_gets_an_a
     assert await ended(db) == {"exit_event": 1, "completed": 4}
 
 
-async def test_who_fails_for_ever_is_detached_with_a_fact_and_the_others_are_on_time(
-    db: Database, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stage = await stage_on(db, STORY)
-    alarm, people, entries = await together(stage, 12)
-    bad = entries[people[3].id]
+def always_fails(monkeypatch: pytest.MonkeyPatch, bad: UUID) -> None:
+    """Whoever drives this entry fails."""
     real = burst.EntryTransaction.drive
 
     async def failing(self: Any, loaded_entries: Any) -> None:
@@ -101,6 +97,15 @@ async def test_who_fails_for_ever_is_detached_with_a_fact_and_the_others_are_on_
         await real(self, loaded)
 
     monkeypatch.setattr(burst.EntryTransaction, "drive", failing)
+
+
+async def test_who_fails_for_ever_is_detached_with_a_fact_and_the_others_are_on_time(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stage = await stage_on(db, STORY)
+    alarm, people, entries = await together(stage, 12)
+    bad = entries[people[3].id]
+    always_fails(monkeypatch, bad)
     stage.clock.turn(DAY)  # type: ignore[attr-defined]
     assert (await stage.burst(alarm)).alarm_at is None
     assert await ended(db) == {"completed": 11, None: 1}
@@ -129,15 +134,7 @@ async def test_of_five_hundred_one_exits_one_fails_one_hears_something_a_worker_
     assert await stage.happens(leaves, "bye") == []
     [told] = await stage.happens(hears, "liked")
     bad = entries[fails.id]
-    real = burst.EntryTransaction.drive
-
-    async def failing(self: Any, loaded_entries: Any) -> None:
-        loaded = list(loaded_entries)
-        if any(one.id == bad for one in loaded):
-            raise ArithmeticError("no such luck")
-        await real(self, loaded)
-
-    monkeypatch.setattr(burst.EntryTransaction, "drive", failing)
+    always_fails(monkeypatch, bad)
     due = stage.clock.turn(DAY)  # type: ignore[attr-defined]
     stage.clock.turn(timedelta(seconds=30))  # type: ignore[attr-defined]
     deaths = 0
