@@ -138,7 +138,11 @@ async def test_entries_are_found_by_the_attributes_that_the_program_registers(
 async def test_an_entry_of_a_workspace_with_little_to_do_waits_for_no_backlog_of_another(
     db: Database, temporal: str
 ) -> None:
-    """What a workspace has beyond a share waits in Temporal's queue behind what others have."""
+    """What a workspace has beyond a share waits in Temporal's queue behind what others have.
+
+    A queue's partitions keep the order of their own tasks, and what they are asked for is chance: the entry that comes
+    last of 301 is the 51st at best, a little later by that chance, and one of the last without its share.
+    """
     queue = f"shares-{uuid4().hex[:8]}"
     client = await Client.connect(temporal)
     await register_search_attributes(client)
@@ -153,7 +157,7 @@ async def test_an_entry_of_a_workspace_with_little_to_do_waits_for_no_backlog_of
     await small.enter(await small.person())
     await alarm_sync.drain()
     first = "select min(no) from facts where workspace = $1 and step = 'first'"
-    before = "select count(*) from facts where workspace = $1 and step = 'first' and no < $2"
+    before = "select count(distinct entry) from facts where workspace = $1 and step = 'first' and no < $2"
 
     async def small_has_begun() -> Any:
         return await db.pool.fetchval(first, small.workspace)
@@ -162,7 +166,7 @@ async def test_an_entry_of_a_workspace_with_little_to_do_waits_for_no_backlog_of
         client, task_queue=queue, plugins=[JourneysPlugin(db.url, clock=large.clock, channels=[])]
     ):
         number = await small.until(small_has_begun, "the one entry")
-        assert await db.pool.fetchval(before, large.workspace, number) < 200
+        assert await db.pool.fetchval(before, large.workspace, number) < 150
 
 
 async def test_an_entry_with_many_waits_continues_as_new_and_misses_none(
