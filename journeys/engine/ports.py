@@ -43,8 +43,8 @@ class AlarmSync(Protocol):
 class Notifier(Protocol):
     """Wakes the drainers of a channel, in every process."""
 
-    def notify(self, channel: str) -> None:
-        """Say, after a commit, that there are new dispatches for this channel."""
+    def notify(self, channel: str, workspace: int) -> None:
+        """Say, after a commit, that there are new dispatches of a workspace for this channel."""
 
 
 class Committed(Protocol):
@@ -55,15 +55,15 @@ class Committed(Protocol):
         """What Temporal is to be informed of."""
 
     @property
-    def channels(self) -> Collection[str]:
-        """The channels that have new dispatches."""
+    def channels(self) -> Collection[tuple[str, int]]:
+        """The channels that have new dispatches, and of which workspace."""
 
 
 def tell(committed: Committed, alarm_sync: AlarmSync, notifier: Notifier) -> None:
     """Tell of what was committed: Temporal of the alarms, and the drainers of the channels."""
     alarm_sync.sync(committed.pending_alarms)
-    for channel in committed.channels:
-        notifier.notify(channel)
+    for channel, workspace in committed.channels:
+        notifier.notify(channel, workspace)
 
 
 class NullNotifier:
@@ -72,5 +72,5 @@ class NullNotifier:
     def sync(self, pending_alarms: Sequence[PendingAlarm]) -> None:
         """Leave it to the sweep."""
 
-    def notify(self, channel: str) -> None:
+    def notify(self, channel: str, workspace: int) -> None:
         """Leave it to the poll."""

@@ -26,7 +26,7 @@ from journeys.engine.delivery.providers import Providers
 from journeys.engine.delivery.public_address import PublicSettings
 from journeys.engine.delivery.settlement import Settlement, give_back
 from journeys.engine.delivery.settlement_queue import SettlementQueue
-from journeys.engine.fair_batches import share_out
+from journeys.engine.fair_batches import Notices, share_out
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
@@ -83,7 +83,7 @@ class DeliveryWorker:
         self._template_services = template_services or TemplateServices.of(db)
         self._asking = Places(ASKING, ASKING_IN_ALL)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
-        self._notified: dict[str, asyncio.Event] = {name: asyncio.Event() for name in channels}
+        self._notices = {name: Notices() for name in channels}
         self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
         self._finishing: set[asyncio.Task[object]] = set()
         self._providers = Providers()
@@ -114,11 +114,11 @@ class DeliveryWorker:
             most = 1 if self._providers.away(name) else BATCH  # one tries whether the provider is back
             return await claim(self._db, name, most, without, doubtful=doubtful)
 
-        async with listening(self._db, self._notified):
+        async with listening(self._db, self._notices):
             await share_out(
                 next_batch,
                 partial(self._take, name),
-                self._notified[name],
+                self._notices[name],
                 stop,
                 poll=POLL,
                 check=self._clock.check,

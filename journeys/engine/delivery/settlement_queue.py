@@ -202,7 +202,7 @@ class SettlementQueue:
         """
         workspaces = {one.claimed.workspace for each in together for one in each.done if _has_left(one)}
         publications = [await self._published.of(workspace) for workspace in sorted(workspaces)]
-        channels: set[str] = set()
+        channels: set[tuple[str, int]] = set()
         async with self._db.transaction() as connection:
             if not skip:
                 await connection.execute(BRIEFLY)
@@ -222,8 +222,8 @@ class SettlementQueue:
                     pending_alarms += routed.pending_alarms
                     channels |= routed.channels
         self._alarm_sync.sync(pending_alarms)
-        for channel in channels:
-            self._notifier.notify(channel)
+        for channel, workspace in channels:
+            self._notifier.notify(channel, workspace)
         return marked, left
 
 

@@ -59,7 +59,7 @@ class Admission:
     entries: dict[UUID, UUID] = field(default_factory=dict)
     """The entry of each person who came in."""
     refused: list[tuple[UUID, str]] = field(default_factory=list)
-    channels: set[str] = field(default_factory=set)
+    channels: set[tuple[str, int]] = field(default_factory=set)
     """Channels that have new dispatches: notify them after the commit."""
 
 

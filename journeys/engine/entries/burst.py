@@ -227,17 +227,17 @@ class Bursts:
     ) -> dict[UUID, Reply]:
         """The transaction: these alarms' open entries (or one of them alone) hear what they have not heard."""
 
-        async def work(connection: Any) -> tuple[dict[UUID, Reply], set[str]]:
+        async def work(connection: Any) -> tuple[dict[UUID, Reply], set[tuple[str, int]]]:
             return await self._burst(connection, calls, locking, only)
 
         replies, channels = await self._db.anew(work)
-        for channel in channels:
-            self._notifier.notify(channel)
+        for channel, workspace in channels:
+            self._notifier.notify(channel, workspace)
         return replies
 
     async def _burst(
         self, connection: Any, calls: Mapping[UUID, Call], locking: Locking, only: UUID | None
-    ) -> tuple[dict[UUID, Reply], set[str]]:
+    ) -> tuple[dict[UUID, Reply], set[tuple[str, int]]]:
         """The replies, and the channels that have something new to deliver."""
         alarms = list(calls)
         replies = {alarm: Reply(call.turn, None) for alarm, call in calls.items()}

@@ -96,7 +96,7 @@ class EntryTransaction:
     changed: dict[tuple[int, UUID], Profile] = field(default_factory=dict)
     consents: list[tuple[int, UUID, str, str, datetime]] = field(default_factory=list)
     derived_events: list[DerivedEvent] = field(default_factory=list)
-    channels: set[str] = field(default_factory=set)
+    channels: set[tuple[str, int]] = field(default_factory=set)
     _hearings: Hearings = field(default_factory=Hearings)
     _loaded: dict[str, LoadedEntry] = field(default_factory=dict)
 
@@ -134,7 +134,7 @@ class EntryTransaction:
 
     def _send(self, loaded: LoadedEntry, send: Send) -> None:
         step: Any = loaded.case.plan.steps[send.step]
-        self.channels.add(step.channel)
+        self.channels.add((step.channel, loaded.profile.workspace))
         profile, entry = loaded.profile, loaded.entry
         self.writes.dispatches.append((
             profile.workspace, profile.id, send.key, profile.shard, loaded.id, entry.canvas, loaded.case.plan.id, send.step,
@@ -144,7 +144,7 @@ class EntryTransaction:
 
     def _fetch(self, loaded: LoadedEntry, fetch: Fetch) -> None:
         profile = loaded.profile
-        self.channels.add(FETCHES)
+        self.channels.add((FETCHES, profile.workspace))
         self.writes.fetches.append(
             (profile.workspace, profile.id, loaded.id, fetch.step, fetch.at, loaded.priority)
         )

@@ -17,7 +17,7 @@ from journeys.canvas.events_and_commands import NOTHING
 from journeys.engine.clock import Clock
 from journeys.engine.content.services import Retry
 from journeys.engine.entries.answering import Answer, Wanted, Writer, answered, pause, unanswered
-from journeys.engine.fair_batches import share_out
+from journeys.engine.fair_batches import Notices, share_out
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
@@ -120,16 +120,16 @@ class Fetcher:
         self._alarm_sync = alarm_sync
         self._template_services = template_services
         self._places = Places(AT_ONCE, AT_ONCE_IN_ALL)
-        self._notified = {FETCHES: asyncio.Event()}
+        self._notices = {FETCHES: Notices()}
 
     async def drain(self, stop: asyncio.Event) -> None:
         """Answer what is wanted as it comes, until `stop` is set; then finish what was begun. Raises `ClockOff`.
 
         Each workspace has one batch under way: one that asks for long holds up its own, and no other's.
         """
-        async with listening(self._db, self._notified):
+        async with listening(self._db, self._notices):
             await share_out(
-                self._claim, self._take, self._notified[FETCHES], stop, poll=POLL, check=self._clock.check
+                self._claim, self._take, self._notices[FETCHES], stop, poll=POLL, check=self._clock.check
             )
 
     async def drain_once(self, most: int = BATCH) -> int:

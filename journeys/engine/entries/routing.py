@@ -47,7 +47,7 @@ class Routed:
     """The result: entries to inform Temporal of, and channels to notify, after the commit."""
 
     pending_alarms: list[PendingAlarm] = field(default_factory=list)
-    channels: set[str] = field(default_factory=set)
+    channels: set[tuple[str, int]] = field(default_factory=set)
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager, suppress
 
 import asyncpg
 
+from journeys.engine.fair_batches import Notices
 from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.store.database import PASSING, Database
 from journeys.engine.store.database_url import connect
@@ -18,12 +19,13 @@ PAUSE = 0.02
 
 
 @asynccontextmanager
-async def listening(db: Database, notified: Mapping[str, asyncio.Event]) -> AsyncIterator[None]:
-    """Listen, and set the events of those who are notified. Where that cannot be, their polls do the work."""
+async def listening(db: Database, notices: Mapping[str, Notices]) -> AsyncIterator[None]:
+    """Listen, and add to the notices of those who are notified. Where that cannot be, their polls do the work."""
 
-    def heard(_connection: object, _pid: int, _topic: str, channel: str) -> None:
-        if channel in notified:
-            notified[channel].set()
+    def heard(_connection: object, _pid: int, _topic: str, payload: str) -> None:
+        channel, _, workspace = payload.rpartition(" ")
+        if channel in notices:
+            notices[channel].add(int(workspace))
 
     try:
         connection = await connect(db.url)
@@ -44,21 +46,23 @@ class PostgresNotifier:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._channels: set[str] = set()
+        self._new: set[tuple[str, int]] = set()
         self._ringing: asyncio.Task[None] | None = None
 
-    def notify(self, channel: str) -> None:
-        """Say that there are new dispatches for this channel."""
-        self._channels.add(channel)
+    def notify(self, channel: str, workspace: int) -> None:
+        """Say that there are new dispatches of a workspace for this channel."""
+        self._new.add((channel, workspace))
         if self._ringing is None or self._ringing.done():
             self._ringing = asyncio.create_task(self._notify())
 
     async def _notify(self) -> None:
-        while self._channels:
-            channels, self._channels = self._channels, set()
-            query = "select pg_notify($1, channel) from unnest($2::text[]) as channel"
+        while self._new:
+            new, self._new = self._new, set()
+            query = "select pg_notify($1, payload) from unnest($2::text[]) as payload"
             try:
-                await self._db.pool.execute(query, TOPIC, sorted(channels))
+                await self._db.pool.execute(
+                    query, TOPIC, [f"{channel} {workspace}" for channel, workspace in sorted(new)]
+                )
             except PASSING as error:
                 OUTAGES.gone(DATABASE, error)
             await asyncio.sleep(PAUSE)
