@@ -32,6 +32,7 @@ _WORDS = {
     "Reentry": "canvas.canvas",
     "Schedule": "canvas.canvas",
     "Segment": "canvas.definition_kinds",
+    "SubscriptionGroup": "canvas.subscription_groups",
     "Selection": "canvas.catalogs",
     "SelectionFilter": "canvas.catalogs",
     "Sender": "canvas.definition_kinds",
@@ -96,6 +97,7 @@ if TYPE_CHECKING:
         UserUpdate,
         Variable,
     )
+    from journeys.canvas.subscription_groups import SubscriptionGroup
     from journeys.canvas.times import days, hours, minutes, seconds, weeks
 
 __all__ = [
@@ -128,6 +130,7 @@ __all__ = [
     "SelectionFilter",
     "Sender",
     "Sending",
+    "SubscriptionGroup",
     "UserUpdate",
     "Variable",
     "Variant",

@@ -50,7 +50,7 @@ ENTRY: list[Row] = [
     (
         "Filter: in a subscription group",
         "`{subscription: …}`",
-        "filter subscription, kind subscription_group",
+        "filter subscription",
     ),
     ("Filter: is in a Canvas", "`{in_canvas: …}`", "filter in_canvas"),
     ("Filter: location", "`{near: …}`", "filter near"),

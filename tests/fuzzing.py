@@ -42,6 +42,7 @@ NASTY: list[Any] = [
     {"$update": [{"$identifier_key": "id", "$identifier_value": 1, "$new_object": {"id": 2}}]}, {"a": {"b": {"c": [1, {"d": None}]}}},
     {"alias_name": "n", "alias_label": "l"}, {"attribute": "x"}, {"context": "y"}, ["a"] * 600, {f"k{n}": n for n in range(300)},
 ]  # fmt: skip
+GROUPS = "---\nkind: subscription_group\nformat: 1\nname: news\nchannel: email\n"
 WORDS = [
     "external_id", "user_alias", "braze_id", "anonymous_id", "email", "phone", "name", "time", "properties", "time_zone", "country", "_merge_objects",
     "_update_existing_only", "event_id", "$insert_id", "audience", "context", "recipients", "api_key", "id", "content", "filters", "all", "where",
@@ -77,6 +78,8 @@ SEEDS: Mapping[str, list[Any]] = {
     "/catalogs/{catalog}/fields": [{"fields": [{"name": "f", "type": "string"}]}],
     "/catalogs/{catalog}/selections": [{"selection": {"name": "s", "description": "d", "filters": [{"field": "price", "operator": "is greater than", "value": 1}], "results_limit": 5, "sort_field": "price", "sort_order": "asc"}}],
     "/content_blocks/create": [{"name": "block", "content": "a {{ a | upcase }}", "description": "d", "state": "active", "tags": []}],
+    "/subscription/status/set": [{"subscription_group_id": "news", "subscription_state": "subscribed", "external_id": ["a"], "email": "a@b.example"}],
+    "/v2/subscription/status/set": [{"subscription_groups": [{"subscription_group_id": "news", "subscription_state": "unsubscribed", "external_ids": ["a"], "emails": ["a@b.example"], "phones": []}]}],
     "/content_blocks/update": [{"content_block_id": "00000000-0000-0000-0000-000000000001", "content": "b"}],
 }  # fmt: skip
 """Valid bodies, by route."""
@@ -211,6 +214,10 @@ class Doors:
                 "content_block_id",
                 "include_inclusion_data",
                 "api_key",
+                "subscription_group_id",
+                "external_id[]",
+                "email",
+                "phone",
             ]
             words = [each for each in NASTY if isinstance(each, str) and each.isascii()]
             path += f"?{lots.choice(names)}={quote(lots.choice(words)[:2_000])}"
@@ -366,7 +373,7 @@ NAMES = ("api", "audience", "link", "csv")
 
 async def fuzz(db: Database, name: str, count: int, seed: int = 0) -> None:
     """Knock at one of the doors."""
-    stage = await stage_on(db, STORY)
+    stage = await stage_on(db, STORY + GROUPS)
     doors = Doors(stage, await create_key(db, stage.workspace, "fuzz", ["*"]), seed)
     async with doors.http:
         await doors.knock(getattr(doors, name), count)

@@ -11,7 +11,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from journeys.canvas import canvas, catalogs, content_blocks, definition_kinds, entry_rules, filters
+from journeys.canvas import (
+    canvas,
+    catalogs,
+    content_blocks,
+    definition_kinds,
+    entry_rules,
+    filters,
+    subscription_groups,
+)
 from journeys.canvas.conditions import Condition, FromAttribute, FromContext, FromEntry
 from journeys.canvas.field_docs import meanings
 from journeys.canvas.frozen_model import Frozen
@@ -43,7 +51,7 @@ PARTS: dict[str, Models] = {
         definition_kinds.ChannelTemplate, definition_kinds.Sender, definition_kinds.WorkspaceSettings,
         definition_kinds.GlobalControl, Retention,
         content_blocks.ContentBlock, catalogs.Catalog, catalogs.CatalogField, catalogs.Selection,
-        catalogs.SelectionFilter,
+        catalogs.SelectionFilter, subscription_groups.SubscriptionGroup,
     ),
 }  # fmt: skip
 """The models by chapter, in the order in which a reader meets them."""

@@ -28,6 +28,7 @@ from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
 from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
 from journeys.api.services import Services
+from journeys.api.subscriptions import OPERATIONS
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
 from journeys.api.trigger_schedules import schedule_create, schedule_delete, schedule_update
@@ -64,6 +65,7 @@ def routes() -> list[BaseRoute]:
         *catalog_routes(),
         *catalog_item_routes(),
         *content_block_routes(),
+        *(operation.route() for operation in OPERATIONS),
         *link_routes(),
     ]
 

@@ -7,6 +7,8 @@ from typing import Any
 import journeys
 from journeys.api.openapi_canvases import paths as canvases
 from journeys.api.openapi_contents import paths as contents
+from journeys.api.operations import described
+from journeys.api.subscriptions import OPERATIONS
 
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}
@@ -221,10 +223,11 @@ def _track(summary: str) -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document."""
+    paths, schemas = described(OPERATIONS)
     return {
         "openapi": "3.1.0",
         "info": {"title": "Journeys", "version": journeys.__version__},
-        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}},
+        "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}, "schemas": schemas},
         "paths": _every_post(
             {
                 "/users/track": _track("Attributes, events and purchases of people"),
@@ -261,6 +264,7 @@ def document() -> dict[str, Any]:
                 ),
                 **canvases(),
                 **contents(),
+                **paths,
                 "/health": {
                     "get": {
                         "summary": "Whether the process is alive",

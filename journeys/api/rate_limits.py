@@ -25,6 +25,7 @@ class Limit:
 
 GENERAL = Limit("general", 250_000, HOUR)
 TRACK = Limit("users.track", 3_000, 3)
+SUBSCRIPTIONS = Limit("subscriptions", 5_000, MINUTE)
 BROADCAST = Limit("broadcast", 250, MINUTE)
 CATALOGS = Limit("catalogs", 50, MINUTE)
 CATALOG_FIELDS = Limit("catalogs.fields", 50, MINUTE)

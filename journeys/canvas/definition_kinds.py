@@ -16,6 +16,7 @@ from journeys.canvas.problems import meant, shown, wrong
 from journeys.canvas.retention import Retention
 from journeys.canvas.steps.base import Id
 from journeys.canvas.storable_characters import foreign
+from journeys.canvas.subscription_groups import SubscriptionGroup
 from journeys.canvas.times import ZoneName
 
 FORMAT = 1
@@ -166,6 +167,7 @@ Template = Annotated[
 LIMITS = {
     "general": 3600,
     "users.track": 3,
+    "subscriptions": 60,
     "broadcast": 60,
     "catalogs": 60,
     "catalogs.fields": 60,
@@ -239,6 +241,7 @@ KINDS: Mapping[str, Any] = {
     "template": TypeAdapter(Template),
     "content_block": TypeAdapter(ContentBlock),
     "catalog": TypeAdapter(Catalog),
+    "subscription_group": TypeAdapter(SubscriptionGroup),
     "workspace": TypeAdapter(WorkspaceSettings),
 }
 LIQUID: Mapping[str, tuple[str, ...]] = {
@@ -247,7 +250,7 @@ LIQUID: Mapping[str, tuple[str, ...]] = {
 }
 """The keys of a definition under which Liquid stands."""
 LATER_KINDS = (
-    "campaign", "subscription_group", "source", "flag", "caps", "quiet_hours",
+    "campaign", "source", "flag", "caps", "quiet_hours",
     "sending_domain", "attributes",
 )  # fmt: skip
 

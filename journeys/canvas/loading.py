@@ -13,6 +13,7 @@ from journeys.canvas.filters import BucketFilter, Filter
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.python_definitions import looks_like_definitions, read_python
 from journeys.canvas.segment_check import check_segment, rounds_of
+from journeys.canvas.subscription_groups import check_subscription_groups
 from journeys.canvas.yaml_definitions import Definitions, read_file
 
 EVERYBODY = BucketFilter(bucket=(0, 9999))
@@ -65,6 +66,9 @@ def checked(found: Definitions) -> list[Problem]:
         problems += check_catalog(one.value, one.places)
     for one in found.content_blocks.values():
         problems += check_content_block(one.value, one.places)
+    problems += check_subscription_groups(
+        (one.value, one.places) for one in found.subscription_groups.values()
+    )
     return problems
 
 

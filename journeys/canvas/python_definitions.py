@@ -31,6 +31,7 @@ from journeys.canvas.problems import CODES, Problem, Refused, Where
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import MOST_BITS, TOO_LARGE, Path, Places, cannot_stand
 from journeys.canvas.storable_characters import strange
+from journeys.canvas.subscription_groups import SubscriptionGroup
 from journeys.canvas.yaml_definitions import Definition, source
 
 VALUES = (
@@ -41,6 +42,7 @@ VALUES = (
     ChannelTemplate,
     ContentBlock,
     Catalog,
+    SubscriptionGroup,
     WorkspaceSettings,
 )
 _WORDS = re.compile(r"^(?:from|import)[ \t]+journeys(?:\.canvas[\w.]*)?(?![\w.])", re.MULTILINE)

@@ -32,6 +32,7 @@ from journeys.canvas.steps import (
     LoggedEvent,
     Variable,
 )
+from journeys.canvas.subscription_groups import SubscriptionGroup
 
 AT_KEYS = ("J101", "J104", "J108", "J109")
 """These speak of a key; the others of its value."""
@@ -269,7 +270,7 @@ PATHS: Mapping[str, Any] = {
 }
 ROOTS: Mapping[str, Any] = {
     "canvas": Canvas, "segment": Segment, "content_block": ContentBlock, "catalog": Catalog,
-    "workspace": WorkspaceSettings,
+    "subscription_group": SubscriptionGroup, "workspace": WorkspaceSettings,
 }  # fmt: skip
 
 

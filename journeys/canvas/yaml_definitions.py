@@ -74,6 +74,7 @@ class Definitions:
     templates: dict[str, Definition] = field(default_factory=dict)
     content_blocks: dict[str, Definition] = field(default_factory=dict)
     catalogs: dict[str, Definition] = field(default_factory=dict)
+    subscription_groups: dict[str, Definition] = field(default_factory=dict)
     workspaces: dict[str, Definition] = field(default_factory=dict)
     broken: list[Definition] = field(default_factory=list)
     """Those whose shape is wrong: they are checked as far as that goes, and cannot be used."""
@@ -89,6 +90,7 @@ class Definitions:
             "template": self.templates,
             "content_block": self.content_blocks,
             "catalog": self.catalogs,
+            "subscription_group": self.subscription_groups,
             "workspace": self.workspaces,
         }[kind]
 
@@ -103,7 +105,9 @@ class Definitions:
             first = known[definition.name].places.file
             self.problems.append(
                 Problem(
-                    "J306", where, f"the {definition.kind} “{definition.name}” is already defined in {first}"
+                    "J306",
+                    where,
+                    f"the {definition.kind.replace('_', ' ')} “{definition.name}” is already defined in {first}",
                 )
             )
             return

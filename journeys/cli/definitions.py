@@ -89,7 +89,8 @@ def _counted(found: Definitions) -> str:
     kinds_ = (
         ("canvas", "canvases", found.canvases), ("segment", "segments", found.segments),
         ("template", "templates", found.templates), ("catalog", "catalogs", found.catalogs),
-        ("content block", "content blocks", found.content_blocks), ("workspace", "workspaces", found.workspaces),
+        ("content block", "content blocks", found.content_blocks),
+        ("subscription group", "subscription groups", found.subscription_groups), ("workspace", "workspaces", found.workspaces),
     )  # fmt: skip
     counts = [f"{len(there)} {one if len(there) == 1 else many}" for one, many, there in kinds_ if there]
     return ", ".join(counts) or "there are no definitions"

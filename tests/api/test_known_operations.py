@@ -23,7 +23,7 @@ async def test_an_operation_that_is_not_built_is_named_and_one_that_is_asks_for_
     """Each of the table, with something in the places of its path, with a slash at its end, and by another method."""
     services = services_of(await stage_on(db, STORY))
     later = {(one.method, one.path) for one in not_built(routes())}
-    assert len(later) > 70
+    assert later
 
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app(services)), base_url="http://a"

@@ -65,7 +65,7 @@ async def engaged(
             ):
                 return True
             await share_consents(
-                connection, [(mark.workspace, mark.person, mark.channel, "unsubscribed", now)]
+                connection, [(mark.workspace, mark.person, mark.channel, "unsubscribed", now)], "message"
             )
         said = {**mark.properties, **(properties or {})}
         new = NewEvent(profile=profile, kind="message", name=name, at=now, properties=said)

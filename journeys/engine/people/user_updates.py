@@ -140,7 +140,7 @@ async def store_updates(
 ) -> None:
     """Write the changed profiles, consents and the events to come; the people are locked."""
     await store_profiles(connection, changed)
-    await share_consents(connection, consents)
+    await share_consents(connection, consents, "canvas")
     if derived_events:
         events = [
             (e.workspace, e.person, e.key, e.name, e.at, dict(e.properties), e.hops) for e in derived_events

@@ -16,6 +16,7 @@ from journeys.canvas.definition_kinds import Template, WorkspaceSettings, parse
 from journeys.canvas.events_and_commands import NOTHING, Kind
 from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan
+from journeys.canvas.subscription_groups import SubscriptionGroup, group_of
 from journeys.engine.audience.match import compared_with, concerns, named
 from journeys.engine.content import Values
 from journeys.engine.core.gates import Opening, opening
@@ -79,6 +80,8 @@ class Publication:
     """The segments and templates that this process does not understand, or that name such a segment, and why."""
     drawn: int = 1
     """How often the global control group of the workspace was drawn."""
+    groups: Mapping[str, SubscriptionGroup] = field(default_factory=dict)
+    """The subscription groups by name."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -86,6 +89,10 @@ class Publication:
         if found is None:
             found = next((one for one in self.running.values() if str(one.id) == name_or_id), None)
         return found
+
+    def group(self, name_or_id: str) -> SubscriptionGroup | None:
+        """A subscription group by its name or by its id."""
+        return group_of(self.groups, name_or_id)
 
     def stands(self, name: str) -> Running:
         """A canvas that the workspace has. Raises `NotUnderstood` where this process cannot read it."""
@@ -175,6 +182,10 @@ select exists (select 1 from plans where workspace = $1 and jsonb_path_exists(bo
 COMPARING = """
 select id, canvas, body from plans
 where workspace = $1 and jsonb_path_exists(body, '$.**.where[*].*.attribute ? (@.type() == "string")')
+"""
+DEFINITIONS = """
+select kind, name, body from definitions
+where workspace = $1 and kind in ('segment', 'template', 'workspace', 'subscription_group')
 """
 READ = "select id, name, zone, settings, secret, revision from workspaces where id = $1"
 CANVASES = """
@@ -290,8 +301,8 @@ class Published:
         settings: WorkspaceSettings | None = None
         broken: dict[Name, str] = {}
         named: dict[Name, list[Name]] = {}
-        query = "select kind, name, body from definitions where workspace = $1 and kind in ('segment', 'template', 'workspace')"
-        for kind, name, body in await connection.fetch(query, workspace):
+        groups: dict[str, SubscriptionGroup] = {}
+        for kind, name, body in await connection.fetch(DEFINITIONS, workspace):
             if kind == "workspace":
                 found = settings_of(body)
                 settings = found if settings is None or (found and found.name == row["name"]) else settings
@@ -305,6 +316,8 @@ class Published:
                 continue
             if kind == "segment":
                 segments[name] = parsed.when
+            elif kind == "subscription_group":
+                groups[name] = parsed
             else:
                 templates[name] = parsed
         unread = unread_through(broken, named)
@@ -325,6 +338,7 @@ class Published:
             aside,
             unread,
             row["settings"].get("global_control", {}).get("drawn", 1),  # GCG-4
+            groups,
         )
 
     async def _compared(

@@ -15,6 +15,7 @@ from journeys.engine.store import (
     Database,
     alarm_tables,
     canvas_tables,
+    consent_tables,
     content_tables,
     process_tables,
     queue_tables,
@@ -42,6 +43,7 @@ async def test_the_migrations_make_the_typed_tables_and_no_others(db: Database) 
     parts = (
         alarm_tables.AlarmRow,
         canvas_tables.CanvasRow,
+        consent_tables.Subscription,
         content_tables.Cart,
         process_tables.Process,
         queue_tables.Reply,

@@ -5,6 +5,7 @@ from alembic import context
 from journeys.engine.store import (  # noqa: F401 - their tables are ours too
     alarm_tables,
     canvas_tables,
+    consent_tables,
     content_tables,
     process_tables,
     queue_tables,
