@@ -20,6 +20,7 @@ from journeys.engine.delivery.channel import Channel, Doubtful, Receipt
 from journeys.engine.delivery.claim import BATCH, LEASE, Claimed, claim, release, renew
 from journeys.engine.delivery.entry_keys import keys_of
 from journeys.engine.delivery.message_content import makes_calls
+from journeys.engine.delivery.message_people import people_of
 from journeys.engine.delivery.outcomes import of_doubt, of_receipt, of_refusal, skips
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused, prepare
 from journeys.engine.delivery.providers import Providers
@@ -32,7 +33,7 @@ from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
 from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.outgoing.resolver import calling_for
-from journeys.engine.people.profiles import History, Profile, history, load
+from journeys.engine.people.profiles import History, Profile, history
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database, away
 from journeys.engine.store.notify import listening
@@ -300,8 +301,7 @@ class DeliveryWorker:
                 ours = [one for one in ours if one.plan in plans]
             steps = [plans[plan].steps[name] for plan, name in {(one.plan, one.step) for one in ours}]
             shown = attributes(publication, [step for step in steps if isinstance(step, Message)])
-            people = {one.person for one in ours}
-            profiles = await load(self._db.pool, workspace, people, consents=True, attributes=shown)
+            ours, profiles = await people_of(self._db, workspace, ours, shown)
             pasts = await self._pasts(workspace, ours, plans, publication)
             keys = await keys_of(self._db, ours, plans)
             slow = self._slow(publication, ours, plans)

@@ -9,7 +9,8 @@ from journeys.engine.clock import Clock
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.people.consents import share_consents
-from journeys.engine.people.profiles import load, lock
+from journeys.engine.people.merged import lock_present
+from journeys.engine.people.profiles import load
 from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
@@ -43,7 +44,7 @@ async def engaged(
     name: str,
     properties: Mapping[str, Any] | None = None,
 ) -> bool:
-    """Store that a person opened, clicked, or unsubscribed. False if the person does not exist any more.
+    """Store that a person opened, clicked, or unsubscribed, or whoever they were merged into. False if there is nobody any more.
 
     What was done with one message fifty times is not counted once more.
     An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
@@ -51,21 +52,21 @@ async def engaged(
     """
     publication = await published.of(mark.workspace)
     async with db.transaction() as connection:
-        await lock(connection, mark.workspace, [mark.person])
-        profile = (await load(connection, mark.workspace, [mark.person])).get(mark.person)
-        if profile is None:
+        person = await lock_present(connection, mark.workspace, mark.person)
+        if person is None:
             return False
+        profile = (await load(connection, mark.workspace, [person]))[person]
         now = clock.now()
-        times = (mark.workspace, mark.person, name, mark.dispatch, MOST_TIMES, mark.entry)
+        times = (mark.workspace, person, name, mark.dispatch, MOST_TIMES, mark.entry)
         if name != "unsubscribed" and await connection.fetchval(TIMES, *times) >= MOST_TIMES:
             return True
         if name == "unsubscribed":
             if await connection.fetchval(
-                UNSUBSCRIBED, mark.workspace, mark.person, mark.channel, mark.dispatch, mark.entry
+                UNSUBSCRIBED, mark.workspace, person, mark.channel, mark.dispatch, mark.entry
             ):
                 return True
             await share_consents(
-                connection, [(mark.workspace, mark.person, mark.channel, "unsubscribed", now)], "message"
+                connection, [(mark.workspace, person, mark.channel, "unsubscribed", now)], "message"
             )
         said = {**mark.properties, **(properties or {})}
         new = NewEvent(profile=profile, kind="message", name=name, at=now, properties=said)

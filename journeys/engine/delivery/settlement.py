@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -20,6 +20,7 @@ from journeys.engine.metrics import (
     counted,
     observed,
 )
+from journeys.engine.people.merged import merged_into
 from journeys.engine.people.profiles import LOCK, LOCK_FREE, shard_of
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database
@@ -56,6 +57,10 @@ class Settlement:
     after: float | None = None
     doubted: bool = False
     behind: bool = False
+
+    def of(self, person: UUID) -> Settlement:
+        """The same, of the person whose the message is now."""
+        return replace(self, claimed=replace(self.claimed, person=person))
 
 
 def extras(pairs: Mapping[str, str]) -> str:
@@ -116,17 +121,34 @@ update dispatches d set state = 'queued', claim = null, lease = null, attempts =
     no = case when s.behind then nextval('dispatch_no') else d.no end -- C3
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[], $6::bool[])
     as s(workspace, person, key, claim, after, behind)
-where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
+where (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim
 """
 CALLING = """
 update dispatches d set state = 'calling', lease = clock_timestamp() + $5::interval
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
-where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
+where (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim
     and d.state in ('claimed', 'calling') and not exists (
         select from canvases c where (c.workspace, c.name) = (d.workspace, d.canvas) and c.status <> 'active')
 returning d.key
 """
-"""What a canvas that was stopped, paused or archived meanwhile has on its way is not called for."""
+"""What a canvas that was stopped, paused or archived meanwhile has on its way is not called for.
+
+Here, and where something is given back, the key and the claim find it: it may be another person's meanwhile.
+"""
+
+
+async def present_people(
+    connection: Any, settlements: Iterable[Settlement], held: Container[UUID]
+) -> dict[UUID, UUID]:
+    """Of the people of what is settled for good who are not locked: who was merged into another, and into whom."""
+    missing: dict[int, set[UUID]] = {}
+    for one in settlements:
+        if one.after is None and one.claimed.person not in held:
+            missing.setdefault(one.claimed.workspace, set()).add(one.claimed.person)
+    into: dict[UUID, UUID] = {}
+    for workspace, people in sorted(missing.items()):
+        into |= await merged_into(connection, workspace, people)
+    return into
 
 
 async def lock_people(connection: Any, settlements: Iterable[Settlement], *, skip: bool) -> set[UUID]:
@@ -192,7 +214,7 @@ update dispatches d set state = case when s.doubtful then 'calling' else 'queued
     lease = case when s.doubtful then clock_timestamp() end,
     not_before = case when $6::float8 is null then d.not_before else clock_timestamp() + make_interval(secs => $6) end
 from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::bool[]) as s(workspace, person, key, claim, doubtful)
-where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
+where (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -12,13 +13,13 @@ from asyncpg.exceptions import LockNotAvailableError
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.sent_events import route_sent
-from journeys.engine.delivery.settlement import Settlement, give_back, lock_people, settle
+from journeys.engine.delivery.settlement import Settlement, give_back, lock_people, present_people, settle
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
 from journeys.engine.people.locking import ALONE_IN_ALL, BRIEFLY, SOON
 from journeys.engine.ports import AlarmSync, Notifier
-from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.database import PASSING, Database, Moved
 from journeys.engine.workspaces.published import Published
 
 AGAIN = 0.25
@@ -198,8 +199,17 @@ class SettlementQueue:
     ) -> tuple[set[str], list[_Passing]]:
         """The keys that were marked; and those that were left out, since a person of theirs is locked.
 
-        Where one does not `skip`, a lock is waited for, but not for long.
+        Where one does not `skip`, a lock is waited for, but not for long. What became another person's by a merge since
+        it was claimed is settled as theirs.
         """
+        while True:
+            with suppress(Moved):
+                return await self._transaction(together, skip=skip)
+
+    async def _transaction(
+        self, together: Sequence[_Passing], *, skip: bool
+    ) -> tuple[set[str], list[_Passing]]:
+        """One try. Raises `Moved` where a person was merged into another, whose it is now."""
         workspaces = {one.claimed.workspace for each in together for one in each.done if _has_left(one)}
         publications = [await self._published.of(workspace) for workspace in sorted(workspaces)]
         channels: set[tuple[str, int]] = set()
@@ -207,6 +217,13 @@ class SettlementQueue:
             if not skip:
                 await connection.execute(BRIEFLY)
             held = await lock_people(connection, [one for each in together for one in each.done], skip=skip)
+            into = await present_people(connection, [one for each in together for one in each.done], held)
+            if into:
+                for each in together:
+                    each.done = [
+                        one.of(into.get(one.claimed.person, one.claimed.person)) for one in each.done
+                    ]
+                raise Moved
             left = [each for each in together if skip and not each.people <= held]
             done = [one for each in together if each not in left for one in each.done]
             following = [each.following for each in together if each.following and each not in left]

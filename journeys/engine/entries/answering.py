@@ -38,6 +38,10 @@ class Wanted:
     tries: int
     claim: UUID = NOBODY
 
+    def of(self, person: UUID) -> Wanted:
+        """The same, of the person whose it is now."""
+        return replace(self, person=person)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -50,6 +54,10 @@ class Answer:
     again: float | None = None
     counts: int = 1
     """Whether that counts as a try."""
+
+    def of(self, person: UUID) -> Answer:
+        """The same, for the person whose the question is now."""
+        return replace(self, wanted=self.wanted.of(person))
 
 
 class Watched:

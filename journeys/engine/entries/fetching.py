@@ -21,9 +21,10 @@ from journeys.engine.fair_batches import Notices, share_out
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.outages import DATABASE, OUTAGES
+from journeys.engine.people.merged import merged_into
 from journeys.engine.people.profiles import LOCK, Profile, load
 from journeys.engine.ports import AlarmSync, PendingAlarm
-from journeys.engine.store.database import PASSING, Database, away
+from journeys.engine.store.database import PASSING, Database, Moved, away
 from journeys.engine.store.entry_writes import FETCHES, PENDING_ALARM
 from journeys.engine.store.notify import listening
 from journeys.engine.workspaces.published import Published
@@ -70,7 +71,8 @@ AGAIN = """
 update fetches f set claim = null, lease = null, tries = f.tries + s.counts, no = nextval('dispatch_no'),
     not_before = clock_timestamp() + make_interval(secs => s.pause)
 from unnest($2::int[], $3::uuid[], $4::uuid[], $5::float8[], $6::int[]) as s(workspace, person, entry, pause, counts)
-where (f.workspace, f.person, f.entry) = (s.workspace, s.person, s.entry) and f.claim = $1
+where (f.workspace, f.entry) = (s.workspace, s.entry) and f.claim = $1
+    and f.person = coalesce((select m.new from merged m where (m.workspace, m.old) = (s.workspace, s.person)), s.person)
 """
 ENTRIES = """
 select e.id, e.plan, e.variant, e.context from entries e
@@ -169,12 +171,23 @@ class Fetcher:
         asking = []
         for workspace in sorted({one.workspace for one in batch}):
             ours = [one for one in batch if one.workspace == workspace]
-            columns = zip(*((one.person, one.entry, one.step) for one in ours), strict=True)
-            rows = await self._db.pool.fetch(ENTRIES, workspace, *map(list, columns))
-            entries = {row["id"]: row for row in rows}
-            profiles = await load(self._db.pool, workspace, {one.person for one in ours})
+            ours, entries, profiles = await self._present(workspace, ours)
             asking += [self._ask(one, entries.get(one.entry), profiles.get(one.person)) for one in ours]
         return asking
+
+    async def _present(
+        self, workspace: int, ours: list[Wanted]
+    ) -> tuple[list[Wanted], Mapping[UUID, Any], Mapping[UUID, Profile]]:
+        """These with their entries and people; of a person who was merged into another since, it is that one's now."""
+        while True:
+            columns = zip(*((one.person, one.entry, one.step) for one in ours), strict=True)
+            rows = await self._db.pool.fetch(ENTRIES, workspace, *map(list, columns))
+            people = {one.person for one in ours}
+            profiles = await load(self._db.pool, workspace, people)
+            into = await merged_into(self._db.pool, workspace, people - profiles.keys())
+            if not into:
+                return ours, {row["id"]: row for row in rows}, profiles
+            ours = [one.of(into.get(one.person, one.person)) for one in ours]
 
     async def _ask(self, one: Wanted, entry: Mapping[str, Any] | None, profile: Profile | None) -> Answer:
         if entry is None or profile is None:  # the entry has left: the answer is not needed
@@ -227,14 +240,30 @@ class Fetcher:
 
     async def _commit(self, claim: UUID, final: Sequence[Answer]) -> None:
         now = self._clock.now()
-        async with self._db.transaction() as connection:
-            for workspace in sorted({each.wanted.workspace for each in final}):
-                people = [each.wanted.person for each in final if each.wanted.workspace == workspace]
-                await connection.fetch(LOCK, workspace, people)
-            rows = await connection.fetch(
-                SETTLE, claim, *map(list, zip(*(_row(each, now) for each in final), strict=True))
+        into: dict[UUID, UUID] = {}
+
+        async def work(connection: Any) -> Sequence[Any]:
+            rows = [_row(each.of(_last(into, each.wanted.person)), now) for each in final]
+            for workspace in sorted({row[0] for row in rows}):
+                people = {row[1] for row in rows if row[0] == workspace}
+                held = {row["id"] for row in await connection.fetch(LOCK, workspace, list(people))}
+                if moved := await merged_into(connection, workspace, people - held):
+                    into.update(moved)
+                    raise Moved
+            settled: Sequence[Any] = await connection.fetch(
+                SETTLE, claim, *map(list, zip(*rows, strict=True))
             )
-        self._alarm_sync.sync([PendingAlarm(*row) for row in rows])
+            return settled
+
+        settled = await self._db.anew(work)
+        self._alarm_sync.sync([PendingAlarm(*row) for row in settled])
+
+
+def _last(into: Mapping[UUID, UUID], person: UUID) -> UUID:
+    """Who a person is after these merges."""
+    while person in into:
+        person = into[person]
+    return person
 
 
 def _unwritten(answer: Answer, error: str) -> Answer:

@@ -17,6 +17,7 @@ from journeys.engine.entries.run_members import collect
 from journeys.engine.entries.runs import MOST_TRIES, Look, Runs, Slice, audience_of, best_instants
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
+from journeys.engine.people.merged import merged_into
 from journeys.engine.people.profiles import AT_MOST, LOCK_FREE, MOST_BYTES, load
 from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import PASSING, Database, Moved, Undone
@@ -64,12 +65,29 @@ update run_members m set outcome = s.outcome from unnest($3::uuid[], $4::text[])
 where m.workspace = $1 and m.run = $2 and m.person = s.person
 """
 COUNT = """
-update runs set entered = entered + $3, refused = refused + $4, failed = failed + $5, gone = gone + $6, tries = 0, reason = null,
+update runs set entered = entered + $3, refused = refused + $4, failed = failed + $5, gone = gone + $6, merged = merged + $8, tries = 0, reason = null,
     moved = clock_timestamp(), gates = (
         select coalesce(jsonb_object_agg(gate, many), '{}') from (
             select key as gate, sum(value::int) as many
             from (select * from jsonb_each_text(gates) union all select * from jsonb_each_text($7)) s group by key) s)
 where workspace = $1 and id = $2 and state = 'running' and not held returning id
+"""
+FOLLOW = """
+with chosen as (
+    select distinct on (s.new) m.*, s.new from unnest($3::uuid[], $4::uuid[]) as s(old, new)
+    join run_members m on (m.workspace, m.person, m.run) = ($1, s.old, $2) and m.outcome is null order by s.new, m.at),
+added as (
+    insert into run_members (workspace, person, run, at, context)
+    select workspace, new, run, at, context from chosen on conflict do nothing returning person),
+gone as (
+    delete from run_members m using chosen c
+    where (m.workspace, m.person, m.run) = (c.workspace, c.person, c.run) and c.new in (select person from added)
+    returning m.person),
+merged as (
+    update run_members m set outcome = 'merged'
+    where m.workspace = $1 and m.run = $2 and m.person = any($3::uuid[]) and m.outcome is null
+        and m.person not in (select person from gone) returning 1)
+select count(*) from merged
 """
 WHY = "update runs set reason = $3 where workspace = $1 and id = $2"
 EARLIEST = "select min(at) from run_members where workspace = $1 and run = $2 and outcome is null"
@@ -274,13 +292,15 @@ class RunPages:
         assert look.row is not None and look.running is not None and look.publication is not None
         workspace, run, running = look.row["workspace"], look.row["id"], look.running
         free = await connection.fetch(LOCK_FREE, workspace, list(people))  # the others come in a later page
-        here = [row["id"] for row in free]
+        here, merged = [row["id"] for row in free], 0
         if len(here) < len(people):
-            here += [row["id"] for row in await connection.fetch(NOBODY, workspace, list(people))]
+            gone = [row["id"] for row in await connection.fetch(NOBODY, workspace, list(people))]
+            merged = await self._follow(connection, workspace, run, gone)
+            here += gone
         rows = await connection.fetch(MINE, workspace, run, here)
         mine = {row["person"]: row for row in rows}
         page = Page()
-        if not mine:
+        if not mine and not merged:
             return page
         profiles = await load(connection, workspace, mine)
         page.outcomes = {person: "entered" if person in profiles else "gone" for person in mine}
@@ -317,9 +337,16 @@ class RunPages:
                 page.gates[gate] += 1
         await connection.execute(CAME, workspace, run, list(page.outcomes), list(page.outcomes.values()))
         counts = [page.count(outcome) for outcome in ("entered", "refused", "failed", "gone")]
-        if await connection.fetchval(COUNT, workspace, run, *counts, dict(page.gates)) is None:
+        if await connection.fetchval(COUNT, workspace, run, *counts, dict(page.gates), merged) is None:
             raise Undone(None)  # it was held or stopped meanwhile
         return page
+
+    async def _follow(self, connection: Any, workspace: int, run: UUID, gone: Sequence[UUID]) -> int:
+        """Let those who were merged into others since be in the run as these; returns how many were in it as both."""
+        into = await merged_into(connection, workspace, gone)
+        if not into:
+            return 0
+        return int(await connection.fetchval(FOLLOW, workspace, run, list(into), list(into.values())))
 
     async def _clear(self, workspace: int, run: UUID) -> None:
         """Forget who was in a run that is over: what became of them stands in its counts, and with each of them."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from journeys.engine.logs import logger
-from journeys.engine.store.database import Database
+from journeys.engine.store.database import Database, check_locked
 
 MOST_FAILURES = 10
 """So often in a row a burst fails for one reason before its entries are set aside."""
@@ -15,10 +16,11 @@ MOST_FAILURES = 10
 REMEMBERED = 10_000
 
 LOCK = """
-select 1 from people p
+select p.workspace, p.id as person from people p
 where (p.workspace, p.id) in (select e.workspace, e.person from entries e where e.alarm = $1 and e.ended is null)
 order by p.workspace, p.id for no key update
 """
+OPEN = "select workspace, person from entries where alarm = $1 and ended is null"
 ASIDE = """
 with aside as (
     update entries set ended = 'set_aside', ended_at = $2, wake_at = null, alarm_at = null, turn = turn + 1,
@@ -59,7 +61,11 @@ def reason_of(error: Exception) -> str:
 async def set_aside(db: Database, alarm: UUID, at: datetime, error: Exception) -> None:
     """End the open entries of this alarm, whose workflow ends with them. What they carry stays, for whoever looks."""
     said = {"reason": "set_aside", "error": reason_of(error)}
-    async with db.transaction() as connection:
-        await connection.fetch(LOCK, alarm)
+
+    async def work(connection: Any) -> None:
+        locked = await connection.fetch(LOCK, alarm)
+        check_locked(await connection.fetch(OPEN, alarm), locked)
         await connection.execute(ASIDE, alarm, at, said)
+
+    await db.anew(work)
     log.error("entry_set_aside", alarm=str(alarm), reason=said["error"])

@@ -130,7 +130,11 @@ select a.label, a.name from aliases a join people p on (p.workspace, p.id) = (a.
 where a.workspace = $1 and p.external_id is not null
     and (a.label, a.name) in (select * from unnest($2::text[], $3::text[]))
 """
-EXISTING = "select id::text from people where workspace = $1 and id::text = any($2::text[])"
+EXISTING = """
+select id::text from people where workspace = $1 and id::text = any($2::text[])
+union all select old::text from merged where workspace = $1 and old::text = any($2::text[])
+"""
+"""The ids of people, and of those who are one with another now."""
 
 
 async def _allowed(

@@ -30,25 +30,39 @@ class Identifier:
         return label, name
 
 
-def _look_up(sort: str, place: int, kind: str = "text") -> str:
+def _look_up(sort: Sort, place: int, kind: str = "text") -> str:
     """One look into the index for each value, whatever the planner thinks of a table that is still small.
 
     Of several people with one address or number: the identified before the others, then the most recently updated
     (IDN-4).
     """
-    column = "id" if sort == "braze_id" else sort
     return f"""
 select '{sort}' as sort, k.value::text as value, p.id from unnest(${place}::{kind}[]) as k(value)
 cross join lateral (
-    select id from people where workspace = $1 and {column} = k.value
+    select id from people where workspace = $1 and {sort} = k.value
     order by external_id is not null desc, updated desc, id limit 1) p"""  # IDN-4  # noqa: S608 - constants
+
+
+def _one_of(sort: Sort, place: int, kind: str, column: str, otherwise: str) -> str:
+    """The same of what one person alone has; where nobody has it now, who had it before."""
+    return f"""
+select '{sort}' as sort, k.value::text as value, p.id from unnest(${place}::{kind}[]) as k(value)
+cross join lateral (
+    select id from people where workspace = $1 and {column} = k.value union all {otherwise} limit 1) p"""  # noqa: S608 - constants
+
+
+def _former(sort: Sort, place: int) -> str:
+    otherwise = (
+        f"select person from former_names where workspace = $1 and sort = '{sort}' and value = k.value"  # noqa: S608 - constants
+    )
+    return _one_of(sort, place, "text", sort, otherwise)  # IDN-29
 
 
 FIND = "\nunion all".join(
     (
-        _look_up("external_id", 2),
-        _look_up("anonymous_id", 3),
-        _look_up("braze_id", 4, "uuid"),
+        _former("external_id", 2),
+        _former("anonymous_id", 3),
+        _one_of("braze_id", 4, "uuid", "id", "select new from merged where workspace = $1 and old = k.value"),
         _look_up("email", 5),
         _look_up("phone", 6),
         """
@@ -136,10 +150,24 @@ where p.workspace = $1 and p.id = any($2::uuid[]) order by p.workspace, p.id for
 async def _lock(connection: Any, workspace: int, found: Mapping[Identifier, UUID]) -> None:
     """Lock the people who were found, and see that the identifiers still name them. An alias goes with its person."""
     rows = {row["id"]: row for row in await connection.fetch(LOCK, workspace, list(set(found.values())))}
-    for one, person in found.items():
-        row = rows.get(person)
-        if row is None or (one.sort in row and row[one.sort] != one.value):
+    if not rows.keys() >= set(found.values()):
+        raise Moved
+    others = {
+        one: person
+        for one, person in found.items()
+        if one.sort in rows[person] and rows[person][one.sort] != one.value
+    }
+    if others:
+        sorts, values = [one.sort for one in others], [one.value for one in others]
+        former = await connection.fetch(FORMER, workspace, sorts, values)
+        if {Identifier(row["sort"], row["value"]): row["person"] for row in former} != others:
             raise Moved
+
+
+FORMER = """
+select sort, value, person from former_names
+where workspace = $1 and (sort, value) in (select * from unnest($2::text[], $3::text[]))
+"""
 
 
 async def _link(
