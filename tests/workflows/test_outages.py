@@ -29,7 +29,7 @@ from tests.cli.test_servers import Running, running
 from tests.lines import Line
 from tests.stage import EMAIL, canvas, stage_on
 
-SECONDS = float(os.environ.get("JOURNEYS_OUTAGE", "20"))
+SECONDS = float(os.environ.get("JOURNEYS_OUTAGE", "60"))
 """How long each of them is away; `make outages`: ten minutes."""
 
 MOST_LINES = 5
