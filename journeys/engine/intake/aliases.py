@@ -60,9 +60,7 @@ def alias_update(given: Any) -> AliasUpdate | str:
     for key in ("alias_label", "old_alias_name", "new_alias_name"):
         if given.get(key) is None:
             return f"'{key}' is required"
-    old, new = (
-        _alias(given["alias_label"], given[key], key) for key in ("old_alias_name", "new_alias_name")
-    )
+    old, new = (_alias(given["alias_label"], given[key], key) for key in ("old_alias_name", "new_alias_name"))
     if isinstance(old, str):
         return old
     return new if isinstance(new, str) else AliasUpdate(old, new)

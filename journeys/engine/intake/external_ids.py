@@ -107,7 +107,9 @@ async def remove_external_ids(db: Database, workspace: int, given: Sequence[Any]
                 removed.discard(each)
                 done.ids.append(each)
             elif Identifier("external_id", each) in found and each not in done.ids:
-                done.errors.append((place, "only a former external id can be removed, and this is the person's own"))
+                done.errors.append(
+                    (place, "only a former external id can be removed, and this is the person's own")
+                )
             else:
                 done.errors.append((place, UNKNOWN))
         done.errors.sort()
