@@ -1,4 +1,4 @@
-"""`/users/alias`, `/users/external_ids`: the names of people (IDN-20 to IDN-32)."""
+"""`/users/alias`, `/users/external_ids`: the names of people (IDN-21 to IDN-24)."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from journeys.engine.intake.external_ids import remove_external_ids, rename_exte
 from journeys.engine.workspaces.api_keys import Key
 
 MOST = 50
-"""The maximum number of objects in one call (IDN-20 to IDN-26)."""
+"""The maximum number of objects in one call (IDN-32)."""
 
 
 def _at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
