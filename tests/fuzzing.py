@@ -66,6 +66,10 @@ SEEDS: Mapping[str, list[Any]] = {
         {"purchases": [{"external_id": "a", "product_id": "p", "currency": "EUR", "price": 1.5, "quantity": 2, "time": AT, "properties": PROPERTIES}]},
         {"events": [{"external_id": "a", "name": "ecommerce.cart_updated", "time": AT, "properties": {"cart_id": "c", "currency": "EUR", "source": "s", "total_value": 1, "products": [{"product_id": "p", "product_name": "n", "variant_id": "v", "quantity": 1, "price": 1}]}}]},
     ],
+    "/users/alias/new": [{"user_aliases": [{"external_id": "a", "alias_name": "n", "alias_label": "l"}, {"alias_name": "m", "alias_label": "l"}]}],
+    "/users/alias/update": [{"alias_updates": [{"alias_label": "l", "old_alias_name": "n", "new_alias_name": "o"}]}],
+    "/users/external_ids/rename": [{"external_id_renames": [{"current_external_id": "a", "new_external_id": "b"}]}],
+    "/users/external_ids/remove": [{"external_ids": ["a", "b"]}],
     "/canvas/trigger/send": [
         {"canvas_id": "story", "recipients": [{"external_user_id": "a", "context": PROPERTIES, "attributes": {"x": 1}, "send_to_existing_only": False}]},
         {"canvas_id": "story", "broadcast": True, "audience": {"AND": [CONDITIONS[0], {"OR": CONDITIONS[17:]}]}, "context": PROPERTIES},

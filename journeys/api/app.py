@@ -19,6 +19,7 @@ from journeys.api.catalog_items import routes as catalog_item_routes
 from journeys.api.catalogs import routes as catalog_routes
 from journeys.api.content_blocks import routes as content_block_routes
 from journeys.api.cross_origin import let_in
+from journeys.api.described_operations import OPERATIONS
 from journeys.api.docs_page import routes as docs_routes
 from journeys.api.known_operations import LIST, KnownOperations, not_built
 from journeys.api.links import routes as link_routes
@@ -28,7 +29,6 @@ from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
 from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
 from journeys.api.services import Services
-from journeys.api.subscriptions import OPERATIONS
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
 from journeys.api.trigger_schedules import schedule_create, schedule_delete, schedule_update

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import journeys
+from journeys.api.described_operations import OPERATIONS
 from journeys.api.openapi_canvases import paths as canvases
 from journeys.api.openapi_contents import paths as contents
 from journeys.api.operations import described
-from journeys.api.subscriptions import OPERATIONS
 
 TEXT = {"type": "string"}
 FLAG = {"type": "boolean"}

@@ -26,6 +26,10 @@ class Limit:
 GENERAL = Limit("general", 250_000, HOUR)
 TRACK = Limit("users.track", 3_000, 3)
 SUBSCRIPTIONS = Limit("subscriptions", 5_000, MINUTE)
+USERS = Limit("users", 20_000, MINUTE)
+"""Shared by what changes who people are (1.3)."""
+RENAMES = Limit("users.external_ids.rename", 1_000, MINUTE)
+REMOVALS = Limit("users.external_ids.remove", 1_000, MINUTE)
 BROADCAST = Limit("broadcast", 250, MINUTE)
 CATALOGS = Limit("catalogs", 50, MINUTE)
 CATALOG_FIELDS = Limit("catalogs.fields", 50, MINUTE)

@@ -125,8 +125,7 @@ async def resolve(
     loose = sorted(
         one for one, make in wanted.items() if make and one.sort in ("email", "phone", "user_alias")
     )
-    if loose:
-        await connection.execute(GUARD, [_guard(workspace, one) for one in loose])
+    await guard(connection, workspace, loose)
     found = await find(connection, workspace, wanted)
     missing = sorted(
         one for one, make in wanted.items() if make and one not in found and one.sort != "braze_id"
@@ -207,6 +206,15 @@ async def _link(
         said = [(person, *both) for person, both in names.items()]
         await connection.execute(NAME, workspace, *map(list, zip(*said, strict=True)))
     return made - gone
+
+
+async def guard(connection: Any, workspace: int, names: Collection[Identifier]) -> None:
+    """Let nobody else make people of these addresses, numbers and aliases, or name them so, until the transaction ends.
+
+    It comes before all locks of the transaction, and once: names are taken in one order.
+    """
+    if names:
+        await connection.execute(GUARD, [_guard(workspace, one) for one in names])
 
 
 def _guard(workspace: int, one: Identifier) -> int:
