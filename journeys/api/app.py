@@ -24,6 +24,7 @@ from journeys.api.known_operations import LIST, KnownOperations, not_built
 from journeys.api.links import routes as link_routes
 from journeys.api.monitoring import REQUEST_ID, TimedRequests, metrics_route
 from journeys.api.openapi import document
+from journeys.api.people_export import OPERATIONS as PEOPLE_EXPORT
 from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
 from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
@@ -65,7 +66,7 @@ def routes() -> list[BaseRoute]:
         *catalog_routes(),
         *catalog_item_routes(),
         *content_block_routes(),
-        *(operation.route() for operation in OPERATIONS),
+        *(operation.route() for operation in (*OPERATIONS, *PEOPLE_EXPORT)),
         *link_routes(),
     ]
 

@@ -8,6 +8,7 @@ import journeys
 from journeys.api.openapi_canvases import paths as canvases
 from journeys.api.openapi_contents import paths as contents
 from journeys.api.operations import described
+from journeys.api.people_export import OPERATIONS as PEOPLE_EXPORT
 from journeys.api.subscriptions import OPERATIONS
 
 TEXT = {"type": "string"}
@@ -223,7 +224,7 @@ def _track(summary: str) -> dict[str, Any]:
 
 def document() -> dict[str, Any]:
     """The OpenAPI document."""
-    paths, schemas = described(OPERATIONS)
+    paths, schemas = described((*OPERATIONS, *PEOPLE_EXPORT))
     return {
         "openapi": "3.1.0",
         "info": {"title": "Journeys", "version": journeys.__version__},
