@@ -88,7 +88,8 @@ A = TypeVar("A", bound=Asked)
 class Operation(Generic[A]):
     """One method of one path: what it takes, who may call it how often, what it does, what it answers.
 
-    `work` gets the parts of the server, the key, and what the call says, and returns what is answered with `status`.
+    `work` gets the parts of the server, the key, and what the call says, and returns what is answered with `status`; or
+    the answer itself, where it may be large or has headers of its own.
     """
 
     method: str
@@ -97,7 +98,7 @@ class Operation(Generic[A]):
     permission: str
     asks: type[A]
     answers: type[Answered]
-    work: Callable[[Services, Key, A], Awaitable[Answered]]
+    work: Callable[[Services, Key, A], Awaitable[Answered | Response]]
     status: int = 200
     limit: Limit = GENERAL
 
@@ -109,6 +110,8 @@ class Operation(Generic[A]):
                 body if self.method == "POST" else from_query(self.asks, request.query_params.multi_items())
             )
             done = await self.work(services, key, read(self.asks, given))
+            if isinstance(done, Response):
+                return done
             return answer(self.status, done.model_dump(mode="json", exclude_none=True))
 
         return Route(self.path, guarded(self.permission, work, self.limit), methods=[self.method])

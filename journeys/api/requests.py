@@ -93,6 +93,20 @@ def answer(status: int, body: Mapping[str, Any], headers: Mapping[str, str] | No
     return Response(msgspec.json.encode(body, order="sorted"), status, headers, media_type="application/json")
 
 
+class Limited(Refusal):
+    """The answer to a call too many, by a limit that is counted within the call: `headers` say of which window."""
+
+    def __init__(self, headers: Mapping[str, str]) -> None:
+        self.headers = headers
+        super().__init__(429, "Rate Limited")  # LIM-2
+
+    def answer(self) -> Response:
+        """What is answered."""
+        response = super().answer()
+        response.headers.update(self.headers)
+        return response
+
+
 RETRY_AFTER = 5
 """Seconds after which a caller may try again where the database does not answer."""
 
@@ -153,7 +167,11 @@ def guarded(
         except ClientDisconnect:
             log.info("client_gone", route=route_of(request))
             response = answer(400, {"message": "Bad Request: the body did not come to its end"})
-        response.headers.update(headers)
+        for (
+            name,
+            value,
+        ) in headers.items():  # a narrower limit that was counted within the call is told in their stead
+            response.headers.setdefault(name, value)
         return response
 
     setattr(route, PERMISSION, permission)

@@ -169,6 +169,8 @@ LIMITS = {
     "users.track": 3,
     "subscriptions": 60,
     "broadcast": 60,
+    "users.export.ids": 60,
+    "users.export.ids.fields": 1,
     "catalogs": 60,
     "catalogs.fields": 60,
     "catalogs.items": 60,
