@@ -28,6 +28,13 @@ COMPONENTS: list[Row] = [
 ]
 ENTRY: list[Row] = [
     ("Action-based entry", "`schedule: {event: …}`, `{purchase: …}` or `{message: …}`, with `where`", ""),
+    (
+        "Entry by a changed attribute",
+        "`schedule: {attribute: plan, changes_to: pro}`, also `changes`, `changes_from`",
+        "",
+    ),
+    ("Entry by a change of consent", "`schedule: {consent: email, changes_to: unsubscribed}`", ""),
+    ("Entry by an added email address", "`schedule: {identifier: email, added: true}`, or `phone`", ""),
     ("API-triggered entry", "`schedule: {api: true}` and `POST /canvas/trigger/send`", ""),
     ("Scheduled entry, at launch", "`schedule: {at_launch: true}`", ""),
     ("Scheduled entry, once", "`schedule: {once: …}`", ""),
@@ -58,6 +65,11 @@ ENTRY: list[Row] = [
 ]
 COURSE: list[Row] = [
     ("Exit criteria by event", "`exits: [{event: …}]`, at once, or `release: end_of_step`", ""),
+    (
+        "Exits, conversions, Action Paths by a change",
+        "the same words as for the entry ([changes](changes.md))",
+        "",
+    ),
     ("Exit criteria by audience", "`exits: [{audience: …}]`, at the end of each step", ""),
     ("Conversion events, up to four", "`conversions` with `within`; `revenue` names a property", ""),
     ("Variants and control group", "`variants`, one of them with `control: true`", ""),

@@ -39,7 +39,10 @@ PARTS: dict[str, Models] = {
     "Steps": (
         *OURS, ActionPath, AudiencePath, ExperimentPath, ExperimentControl, Variable, Increment, LoggedEvent,
     ),
-    "Triggers": (filters.EventTrigger, filters.PurchaseTrigger, filters.MessageTrigger),
+    "Triggers": (
+        filters.EventTrigger, filters.PurchaseTrigger, filters.MessageTrigger, filters.AttributeTrigger,
+        filters.ConsentTrigger, filters.IdentifierTrigger, filters.PersonTrigger,
+    ),
     "Filters": (
         filters.AttributeFilter, filters.ContextFilter, filters.EventFilter, filters.PurchaseFilter,
         filters.MessageFilter, filters.ConsentFilter, filters.SegmentFilter, filters.BucketFilter,

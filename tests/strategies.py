@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Variant
+from journeys.canvas.change_triggers import AttributeTrigger, ConsentTrigger, IdentifierTrigger, PersonTrigger
 from journeys.canvas.entry_rules import EntryLimit
 from journeys.canvas.filters import (
     AllOf,
@@ -109,6 +110,15 @@ filters = st.recursive(
 triggers = st.one_of(
     st.builds(EventTrigger, event=words, where=st.lists(properties, max_size=1).map(tuple)),
     st.just(MessageTrigger(message="opened")),
+    st.sampled_from(
+        [
+            AttributeTrigger(attribute="loyalty.tier", changes=True),
+            AttributeTrigger(attribute="plan", changes_from=None, changes_to="pro"),
+            ConsentTrigger(consent="email", changes_to="unsubscribed"),
+            IdentifierTrigger(identifier="email", added=True),
+            PersonTrigger(person="created"),
+        ]
+    ),
 )
 
 

@@ -18,6 +18,8 @@ from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.engine.core.simulate import simulate
+from journeys.engine.intake.track import track
+from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.validate import validate
@@ -47,6 +49,8 @@ class Run:
     """What they did before, so long ago."""
     opens: list[timedelta] = field(default_factory=list)
     """When the runs of a schedule come."""
+    sets: list[tuple[timedelta, dict[str, Any]]] = field(default_factory=list)
+    """Attributes that change, and when."""
 
 
 LEFT = "You left something behind, Mel"
@@ -81,6 +85,26 @@ RUNS = {
         [(0 * DAY, "order_delivered", {"order": "o1"}), (4 * DAY, "nps_answered", {"score": 3})],
         ["How was it?"],
         calls=[{"customer": "mel", "order": "o1", "score": "3"}],
+    ),
+    "somebody who gets the plan and stays alone": Run(
+        "plan-change",
+        [],
+        ["Welcome to pro, and goodbye to free", "Your colleagues can join you"],
+        person={"attributes": {"plan": "free"}},
+        sets=[(HOUR, {"plan": "pro"})],
+    ),
+    "somebody who gets the plan and leaves it": Run(
+        "plan-change",
+        [],
+        ["Welcome to pro"],
+        "exit_event",
+        sets=[(HOUR, {"plan": "pro"}), (DAY, {"plan": None})],
+    ),
+    "somebody who invites": Run(
+        "plan-change",
+        [],
+        ["Welcome to pro"],
+        sets=[(HOUR, {"plan": "pro"}), (DAY, {"seats": 2})],
     ),
     "a parcel": Run("shipping-notice", [], ["Parcel P-1 is on its way"], context={"parcel": "P-1"}),
     "a reader of running": Run(
@@ -179,6 +203,11 @@ async def test_each_recipe_is_run_for_somebody(
         (after, partial(stage.happens, mel, event, properties)) for after, event, properties in run.does
     ]
     opens = [(after, partial(see_to_runs, db, stage.published, stage.clock)) for after in run.opens]
+    parts = (db, stage.published, stage.clock, stage.alarm_sync, NullNotifier(), stage.workspace)
+    happens += [
+        (after, partial(track, *parts, {"attributes": [{"external_id": "mel", **given}]}))
+        for after, given in run.sets
+    ]
     agenda = deque((MONDAY + after, act) for after, act in sorted(happens + opens, key=lambda one: one[0]))
 
     async def settle() -> int:

@@ -16,6 +16,14 @@ from pydantic import (
     model_validator,
 )
 
+from journeys.canvas.change_triggers import (
+    Added,
+    AttributePath,
+    Value,
+    change_trigger,
+    check_change,
+    without_unsaid,
+)
 from journeys.canvas.entry_rules import EntryLimit, Key
 from journeys.canvas.filters import (
     EventTrigger,
@@ -33,7 +41,10 @@ from journeys.canvas.steps import AnyStep
 from journeys.canvas.steps.base import Id, Weight
 from journeys.canvas.times import LongSpan, SomeSpan
 
-ENTRY_WAYS = ("event", "purchase", "message", "api", *BY_CLOCK)
+AWAITED = ("event", "purchase", "message", "attribute", "consent", "identifier", "person")
+"""What can be waited for; of these a schedule, an exit or a conversion has one at most."""
+
+ENTRY_WAYS = (*AWAITED, "api", *BY_CLOCK)
 """The ways of letting people in; a schedule has one of them."""
 
 MOST_CONVERSIONS = 4
@@ -49,11 +60,11 @@ def _trigger(owner: Any) -> Trigger | None:
         return PurchaseTrigger(purchase=owner.purchase, where=owner.where)  # EXT-1
     if owner.message is not None:
         return MessageTrigger(message=owner.message, step=owner.step, canvas=owner.canvas)  # EXT-1
-    return None
+    return change_trigger(owner)  # EXT-2
 
 
 class Awaited(Frozen):
-    """What is waited for: an event, a purchase, or an engagement with a message."""
+    """What is waited for: an event, a purchase, an engagement with a message, or a change (EXT-2)."""
 
     event: Annotated[str, Field(min_length=1, max_length=255)] | None = None
     """The name of an event."""
@@ -67,6 +78,35 @@ class Awaited(Frozen):
     """Of a message: the canvas that sent it."""
     where: Many[PropertyFilter] = ()
     """Conditions on properties, which all must hold."""
+    attribute: AttributePath | None = None
+    """An attribute that changes; `a.b` leads into objects."""
+    changes: Literal[True] | None = None
+    """Of an attribute or a consent: any change."""
+    changes_to: Value = None
+    """Of an attribute or a consent: it is this now; `null`: it has no value any more."""
+    changes_from: Value = None
+    """Of an attribute or a consent: it was this before; `null`: it had no value."""
+    consent: Literal["email", "push"] | None = None
+    """A channel on which the person's consent changes."""
+    identifier: Added | None = None
+    """`email` or `phone`: an address or number that the person did not have."""
+    added: Literal[True] | None = None
+    """Of an identifier: it is added."""
+    person: Literal["created"] | None = None
+    """`created`: there is a new person."""
+
+    @model_validator(mode="after")
+    def _changing(self) -> Self:
+        check_change(self)
+        subject = next((name for name in AWAITED[3:] if getattr(self, name) is not None), None)
+        beside = next((name for name in ("where", "step") if getattr(self, name)), None)
+        if subject and beside and not any(getattr(self, name) is not None for name in AWAITED[:3]):
+            raise wrong("J104", f"`{beside}` cannot be used with `{subject}`", "remove it", at=(beside,))
+        return self
+
+    @model_serializer(mode="wrap")
+    def _without_unsaid(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        return without_unsaid(self, handler(self))
 
 
 class Schedule(Timetable, Awaited):
@@ -161,12 +201,10 @@ class Exit(Awaited):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        ways = [
-            name for name in ("event", "purchase", "message", "audience") if getattr(self, name) is not None
-        ]
+        ways = [name for name in (*AWAITED, "audience") if getattr(self, name) is not None]
         if len(ways) != 1:
             said = " and ".join(ways) if ways else "none"
-            message = f"an exit has exactly one of event, purchase, message, audience; it has {said}"
+            message = f"an exit has exactly one of {', '.join(AWAITED)}, audience; it has {said}"
             raise wrong("J104", message, at=ways[1:2])
         if self.audience is not None and self.release == "immediate":
             message = "`release: immediate` is not supported for an audience yet"
@@ -202,16 +240,16 @@ class Conversion(Awaited):
 
     @model_validator(mode="after")
     def _one(self) -> Self:
-        ways = [name for name in ("event", "purchase", "message") if getattr(self, name) is not None]
+        ways = [name for name in AWAITED if getattr(self, name) is not None]
         if len(ways) != 1:
-            raise wrong("J104", "a conversion has exactly one of event, purchase, message", at=ways[1:2])
+            raise wrong("J104", f"a conversion has exactly one of {', '.join(AWAITED)}", at=ways[1:2])
         return self
 
     @property
     def trigger(self) -> Trigger:
         """The event."""
         found = _trigger(self)
-        assert found is not None, "a conversion has exactly one of event, purchase, message"
+        assert found is not None, "a conversion awaits exactly one thing"
         return found
 
 

@@ -63,14 +63,15 @@ class Entered:
     """The entry begins."""
 
 
-Kind = Literal["event", "purchase", "message"]
+Kind = Literal["event", "purchase", "message", "attribute", "consent", "identifier", "person"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Occurrence:
     """Something that a person did, or that happened to a message to them; `Happened` is made from it.
 
-    `name` is the event's name, a purchase's product, or an engagement (`opened`, `clicked` …). `no` counts the
+    `name` is the event's name, a purchase's product, an engagement (`opened`, `clicked` …), or what changed: an attribute,
+    the channel of a consent, an identifier. A change has the values `before` and `after` as properties. `no` counts the
     person's occurrences in the order in which they were stored.
     """
 

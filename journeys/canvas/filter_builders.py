@@ -6,6 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict, TypeVar, Unpack, cast, get_args
 
+from journeys.canvas.change_triggers import (
+    AttributeTrigger,
+    ConsentTrigger,
+    IdentifierTrigger,
+    PersonTrigger,
+)
 from journeys.canvas.filters import (
     AttributeFilter,
     BucketFilter,
@@ -23,6 +29,10 @@ from journeys.canvas.filters import (
 from journeys.canvas.problems import meant
 
 Made = TypeVar("Made")
+Trigger = TypeVar("Trigger")
+
+ANYTHING: Any = object()
+"""Where a change may be to whatever it is."""
 
 
 class OfPast(TypedDict, total=False):
@@ -121,9 +131,30 @@ class Subject(NoTruth, Generic[Made]):
         return self._make(within_next=span)
 
 
-def attribute(name: str) -> Subject[AttributeFilter]:
-    """A profile's attribute: `attribute("country").one_of("FR", "DE")`."""
-    return Subject(AttributeFilter, attribute=name)
+class Changing(Subject[Made], Generic[Made, Trigger]):
+    """A subject that changes as well: its changes are triggers."""
+
+    def __init__(self, kind: Callable[..., Made], trigger: Callable[..., Trigger], **subject: str) -> None:
+        super().__init__(kind, **subject)
+        self._trigger = trigger
+
+    def changes(self) -> Trigger:
+        """It becomes another; the first value counts, too."""
+        return self._trigger(**self._subject, changes=True)
+
+    def changes_to(self, after: Any) -> Trigger:
+        """It becomes this; None: it has no value any more."""
+        return self._trigger(**self._subject, changes_to=after)
+
+    def changes_from(self, before: Any, *, to: Any = ANYTHING) -> Trigger:
+        """It was this, and becomes another: `attribute("plan").changes_from("free", to="pro")`. None: it had no value."""
+        after = {} if to is ANYTHING else {"changes_to": to}
+        return self._trigger(**self._subject, changes_from=before, **after)
+
+
+def attribute(name: str) -> Changing[AttributeFilter, AttributeTrigger]:
+    """A profile's attribute: `attribute("country").one_of("FR", "DE")`, `attribute("plan").changes_to("pro")`."""
+    return Changing(AttributeFilter, AttributeTrigger, attribute=name)
 
 
 def context(name: str) -> Subject[ContextFilter]:
@@ -131,9 +162,29 @@ def context(name: str) -> Subject[ContextFilter]:
     return Subject(ContextFilter, context=name)
 
 
-def consent(channel: str) -> Subject[ConsentFilter]:
-    """The person's state on a channel: `consent("email") == "subscribed"`."""
-    return Subject(ConsentFilter, consent=channel)
+def consent(channel: str) -> Changing[ConsentFilter, ConsentTrigger]:
+    """The person's state on a channel: `consent("email") == "subscribed"`, `consent("email").changes()`."""
+    return Changing(ConsentFilter, ConsentTrigger, consent=channel)
+
+
+class identifier:  # noqa: N801 - a word of the language
+    """An address or number: `identifier("email").added()` is a trigger."""
+
+    def __init__(self, name: Literal["email", "phone"]) -> None:
+        self._name = name
+
+    def added(self) -> IdentifierTrigger:
+        """The person has one that they did not have."""
+        return IdentifierTrigger(identifier=self._name, added=True)
+
+
+class person:  # noqa: N801 - a word of the language
+    """`person.created()` is a trigger."""
+
+    @staticmethod
+    def created() -> PersonTrigger:
+        """There is a new person."""
+        return PersonTrigger(person="created")
 
 
 def segment(name: str) -> SegmentFilter:

@@ -20,6 +20,14 @@ from pydantic import (
     model_validator,
 )
 
+from journeys.canvas.change_triggers import (
+    CHANGE_TRIGGERS,
+    AttributeTrigger,
+    ChangeTrigger,
+    ConsentTrigger,
+    IdentifierTrigger,
+    PersonTrigger,
+)
 from journeys.canvas.conditions import Condition
 from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.problems import meant, shown, wrong
@@ -292,6 +300,7 @@ _TRIGGERS: dict[str, type[Any]] = {
     "event": EventTrigger,
     "purchase": PurchaseTrigger,
     "message": MessageTrigger,
+    **CHANGE_TRIGGERS,
 }
 
 
@@ -356,14 +365,24 @@ def _as_trigger(value: Any) -> Any:
 Trigger = Annotated[
     Annotated[EventTrigger, Tag("event")]
     | Annotated[PurchaseTrigger, Tag("purchase")]
-    | Annotated[MessageTrigger, Tag("message")],
+    | Annotated[MessageTrigger, Tag("message")]
+    | Annotated[AttributeTrigger, Tag("attribute")]
+    | Annotated[ConsentTrigger, Tag("consent")]
+    | Annotated[IdentifierTrigger, Tag("identifier")]
+    | Annotated[PersonTrigger, Tag("person")],
     _name_of(_TRIGGERS),
     _known(_TRIGGERS, "a trigger"),
     BeforeValidator(_as_trigger),
 ]
 if TYPE_CHECKING:
     GivenTrigger = (
-        EventTrigger | PurchaseTrigger | MessageTrigger | EventFilter | PurchaseFilter | MessageFilter
+        EventTrigger
+        | PurchaseTrigger
+        | MessageTrigger
+        | ChangeTrigger
+        | EventFilter
+        | PurchaseFilter
+        | MessageFilter
     )
 else:
     GivenTrigger = Trigger

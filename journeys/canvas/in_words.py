@@ -7,6 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from journeys.canvas.canvas import Canvas
+from journeys.canvas.change_triggers import (
+    CHANGES,
+    AttributeTrigger,
+    ConsentTrigger,
+    IdentifierTrigger,
+    PersonTrigger,
+    said,
+)
 from journeys.canvas.filters import AllOf, AnyOf, NoneOf
 from journeys.canvas.occurrences import Timetable
 from journeys.canvas.times import spell
@@ -33,6 +41,14 @@ MARKS = {
 def in_words(what: Any) -> str:
     """A filter or trigger in a few words: `event liked where category = running`."""
     match what:
+        case AttributeTrigger(attribute=name):
+            return " ".join([name, *_changes(what)])
+        case ConsentTrigger(consent=name):
+            return " ".join([f"consent {name}", *_changes(what)])
+        case IdentifierTrigger(identifier=name):
+            return f"{name} added"
+        case PersonTrigger():
+            return "a new person"
         case AllOf(all=several):
             return " and ".join(_part(each) for each in several)
         case AnyOf(any=several):
@@ -58,6 +74,15 @@ def in_words(what: Any) -> str:
         ]
     words += [f"{MARKS.get(name, name)} {_value(each)}" for name, each in given.items()]
     return " ".join(words)
+
+
+def _changes(what: Any) -> list[str]:
+    """How something changes: `changes from free`, `to pro`."""
+    spoken = {word: _value(getattr(what, word)) for word in said(what)}
+    ends = [
+        f"{word.removeprefix('changes_')} {spoken[word]}" for word in reversed(CHANGES[1:]) if word in spoken
+    ]
+    return ["changes", *ends]
 
 
 def comes_in(canvas: Canvas) -> str:

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from journeys.canvas.change_triggers import AttributeTrigger, ConsentTrigger, said
 from journeys.canvas.conditions import Condition, FromAttribute
 from journeys.canvas.filters import (
     AllOf,
@@ -113,6 +114,36 @@ def never_matching(each: Any, path: Path = ()) -> Iterator[NeverMatching]:
             yield from _condition(each, path)
         case Past() | EventTrigger() | PurchaseTrigger():
             yield from _past(each, path)
+        case AttributeTrigger() | ConsentTrigger():
+            yield from _change(each, path)
+
+
+def _change(each: AttributeTrigger | ConsentTrigger, path: Path) -> Iterator[NeverMatching]:
+    """What never changes, or never to or from such a value."""
+    if isinstance(each, AttributeTrigger):
+        found = list(_name(each.attribute, (*path, "attribute")))
+        head = _head(each.attribute)
+        if head in CONSENTS:
+            hint = f"write {{consent: {CONSENTS[head]}, changes: true}}"
+            found = [replace(one, hint=hint) for one in found]
+        elif head == "external_id":
+            message = "“external_id” never changes: a person has it from the beginning"
+            found.append(NeverMatching((*path, "attribute"), message, "write {person: created}"))
+        yield from found
+        for word in said(each):
+            if word != "changes":
+                value = getattr(each, word)
+                yield from _type(each.attribute, "equals", value, path, word)
+                yield from _form(each.attribute, "equals", value, path, word)
+    if "changes_from" in said(each) and "changes_to" in said(each) and each.changes_from == each.changes_to:
+        hint = "write changes: true for any change"
+        yield NeverMatching((*path, "changes_to"), "this changes to what it was", hint)
+
+
+def _head(attribute: str) -> str:
+    found = _HEAD.match(attribute)
+    assert found is not None, "every text begins with an empty one"
+    return found[2] if found[1] is None else found[1]
 
 
 def _past(each: Any, path: Path) -> Iterator[NeverMatching]:
@@ -156,10 +187,9 @@ def _condition(each: Condition, path: Path) -> Iterator[NeverMatching]:
 
 def _name(attribute: str, path: Path) -> Iterator[NeverMatching]:
     found = _HEAD.match(attribute)
-    assert found is not None, "every text begins with an empty one"
-    head = found[2] if found[1] is None else found[1]
+    head = _head(attribute)
     yield from _braces(attribute, path)
-    if head in TEXTS | TRUTHS and found.end() < len(attribute):
+    if head in TEXTS | TRUTHS and found and found.end() < len(attribute):
         message = f"nothing lies within “{head}”: it is a {'text' if head in TEXTS else 'true or a false'}"
         yield NeverMatching(path, message, f"write attribute: {head}")
     standard = _SQUASHED.get(squashed(head))
@@ -183,20 +213,20 @@ def _braces(name: str, path: Path) -> Iterator[NeverMatching]:
         )
 
 
-def operands(operator: str, operand: Any, path: Path) -> Iterator[tuple[Path, Any]]:
+def operands(key: str, operand: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     """The operands, each with its path."""
     if isinstance(operand, tuple):
         for place, part in enumerate(operand):
-            yield (*path, operator, place), part
+            yield (*path, key, place), part
     else:
-        yield (*path, operator), operand
+        yield (*path, key), operand
 
 
-def _type(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[NeverMatching]:
-    """Operands of another type than the standard attribute has."""
+def _type(attribute: str, operator: str, operand: Any, path: Path, key: str = "") -> Iterator[NeverMatching]:
+    """Operands of another type than the standard attribute has. `key`: where they stand, if not under the operator."""
     if operator not in (*EQUALS, *ORDERS, "between", "contains"):
         return
-    for where, part in operands(operator, operand, path):
+    for where, part in operands(key or operator, operand, path):
         if attribute in TEXTS and isinstance(part, bool | int | float):
             hint = f'write "{_said(part)}" in quotes' if operator in EQUALS else "compare it with a text"
             yield NeverMatching(where, f"“{attribute}” is a text, and {_said(part)} is none", hint)
@@ -209,7 +239,7 @@ def _type(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[N
             yield NeverMatching(where, f"“{attribute}” is true or false", "write equals: true")
 
 
-def _form(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[NeverMatching]:
+def _form(attribute: str, operator: str, operand: Any, path: Path, key: str = "") -> Iterator[NeverMatching]:
     """Texts that no value of the standard attribute equals, begins or ends with."""
     fits: Callable[[str], object]
     if attribute == "time_zone" and operator in EQUALS:
@@ -229,7 +259,7 @@ def _form(attribute: str, operator: str, operand: Any, path: Path) -> Iterator[N
         if operator == "starts_with"
         else "the end of"
     )
-    for where, part in operands(operator, operand, path):
+    for where, part in operands(key or operator, operand, path):
         if isinstance(part, str) and not fits(part):
             message = f"“{part[:60]}” is never {said}{' of' if operator in EQUALS else ''} “{attribute}”"
             yield NeverMatching(where, message, hint)

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from journeys.canvas.canvas import Canvas, Conversion, Exit, Reentry, Schedule, Sending, Variant
 from journeys.canvas.catalogs import Catalog, CatalogField, Selection, SelectionFilter
+from journeys.canvas.conditions import OPERATORS
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.definition_kinds import (
     TEMPLATES,
@@ -171,15 +172,22 @@ def unknown_key(root: Any, data: Any, path: Path, places: Places) -> Problem:
     known = [*owner.model_fields, *beside] if owner else []
     near = intended(key, known)
     hint = f"did you mean “{near}”?{foreign_character(key)}" if near else meant(key, known)
+    if key in OPERATORS and "changes_to" in known and {"attribute", "consent"} & _at(data, path[:-1]).keys():
+        hint = "a change is listened to: write changes_to, changes_from or changes: true"
     if not near and _goes_on(data, path, places):
         hint = f"put the text in quotes, if “{key}” belongs to the one before it"
     return Problem("J101", where, f"there is no key “{key}” here", hint)
 
 
+def _at(data: Any, path: Path) -> Any:
+    for part in path:
+        data = data[part]
+    return data
+
+
 def _goes_on(data: Any, path: Path, places: Places) -> bool:
     """Whether a key without a value stands on one line after a text: `{equals: Hello, you}`."""
-    for part in path[:-1]:
-        data = data[part]
+    data = _at(data, path[:-1])
     earlier = list(data)[: list(data).index(path[-1])]
     if data[path[-1]] is not None or not earlier or not isinstance(data[earlier[-1]], str):
         return False

@@ -30,7 +30,17 @@ from journeys.engine.core.simulate import simulate as run_simulation
 from journeys.engine.core.simulation_report import Report
 from journeys.engine.workspaces.validate import validate as run_checks
 
-RATED = ("segment", "attribute", "context", "event", "message", "consent", "purchase")
+RATED = (
+    "segment",
+    "attribute",
+    "context",
+    "event",
+    "message",
+    "consent",
+    "purchase",
+    "identifier",
+    "person",
+)
 """The subjects by whose names rates are said."""
 
 

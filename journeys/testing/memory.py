@@ -124,13 +124,15 @@ class Memory:
         """The facts of an entry, in order."""
         return [each for each in self.facts if each.entry == entry]
 
-    def share(self, person: UUID, channel: str, state: str) -> None:
-        """Set a consent; one to e-mail for all who share the address (PRF-5)."""
-        one = self.people[person]
+    def share(self, person: UUID, channel: str, state: str) -> list[tuple[Profile, str]]:
+        """Set a consent; one to e-mail for all who share the address (PRF-5). Returns those people, with their states before."""
+        one, before = self.people[person], list[tuple[Profile, str]]()
         for each in self.people.values():
             shares = channel == "email" and one.email is not None and each.email == one.email
             if each is one or shares:
+                before.append((each, each.consents.get(channel, "subscribed")))  # SUB-1
                 each.consents = {**each.consents, channel: state}
+        return before
 
 
 @dataclass(frozen=True, slots=True)

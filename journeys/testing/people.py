@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from journeys.canvas.events_and_commands import Kind
 from journeys.canvas.times import span
+from journeys.engine.core.changes import Change
 from journeys.engine.people.attributes import Refused, kept_properties
 from journeys.engine.people.profiles import Profile
 from journeys.engine.people.standard_attributes import apply, fatal
@@ -118,7 +119,17 @@ class TrialPerson:
         given = {**(attributes or {}), **more}
 
         async def act() -> None:
-            self.write(given)
+            for profile, change in self.write(given):
+                await self._world.changed(profile, change)
+
+        return self._plans(self._world.timeline.moment(after, at), act)
+
+    def appears(self, *, after: After | None = None, at: Instant | None = None) -> TrialPerson:
+        """They are created: what listens to `{person: created}`, and to the address that they are known by, hears it."""
+
+        async def act() -> None:
+            for change in self._world.publication.watched.appeared(self._profile.values):
+                await self._world.changed(self._profile, change)
 
         return self._plans(self._world.timeline.moment(after, at), act)
 
@@ -187,17 +198,25 @@ class TrialPerson:
         self._world.timeline.plan(at, act, SCRIPT)
         return self
 
-    def write(self, given: Mapping[str, Any]) -> None:
-        """Write attributes now. Raises ValueError where one is none that a profile takes."""
+    def write(self, given: Mapping[str, Any]) -> list[tuple[Profile, Change]]:
+        """Write attributes now. Returns what canvases listen to of that, and of whom.
+
+        Raises ValueError where one is none that a profile takes.
+        """
         wrong = fatal(given)
         changed = None if wrong else apply(self._profile, given)
         if changed is None or changed.errors:
             raise ValueError("; ".join(wrong or (changed.errors if changed else ())))
+        watched, profile = self._world.publication.watched, self._profile
+        before = watched.values(changed.names, profile.values)
         for column, value in changed.columns.items():
-            setattr(self._profile, column, value)
-        self._profile.standard, self._profile.attributes = changed.standard, changed.custom
+            setattr(profile, column, value)
+        profile.standard, profile.attributes = changed.standard, changed.custom
+        after = watched.values(changed.names, profile.values)
+        told = [(profile, change) for change in watched.changes(before, after)]
         for channel, state in changed.consents.items():
-            self._world.memory.share(self._profile.id, channel, state)
+            told += self._world.shares(profile, channel, state)
+        return told
 
     # What became of them ---------------------------------------------------------------------------------------
 

@@ -14,6 +14,7 @@ from journeys.canvas.plan import compile
 from journeys.canvas.problems import Problem, Refused, in_order, meant
 from journeys.canvas.source_positions import Places
 from journeys.canvas.yaml_definitions import Definition, Definitions, read_text
+from journeys.engine.core.changes import watched_by
 from journeys.engine.workspaces.published import Publication, Running, comparisons
 from journeys.engine.workspaces.validate import problems_of
 
@@ -104,4 +105,5 @@ def publication_of(
         templates={name: one.value for name, one in found.templates.items()},
         blocks={name: one.value.content for name, one in found.content_blocks.items()},
         compared=comparisons(plans.values()),
+        watched=watched_by(plans.values()),
     )

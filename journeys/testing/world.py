@@ -23,6 +23,7 @@ from journeys.canvas.events_and_commands import (
 )
 from journeys.canvas.problems import meant
 from journeys.engine.audience.match import heard
+from journeys.engine.core.changes import Change
 from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.routing import Hears, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.delivery.channel import Channel
@@ -34,7 +35,7 @@ from journeys.engine.entries.event_recording import NewEvent
 from journeys.engine.entries.looking_back import several
 from journeys.engine.people.carts import NAMES, cart_after
 from journeys.engine.people.profiles import Profile
-from journeys.engine.people.user_updates import MOST_HOPS
+from journeys.engine.people.user_updates import MOST_HOPS, DerivedEvent
 from journeys.engine.workspaces.published import Publication, Running
 from journeys.testing.deliveries import Deliveries
 from journeys.testing.gates import refused_by
@@ -102,6 +103,18 @@ class World:
             told = {"event": f"message {name}" if kind == "message" else name}
             self.memory.facts.append(StoredFact(profile.id, None, None, "hops_exceeded", what.at, None, told))
 
+    async def changed(self, profile: Profile, change: Change) -> None:
+        """Something that changed of a person, and that a canvas listens to."""
+        await self.happens(profile, change.kind, change.name, change.properties)
+
+    def shares(self, profile: Profile, channel: str, state: str) -> list[tuple[Profile, Change]]:
+        """Set a consent for all who share it. Returns what canvases listen to of that."""
+        return [
+            (each, change)
+            for each, before in self.memory.share(profile.id, channel, state)
+            for change in self.publication.watched.consented(channel, before, state)
+        ]
+
     def _cart(self, new: NewEvent) -> None:
         cart = new.properties.get("cart_id")
         if new.kind != "event" or new.name not in NAMES or not isinstance(cart, str) or not cart:
@@ -133,7 +146,8 @@ class World:
         if name == "unsubscribed":
             if before and profile.consents.get(mark.channel) == "unsubscribed":
                 return
-            self.memory.share(profile.id, mark.channel, "unsubscribed")
+            for each, change in self.shares(profile, mark.channel, "unsubscribed"):
+                await self.changed(each, change)
         await self.happens(profile, "message", name, {**mark.properties, **properties})
 
     # Routing ---------------------------------------------------------------------------------------------------
@@ -320,8 +334,10 @@ class World:
             self.memory.facts.append(StoredFact(person, entry, canvas, fact, at, step, data))
         for *place, entry in writes.hearings:
             self.memory.hearings.setdefault(tuple(place), entry)
-        for _, person, channel, state, _ in transaction.consents:
-            self.memory.share(person, channel, state)
+        for said in transaction.consents:
+            for profile, change in self.shares(self.memory.people[said.person], said.channel, said.state):
+                told = DerivedEvent.of(said.workspace, profile.id, said.key, change, said.at, said.hops + 1)
+                transaction.derived_events.append(told)
         for row in writes.dispatches:
             (
                 workspace,
@@ -349,7 +365,7 @@ class World:
             self.timeline.plan(now, self.deliveries.deliver)
         for workspace, person, entry, step, _, _ in writes.fetches:
             self.timeline.plan(now, self.deliveries.fetching(one, Wanted(workspace, person, entry, step, 0)))
-        for event in transaction.derived_events:
+        for event in sorted(transaction.derived_events, key=lambda each: each.at):
             self.timeline.plan(now, self._deriving(event))
 
     def note(self, one: Held, note: Note) -> None:
@@ -362,7 +378,7 @@ class World:
     def _deriving(self, event: Any) -> Act:
         async def derive() -> None:
             profile = self.memory.people[event.person]
-            await self.happens(profile, "event", event.name, event.properties, event.at, event.hops)
+            await self.happens(profile, event.kind, event.name, event.properties, event.at, event.hops)
 
         return derive
 

@@ -17,6 +17,7 @@ from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries.burst import GRACE
+from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import load
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
@@ -33,6 +34,7 @@ STEPS = """
     paths:
       - {name: bought, triggers: [{purchase: shoe, where: [{property: price, more_than: 50}]}]}
       - {name: liked, triggers: [{event: liked}, {message: clicked, step: hello}], steps: [{type: delay, id: rest, duration: 6 hours}]}
+      - {name: upgraded, triggers: [{attribute: plan, changes_from: free, changes_to: pro}], steps: [{type: user_update, id: thanks, attributes: {thanked: true, plan: team}}]}
     otherwise:
       - {type: user_update, id: quiet, attributes: {quiet: true, name: "{{${first_name}}}!"}, events: [{name: fell_quiet}]}
   - type: decision_split
@@ -54,10 +56,23 @@ STEPS = """
 MORE = """
 reentry: {after: 5 days}
 audience: {attribute: plan, exists: true}
-exits: [{event: stop}, {event: fell_quiet, where: [{property: never, equals: true}]}, {message: unsubscribed}, {event: leave, release: end_of_step}]
-conversions: [{name: bought, purchase: true, within: 7 days, revenue: price}, {name: quiet, event: fell_quiet, within: 30 days}]
+exits: [{event: stop}, {event: fell_quiet, where: [{property: never, equals: true}]}, {message: unsubscribed}, {event: leave, release: end_of_step}, {attribute: plan, changes_to: null}]
+conversions: [{name: bought, purchase: true, within: 7 days, revenue: price}, {name: quiet, event: fell_quiet, within: 30 days}, {name: thanked, attribute: thanked, changes: true, within: 30 days},
+  {name: gone, consent: email, changes_from: subscribed, within: 30 days}]
 """
-TEXT = canvas(STEPS, schedule="{event: signed_up}", more=MORE) + EMAIL + webhook("https://hook.example.com")
+UPGRADED = "---\n" + canvas(
+    "  - {type: user_update, id: noted, attributes: {upgrades: {increment: 1}, push_subscribe: opted_in}}\n"
+    "  - {type: delay, id: soon, duration: 2 hours}\n  - {type: delay, id: later, duration: 2 hours}",
+    name="upgraded",
+    schedule="{attribute: plan, changes: true}",
+    more="audience: {attribute: plan, one_of: [pro, team]}\nreentry: {after: 1 day}\nexits: [{consent: push, changes: true, release: end_of_step}]",
+)
+TEXT = (
+    canvas(STEPS, schedule="{event: signed_up}", more=MORE)
+    + UPGRADED
+    + EMAIL
+    + webhook("https://hook.example.com")
+)
 EVENTS = ("liked", "stop", "leave", "signed_up", "other")
 
 
@@ -108,7 +123,7 @@ class Doing:
             case "purchase":
                 mel.buys("shoe", price=float(self.name), after=self.after)
             case "sets":
-                mel.sets(plan=self.name, after=self.after)
+                mel.sets(plan=self.name or None, after=self.after)
             case _:
                 getattr(mel, self.what)("hello", after=self.after)
 
@@ -120,11 +135,9 @@ class Doing:
                 said = {"price": float(self.name), "currency": "EUR", "quantity": 1}
                 await stage.happens(person, "shoe", said, kind="purchase")
             case "sets":
-                await stage.db.pool.execute(
-                    "update people set attributes = attributes || jsonb_build_object('plan', $2::text) where id = $1",
-                    person.id,
-                    self.name,
-                )
+                given = {"external_id": "mel", "plan": self.name or None}
+                parts = (stage.db, stage.published, stage.clock, stage.alarm_sync, NullNotifier())
+                await track(*parts, stage.workspace, {"attributes": [given]})
             case _:
                 name = {"opens": "opened", "clicks": "clicked", "unsubscribes": "unsubscribed"}[self.what]
                 row = await stage.db.pool.fetchrow(
@@ -256,7 +269,7 @@ minutes = st.integers(1, 14 * 24 * 60).map(lambda n: timedelta(minutes=n))
 doings = st.one_of(
     st.builds(Doing, minutes, st.just("event"), st.sampled_from(EVENTS)),
     st.builds(Doing, minutes, st.just("purchase"), st.sampled_from(["20", "90"])),
-    st.builds(Doing, minutes, st.just("sets"), st.sampled_from(["free", "pro"])),
+    st.builds(Doing, minutes, st.just("sets"), st.sampled_from(["free", "pro", ""])),
     st.builds(Doing, minutes, st.sampled_from(["opens", "clicks", "unsubscribes"]), st.just("")),
 )
 

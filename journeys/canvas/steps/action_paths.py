@@ -91,9 +91,7 @@ class ActionPaths(Step):
                 if path.exit_when == "window_end":  # ACT-8
                     assert here.entry.wake_at is not None, "an entry that watches has a deadline"
                     return Wait(here.entry.wake_at, phase="leaving")
-                properties = (
-                    occurrence.properties if occurrence.kind in ("event", "purchase") else NOTHING
-                )  # CTX-22
+                properties = NOTHING if occurrence.kind == "message" else occurrence.properties  # CTX-22
                 return Go(label, properties=properties)  # ACT-1
             case Woke() if here.entry.phase == "leaving":  # ACT-8
                 return End("exit_path")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, get_args
 
+from journeys.canvas.change_triggers import AttributeTrigger, ConsentTrigger, said
 from journeys.canvas.conditions import Condition, FromAttribute, FromContext, FromEntry
 from journeys.canvas.events_and_commands import NOTHING, Kind, Occurrence
 from journeys.canvas.filters import (
@@ -17,12 +18,14 @@ from journeys.canvas.filters import (
     ConsentFilter,
     ContextFilter,
     EventFilter,
+    EventTrigger,
     Filter,
     MessageFilter,
     MessageTrigger,
     NoneOf,
     PropertyFilter,
     PurchaseFilter,
+    PurchaseTrigger,
     SegmentFilter,
     Times,
     Trigger,
@@ -252,8 +255,28 @@ def judge(
         )
     if not concerns(trigger, occurrence.kind, occurrence.name):
         return False
+    if isinstance(trigger, AttributeTrigger | ConsentTrigger):
+        return _changes(trigger, occurrence)
+    if not isinstance(trigger, EventTrigger | PurchaseTrigger):
+        return True
     evaluation = _Evaluation(person, occurrence.at, context, NOTHING, canvas, occurrence.compared, key)
     return not trigger.where or _where(trigger.where, occurrence, evaluation)
+
+
+def _changes(trigger: AttributeTrigger | ConsentTrigger, change: Occurrence) -> bool:
+    """Whether it is the change that is meant: what it changes to it was not before, what it changes from it is no more."""
+    was, is_now = change.properties.get("before"), change.properties.get("after")
+
+    def equals(value: Any, wanted: Any) -> bool:
+        return holds("equals", [value], wanted, change.at)
+
+    for word in said(trigger):
+        wanted = getattr(trigger, word)
+        if word == "changes_to" and (equals(was, wanted) or not equals(is_now, wanted)):
+            return False
+        if word == "changes_from" and (equals(is_now, wanted) or not equals(was, wanted)):
+            return False
+    return True
 
 
 def compared_with(trigger: Trigger) -> frozenset[str]:
@@ -265,7 +288,7 @@ def compared_with(trigger: Trigger) -> frozenset[str]:
     return frozenset(operand.attribute for operand in operands if isinstance(operand, FromAttribute))
 
 
-KINDS: tuple[Kind, ...] = ("event", "purchase", "message")
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def named(what: Any) -> tuple[Kind, str | None]:

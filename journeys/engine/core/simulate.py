@@ -41,6 +41,7 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message, UserUpdate
 from journeys.engine.audience.match import Person, matches, named
 from journeys.engine.core import limits
+from journeys.engine.core.changes import changes, watched_by
 from journeys.engine.core.drive import Answers, Case, drive
 from journeys.engine.core.gates import key_of
 from journeys.engine.core.made_up_people import MadeUp, updated
@@ -251,12 +252,16 @@ def run(
                 made_up.notes(command)
             if isinstance(command, Update):
                 step: Any = plan.steps[command.step]
-                who = updated(who, step, command)
+                before, who = who, updated(who, step, command)
                 known[:] = [each and updated(each, step, command) for each in known]
                 if made_up is not None:
                     made_up.person = updated(made_up.person, step, command)
+                changed = [each.occurrence(0, at) for each in changes(watched_by([plan]), before, who)]
                 logged = [(each.name, each.properties) for each in step.events]
-                pending[:0] = [Occurrence(no=0, kind="event", name=n, at=at, properties=p) for n, p in logged]
+                pending[:0] = [
+                    *changed,
+                    *(Occurrence(no=0, kind="event", name=n, at=at, properties=p) for n, p in logged),
+                ]
             if isinstance(command, Send):
                 kept = scenario.kept(plan, case.entry, command, known[0])
                 outcomes[command.step] = kept.outcome if kept else ""

@@ -11,6 +11,7 @@ from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.people.consents import share_consents
 from journeys.engine.people.merged import lock_present
 from journeys.engine.people.profiles import load
+from journeys.engine.people.user_updates import DerivedEvent, consent_event, store_derived_events
 from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Published
@@ -48,7 +49,7 @@ async def engaged(
 
     What was done with one message fifty times is not counted once more.
     An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
-    (PRF-5); one by a message by which the person has unsubscribed already changes nothing.
+    (PRF-5), and tells of it; who shares the address hears of it in a later transaction. One by a message by which the person has unsubscribed already changes nothing.
     """
     publication = await published.of(mark.workspace)
     async with db.transaction() as connection:
@@ -57,6 +58,8 @@ async def engaged(
             return False
         profile = (await load(connection, mark.workspace, [person]))[person]
         now = clock.now()
+        news: list[NewEvent] = []
+        elsewhere: list[DerivedEvent] = []
         times = (mark.workspace, person, name, mark.dispatch, MOST_TIMES, mark.entry)
         if name != "unsubscribed" and await connection.fetchval(TIMES, *times) >= MOST_TIMES:
             return True
@@ -65,11 +68,16 @@ async def engaged(
                 UNSUBSCRIBED, mark.workspace, person, mark.channel, mark.dispatch, mark.entry
             ):
                 return True
-            await share_consents(
-                connection, [(mark.workspace, person, mark.channel, "unsubscribed", now)], "message"
-            )
+            said_now = (mark.workspace, person, mark.channel, "unsubscribed", now)
+            for each in await share_consents(connection, [said_now], "message"):
+                for change in publication.watched.consented(each.channel, each.before, each.after):
+                    if each.person == person:
+                        news.append(NewEvent.of(profile, change, now))  # TRK-9
+                    else:
+                        elsewhere.append(consent_event(each, change, f"{mark.dispatch}/{name}", 0))
+            await store_derived_events(connection, elsewhere)
         said = {**mark.properties, **(properties or {})}
-        new = NewEvent(profile=profile, kind="message", name=name, at=now, properties=said)
-        routed = await record(connection, publication, published, clock, [new])
+        news.append(NewEvent(profile=profile, kind="message", name=name, at=now, properties=said))
+        routed = await record(connection, publication, published, clock, news)
     tell(routed, alarm_sync, notifier)
     return True

@@ -1,7 +1,11 @@
-"""Derived events: logged by a canvas, stored by the burst that makes them, heard in a transaction of their own."""
+"""Derived events: logged by a canvas, stored by the burst that makes them, heard in a transaction of their own.
+
+So is what a canvas changed of a person: an attribute, a consent (TRK-9).
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -22,13 +26,13 @@ NEXT = "select workspace from echoes where workspace <> all ($1) order by stored
 WAITING = "select distinct person from (select person from echoes where workspace = $1 order by stored limit $2) as waiting"
 TAKE = """
 delete from echoes where workspace = $1 and person = any($2::uuid[])
-returning person, key, name, at, properties, hops
+returning person, no, name, at, properties, hops, kind
 """
 STORE = """
 insert into events (workspace, person, shard, kind, name, at, properties, hops, compared)
-select $1, s.person, s.shard, 'event', s.name, s.at, s.properties, s.hops, s.compared
-from unnest($2::uuid[], $3::int[], $4::text[], $5::timestamptz[], $6::jsonb[], $7::int[], $8::jsonb[])
-    with ordinality as s(person, shard, name, at, properties, hops, compared, place)
+select $1, s.person, s.shard, s.kind, s.name, s.at, s.properties, s.hops, s.compared
+from unnest($2::uuid[], $3::int[], $4::text[], $5::text[], $6::timestamptz[], $7::jsonb[], $8::int[], $9::jsonb[])
+    with ordinality as s(person, shard, kind, name, at, properties, hops, compared, place)
 order by s.place returning no
 """
 CUT = """
@@ -71,9 +75,7 @@ async def _route(
     async with db.transaction() as connection:
         people = [row["person"] for row in await connection.fetch(WAITING, workspace, most)]
         people = [row["id"] for row in await connection.fetch(LOCK_FREE, workspace, people)]
-        rows = sorted(
-            await connection.fetch(TAKE, workspace, people), key=lambda row: (row["at"], row["key"])
-        )
+        rows = sorted(await connection.fetch(TAKE, workspace, people), key=lambda row: (row["at"], row["no"]))
         profiles = await load(connection, workspace, people)
         live = [row for row in rows if row["person"] in profiles and row["hops"] < MOST_HOPS]
         cut = [row for row in rows if row["person"] in profiles and row["hops"] >= MOST_HOPS]
@@ -85,12 +87,13 @@ async def _route(
         if live:
             stored = await connection.fetch(STORE, workspace, *_columns([
                 (
-                    row["person"], profiles[row["person"]].shard, row["name"], row["at"], row["properties"], row["hops"],
-                    publication.compared_values(profiles[row["person"]], "event", row["name"]),
+                    row["person"], profiles[row["person"]].shard, row["kind"], row["name"], row["at"], row["properties"],
+                    row["hops"], publication.compared_values(profiles[row["person"]], row["kind"], row["name"]),
                 )
                 for row in live
             ]))  # fmt: skip
-            counted(EVENTS, len(stored), kind="event")
+            for kind, count in Counter(row["kind"] for row in live).items():
+                counted(EVENTS, count, kind=kind)
             await store_carts(connection, workspace, _cart_events(profiles, live))
             heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
             routed = await route(connection, publication, published, clock, heard)
@@ -99,7 +102,9 @@ async def _route(
 
 
 def _heard(profiles: Mapping[UUID, Any], row: Mapping[str, Any], no: int) -> PersonEvent:
-    occurrence = Occurrence(no=no, kind="event", name=row["name"], at=row["at"], properties=row["properties"])
+    occurrence = Occurrence(
+        no=no, kind=row["kind"], name=row["name"], at=row["at"], properties=row["properties"]
+    )
     return PersonEvent(profiles[row["person"]], occurrence, hops=row["hops"])
 
 
@@ -114,7 +119,7 @@ def _cart_events(profiles: Mapping[UUID, Any], rows: Sequence[Mapping[str, Any]]
             properties=row["properties"],
         )
         for row in rows
-        if violation(row["name"], row["properties"]) is None
+        if row["kind"] == "event" and violation(row["name"], row["properties"]) is None
     ]
 
 

@@ -34,12 +34,13 @@ from journeys.canvas.plan import Plan
 from journeys.engine.audience.match import Needs, Past, Person, asks_consents, matches, named, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS, learn
+from journeys.engine.core.changes import Watched
 from journeys.engine.core.drive import Answers, Case, Round, drive
 from journeys.engine.entries.looking_back import Hearings, missed, several
 from journeys.engine.entries.others_waiting import others_wait
 from journeys.engine.entries.reading import Reading
 from journeys.engine.people.profiles import History, Profile
-from journeys.engine.people.user_updates import DerivedEvent, store_updates, update_profile
+from journeys.engine.people.user_updates import DerivedEvent, SaidConsent, store_updates, update_profile
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
 from journeys.engine.workspaces.published import Publication
@@ -94,11 +95,12 @@ class EntryTransaction:
     clock: datetime
     writes: EntryWrites = field(default_factory=EntryWrites)
     changed: dict[tuple[int, UUID], Profile] = field(default_factory=dict)
-    consents: list[tuple[int, UUID, str, str, datetime]] = field(default_factory=list)
+    consents: list[SaidConsent] = field(default_factory=list)
     derived_events: list[DerivedEvent] = field(default_factory=list)
     channels: set[tuple[str, int]] = field(default_factory=set)
     _hearings: Hearings = field(default_factory=Hearings)
     _loaded: dict[str, LoadedEntry] = field(default_factory=dict)
+    _watched: dict[int, Watched] = field(default_factory=dict)
 
     async def drive(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Let these entries hear what they have not heard, and carry out what the machine says."""
@@ -166,14 +168,17 @@ class EntryTransaction:
         step: Any = loaded.case.plan.steps[update.step]
         try:
             values = self._values(loaded, update.step, update.context, update.at)
-            result = update_profile(loaded.profile, step, update, values, loaded.hops)
+            watched = loaded.publication.watched
+            result = update_profile(loaded.profile, step, update, values, loaded.hops, watched)
         except (Aborted, RenderError, TemplateError) as error:
             self.fact(loaded, "update_failed", update.at, update.step, {"reason": str(error)})
             return
         if result.changed:  # UPD-2
             self.changed[loaded.place] = loaded.profile
+        self._watched[loaded.profile.workspace] = watched
         self.consents += [
-            (*loaded.place, channel, state, update.at) for channel, state in result.consents.items()
+            SaidConsent(*loaded.place, channel, state, update.at, update.key, loaded.hops)
+            for channel, state in result.consents.items()
         ]
         for name, reason in result.refused:
             self.fact(loaded, "not_updated", update.at, update.step, {"name": name, "reason": reason})
@@ -254,10 +259,10 @@ class EntryTransaction:
                 wanted.setdefault(loaded.profile.workspace, {})[loaded.profile.id] = loaded.profile
         for workspace, profiles in wanted.items():
             await self.reading.consents(workspace, profiles.values())
-            for of, person, channel, state, _ in self.consents:
-                if of == workspace and person in profiles:
-                    profile = profiles[person]
-                    profile.consents = {**profile.consents, channel: state}  # UPD-2
+            for said in self.consents:
+                if said.workspace == workspace and said.person in profiles:
+                    profile = profiles[said.person]
+                    profile.consents = {**profile.consents, said.channel: said.state}  # UPD-2
 
     def _person(self, loaded: LoadedEntry, histories: Mapping[tuple[int, UUID], History]) -> Person:
         return loaded.profile.as_person(loaded.publication.zone, histories.get(loaded.place))
@@ -280,7 +285,9 @@ class EntryTransaction:
 
     async def store_updates(self, connection: Any) -> None:
         """Write the profiles, the consents and the events to come of the updates; the people are locked."""
-        await store_updates(connection, self.changed.values(), self.consents, self.derived_events)
+        await store_updates(
+            connection, self.changed.values(), self.consents, self.derived_events, self._watched
+        )
 
     def settle(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Put the states of these entries on the page, where they changed."""

@@ -14,6 +14,7 @@ import msgspec
 
 from journeys.canvas.events_and_commands import Kind, Occurrence
 from journeys.engine.clock import Clock
+from journeys.engine.core.changes import Change
 from journeys.engine.entries.routing import PersonEvent, Routed, route
 from journeys.engine.metrics import EVENTS, counted
 from journeys.engine.people.carts import store_carts
@@ -31,6 +32,11 @@ class NewEvent:
     at: datetime
     properties: Mapping[str, Any] = field(default_factory=dict)
     event_id: str | None = None
+
+    @classmethod
+    def of(cls, profile: Profile, change: Change, at: datetime) -> NewEvent:
+        """What changed of a person, as something that happened (TRK-9)."""
+        return cls(profile=profile, kind=change.kind, name=change.name, at=at, properties=change.properties)
 
     @property
     def digest(self) -> bytes | None:

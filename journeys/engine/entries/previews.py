@@ -130,7 +130,7 @@ def _brings_in(plan: Plan, given: Given, person: Person, now: datetime) -> bool:
     if trigger is None:
         return True
     kind, name = named(trigger)
-    if kind == "message":
+    if kind not in ("event", "purchase"):
         return True
     what = Occurrence(
         no=0, kind=kind, name=given.name or name or "", at=now, properties=dict(given.properties)

@@ -9,8 +9,10 @@ from functools import partial
 from typing import Any, cast
 from uuid import UUID
 
+from journeys.canvas.never_matching import CONSENTS
 from journeys.canvas.storable_characters import storable
 from journeys.engine.clock import Clock
+from journeys.engine.core.changes import Change, Watched
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.routing import Routed
 from journeys.engine.intake.idempotency import Reply, claim, fill
@@ -21,7 +23,7 @@ from journeys.engine.metrics import OBJECTS, counted
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.profile_writes import store_profiles
-from journeys.engine.people.profiles import Profile, load
+from journeys.engine.people.profiles import Profile, load, read_consents
 from journeys.engine.people.standard_attributes import apply
 from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database, Undone
@@ -156,37 +158,49 @@ async def write(
         if item.who.sort == "braze_id" and item.who not in found
     ]
     tracked.people = frozenset(found[item.who] for item in taken)
-    await _write_attributes(
-        connection, workspace, taken, found, profiles, tracked, now
+    told = await _write_attributes(
+        connection, publication, taken, found, profiles, tracked, now
     )  # ENT-20, ENT-23, TRK-3
-    news = [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]  # TRK-3
+    news = [NewEvent.of(profile, change, now) for profile, change in told]  # TRK-9
+    news += [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]  # TRK-3
     routed = await record(connection, publication, published, clock, news)  # TRK-10
     return Written(tracked, found, profiles, routed)
 
 
 async def _write_attributes(
     connection: Any,
-    workspace: int,
+    publication: Publication,
     items: Sequence[Item],
     found: Mapping[Identifier, UUID],
     profiles: Mapping[UUID, Profile],
     tracked: Tracked,
     now: datetime,
-) -> None:
-    """Apply the attributes in their order, and write what they changed."""
-    changed: dict[UUID, Profile] = {}
-    consents: dict[tuple[UUID, str], str] = {}
+) -> list[tuple[Profile, Change]]:
+    """Apply the attributes in their order, and write what they changed. Returns what is to be told of it, in order."""
+    workspace, watched = publication.workspace, publication.watched
+    if watched.consents and any(map(_consents, items)):
+        await read_consents(connection, workspace, profiles.values())
+    writing = _Writing(profiles, watched, tracked)
 
     def apply_all() -> None:
+        for person in sorted(tracked.created & profiles.keys()):
+            profile = profiles[person]
+            writing.told += [(profile, change) for change in watched.appeared(profile.values)]
         for item in items:
             if item.array == "attributes":
-                _apply(item, profiles[found[item.who]], profiles, changed, consents, tracked)
+                writing.apply(item, profiles[found[item.who]])
 
     heavy = sum(unread(profiles[found[item.who]].attributes) for item in items if item.array == "attributes")
     await apart(apply_all, large=heavy > HEAVY or any(map(_selects, items)))
-    await store_profiles(connection, changed.values())
-    if consents:
-        await store_consents(connection, workspace, consents, now)
+    await store_profiles(connection, writing.changed.values())
+    if writing.consents:
+        await store_consents(connection, workspace, writing.consents, now)
+    return writing.told
+
+
+def _consents(item: Item) -> bool:
+    """Whether it sets a consent."""
+    return item.array == "attributes" and any(item.given.get(name) is not None for name in CONSENTS)
 
 
 def _selects(item: Item) -> bool:
@@ -197,25 +211,40 @@ def _selects(item: Item) -> bool:
     )
 
 
-def _apply(
-    item: Item,
-    profile: Profile,
-    profiles: Mapping[UUID, Profile],
-    changed: dict[UUID, Profile],
-    consents: dict[tuple[UUID, str], str],
-    tracked: Tracked,
-) -> None:
-    """Apply one object; note whose profile is another now, which consents are set, and what was refused."""
-    result = apply(profile, item.given)
-    for column, value in result.columns.items():
-        setattr(profile, column, value)
-    profile.standard, profile.attributes = result.standard, result.custom
-    if result.names:  # TRK-9
-        changed[profile.id] = profile
-    for channel, state in result.consents.items():
-        for person in _alike(profile, channel, profiles):
-            consents[person, channel] = state
-    tracked.warnings += remarks(item.array, item.index, result.errors)  # TRK-5
+@dataclass(slots=True)
+class _Writing:
+    """What the attributes of a request come to: whose profile is another now, which consents are set, what is told."""
+
+    profiles: Mapping[UUID, Profile]
+    watched: Watched
+    tracked: Tracked
+    changed: dict[UUID, Profile] = field(default_factory=dict)
+    consents: dict[tuple[UUID, str], str] = field(default_factory=dict)
+    told: list[tuple[Profile, Change]] = field(default_factory=list)
+
+    def apply(self, item: Item, profile: Profile) -> None:
+        """Apply one object, and note what was refused."""
+        result = apply(profile, item.given)
+        before = self.watched.values(result.names, profile.values)
+        for column, value in result.columns.items():
+            setattr(profile, column, value)
+        profile.standard, profile.attributes = result.standard, result.custom
+        if result.names:  # TRK-9
+            self.changed[profile.id] = profile
+        changes = self.watched.changes(before, self.watched.values(result.names, profile.values))
+        self.told += [(profile, change) for change in changes]  # TRK-9
+        for channel, state in result.consents.items():
+            for person in _alike(profile, channel, self.profiles):
+                self._consents(self.profiles[person], channel, state)
+        self.tracked.warnings += remarks(item.array, item.index, result.errors)  # TRK-5
+
+    def _consents(self, profile: Profile, channel: str, state: str) -> None:
+        """Set a consent; the profile has it at once where anybody listens."""
+        self.consents[profile.id, channel] = state
+        if channel in self.watched.consents:
+            before = profile.consents.get(channel, "subscribed")  # SUB-1
+            self.told += [(profile, change) for change in self.watched.consented(channel, before, state)]
+            profile.consents = {**profile.consents, channel: state}
 
 
 def _alike(profile: Profile, channel: str, profiles: Mapping[UUID, Profile]) -> list[UUID]:

@@ -13,6 +13,7 @@ from uuid import UUID
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.match import Needs, Person
+from journeys.engine.audience.operators import lookup
 from journeys.engine.store.tables import SHARDS
 
 COLUMNS = (
@@ -84,6 +85,10 @@ class Profile:
             "time_zone": self.zone,
         }
         return {**self.standard, **{name: value for name, value in named.items() if value is not None}}
+
+    def values(self, path: str) -> list[Any]:
+        """The values that an attribute's path leads to, as for a filter."""
+        return lookup(self.standards, path) or lookup(self.attributes, path)
 
     def as_person(self, company_zone: str, history: History | None = None) -> Person:
         """The pure value that filters use. The zone is the company's if the person has none."""

@@ -11,7 +11,7 @@ from journeys.engine.store.tables import Instant, Json, Now, Table
 
 
 class DerivedEventRow(Table):
-    """An event that a burst made: stored in the burst's transaction, heard in a later one."""
+    """An event that a burst made, or a change: stored in the burst's transaction, heard in a later one."""
 
     __tablename__ = "echoes"
     workspace: Mapped[int] = mapped_column(primary_key=True)
@@ -22,6 +22,9 @@ class DerivedEventRow(Table):
     properties: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     hops: Mapped[int] = mapped_column(SmallInteger)
     stored: Mapped[Now]
+    kind: Mapped[str] = mapped_column(server_default="event")
+    no: Mapped[int] = mapped_column(BigInteger, server_default=text("nextval('occurrence_no')"))
+    """They are heard in the order of their instants, and those of one instant in this one."""
 
 
 class FetchRow(Table):

@@ -19,6 +19,7 @@ from journeys.canvas.plan import Plan
 from journeys.canvas.subscription_groups import SubscriptionGroup, group_of
 from journeys.engine.audience.match import compared_with, concerns, named
 from journeys.engine.content import Values
+from journeys.engine.core.changes import UNWATCHED, Watched, watched
 from journeys.engine.core.gates import Opening, opening
 from journeys.engine.core.global_control import held_out
 from journeys.engine.people.profiles import Profile
@@ -82,6 +83,8 @@ class Publication:
     """How often the global control group of the workspace was drawn."""
     groups: Mapping[str, SubscriptionGroup] = field(default_factory=dict)
     """The subscription groups by name."""
+    watched: Watched = UNWATCHED
+    """The changes of people that some plan, of today or of those who entered earlier, listens to (TRK-9)."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -187,6 +190,14 @@ DEFINITIONS = """
 select kind, name, body from definitions
 where workspace = $1 and kind in ('segment', 'template', 'workspace', 'subscription_group')
 """
+WATCHING = """
+select kind, x.listened ->> kind as name
+from plans p, jsonb_path_query(p.body, '$.** ? (exists(@.changes) || exists(@.changes_to) || exists(@.changes_from)
+    || @.added == true || @.person == "created")') as x(listened), unnest(array['attribute', 'consent', 'identifier', 'person']) kind
+where p.workspace = $1 and jsonb_typeof(x.listened -> kind) = 'string'
+"""
+"""What plans listen to, those too that this process does not understand."""
+
 READ = "select id, name, zone, settings, secret, revision from workspaces where id = $1"
 CANVASES = """
 select c.id, c.name, c.status, c.published, p.id as plan, p.body from canvases c
@@ -339,6 +350,7 @@ class Published:
             unread,
             row["settings"].get("global_control", {}).get("drawn", 1),  # GCG-4
             groups,
+            watched((each["kind"], each["name"]) for each in await connection.fetch(WATCHING, workspace)),
         )
 
     async def _compared(
