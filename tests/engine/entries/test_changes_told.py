@@ -167,10 +167,11 @@ async def test_changes_of_one_call_are_told_in_order_before_its_events(db: Datab
 
 
 async def test_a_change_moves_who_waits_for_it_and_its_values_are_in_the_message(db: Database) -> None:
-    """ACT-5: an action path hears it, at once or looking back."""
+    """ACT-4: an action path hears it, at once or looking back."""
     path = (
         "  - {type: action_paths, id: a, within: 3 days, paths: [{name: up, triggers: [{attribute: plan,"
-        " changes_from: free, changes_to: pro}], steps: [{type: delay, id: rest, duration: 1 day}]}]}"
+        " changes_from: free, changes_to: pro}], steps: [{type: delay, id: rest, duration: 1 day}]}]}\n"
+        "  - {type: delay, id: last, duration: 1 day}"
     )
     stage = await stage_on(db, canvas(path))
     await sets(stage, plan="free")
