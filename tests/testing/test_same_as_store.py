@@ -204,7 +204,8 @@ async def store_tells(
             break
         await settled(stage, channels)
     rows = await db.pool.fetch(
-        "select fact, step, at, data, entry from facts where person = $1 order by no", mel.id
+        "select fact, step, at, data, entry from facts where person = $1 and fact <> 'consent_changed' order by no",
+        mel.id,
     )
     gates = await db.pool.fetch("select gate, times, at from refusals where person = $1", mel.id)
     sent = sorted(
