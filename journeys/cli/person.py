@@ -14,6 +14,7 @@ from journeys.cli.entries import called, clock, state_of, story_of
 from journeys.cli.finding import Named, the_person
 from journeys.cli.options import AsJson, Workspace
 from journeys.engine.audience.match import matches, needs
+from journeys.engine.people.event_counts import counts_of, spent_by
 from journeys.engine.people.profiles import history, load
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
@@ -92,6 +93,11 @@ async def known_of(db: Database, publication: Publication, identity: UUID, event
             if matches(when, who, now=now, segments=publication.segments)
         ),
         "segments_not_read": sorted(name for kind, name in publication.unread if kind == "segment"),
+        "counts": (await counts_of(db.pool, of[0], [identity])).get(identity, []),
+        "spent": {
+            product: {currency: float(amount) for currency, amount in amounts.items()}
+            for product, amounts in (await spent_by(db.pool, of[0], [identity])).get(identity, {}).items()
+        },
         "events": [dict(row) for row in await db.pool.fetch(LAST, *of, max(0, events))],
         "entries": [
             {key: value for key, value in one.items() if key != "facts"} for one in entries["entries"]
@@ -126,6 +132,15 @@ def _show(found: dict[str, Any]) -> None:
     line(f"segments: {', '.join(found['segments']) or 'none'}")
     if found["segments_not_read"]:
         line(f"segments that this version does not understand: {', '.join(found['segments_not_read'])}")
+    line("done:" if found["counts"] else "done: nothing")
+    for one in found["counts"]:
+        kind = "" if one["kind"] == "event" else f"{one['kind']} "
+        amounts = found["spent"].get(one["name"], {}) if one["kind"] == "purchase" else {}
+        money = "".join(f", {amount:.2f} {currency}" for currency, amount in amounts.items())
+        since = f"first {clock(one['first'], zone)}, last {clock(one['last'], zone)}"
+        line(
+            f"  {kind}{one['name']}: {one['count']} {'time' if one['count'] == 1 else 'times'}, {since}{money}"
+        )
     line("last events:" if found["events"] else "last events: none")
     for one in found["events"]:
         kind = "" if one["kind"] == "event" else f"{one['kind']} "

@@ -32,7 +32,9 @@ async def refused_by(
         key = key_of(canvas, entrant.context)
         mine = [one for one in mine if same(one.entry.key, key)]
     wanted = needs([canvas.audience] if canvas.audience is not None else [], publication.segments)
-    past = await reading.history(profile.workspace, {profile.id: (wanted, entrant.at)})
+    past = await reading.history(
+        profile.workspace, {profile.id: (wanted, entrant.at)}, {profile.id: entrant.but}
+    )
     candidate = Candidate(
         person=profile.as_person(publication.zone, past[profile.id]),
         at=entrant.at,

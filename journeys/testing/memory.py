@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from journeys.canvas.events_and_commands import Entry, Event, Occurrence
 from journeys.canvas.plan import Plan
 from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.match import Needs
+from journeys.engine.audience.tallies import Tally, times_of
 from journeys.engine.clock import Clock
 from journeys.engine.core.routing import Window
 from journeys.engine.delivery.channel import Content
@@ -142,12 +144,15 @@ class MemoryReading:
     memory: Memory
 
     async def history(
-        self, workspace: int, asked: Mapping[UUID, tuple[Needs, datetime]]
+        self,
+        workspace: int,
+        asked: Mapping[UUID, tuple[Needs, datetime]],
+        but: Mapping[UUID, int | None] = MappingProxyType({}),
     ) -> Mapping[UUID, History]:
         """See base class."""
         del workspace
         return {
-            person: _history(self.memory.events.get(person, ()), needs, until)
+            person: _history(self.memory.events.get(person, ()), needs, until, but.get(person))
             for person, (needs, until) in asked.items()
         }
 
@@ -168,7 +173,7 @@ class MemoryReading:
         ]
 
 
-def _history(events: Sequence[Occurrence], needs: Needs, until: datetime) -> History:
+def _history(events: Sequence[Occurrence], needs: Needs, until: datetime, but: int | None) -> History:
     kept: dict[int, Occurrence] = {}
     for (kind, name), past in needs.history.items():
         since = None if past.since is None else plus(until, -past.since)
@@ -185,7 +190,17 @@ def _history(events: Sequence[Occurrence], needs: Needs, until: datetime) -> His
     found: dict[tuple[str, str], list[Occurrence]] = {}
     for _, each in sorted(kept.items()):
         found.setdefault((each.kind, each.name), []).append(each)
-    return found
+    known = History(found)
+    known.tallies = {of: _tally(events, *of, until, but) for of in needs.counted}
+    return known
+
+
+def _tally(
+    events: Sequence[Occurrence], kind: str, name: str | None, until: datetime, but: int | None
+) -> Tally:
+    done = [each for each in events if each.kind == kind and name in (None, each.name) and each.at <= until]
+    last = max((each.at for each in done), default=None)
+    return Tally(sum(times_of(each) for each in done if each.no != but), last if but is None else None)
 
 
 NO_GRACE = timedelta(0)

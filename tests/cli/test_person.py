@@ -72,6 +72,8 @@ async def there(db: Database) -> Stage:
     )
     for days in (3, 2):
         await stage.happens(mel, "bought", {"total": days}, at=PAST - timedelta(days=days))
+    price = {"price": 9.5, "quantity": 2, "currency": "EUR"}
+    await stage.happens(mel, "shoe", price, at=PAST - timedelta(days=4), kind="purchase")
     await stage.enter(mel)
     return stage
 
@@ -103,13 +105,16 @@ async def test_a_person_is_shown_by_each_of_their_names(db: Database) -> None:
     assert (told["external_id"], told["aliases"], told["zone"]) == ("mel", ["crm:m-1"], "Asia/Tokyo")
     assert told["attributes"] == {"sport": "running", "shoe": {"size": 39}}
     assert (told["segments"], told["consents"]["email"]["state"]) == (["buyers", "runners"], "opted_in")
-    assert [event["properties"] for event in told["events"]] == [{"total": 2}, {"total": 3}]
+    assert [event["properties"] for event in told["events"][:2]] == [{"total": 2}, {"total": 3}]
+    assert told["spent"] == {"shoe": {"EUR": 19.0}}  # PUR-3
     assert [entry["canvas"] for entry in told["entries"]] == ["story"]
     for line in (
         "segments: buyers, runners",
         '  shoe: {"size":39}',
         "consents: email opted_in since 2026-12-07 09:00 UTC (18:00 in Asia/Tokyo)",
         '  2026-01-03 09:00 UTC (18:00 in Asia/Tokyo)  bought {"total":2}',
+        "  bought: 2 times, first 2026-01-02 09:00 UTC (18:00 in Asia/Tokyo), last 2026-01-03 09:00 UTC (18:00 in Asia/Tokyo)",
+        "  purchase shoe: 2 times, first 2026-01-01 09:00 UTC (18:00 in Asia/Tokyo), last 2026-01-01 09:00 UTC (18:00 in Asia/Tokyo), 19.00 EUR",
     ):
         assert line in shown.out.splitlines()
     for words in (["--email", "mel@example.com"], ["--id", told["id"]]):

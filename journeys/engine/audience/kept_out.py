@@ -22,6 +22,7 @@ from journeys.canvas.filters import (
 )
 from journeys.canvas.in_words import in_words
 from journeys.engine.audience.match import Person, matches, named, past
+from journeys.engine.audience.tallies import counts_all, times_of
 
 LONGEST = 500
 """Characters of a value, and of a filter in words, that are kept."""
@@ -151,6 +152,9 @@ def _did(what: Any, asked: _Asked) -> dict[str, Any]:
     """When they did it last, and how often, where the filter counts."""
     kind, name = named(what)
     counts = getattr(what, "times", None) is not None
+    tally = asked.person.tallies.get((kind, name)) if counts_all(what) else None
+    if tally is not None:
+        return {"times": tally.times, "last": tally.last} if tally.last else {"times": tally.times}
     once = what.model_copy(update={"times": None}) if counts else what
     done = [
         each
@@ -160,7 +164,7 @@ def _did(what: Any, asked: _Asked) -> dict[str, Any]:
     if not done:
         return {"times": 0}
     last = max(each.at for each in done)
-    return {"times": len(done), "last": last} if counts else {"last": last}
+    return {"times": sum(map(times_of, done)), "last": last} if counts else {"last": last}
 
 
 def _having_done(asked: _Asked, key: tuple[str, str], only: Any) -> _Asked:

@@ -33,6 +33,7 @@ from journeys.canvas.filters import (
 from journeys.canvas.steps import Step
 from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.operators import holds, lookup
+from journeys.engine.audience.tallies import Tallies, counts_all, times_of
 
 Did = Mapping[tuple[str, str], Sequence[Occurrence]]
 """What a person did, by kind and name."""
@@ -42,7 +43,7 @@ Did = Mapping[tuple[str, str], Sequence[Occurrence]]
 class Person:
     """What filters look at: attributes, random bucket, zone, and as much of the person's history as is needed.
 
-    `consents` are the states by channel of those who said something.
+    `consents` are the states by channel of those who said something. `tallies`: what is counted and not in the history.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Person:
     custom: Mapping[str, Any] = field(default_factory=dict)
     history: Did = field(default_factory=dict)
     consents: Mapping[str, str] = field(default_factory=dict)
+    tallies: Tallies = field(default_factory=dict)
 
     def values(self, path: str) -> list[Any]:
         """The values that an attribute's path leads to; standard attributes come before custom ones of their name."""
@@ -79,9 +81,10 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What must be known of a person's history, by kind and name (None: any)."""
+    """What must be known of a person's history, by kind and name (None: any); and of what only how often it was."""
 
     history: Mapping[tuple[str, str | None], Past] = field(default_factory=dict)
+    counted: frozenset[tuple[str, str | None]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,9 @@ def _matches(what: Filter, evaluation: _Evaluation) -> bool:
         case ContextFilter(context=path):
             return _holds(what, lookup(evaluation.context, path), evaluation)
         case EventFilter() | PurchaseFilter():
+            tally = evaluation.person.tallies.get(named(what)) if counts_all(what) else None
+            if what.times is not None and tally is not None:
+                return _counts(what.times, tally.times)  # EVT-3
             return _did(what, past(evaluation.person.history, *named(what)), evaluation)
         case MessageFilter():
             return any(
@@ -203,7 +209,7 @@ def _did(what: EventFilter | PurchaseFilter, done: Sequence[Occurrence], evaluat
     )
     if what.times is None:
         return any(True for _ in fitting)
-    return _counts(what.times, sum(1 for _ in fitting))
+    return _counts(what.times, sum(map(times_of, fitting)))
 
 
 def _counts(times: Times, count: int) -> bool:
@@ -325,26 +331,30 @@ def heard(
 def needs(several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING) -> Needs:
     """What these filters and triggers must know of a person's history."""
     found: dict[tuple[str, str | None], Past] = {}
+    counted: set[tuple[str, str | None]] = set()
     for each in several:
-        _gather(each, segments, found, frozenset())
-    return Needs(found)
+        _gather(each, segments, found, counted, frozenset())
+    return Needs(found, frozenset(counted))
 
 
 def _gather(
     what: Any,
     segments: Mapping[str, Filter],
     found: dict[tuple[str, str | None], Past],
+    counted: set[tuple[str, str | None]],
     inside: frozenset[str],
 ) -> None:
     match what:
         case AllOf(all=several) | AnyOf(any=several) | NoneOf(none=several):
             for each in several:
-                _gather(each, segments, found, inside)
+                _gather(each, segments, found, counted, inside)
         case SegmentFilter(segment=name):
             if name in segments and name not in inside:
-                _gather(segments[name], segments, found, inside | {name})
+                _gather(segments[name], segments, found, counted, inside | {name})
         case AttributeFilter() | ContextFilter() | BucketFilter() | ConsentFilter():
             return
+        case _ if counts_all(what):
+            counted.add(named(what))
         case _:
             past = Past(getattr(what, "within_last", None), _most(what))
             found[named(what)] = found.get(named(what), past) | past

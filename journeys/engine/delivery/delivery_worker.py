@@ -324,7 +324,7 @@ class DeliveryWorker:
                         publication,
                         plans[one.plan],
                         profile,
-                        pasts.get(one.person, {}),
+                        pasts.get(one.person, History()),
                         now,
                         self._base,
                         self._template_services.services(publication, one.person),

@@ -196,7 +196,8 @@ async def _histories(
     if asks_consents([audience], publication.segments):
         await read_consents(connection, publication.workspace, [entrant.profile for entrant in entrants])
     asked = {entrant.profile.id: (wanted, entrant.at) for entrant in entrants if not entrant.judged}
-    return await history(connection, publication.workspace, asked)
+    brings = {entrant.profile.id: entrant.but for entrant in entrants}  # ENT-16
+    return await history(connection, publication.workspace, asked, brings)
 
 
 async def _with_a_place(

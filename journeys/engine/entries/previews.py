@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -181,9 +181,10 @@ def _needed(plan: Plan, publication: Publication) -> Needs:
     filters += plan.audience_exits
     if plan.canvas.audience is not None:
         filters.append(plan.canvas.audience)
-    found = needs(filters, publication.segments).history
+    needed = needs(filters, publication.segments)
+    found = needed.history
     both = {name: found[name] | past if name in found else past for name, past in LEARNS.history.items()}
-    return Needs({**found, **both})
+    return replace(needed, history={**found, **both})
 
 
 def _words(plan: Plan, command: Command, told: Callable[[datetime], str]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from journeys.canvas.conditions import Condition, FromAttribute, FromContext
 from journeys.canvas.events_and_commands import NOTHING
@@ -27,6 +27,7 @@ from journeys.canvas.filters import (
 from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.match import named
 from journeys.engine.audience.operators import holds, parts
+from journeys.engine.audience.tallies import counts_all
 from journeys.engine.people.sql_values import (
     ALWAYS,
     NEVER,
@@ -230,6 +231,10 @@ class _Compiler:
     def _past(self, what: Any, where: Bounds, within: timedelta | None, times: Times | None) -> Bounds:
         """What happened up to now, of which `where` holds, as often as `times` says."""
         kind, name = named(what)
+        if counts_all(what) and (name is None or sayable(name)):
+            return _counted(
+                cast("Times", times), lambda _: self._in_all(kind, name), lambda _: self._in_all(kind, name)
+            )
         if name is not None and not sayable(name):
             where = NEVER
         happened = f"from events e where e.workspace = p.workspace and e.person = p.id and e.kind = '{kind}'"
@@ -245,6 +250,19 @@ class _Compiler:
             lambda how: _rows(happened, where.upper, how),
             lambda how: _rows(happened, where.lower, how),
         )
+
+    def _in_all(self, kind: str, name: str | None) -> str:
+        """How often it happened up to now, as it is counted on arrival; what is of a later instant is taken off (EVT-3)."""
+        now = self.parameters.add(self.now, "timestamptz")
+        of = f"c.workspace = p.workspace and c.person = p.id and c.kind = '{kind}'"
+        if name is not None:
+            of += f" and c.name = {self.parameters.add(name, 'text')}"
+        later = (
+            "(select coalesce(sum(times_of(e.kind, e.properties)), 0) from events e where e.workspace = c.workspace"  # noqa: S608 - parameters
+            f" and e.person = c.person and e.kind = c.kind and e.name = c.name and e.at > {now})"
+        )
+        count = f"case when c.last <= {now} then c.count else c.count - {later} end"
+        return f"(select coalesce(sum({count}), 0) from event_counts c where {of})"  # noqa: S608 - parameters
 
     def _consented(self, what: ConsentFilter) -> Bounds:
         """Who said nothing is subscribed (SUB-1)."""
@@ -277,7 +295,8 @@ def _elements(doc: str) -> str:
 
 def _rows(happened: str, where: str, enough: int) -> str:
     """How many there are; none is counted beyond what decides."""
-    return f"(select count(*) from (select {happened} and {where} limit {enough}) few)"  # noqa: S608 - parameters
+    few = f"select times_of(e.kind, e.properties) as times {happened} and {where} limit {enough}"
+    return f"(select coalesce(sum(few.times), 0) from ({few}) few)"  # noqa: S608 - parameters
 
 
 def _counted(times: Times, most: Callable[[int], str], fewest: Callable[[int], str]) -> Bounds:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,8 @@ from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.wall_clock import plus
 from journeys.engine.audience.match import Needs, Person
 from journeys.engine.audience.operators import lookup
+from journeys.engine.audience.tallies import Tallies
+from journeys.engine.people.event_counts import tallies
 from journeys.engine.store.tables import SHARDS
 
 COLUMNS = (
@@ -39,8 +42,11 @@ AT_MOST = (
 )
 """The bytes that they may have at most: compression makes nothing 90 times smaller. Nothing is unpacked for it."""
 
-History = Mapping[tuple[str, str], Sequence[Occurrence]]
-"""What the person did, by kind and name, in order; only what was asked for."""
+
+class History(dict[tuple[str, str], Sequence[Occurrence]]):
+    """What the person did, by kind and name, in order, only what was asked for; and what was asked to be counted."""
+
+    tallies: Tallies = MappingProxyType({})
 
 
 def shard_of(person: UUID) -> int:
@@ -100,6 +106,7 @@ class Profile:
             custom=self.attributes,
             history=history or {},
             consents=self.consents,
+            tallies={} if history is None else history.tallies,
         )
 
 
@@ -192,12 +199,29 @@ ANY_NAME = _reading("")
 
 
 async def history(
-    connection: Any, workspace: int, asked: Mapping[UUID, tuple[Needs, datetime]]
+    connection: Any,
+    workspace: int,
+    asked: Mapping[UUID, tuple[Needs, datetime]],
+    but: Mapping[UUID, int | None] = MappingProxyType({}),
 ) -> dict[UUID, History]:
     """What these people had done by an instant of each, as far as it is needed, in the order in which it was stored.
 
-    It reads no more than that, whatever else they did.
+    It reads no more than that, whatever else they did. `but`: the number of an event of each that is not counted (ENT-16).
     """
+    found = await _happened(connection, workspace, asked)
+    counted = [
+        (person, kind, name, until, but.get(person))
+        for person, (needs, until) in asked.items()
+        for kind, name in sorted(needs.counted, key=str)
+    ]
+    for person, several in (await tallies(connection, workspace, counted)).items():
+        found.setdefault(person, History()).tallies = several
+    return found
+
+
+async def _happened(
+    connection: Any, workspace: int, asked: Mapping[UUID, tuple[Needs, datetime]]
+) -> dict[UUID, History]:
     wanted = [
         (person, kind, name, None if past.since is None else plus(until, -past.since), until, past.most)
         for person, (needs, until) in asked.items()
@@ -221,4 +245,4 @@ async def history(
             compared=row["compared"] or {},
         )
         found.setdefault(row["person"], {}).setdefault((row["kind"], row["name"]), []).append(occurrence)
-    return dict(found)
+    return {person: History(several) for person, several in found.items()}

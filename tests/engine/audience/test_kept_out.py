@@ -12,6 +12,7 @@ from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import Filter
 from journeys.engine.audience.kept_out import LONGEST, Judged, kept_out, looked_up
 from journeys.engine.audience.match import Person, matches
+from journeys.engine.audience.tallies import Tally
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
 READ: TypeAdapter[Any] = TypeAdapter(Filter)
@@ -159,3 +160,14 @@ def test_a_person_is_held_against_each_filter_of_an_audience_with_what_it_sees()
             ),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("tally", "saw"), [(Tally(7, NOW), {"times": 7, "last": NOW}), (Tally(7), {"times": 7})]
+)
+def test_what_is_counted_on_arrival_is_what_a_filter_saw(tally: Tally, saw: dict[str, Any]) -> None:
+    """EVT-3: with the last instant, where it is known."""
+    what = READ.validate_python({"event": "liked", "times": {"at_least": 9}})
+    mel = Person("mel", tallies={("event", "liked"): tally})
+
+    assert looked_up(what, mel, now=NOW).saw == saw

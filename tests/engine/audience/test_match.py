@@ -26,6 +26,8 @@ from journeys.engine.audience.match import (
     matches,
     needs,
 )
+from journeys.engine.audience.match import past as past_of
+from journeys.engine.audience.tallies import Tally, times_of
 from journeys.engine.core.best_time import densest
 from journeys.engine.delivery.settlement import pause
 from tests.strategies import filters
@@ -214,7 +216,8 @@ def test_a_trigger_compares_with_the_attributes_of_then_where_they_are_known() -
 @given(st.lists(filters, min_size=1, max_size=3), st.lists(st.integers(0, 80), max_size=12))
 def test_what_a_filter_needs_is_enough_to_answer_it(several: list[Any], days: list[int]) -> None:
     """With only the history that they say they need, the answer of each is the same; and with one event less (ENT-16)."""
-    wanted = needs(several, SEGMENTS).history
+    needed = needs(several, SEGMENTS)
+    wanted = needed.history
     names = [
         ("event", "signed_up"),
         ("event", "order_completed"),
@@ -231,6 +234,8 @@ def test_what_a_filter_needs_is_enough_to_answer_it(several: list[Any], days: li
         cut[name] = late if each.most is None else late[len(late) - min(each.most, len(late)) :]
     for history in ((past, cut), *(({**past, name: past[name][:-1]}, {**cut, name: cut[name][:-1]}) for name in cut if name in past)):  # fmt: skip
         full, less = (Person(id="p", history=each) for each in history)
+        counted = {of: Tally(len(past_of(full.history, *of))) for of in needed.counted}  # EVT-3
+        less = replace(less, tallies=counted)
         for what in several:
             assert matches(what, full, now=NOW, segments=SEGMENTS) == matches(what, less, now=NOW, segments=SEGMENTS)  # fmt: skip
 
@@ -238,17 +243,46 @@ def test_what_a_filter_needs_is_enough_to_answer_it(several: list[Any], days: li
 @pytest.mark.parametrize(("what", "most"), [
     ({"event": "e"}, 2),
     ({"purchase": "p", "within_last": "3 days"}, 2),
-    ({"event": "e", "times": {"at_least": 5}}, 7),
-        ({"event": "e", "times": {"less_than": 9}}, 11),
+    ({"event": "e", "times": {"at_least": 5}, "within_last": "1 day"}, 7),
+    ({"event": "e", "times": {"less_than": 9}, "within_last": "1 day"}, 11),
     ({"message": "opened"}, 2),
     ({"message": "opened", "step": "hello"}, None),
     ({"event": "e", "where": [{"property": "n", "equals": 1}]}, None),
-    ({"all": [{"event": "e"}, {"event": "e", "times": {"equals": 3}}]}, 5),
+    ({"all": [{"event": "e"}, {"event": "e", "times": {"equals": 3}}]}, 2),
+    ({"all": [{"event": "e"}, {"event": "e", "times": {"equals": 3}, "within_last": "1 day"}]}, 5),
     ({"any": [{"event": "e"}, {"event": "e", "where": [{"property": "n", "equals": 1}]}]}, None),
 ])  # fmt: skip
 def test_a_filter_needs_no_more_of_the_past_than_decides_it(what: Any, most: int | None) -> None:
     [past] = needs([ADAPTER.validate_python(what)], SEGMENTS).history.values()
     assert past.most == most
+
+
+@pytest.mark.parametrize(("what", "counted"), [
+    ({"event": "e", "times": {"more_than": 5}}, {("event", "e")}),
+    ({"none": [{"purchase": True, "times": {"equals": 3}}]}, {("purchase", None)}),
+    ({"event": "e"}, set()),
+    ({"event": "e", "times": {"more_than": 5}, "within_last": "1 day"}, set()),
+    ({"event": "e", "times": {"more_than": 5}, "where": [{"property": "n", "equals": 1}]}, set()),
+])  # fmt: skip
+def test_how_often_something_was_done_in_all_is_asked_of_its_count_alone(what: Any, counted: Any) -> None:
+    """EVT-3: a filter that only counts needs no event."""
+    needed = needs([ADAPTER.validate_python(what)])
+
+    assert needed.counted == counted
+    assert not (counted and needed.history)
+
+
+@pytest.mark.parametrize(
+    ("quantity", "times"), [(3, 3), (None, 1), ("3", 1), (True, 1), (0, 1), (1e9, 100), (2.5, 2)]
+)
+def test_a_purchase_of_several_counts_as_so_many(quantity: Any, times: int) -> None:
+    """PUR-2: of its quantity, which for an event says nothing."""
+    more = {} if quantity is None else {"quantity": quantity}
+    bought, liked = did("shoe", 1, "purchase", **more), did("liked", 1, **more)
+
+    assert (times_of(bought), times_of(liked)) == (times, 1)
+    asked = ADAPTER.validate_python({"purchase": "shoe", "times": {"equals": times}})
+    assert matches(asked, Person(id="p", history={("purchase", "shoe"): [bought]}), now=NOW)
 
 
 def test_filters_say_whether_they_look_at_consents() -> None:

@@ -195,7 +195,7 @@ async def fill(stage: Stage) -> list[UUID]:
                 ("purchase", "sock"),
                 ("message", "opened"),
             ][(place + number) % 5]
-            properties = {"n": VALUES[(place * 3 + number) % len(VALUES)], "m": number}
+            properties = {"n": VALUES[(place * 3 + number) % len(VALUES)], "m": number, "quantity": number}
             if kind == "message":
                 properties = {
                     "step": ["hello", "other", 5][number % 3],
