@@ -51,8 +51,8 @@ async def mel(stage: Stage) -> Profile:
     return await stage.person(external_id="mel")
 
 
-async def test_each_event_and_product_has_its_count_its_first_and_its_last_instant(db: Database) -> None:
-    """EVT-3, PUR-2, PUR-3, PRF-2: in whatever order they come, and A10: what is told late counts in the totals."""
+async def test_a10_each_event_and_product_has_its_count_its_first_and_its_last_instant(db: Database) -> None:
+    """EVT-3, PUR-2, PUR-3, PRF-2: in whatever order they come; what is told late counts in the totals, and not in the last days."""
     stage = await stage_on(db, DEFINITIONS)
     person = await mel(stage)
 
@@ -99,8 +99,8 @@ async def found(stage: Stage, what: Any) -> set[Any]:
     return ids
 
 
-async def test_more_than_five_times_reads_a_count_and_no_event(db: Database) -> None:
-    """A3, EVT-3: of a thousand events of one name none is read, whoever asks."""
+async def test_a3_more_than_five_times_reads_a_count_and_no_event(db: Database) -> None:
+    """EVT-3: of a thousand events of one name none is read, whoever asks."""
     stage = await stage_on(db, DEFINITIONS)
     person = await mel(stage)
     for _ in range(20):
