@@ -61,7 +61,7 @@ update entries e set person = $3, shard = $4, key = case when exists (
     then e.key || ':' || $2::uuid else e.key end
 where {OF}
 """  # noqa: S608 - constants
-ECHOES = f"""
+DERIVED_EVENTS = f"""
 update echoes e set person = $3, key = case when exists (
         select from echoes o where (o.workspace, o.person, o.key) = (e.workspace, $3, e.key))
     then e.key || ':' || $2::uuid else e.key end
@@ -82,15 +82,15 @@ where excluded.at > carts.at
 """  # noqa: S608 - constants
 
 MEMBERS = f"""
-with both as (
+with twice as (
     select o.run, o.outcome is null as waits from run_members o join run_members n
         on (n.workspace, n.person, n.run) = (o.workspace, $3, o.run)
     where o.workspace = $1 and o.person = $2 and (o.outcome is null or n.outcome is null)),
 gone as (
-    update run_members m set outcome = 'merged' from both b
+    update run_members m set outcome = 'merged' from twice b
     where m.workspace = $1 and m.run = b.run and m.person = case when b.waits then $2::uuid else $3::uuid end),
 counted as (
-    update runs r set merged = r.merged + 1 from both b where r.workspace = $1 and r.id = b.run)
+    update runs r set merged = r.merged + 1 from twice b where r.workspace = $1 and r.id = b.run)
 update run_members m set person = $3 where {OF}
     and not exists (select from run_members n where (n.workspace, n.person, n.run) = (m.workspace, $3, m.run))
 """  # noqa: S608 - constants
@@ -112,7 +112,7 @@ CARRIED: Mapping[str, Sequence[str]] = {
     "dispatches": (MOVE_SHARD,),
     "conversions": (MOVE_SHARD,),
     "hearings": (MOVE,),
-    "echoes": (ECHOES,),
+    "echoes": (DERIVED_EVENTS,),
     "refusals": (REFUSALS, REST),
     "run_members": (MEMBERS,),
     "carts": (CARTS, REST),
@@ -173,7 +173,7 @@ async def merge(
     *,
     values: bool = True,
 ) -> Merge:
-    """Let two people who are locked be one: `kept` has all that was theirs, and `gone` is there no more (IDN-13 to IDN-18).
+    """Let two people who are locked be one: `kept` has all that was theirs, and `gone` is there no more (IDN-14).
 
     Entries go on, and are not asked again whether they would be let in (IDN-15). Events and facts keep the id under which
     they were stored beside that of who stays. Without `values` the attributes, consents, events and purchases of who goes are
