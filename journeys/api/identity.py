@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
 
 from journeys.api.operations import Answered, Asked, Operation, said
 from journeys.api.rate_limits import REMOVALS, RENAMES, USERS
+from journeys.api.requests import Refusal
 from journeys.api.services import Services
 from journeys.engine.intake.aliases import add_aliases, alias_update, new_alias, rename_aliases
 from journeys.engine.intake.external_ids import remove_external_ids, rename_external_ids
+from journeys.engine.intake.identifying import (
+    OBJECTS,
+    Identification,
+    Parts,
+    identification,
+    identify_people,
+    merge_people,
+    merge_update,
+)
 from journeys.engine.workspaces.api_keys import Key
 
 MOST = 50
@@ -76,14 +86,6 @@ class Renames(Asked):
     ]
 
 
-class Removals(Asked):
-    """Former external ids that find nobody any more."""
-
-    external_ids: Annotated[
-        list[Any], _at_most("external_ids", "strings", least=1), _array({"type": "string"})
-    ]
-
-
 class Remark(BaseModel):
     """What is wrong with an object: its array, and its place in it, counted from 0."""
 
@@ -91,6 +93,87 @@ class Remark(BaseModel):
     type: str
     input_array: str
     index: int
+
+
+WHO: dict[str, Any] = {
+    "type": "object",
+    "description": "One of these; with an address or a number, who is meant of those who share it.",
+    "properties": {
+        "external_id": {"type": "string"},
+        "user_alias": objects("alias_name", "alias_label"),
+        "email": {"type": "string"},
+        "phone": {"type": "string"},
+        "prioritization": {
+            "type": "array",
+            "items": {
+                "enum": ["identified", "unidentified", "most_recently_updated", "least_recently_updated"]
+            },
+        },
+    },
+}
+
+
+def _merges(value: Any) -> Any:
+    """The texts are those that clients know (IDN-30)."""
+    if not isinstance(value, list):
+        raise said(OBJECTS)
+    if len(value) > MOST:
+        raise said(f"a single request may not contain more than {MOST} merge updates")
+    return value
+
+
+class Merges(Asked):
+    """Two people each, who are one from then on."""
+
+    merge_updates: Annotated[
+        list[Any],
+        BeforeValidator(_merges),
+        _array(
+            {
+                "type": "object",
+                "required": ["identifier_to_merge", "identifier_to_keep"],
+                "properties": {"identifier_to_merge": WHO, "identifier_to_keep": WHO},
+                "additionalProperties": False,
+            }
+        ),
+    ]
+
+
+def _identified(name: str, sort: str) -> Any:
+    properties = {
+        "external_id": {"type": "string"},
+        **{key: WHO["properties"][key] for key in (sort, "prioritization")},
+    }
+    if sort == "user_alias":
+        del properties["prioritization"]
+    item = {"type": "object", "required": ["external_id", sort], "properties": properties}
+    return Annotated[list[Any], _at_most(name, "objects"), _array(item)]
+
+
+class Identified(Asked):
+    """People by an alias, an address or a number, each with the external id that is theirs."""
+
+    aliases_to_identify: _identified("aliases_to_identify", "user_alias") = []  # type: ignore[valid-type]
+    emails_to_identify: _identified("emails_to_identify", "email") = []  # type: ignore[valid-type]
+    phone_numbers_to_identify: _identified("phone_numbers_to_identify", "phone") = []  # type: ignore[valid-type]
+    merge_behavior: Literal["merge", "none"] = "merge"
+
+
+class IdentifiedCount(Answered):
+    """How many objects of each array were taken, whether they changed anything or not; and why others were not."""
+
+    aliases_processed: int
+    emails_processed: int | None = None
+    phones_processed: int | None = None
+    errors: list[Remark] | None = None
+
+
+class Removals(Asked):
+    """Former external ids that find nobody any more."""
+
+    external_ids: Annotated[
+        list[Any], _at_most("external_ids", "strings", least=1), _array({"type": "string"})
+    ]
 
 
 class AliasesProcessed(Answered):
@@ -156,7 +239,78 @@ async def external_ids_remove(services: Services, key: Key, asked: Removals) -> 
     return Removed(removed_ids=done.ids, removal_errors=done.errors)
 
 
+async def users_merge(services: Services, key: Key, asked: Merges) -> Answered:
+    """Make one person of two (IDN-25). It is done when this is answered."""
+    good, remarks = sorted_out(asked.merge_updates, "merge_updates", merge_update)
+    if remarks:
+        raise Refusal(400, remarks[0].type)  # IDN-30
+    await merge_people(_parts(services), key.workspace, good)
+    return Answered()
+
+
+IDENTIFIED = (
+    ("aliases_to_identify", "user_alias", "user_identifiers"),
+    ("emails_to_identify", "email", "emails_to_identify"),
+    ("phone_numbers_to_identify", "phone", "phone_numbers_to_identify"),
+)
+"""The arrays, what names a person in each, and the name that errors have for it."""
+
+NOBODY = f"one of {', '.join(repr(name) for name, _, _ in IDENTIFIED)} is required"
+
+
+async def users_identify(services: Services, key: Key, asked: Identified) -> IdentifiedCount:
+    """Give people the external ids that are theirs (IDN-20)."""
+    given: dict[str, list[Any]] = {name: getattr(asked, name) for name, _, _ in IDENTIFIED}
+    if not any(given.values()):
+        raise Refusal(400, NOBODY)
+    if sum(map(len, given.values())) > MOST:
+        raise Refusal(400, f"a single request may not contain more than {MOST} users to identify")
+    wanted: list[Identification] = []
+    errors: list[Remark] = []
+    counts = []
+    for name, sort, array in IDENTIFIED:
+        good, remarks = sorted_out(given[name], array, identification(sort))
+        wanted += good
+        errors += remarks
+        counts.append(len(good) if given[name] or sort == "user_alias" else None)
+    values = asked.merge_behavior == "merge"
+    await identify_people(_parts(services), key.workspace, wanted, values=values)
+    aliases, emails, phones = counts
+    return IdentifiedCount(
+        aliases_processed=aliases or 0,
+        emails_processed=emails,
+        phones_processed=phones,
+        errors=errors or None,
+    )
+
+
+def _parts(services: Services) -> Parts:
+    return Parts(services.db, services.published, services.clock, services.alarm_sync)
+
+
 OPERATIONS = (
+    Operation(
+        method="POST",
+        path="/users/identify",
+        summary="Give people whom an alias, an address or a number names the external ids that are theirs",
+        permission="users.identify",
+        asks=Identified,
+        answers=IdentifiedCount,
+        work=users_identify,
+        status=201,
+        limit=USERS,
+    ),
+    Operation(
+        method="POST",
+        path="/users/merge",
+        summary="Make one person of two",
+        permission="users.merge",
+        asks=Merges,
+        answers=Answered,
+        work=users_merge,
+        status=202,
+        limit=USERS,
+    ),
     Operation(
         method="POST",
         path="/users/alias/new",

@@ -55,6 +55,8 @@ OBJECTS = _counter(
     "track_objects", "Objects of /users/track, by array and result: accepted, refused.", "array", "result"
 )
 
+MERGES = _counter("merges", "Merges of two people, by result: done, declined.", "result")
+
 DISPATCHES_WRITTEN = _counter("dispatches_written", "Messages that canvases wrote.", "channel")
 DISPATCHES_SETTLED = _counter(
     "dispatches_settled", "Messages that were settled, by outcome.", "channel", "outcome"

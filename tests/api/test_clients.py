@@ -623,16 +623,33 @@ async def test_an_anonymous_id_that_is_new_becomes_that_of_the_identified_person
     assert mel["attributes"] == {"watch": 1, "tablet": 1, "x": 1}
 
 
-async def test_two_people_who_exist_stay_two_whatever_is_said(door: Door) -> None:
-    """Joining them is a merge, which there is not yet."""
+async def test_an_anonymous_person_becomes_one_with_who_is_known_and_two_who_are_known_stay_two(
+    door: Door,
+) -> None:
+    """IDN-13, IDN-19, A6: on each device; all that was known of either is known of the one."""
     link = {"external_id": "mel", "anonymous_id": "device"}
-    await door.post(TRACK, {"attributes": [{"external_id": "mel"}, {"anonymous_id": "device"}]})
-    await door.post(TRACK, {"attributes": [{**link, "x": 1}]})
-    await door.post(TRACK, {"attributes": [{"external_id": "zoe", "anonymous_id": "device", "y": 1}]})
-    await door.post(TRACK, {"attributes": [{"external_id": "mel", "anonymous_id": "tablet"}]})
+    event = {"anonymous_id": "device", "name": "seen", "time": "2026-12-07T08:00:00Z"}
+    await door.post(
+        TRACK,
+        {
+            "attributes": [{"external_id": "mel", "a": 1}, {"anonymous_id": "device", "a": 2, "b": 2}],
+            "events": [event],
+        },
+    )
+    answer = await door.post(TRACK, {"attributes": [{**link, "x": 1}, {**link, "y": 1}]})
+    assert answer.json() == {"message": "success", "attributes_processed": 2}
+    await door.post(TRACK, {"attributes": [{"external_id": "zoe", "anonymous_id": "device", "z": 1}]})
+    await door.post(TRACK, {"attributes": [{"anonymous_id": "tablet", "t": 1}]})
+    await door.post(TRACK, {"events": [{**event, "external_id": "mel", "anonymous_id": "tablet"}]})
+    await door.post(TRACK, {"attributes": [{"external_id": "mel", "anonymous_id": "watch"}]})
+    for device in ("device", "tablet", "watch"):
+        await door.post(TRACK, {"attributes": [{"anonymous_id": device, f"by {device}": 1}]})
 
-    found = {(row["external_id"], row["anonymous_id"]) for row in await people(door)}
-    assert found == {("mel", "tablet"), ("zoe", "device")}
+    found = {row["external_id"]: row["attributes"] for row in await people(door)}
+    devices = {f"by {device}": 1 for device in ("device", "tablet", "watch")}
+    assert found == {"mel": {"a": 1, "b": 2, "x": 1, "y": 1, "t": 1, **devices}, "zoe": {"z": 1}}
+    assert await door.stage.db.pool.fetchval("select count(distinct person) from events") == 1
+    assert await door.stage.db.pool.fetchval("select count(*) from events") == 2
 
 
 async def test_a_number_without_an_international_form_is_kept_aside(door: Door) -> None:

@@ -40,12 +40,12 @@ async def test_an_operation_that_is_not_built_is_named_and_one_that_is_asks_for_
                     assert "x-ratelimit-limit" in answer.headers
                 else:
                     assert answer.status_code == 401, one
-        other = await client.get("/users/merge")
-        assert (other.status_code, "POST /users/merge is an operation" in other.json()["message"]) == (
+        other = await client.get("/messages/send")
+        assert (other.status_code, "POST /messages/send is an operation" in other.json()["message"]) == (
             404,
             True,
         )
-        assert (await client.get("/users/merges")).json() == {"message": "Not Found"}
+        assert (await client.get("/messages/sends")).json() == {"message": "Not Found"}
         assert (await client.get("/users/track")).status_code == 405
         docs = (await client.get("/docs")).text
         assert all(f"<code>{path}</code>" in docs for _, path in later)

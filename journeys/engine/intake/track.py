@@ -15,6 +15,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.core.changes import Change, Watched
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.entries.routing import Routed
+from journeys.engine.intake.anonymous import join
 from journeys.engine.intake.idempotency import Reply, claim, fill
 from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remark, remarks
@@ -149,6 +150,7 @@ async def write(
         if item.anonymous is not None:
             links.setdefault(item.who, item.anonymous)
     found, created = await resolve(connection, workspace, wanted, links)
+    joined = await join(connection, publication, published, links, found, now) if links else []  # IDN-13
     profiles = await load(connection, workspace, set(found.values()))
     taken = [item for item in objects.items if item.who in found]
     tracked = Tracked(objects.taken, objects.errors, list(objects.warnings), created=created)
@@ -164,6 +166,7 @@ async def write(
     news = [NewEvent.of(profile, change, now) for profile, change in told]  # TRK-9
     news += [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]  # TRK-3
     routed = await record(connection, publication, published, clock, news)  # TRK-10
+    routed.pending_alarms += joined
     return Written(tracked, found, profiles, routed)
 
 

@@ -100,6 +100,13 @@ where p.workspace = $1 and p.id = s.id
 """
 
 
+BESIDE = """
+insert into former_names (workspace, sort, value, person)
+select $1, 'anonymous_id', s.value, s.person from unnest($2::uuid[], $3::text[]) as s(person, value) on conflict do nothing
+"""
+"""Another device of somebody who has one."""
+
+
 class Resolved(NamedTuple):
     """The people by identifier, and those of them who were made just now."""
 
@@ -179,12 +186,13 @@ async def _link(
     """Give the external id to the anonymous person, or the anonymous id to the identified one; who remains made.
 
     Either id was reserved, in the order of all writers, by a row that is taken back here; so no transaction waits for an id
-    while holding a person. Two people who both exist already stay two: joining them is a merge.
+    while holding a person. Two people who both exist already stay two here: joining them is a merge.
     """
     rows = await connection.fetch(NAMED, workspace, [found[one] for link in links.items() for one in link])
     known = {row["id"]: row for row in rows}
     names: dict[UUID, tuple[str | None, str | None]] = {}
     gone: set[UUID] = set()
+    others: list[tuple[UUID, str]] = []
     for external, anonymous in links.items():
         one, other = found[external], found[anonymous]
         if one == other or {one, other} & {*gone, *names}:
@@ -197,14 +205,16 @@ async def _link(
             gone.add(other)
             if known[one]["anonymous_id"] is None:  # IDN-12
                 names[one] = None, anonymous.value
-                found[anonymous] = one
             else:
-                del found[anonymous]
+                others.append((one, anonymous.value))
+            found[anonymous] = one
     if gone:
         await connection.execute(FORGET, workspace, list(gone))
     if names:
         said = [(person, *both) for person, both in names.items()]
         await connection.execute(NAME, workspace, *map(list, zip(*said, strict=True)))
+    if others:
+        await connection.execute(BESIDE, workspace, *map(list, zip(*others, strict=True)))
     return made - gone
 
 

@@ -98,6 +98,7 @@ class PromotionCode(Table):
     charged: Mapped[Instant | None]
     __table_args__ = (
         Index("promotion_codes_free", "workspace", "list", "no", postgresql_where=text("send is null")),
+        Index("promotion_codes_person", "workspace", "person", postgresql_where=text("person is not null")),
         Index(
             "promotion_codes_send",
             "workspace",

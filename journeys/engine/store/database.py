@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import cached_property
@@ -73,6 +75,9 @@ PASSING = (
 ATTEMPTS = 10
 """How often a transaction starts again before it fails."""
 
+PAUSE, LONGEST_BUSY = 0.02, 30.0
+"""Seconds until a transaction starts again that found rows locked, and for how long it does."""
+
 
 def away(error: BaseException) -> bool:
     """Whether an error says that the database does not answer."""
@@ -84,6 +89,10 @@ T = TypeVar("T")
 
 class Moved(Exception):
     """A row belongs to a person whose lock is not held: it moved, or they went, while a transaction waited for the lock."""
+
+
+class Busy(Exception):
+    """Somebody has locked rows for a moment that are to be moved: they are not waited for, so that no two wait in a circle."""
 
 
 class Undone(Exception):
@@ -152,16 +161,22 @@ class Database:
     async def anew(self, work: Callable[[Any], Awaitable[T]]) -> T:
         """Do the work in a transaction; from the beginning where a row has moved to a person who is not locked.
 
-        `work` takes the connection and changes nothing but the database. Raises `Moved` after ten attempts.
+        `work` takes the connection and changes nothing but the database. Raises `Moved` after ten attempts, and `Busy`
+        where rows are locked by others for half a minute.
         """
-        for attempt in range(1, ATTEMPTS + 1):
+        began, moved = time.monotonic(), 0
+        while True:
             try:
                 async with self.transaction() as connection:  # TRK-10
                     return await work(connection)
             except Moved:
-                if attempt == ATTEMPTS:
+                moved += 1
+                if moved == ATTEMPTS:
                     raise
-        raise AssertionError("the last attempt returns or raises")
+            except Busy:
+                if time.monotonic() > began + LONGEST_BUSY:
+                    raise
+                await asyncio.sleep(PAUSE)
 
     @cached_property
     def engine(self) -> AsyncEngine:

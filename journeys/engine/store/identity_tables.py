@@ -25,7 +25,7 @@ class Merged(Table):
 
 
 class FormerName(Table):
-    """A name that a person had, and that goes on finding them: `sort` is external_id (IDN-29) or anonymous_id."""
+    """A name that finds a person beside their own: an external id that they had (IDN-29), an anonymous id of another device."""
 
     __tablename__ = "former_names"
     workspace: Mapped[int] = mapped_column(primary_key=True)

@@ -183,6 +183,8 @@ class Occurrence(Table):
     hops: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     compared: Mapped[Json | None]
     """The attributes that triggers compare it with, as they were; none where no trigger does."""
+    former: Mapped[UUID | None]
+    """The person as whose it was stored, where that person was merged into `person` since (IDN-18)."""
     __table_args__ = (
         Index("events_of", "workspace", "person", "kind", "name", "at"),
         {"postgresql_partition_by": "RANGE (stored)"},
@@ -216,6 +218,8 @@ class Fact(Table):
     step: Mapped[str | None]
     dispatch: Mapped[str | None]
     data: Mapped[Json] = mapped_column(server_default=text("'{}'"))
+    former: Mapped[UUID | None]
+    """As that of an event."""
     __table_args__ = (
         Index("facts_of_entry", "workspace", "person", "entry"),
         Index("facts_of_canvas", "workspace", "canvas", "fact", "step"),
