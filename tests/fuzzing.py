@@ -223,6 +223,13 @@ class Doors:
                 "external_id[]",
                 "email",
                 "phone",
+                "canvas_id",
+                "segment_id",
+                "cursor",
+                "page",
+                "length",
+                "ending_at",
+                "last_edit.time[gt]",
             ]
             words = [each for each in NASTY if isinstance(each, str) and each.isascii()]
             path += f"?{lots.choice(names)}={quote(lots.choice(words)[:2_000])}"

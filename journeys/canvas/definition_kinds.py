@@ -169,6 +169,7 @@ LIMITS = {
     "users.track": 3,
     "subscriptions": 60,
     "broadcast": 60,
+    "lists": 3600,
     "users.export.ids": 60,
     "users.export.ids.fields": 1,
     "catalogs": 60,

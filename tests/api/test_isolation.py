@@ -76,7 +76,8 @@ async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db:
     names = {"catalog": "shoes", "item": "1", "field": "price", "selection": "s"}
     asked = [
         ("content_block_id", block), ("subscription_group_id", "news"), ("external_id", "a"), ("email", "a@b.example"),
-        ("canvas_id", "story"), ("include_inclusion_data", "true"),
+        ("canvas_id", "story"), ("include_inclusion_data", "true"), ("segment_id", "runners"),
+        ("length", "3"), ("include_step_breakdown", "true"), ("include_variant_breakdown", "true"),
     ]  # fmt: skip
     others = {"/users/track": [{"attributes": [{"braze_id": str(person), "x": 2}]}]}
     before = await _rows(db, first.workspace)

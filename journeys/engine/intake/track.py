@@ -20,6 +20,7 @@ from journeys.engine.large_requests import apart
 from journeys.engine.metrics import OBJECTS, counted
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
+from journeys.engine.people.known_names import Name, note, of_events, type_of
 from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load
 from journeys.engine.people.standard_attributes import apply
@@ -49,6 +50,8 @@ class Tracked:
     """The people that the request touched."""
     created: frozenset[UUID] = frozenset()
     """Those of them who were made by it."""
+    names: dict[Name, str | None] = field(default_factory=dict)
+    """The names of events, products and attributes that it wrote, to be noted."""
     earlier: Reply | None = None
     """The answer that was given earlier to a call with this key: then nothing was done now."""
 
@@ -119,6 +122,7 @@ async def track(
     if isinstance(written, Reply):
         return Tracked(earlier=written)
     tell(written.routed, alarm_sync, notifier)
+    await note(db, workspace, written.tracked.names)
     return _measured(written.tracked)
 
 
@@ -160,6 +164,7 @@ async def write(
         connection, workspace, taken, found, profiles, tracked, now
     )  # ENT-20, ENT-23, TRK-3
     news = [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]  # TRK-3
+    tracked.names |= of_events((new.kind, new.name) for new in news)
     routed = await record(connection, publication, published, clock, news)  # TRK-10
     return Written(tracked, found, profiles, routed)
 
@@ -212,6 +217,8 @@ def _apply(
     profile.standard, profile.attributes = result.standard, result.custom
     if result.names:  # TRK-9
         changed[profile.id] = profile
+        custom = {name: result.custom[name] for name in result.names if name in result.custom}
+        tracked.names |= {("attribute", name): type_of(value) for name, value in custom.items()}
     for channel, state in result.consents.items():
         for person in _alike(profile, channel, profiles):
             consents[person, channel] = state

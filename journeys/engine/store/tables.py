@@ -185,6 +185,7 @@ class Occurrence(Table):
     """The attributes that triggers compare it with, as they were; none where no trigger does."""
     __table_args__ = (
         Index("events_of", "workspace", "person", "kind", "name", "at"),
+        Index("events_purchases", "workspace", "at", postgresql_where=text("kind = 'purchase'")),
         {"postgresql_partition_by": "RANGE (stored)"},
     )
 

@@ -7,6 +7,7 @@ from journeys.engine.store import (  # noqa: F401 - their tables are ours too
     canvas_tables,
     consent_tables,
     content_tables,
+    name_tables,
     process_tables,
     queue_tables,
     run_tables,
