@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
+from journeys.engine.people.profiles import Profile
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
@@ -18,7 +20,7 @@ from journeys.engine.workspaces.canvas_report import report_of
 from journeys.engine.workspaces.publishing import publish
 from tests.api.test_api import Door
 from tests.api.test_lists import read
-from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, stage_on
+from tests.stage import EMAIL, MONDAY, FakeClock, Stage, canvas, definitions_of, stage_on
 
 WELCOME = """
 kind: canvas
@@ -137,14 +139,24 @@ async def test_a_canvas_is_told_with_its_variants_its_steps_and_their_messages(d
     assert refused == {"message": "Invalid Canvas ID: did you mean “welcome”?"}
 
 
+async def eight(stage: Stage, day: int) -> list[Profile]:
+    """Four people of either variant."""
+    plan = (await stage.published.of(stage.workspace)).running["welcome"].plan
+    by_variant: dict[str, list[Profile]] = {"mailed": [], "kept_out": []}
+    while any(len(some) < 4 for some in by_variant.values()):
+        person = await stage.person(email=f"p{day}-{uuid4()}@example.com")
+        by_variant[plan.variant_of(str(person.id)).name].append(person)
+    return [person for some in by_variant.values() for person in some[:4]]
+
+
 async def lived(door: Door, mailbox: Mailbox) -> None:
-    """Two days of a canvas: on each eight people enter; some of the first open, click and buy on the second."""
+    """Two days of a canvas: on each four people enter by either variant; some of the first open, click and buy on the second."""
     stage, clock = door.stage, door.stage.clock
     assert isinstance(clock, FakeClock)
     channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port))
     people = []
     for day in range(2):
-        some = [await stage.person(email=f"p{day}-{n}@example.com") for n in range(8)]
+        some = await eight(stage, day)
         people += some
         for entry in await stage.enter(*some, name="welcome"):
             await stage.burst(entry)
@@ -183,6 +195,7 @@ async def test_the_numbers_of_a_canvas_are_those_of_its_report_day_by_day(
         "welcome",
         ["2026-12-06", "2026-12-07", "2026-12-08"],
     )
+    assert dict(report.entered) == {"mailed": 8, "kept_out": 8}
     assert [each["total_stats"]["entries"] for each in series["stats"]] == [0, 8, 8]
     assert [each["total_stats"]["conversions"] for each in series["stats"]] == [0, 0, 2]
     assert [each["total_stats"]["conversions_by_entry_time"] for each in series["stats"]] == [0, 2, 0]

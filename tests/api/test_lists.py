@@ -122,7 +122,7 @@ async def test_names_come_in_pages_by_number_and_by_cursor(door: Door) -> None:
         seen += [each["name"] for each in answer.json()["events"]]
         link = answer.headers.get("link")
         place = None if link is None else link.removesuffix('>; rel="next"').removeprefix("<")
-        assert place is None or place.startswith("/events?cursor=") and "%" not in place
+        assert place is None or (place.startswith("/events?cursor=") and "%" not in place)
     assert seen == names
     for path in ("/events", "/custom_attributes"):
         refused = await read(door, path, 400, cursor="/w")
