@@ -86,6 +86,8 @@ SEEDS: Mapping[str, list[Any]] = {
     "/content_blocks/create": [{"name": "block", "content": "a {{ a | upcase }}", "description": "d", "state": "active", "tags": []}],
     "/subscription/status/set": [{"subscription_group_id": "news", "subscription_state": "subscribed", "external_id": ["a"], "email": "a@b.example"}],
     "/v2/subscription/status/set": [{"subscription_groups": [{"subscription_group_id": "news", "subscription_state": "unsubscribed", "external_ids": ["a"], "emails": ["a@b.example"], "phones": []}]}],
+    "/templates/email/create": [{"template_name": "Mail", "subject": "s {{ a }}", "body": "<p>b</p>", "plaintext_body": "t", "preheader": "p", "tags": [], "should_inline_css": True}],
+    "/templates/email/update": [{"email_template_id": "00000000-0000-0000-0000-000000000002", "subject": "s", "owner": "api"}],
     "/users/export/ids": [{"external_ids": ["a"], "user_aliases": [{"alias_name": "n", "alias_label": "l"}], "fields_to_export": ["custom_attributes", "email", "canvases_received"]}, {"email_address": "a@b.example"}, {"braze_id": "00000000-0000-0000-0000-000000000001"}],
     "/content_blocks/update": [{"content_block_id": "00000000-0000-0000-0000-000000000001", "content": "b"}],
 }  # fmt: skip
@@ -225,6 +227,13 @@ class Doors:
                 "external_id[]",
                 "email",
                 "phone",
+                "canvas_id",
+                "segment_id",
+                "cursor",
+                "page",
+                "length",
+                "ending_at",
+                "last_edit.time[gt]",
             ]
             words = [each for each in NASTY if isinstance(each, str) and each.isascii()]
             path += f"?{lots.choice(names)}={quote(lots.choice(words)[:2_000])}"

@@ -50,13 +50,16 @@ async def update_block(services: Services, key: Key, body: dict[str, Any], reque
         old = await _known(connection, key, body.get("content_block_id"))
         if body.get("name", old["name"]) != old["name"]:
             raise Refusal(400, "Content Block name cannot be changed.")
+        if old["owner"] == "file" and body.get("owner") != "api":  # TPL-4
+            raise managed_by_file("Content Block", old["name"])
         names = ("name", "content", "description", "state", "tags")
         given = {**{name: old[name] for name in names}, **body}
         block = await apart(_block, given, publication, large=len(old["content"]) > LARGE)
         made = await content_blocks.edit(connection, key.workspace, block)
     services.published.forget(key.workspace)
     said = {"content_block_id": str(made.id), "liquid_tag": _tag(block.name), "message": "success"}
-    return answer(200, {**said, "last_edited": _instant(made.edited)})
+    edited = _instant(made.edited)
+    return answer(200, {**said, "last_edited": edited, "updated_at": edited})
 
 
 async def list_blocks(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
@@ -87,6 +90,14 @@ async def block_info(services: Services, key: Key, body: dict[str, Any], request
     return answer(200, {**said, "message": "success"})
 
 
+def managed_by_file(what: str, name: str) -> Refusal:
+    """The answer to an edit of what a file manages."""
+    return Refusal(
+        409,
+        f"Conflict: the {what} “{name}” is managed by a file: change it there, or say 'owner': 'api' to manage it here",
+    )
+
+
 def _block(given: Mapping[str, Any], publication: Publication) -> ContentBlock:
     """The block of a call. Raises `Refusal` with the texts that clients know (TPL-2)."""
     content, name = given.get("content"), given.get("name")
@@ -103,7 +114,7 @@ def _block(given: Mapping[str, Any], publication: Publication) -> ContentBlock:
         raise Refusal(400, "Content Block description must be a string.")
     if state not in ("active", "draft"):
         raise Refusal(400, "Content Block state must be either Active or Draft.")
-    tags = _tags(given.get("tags"), publication)
+    tags = tags_of(given.get("tags"), publication)
     block = ContentBlock(name=name, content=content, description=description, state=state, tags=tags)
     for _, message in faults(block):
         raise Refusal(400, message)
@@ -112,8 +123,8 @@ def _block(given: Mapping[str, Any], publication: Publication) -> ContentBlock:
     return block
 
 
-def _tags(given: Any, publication: Publication) -> tuple[str, ...]:
-    """Tags are those of the workspace's file."""
+def tags_of(given: Any, publication: Publication) -> tuple[str, ...]:
+    """Tags are those of the workspace's file. Raises Refusal with the texts that clients know (TPL-2)."""
     if given is None:
         return ()
     if not isinstance(given, list):
@@ -145,6 +156,7 @@ def _described(row: content_blocks.Known, publication: Publication) -> dict[str,
         "created_at": _instant(row["created"]),
         "last_edited": _instant(row["edited"]),
         "state": row["state"],
+        "owner": row["owner"],
         "tags": row["tags"],
     }
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from journeys.api import identity, people_export, subscriptions
+from journeys.api import canvas_reading, email_templates, identity, lists, people_export, subscriptions
 from journeys.api.operations import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
+    *canvas_reading.OPERATIONS,
+    *email_templates.OPERATIONS,
     *identity.OPERATIONS,
+    *lists.OPERATIONS,
     *people_export.OPERATIONS,
     *subscriptions.OPERATIONS,
 )

@@ -206,12 +206,13 @@ def _block_paths() -> dict[str, Any]:
     edit = {
         "type": "object",
         "required": ["content_block_id"],
-        "properties": {"content_block_id": TEXT, **BLOCK},
+        "properties": {"content_block_id": TEXT, "owner": {"const": "api"}, **BLOCK},
     }
     made = _done(content_block_id=TEXT, liquid_tag=TEXT, created_at=TEXT)
-    edited = _done(content_block_id=TEXT, liquid_tag=TEXT, last_edited=TEXT)
+    edited = _done(content_block_id=TEXT, liquid_tag=TEXT, last_edited=TEXT, updated_at=TEXT)
     one = {"content_block_id": TEXT, "content_type": {"enum": ["html", "text"]}, "liquid_tag": TEXT}
     one |= {"inclusion_count": {"type": "integer"}, "created_at": TEXT, "last_edited": TEXT}
+    one |= {"owner": {"enum": ["file", "api"]}}
     one |= {name: BLOCK[name] for name in ("name", "state", "tags")}
     several = _listed("content_blocks", {"type": "object", "properties": one})
     listing = _operation("Content blocks", "content_blocks.list", 200, several)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar, get_origin
+from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -133,11 +133,16 @@ def from_query(asks: type[Asked], given: Iterable[tuple[str, str]]) -> dict[str,
         field = asks.model_fields.get(name)
         if field is not None and get_origin(field.annotation) is list:
             found.setdefault(name, []).append(value)
-        elif field is not None and field.annotation is not str and value.removeprefix("-").isdecimal():
+        elif field is not None and not _takes_text(field.annotation) and value.removeprefix("-").isdecimal():
             found[name] = int(value[:20])
         else:
             found[name] = value
     return found
+
+
+def _takes_text(annotation: Any) -> bool:
+    """Whether a key takes a text as it is: digits too."""
+    return annotation is str or str in get_args(annotation)
 
 
 def _text(error: ErrorDetails) -> str:

@@ -30,6 +30,7 @@ USERS = Limit("users", 20_000, MINUTE)
 """Shared by what changes who people are (1.3)."""
 RENAMES = Limit("users.external_ids.rename", 1_000, MINUTE)
 REMOVALS = Limit("users.external_ids.remove", 1_000, MINUTE)
+LISTS = Limit("lists", 1_000, HOUR)
 BROADCAST = Limit("broadcast", 250, MINUTE)
 EXPORT_IDS = Limit("users.export.ids", 250, MINUTE)
 EXPORT_FIELDS = Limit("users.export.ids.fields", 40, 1)

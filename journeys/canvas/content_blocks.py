@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 from journeys.canvas.frozen_model import Frozen, Many
+from journeys.canvas.ownership import Owned
 from journeys.canvas.problems import Problem
 from journeys.canvas.source_positions import Places
 
@@ -30,6 +31,8 @@ class ContentBlock(Frozen):
     """Whether it shows; a draft is empty."""
     tags: Many[str] = ()
     """Tags of the workspace."""
+    owner: Owned = None
+    """Who manages it beside this file: `api` leaves what is there alone, `file` takes it back from the API."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this block, by the place at which it is written."""

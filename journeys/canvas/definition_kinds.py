@@ -12,6 +12,7 @@ from journeys.canvas.catalogs import Catalog
 from journeys.canvas.content_blocks import ContentBlock
 from journeys.canvas.filters import Filter
 from journeys.canvas.frozen_model import Frozen, Many, is_liquid, texts
+from journeys.canvas.ownership import Owned
 from journeys.canvas.problems import meant, shown, wrong
 from journeys.canvas.retention import Retention
 from journeys.canvas.steps.base import Id
@@ -69,6 +70,8 @@ class EmailTemplate(Frozen):
     """Whether comments are taken out before Liquid is read."""
     text: str | None = None
     """The text part, in Liquid; made from the HTML where it is left out."""
+    owner: Owned = None
+    """Who manages it beside this file: `api` leaves what is there alone, `file` takes it back from the API."""
 
     def sources(self) -> Mapping[tuple[str | int, ...], str]:
         """The Liquid of this template, by the place at which it is written."""
@@ -169,6 +172,7 @@ LIMITS = {
     "users.track": 3,
     "subscriptions": 60,
     "broadcast": 60,
+    "lists": 3600,
     "users.export.ids": 60,
     "users.export.ids.fields": 1,
     "catalogs": 60,

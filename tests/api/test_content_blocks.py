@@ -10,6 +10,7 @@ import httpx2
 import pytest
 
 from journeys.api.app import app
+from journeys.canvas.problems import Refused
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
@@ -172,19 +173,35 @@ async def test_a_name_is_for_good(desk: Desk) -> None:
     assert (answer.status_code, answer.json()["message"]) == (400, "Content Block name cannot be changed.")
 
 
-async def test_a_block_from_a_file_is_published_and_its_versions_too(desk: Desk, db: Database) -> None:
-    """B3: what was edited by API meanwhile is what the file says after the next publication."""
-    await publish(db, "default", definitions_of(FOOTER))
-    desk.stage.published.forget(desk.stage.workspace)
+async def test_a_block_from_a_file_and_the_api_do_not_overwrite_one_another_in_silence(
+    desk: Desk, db: Database
+) -> None:
+    """B3, TPL-4: each says so where it takes the block over, and its versions are kept."""
+
+    async def published(text: str) -> Any:
+        done = await publish(db, "default", definitions_of(text), channels={"email": object()})
+        desk.stage.published.forget(desk.stage.workspace)
+        return done
+
+    await published(FOOTER)
     assert await desk.in_use() == {"footer": "<p>Yours, {{${first_name}}}</p>"}
     [block] = (await desk.client.get("/content_blocks/list")).json()["content_blocks"]
+    assert block["owner"] == "file"
+    refused = await desk.update(content_block_id=block["content_block_id"], content="by API")
+    assert refused.status_code == 409
+    assert refused.json()["message"].startswith("Conflict: the Content Block “footer” is managed by a file")
 
-    await desk.update(content_block_id=block["content_block_id"], content="by API")
+    taken = await desk.update(content_block_id=block["content_block_id"], content="by API", owner="api")
+    assert (taken.status_code, await desk.in_use()) == (200, {"footer": "by API"})
+    with pytest.raises(Refused, match="J313 the content block “footer” is managed by the API"):
+        await published(FOOTER)
+    assert (await published(FOOTER + "owner: api\n")).same == 1
+    assert (await published(FOOTER.replace("<p>Yours, {{${first_name}}}</p>", "by API"))).same == 1
     assert await desk.in_use() == {"footer": "by API"}
-    changes = await publish(db, "default", definitions_of(FOOTER))
-    desk.stage.published.forget(desk.stage.workspace)
 
-    assert (changes.new, changes.changed) == ([("content_block", "footer")], [])
+    back = await published(FOOTER + "owner: file\n")
+    assert back.new == [("content_block", "footer")]
     assert (await desk.in_use())["footer"].startswith("<p>Yours")
+    assert (await desk.info(block["content_block_id"])).json()["owner"] == "file"
     assert await db.pool.fetchval("select max(version) from content_block_versions") == 3
-    assert (await publish(db, "default", definitions_of(FOOTER))).same == 1
+    assert (await published(FOOTER + "owner: file\n")).same == 1

@@ -39,10 +39,10 @@ async def _rows(db: Database, workspace: int) -> dict[str, list[str]]:
     return found
 
 
-def _with(seed: Any, block: str) -> Any:
-    """A seed that names a content block of the other workspace."""
+def _with(seed: Any, block: str, template: str) -> Any:
+    """A seed that names a content block and a template of the other workspace."""
     text = msgspec.json.encode(seed).replace(b"00000000-0000-0000-0000-000000000001", block.encode())
-    return msgspec.json.decode(text)
+    return msgspec.json.decode(text.replace(b"00000000-0000-0000-0000-000000000002", template.encode()))
 
 
 async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db: Database) -> None:
@@ -73,10 +73,12 @@ async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db:
         "select id from people where workspace = $1 and external_id = 'a'", first.workspace
     )
     block = await db.pool.fetchval("select id from content_blocks where workspace = $1", first.workspace)
+    template = await db.pool.fetchval("select id from email_templates where workspace = $1", first.workspace)
     names = {"catalog": "shoes", "item": "1", "field": "price", "selection": "s"}
     asked = [
-        ("content_block_id", block), ("subscription_group_id", "news"), ("external_id", "a"), ("email", "a@b.example"),
-        ("canvas_id", "story"), ("include_inclusion_data", "true"),
+        ("content_block_id", block), ("email_template_id", template), ("subscription_group_id", "news"), ("external_id", "a"), ("email", "a@b.example"),
+        ("canvas_id", "story"), ("include_inclusion_data", "true"), ("segment_id", "runners"),
+        ("length", "3"), ("include_step_breakdown", "true"), ("include_variant_breakdown", "true"),
     ]  # fmt: skip
     others = {"/users/track": [{"attributes": [{"braze_id": str(person), "x": 2}]}]}
     before = await _rows(db, first.workspace)
@@ -89,7 +91,7 @@ async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db:
                 place = place.replace("{" + name + "}", value)
             place += f"?{urlencode(asked)}" if method == "get" else ""
             for seed in [{}, *SEEDS.get(path, []), *others.get(path, [])]:
-                body = None if method == "get" else _with(seed, str(block))
+                body = None if method == "get" else _with(seed, str(block), str(template))
                 answer = await call(second.workspace, method.upper(), place, body)
                 assert answer.status_code < 500 and answer.status_code != 429, (method, path)
                 assert MARK not in answer.text, (method, path)

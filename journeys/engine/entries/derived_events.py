@@ -16,6 +16,7 @@ from journeys.engine.entries.event_recording import NewEvent
 from journeys.engine.entries.routing import PersonEvent, Routed, route
 from journeys.engine.metrics import EVENTS, counted
 from journeys.engine.people.carts import store_carts, violation
+from journeys.engine.people.known_names import note, of_events
 from journeys.engine.people.profiles import LOCK_FREE, load
 from journeys.engine.people.user_updates import MOST_HOPS
 from journeys.engine.ports import AlarmSync, Notifier, tell
@@ -98,6 +99,7 @@ async def _route(
             heard = [_heard(profiles, row, number["no"]) for row, number in zip(live, stored, strict=True)]
             routed = await route(connection, publication, published, clock, heard)
     tell(routed, alarm_sync, notifier)
+    await note(db, workspace, of_events(("event", row["name"]) for row in live))
     return len(rows)
 
 

@@ -16,6 +16,7 @@ from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track import write
 from journeys.engine.intake.triggering import Trigger, Wanted, attributes_of
 from journeys.engine.people.identity import Identifier, find
+from journeys.engine.people.known_names import Name, note
 from journeys.engine.people.profiles import load
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.workspaces.planned_runs import ALARM, MOVED, WITHDRAW, plan_run
@@ -118,6 +119,7 @@ class ScheduledTriggers:
         objects = attributes_of(recipients)
         others = [*once, *await sharing(trigger.db.pool, publication.workspace, objects.items)]
         first = row["due"] is None
+        names: dict[Name, str | None] = {}
 
         async def work(connection: Any) -> list[PendingAlarm]:
             alarms: list[PendingAlarm] = []
@@ -126,6 +128,7 @@ class ScheduledTriggers:
                     connection, publication, trigger.published, trigger.clock, objects, others
                 )
                 people, alarms = written.people, written.routed.pending_alarms
+                names.update(written.tracked.names)
             else:
                 people = await find(connection, publication.workspace, list(once))
             by_person = {people[who]: wanted for who, wanted in once.items() if who in people}
@@ -147,6 +150,7 @@ class ScheduledTriggers:
             return alarms
 
         trigger.alarm_sync.sync(await trigger.db.anew(work))
+        await note(trigger.db, publication.workspace, names)
 
 
 def _stored(wanted: Wanted) -> dict[str, Any]:

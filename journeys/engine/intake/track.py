@@ -23,6 +23,7 @@ from journeys.engine.large_requests import apart
 from journeys.engine.metrics import OBJECTS, counted
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
+from journeys.engine.people.known_names import Name, note, of_events, type_of
 from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load, read_consents
 from journeys.engine.people.standard_attributes import apply
@@ -52,6 +53,8 @@ class Tracked:
     """The people that the request touched."""
     created: frozenset[UUID] = frozenset()
     """Those of them who were made by it."""
+    names: dict[Name, str | None] = field(default_factory=dict)
+    """The names of events, products and attributes that it wrote, to be noted."""
     earlier: Reply | None = None
     """The answer that was given earlier to a call with this key: then nothing was done now."""
 
@@ -122,6 +125,7 @@ async def track(
     if isinstance(written, Reply):
         return Tracked(earlier=written)
     tell(written.routed, alarm_sync, notifier)
+    await note(db, workspace, written.tracked.names)
     return _measured(written.tracked)
 
 
@@ -165,6 +169,7 @@ async def write(
     )  # ENT-20, ENT-23, TRK-3
     news = [NewEvent.of(profile, change, now) for profile, change in told]  # TRK-9
     news += [_new(item, profiles[found[item.who]], now) for item in taken if item.at is not None]  # TRK-3
+    tracked.names |= of_events((new.kind, new.name) for new in news)
     routed = await record(connection, publication, published, clock, news)  # TRK-10
     routed.pending_alarms += joined
     return Written(tracked, found, profiles, routed)
@@ -234,6 +239,8 @@ class _Writing:
         profile.standard, profile.attributes = result.standard, result.custom
         if result.names:  # TRK-9
             self.changed[profile.id] = profile
+            custom = {name: result.custom[name] for name in result.names if name in result.custom}
+            self.tracked.names |= {("attribute", name): type_of(value) for name, value in custom.items()}
         changes = self.watched.changes(before, self.watched.values(result.names, profile.values))
         self.told += [(profile, change) for change in changes]  # TRK-9
         for channel, state in result.consents.items():

@@ -19,6 +19,7 @@ from journeys.engine.intake.track import NO_SUCH_ID, Written, write
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.large_requests import apart
 from journeys.engine.people.identity import Identifier
+from journeys.engine.people.known_names import note
 from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.published import Publication, Published, Running
@@ -132,6 +133,7 @@ class Trigger:
         written, admission, result = done
         self.alarm_sync.sync(written.routed.pending_alarms)
         tell(admission, self.alarm_sync, self.notifier)
+        await note(self.db, publication.workspace, written.tracked.names)
         return result
 
 

@@ -62,6 +62,26 @@ class ContentBlockRow(Table):
     content: Mapped[str]
     created: Mapped[Now]
     edited: Mapped[Now]
+    owner: Mapped[str] = mapped_column(server_default="api")
+    """Who manages it: file or api."""
+
+
+class EmailTemplateRow(Table):
+    """What is known of a template for mails beside its definition. `title`: the name that the API gave it.
+
+    `owner` manages it: file or api. `inline_css` is what the API said of it.
+    """
+
+    __tablename__ = "email_templates"
+    workspace: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    id: Mapped[UUID] = mapped_column(unique=True)
+    title: Mapped[str]
+    owner: Mapped[str]
+    tags: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    inline_css: Mapped[bool] = mapped_column(server_default=text("false"))
+    created: Mapped[Now]
+    edited: Mapped[Now]
 
 
 class ContentBlockVersion(Table):

@@ -19,6 +19,32 @@ def make_index(op: Any, name: str, on: str) -> None:
         op.execute(f"create index concurrently {name} on {on}")
 
 
+PARTITIONS = (
+    "select inhrelid::regclass::text from pg_inherits where inhparent = '{table}'::regclass order by 1"
+)
+ATTACHED = """
+select i.indrelid::regclass::text from pg_inherits h join pg_index i on i.indexrelid = h.inhrelid
+where h.inhparent = '{name}'::regclass
+"""
+
+
+def make_partitioned_index(op: Any, name: str, table: str, on: str) -> None:
+    """Make an index of a partitioned table, partition by partition, while it is written to.
+
+    A partition whose index is whole is passed over.
+    """
+    with _patient(op):
+        op.execute(f"create index if not exists {name} on only {table} {on}")
+        connection = op.get_bind()
+        done = set(connection.execute(text(ATTACHED.format(name=name))).scalars())
+        for partition in connection.execute(text(PARTITIONS.format(table=table))).scalars().all():
+            if partition not in done:
+                own = f"{partition}_{name.removeprefix(f'{table}_')}"
+                op.execute(f"drop index concurrently if exists {own}")
+                op.execute(f"create index concurrently {own} on {partition} {on}")
+                op.execute(f"alter index {name} attach partition {own}")
+
+
 def drop_index(op: Any, name: str) -> None:
     """Drop an index while its table is in use."""
     with _patient(op):

@@ -187,6 +187,7 @@ class Occurrence(Table):
     """The person as whose it was stored, where that person was merged into `person` since (IDN-18)."""
     __table_args__ = (
         Index("events_of", "workspace", "person", "kind", "name", "at"),
+        Index("events_purchases", "workspace", "at", postgresql_where=text("kind = 'purchase'")),
         {"postgresql_partition_by": "RANGE (stored)"},
     )
 

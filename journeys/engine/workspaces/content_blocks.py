@@ -12,14 +12,15 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from journeys.canvas.content_blocks import ContentBlock
+from journeys.canvas.ownership import Owner
 from journeys.engine.workspaces.published import Publication
 
 Known = Mapping[str, Any]
 
 PUT = """
-insert into content_blocks as b (workspace, name, id, description, state, tags, content)
-values ($1, $2, $3, $4, $5, $6, $7)
-on conflict (workspace, name) do update set description = excluded.description, state = excluded.state,
+insert into content_blocks as b (workspace, name, id, description, state, tags, content, owner)
+values ($1, $2, $3, $4, $5, $6, $7, $8)
+on conflict (workspace, name) do update set owner = excluded.owner, description = excluded.description, state = excluded.state,
     tags = excluded.tags, version = b.version + (b.content <> excluded.content)::int, content = excluded.content,
     edited = now()
 returning id, version, content, created, edited
@@ -57,9 +58,13 @@ def _row(workspace: int, block: ContentBlock) -> tuple[Any, ...]:
     return workspace, block.name, uuid7(), block.description, block.state, tags, block.content
 
 
-async def settle(connection: Any, workspace: int, block: ContentBlock) -> Written:
-    """Let a block be so: made if new, its former content kept as a version. Within a transaction."""
-    return await _keep(connection, workspace, block, await connection.fetchrow(PUT, *_row(workspace, block)))
+async def settle(connection: Any, workspace: int, block: ContentBlock, owner: Owner | None = None) -> Written:
+    """Let a block be so: made if new, its former content kept as a version. Within a transaction.
+
+    `owner`: who manages it from now on; where it is left out, whom its file says.
+    """
+    row = await connection.fetchrow(PUT, *_row(workspace, block), owner or block.owner or "file")
+    return await _keep(connection, workspace, block, row)
 
 
 async def _keep(connection: Any, workspace: int, block: ContentBlock, row: Any) -> Written:
@@ -82,10 +87,10 @@ async def hold(connection: Any, workspace: int) -> None:
 
 
 async def edit(connection: Any, workspace: int, block: ContentBlock) -> Written:
-    """Another content, description, state or tags for a block that is there; a file may say otherwise again."""
+    """Another content, description, state or tags for a block that is there; the API manages it from now on."""
     await connection.execute(RAISE, workspace)
     await connection.execute(UNDEFINE, workspace, block.name)
-    return await settle(connection, workspace, block)
+    return await settle(connection, workspace, block, "api")
 
 
 async def known(connection: Any, workspace: int, id_: str) -> Known | None:

@@ -6,23 +6,22 @@ import secrets
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 
-import msgspec
 from uuid_utils.compat import uuid7
 
-from journeys.canvas.definition_kinds import kind_of
+from journeys.canvas.definition_kinds import EmailTemplate, kind_of
 from journeys.canvas.plan import compile
 from journeys.canvas.problems import Problem, Refused, in_order
 from journeys.canvas.yaml_definitions import Definitions
 from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
-from journeys.engine.workspaces import content_blocks
+from journeys.engine.workspaces import content_blocks, email_templates
 from journeys.engine.workspaces.canvas_changes import NotPossible, launch, record
 from journeys.engine.workspaces.global_control import changed_share, settle_group
 from journeys.engine.workspaces.inventory import problems_together, risen_controls, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
+from journeys.engine.workspaces.owners import left_alone, overwriting
 from journeys.engine.workspaces.planned_runs import arrange_runs, count_from
 
 
@@ -119,10 +118,14 @@ async def publish(
         if channels is not None:
             changes.warnings = await _checked(connection, identity, workspace, definitions, channels, at)
         known = await _known(connection, identity)
+        left = await left_alone(connection, identity, definitions)  # TPL-4
         for definition in definitions.all():
             body = definition.value.model_dump(mode="json")
-            digest = blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
+            digest = email_templates.digest_of(body)
             kind, name = kind_of(definition.value), definition.name
+            if (kind, name) in left:
+                changes.same += 1
+                continue
             before = statuses.get(name) if kind == "canvas" else None
             status = _status_after(before, draft=draft, restore=restore)
             restored, launched = before == "archived" != status, before == "draft" != status  # STA-1
@@ -158,6 +161,8 @@ async def publish(
                 await schema.settle(connection, identity, definition.value)
             if kind == "content_block":
                 await content_blocks.settle(connection, identity, definition.value)
+            if isinstance(definition.value, EmailTemplate):
+                await email_templates.settle(connection, identity, name, definition.value.owner or "file")
             if kind == "workspace":
                 await connection.execute(
                     "update workspaces set zone = $2 where id = $1", identity, definition.value.zone
@@ -197,7 +202,10 @@ async def _checked(
     stands = await workspace_definitions(connection, workspace)
     risen = await risen_controls(connection, workspace, definitions)
     changed = await changed_share(connection, workspace, definitions)
-    problems = in_order([*risen, *changed, *problems_together(stands, definitions, channels, name, at)])
+    overwritten = await overwriting(connection, workspace, definitions)
+    problems = in_order(
+        [*risen, *changed, *overwritten, *problems_together(stands, definitions, channels, name, at)]
+    )
     if any(not problem.warning for problem in problems):
         raise Refused(problems)
     return problems
