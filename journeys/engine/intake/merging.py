@@ -51,6 +51,17 @@ select $1, $3, $4, '{fact}', $5, jsonb_build_object('{said}', {name}, 'state', s
 """  # noqa: S608 - constants  # IDN-14
 
 
+COUNTS = f"""
+insert into event_counts as c (workspace, person, kind, name, shard, count, first, last)
+select workspace, $3, kind, name, $4, count, first, last from event_counts where {OF}
+on conflict (workspace, person, kind, name) do update set count = c.count + excluded.count,
+    first = least(c.first, excluded.first), last = greatest(c.last, excluded.last)
+"""  # noqa: S608 - constants  # IDN-14
+SPENDING = f"""
+insert into spending as c (workspace, person, product, currency, shard, amount)
+select workspace, $3, product, currency, $4, amount from spending where {OF}
+on conflict (workspace, person, product, currency) do update set amount = c.amount + excluded.amount
+"""  # noqa: S608 - constants  # IDN-14
 SEEN = f"""
 update seen s set person = $3 where {OF}
     and not exists (select from seen o where (o.workspace, o.person, o.digest) = (s.workspace, $3, s.digest))
@@ -104,6 +115,8 @@ CARRIED: Mapping[str, Sequence[str]] = {
     "consents": (CONSENTS, REST),
     "subscriptions": (SUBSCRIPTIONS, REST),
     "events": (LOG,),
+    "event_counts": (COUNTS, REST),
+    "spending": (SPENDING, REST),
     "seen": (SEEN, REST),
     "facts": (LOG,),
     "entries": (ENTRIES,),

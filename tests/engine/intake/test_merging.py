@@ -6,11 +6,12 @@ import importlib
 import itertools
 import pkgutil
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, SmallInteger
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Numeric, SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
@@ -104,7 +105,7 @@ def _value(column: Any, said: str) -> Any:
     kind = column.type
     if isinstance(kind, UUID_TYPE):
         return uuid4()
-    if isinstance(kind, BigInteger | SmallInteger | Integer):
+    if isinstance(kind, BigInteger | SmallInteger | Integer | Numeric):
         return hash(said) % 1000
     if isinstance(kind, JSONB):
         return {}
@@ -281,6 +282,32 @@ async def test_the_histories_of_both_are_one_in_the_order_in_which_they_were_sto
     asked = {zoe.id: (Needs({("event", "liked"): Past(None)}), MONDAY)}
     found = (await history(db.pool, stage.workspace, asked))[zoe.id]
     assert [one.properties["n"] for one in found["event", "liked"]] == [0, 1, 2, 3]
+
+
+async def test_what_both_did_and_spent_is_added_up(db: Database) -> None:
+    """IDN-14, EVT-3, PUR-3: counts, the first and the last time, and money by product and currency."""
+    stage = await stage_on(db, WAITS + EMAIL)
+    mel, zoe = await stage.person(), await stage.person()
+    for one, times in ((mel, 2), (zoe, 3)):
+        for _ in range(times):
+            await stage.happens(one, "liked")
+        await stage.happens(
+            one, "shoe", {"price": 10.5, "currency": "EUR", "quantity": times}, kind="purchase"
+        )
+    await stage.happens(mel, "hat", {"price": 3, "currency": "USD", "quantity": 1}, kind="purchase")
+    [first] = await db.pool.fetch("select min(at) as at from events where name = 'liked'")
+
+    await merge(stage, mel, zoe)
+
+    rows = await db.pool.fetch("select person, kind, name, count, first from event_counts order by name")
+    assert [(row["person"], row["kind"], row["name"], row["count"]) for row in rows] == [
+        (zoe.id, "purchase", "hat", 1),
+        (zoe.id, "event", "liked", 5),
+        (zoe.id, "purchase", "shoe", 5),
+    ]
+    assert rows[1]["first"] == first["at"]
+    spent = await db.pool.fetch("select product, currency, amount from spending order by product")
+    assert [tuple(row) for row in spent] == [("hat", "USD", 3), ("shoe", "EUR", Decimal("52.5"))]
 
 
 async def test_entries_go_on_as_those_of_who_stays_and_two_of_one_canvas_stay_two(db: Database) -> None:
