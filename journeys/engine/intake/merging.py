@@ -99,11 +99,25 @@ update run_members m set person = $3 where {OF}
 CONSENTS = _states("consents", "channel", "consent_changed", "channel")
 SUBSCRIPTIONS = _states("subscriptions", "name", "subscription_changed", "subscription")
 
+COUNTS = f"""
+insert into event_counts as c (workspace, person, kind, name, shard, count, first, last)
+select workspace, $3, kind, name, $4, count, first, last from event_counts where {OF}
+on conflict (workspace, person, kind, name) do update set count = c.count + excluded.count,
+    first = least(c.first, excluded.first), last = greatest(c.last, excluded.last) -- IDN-14
+"""  # noqa: S608 - constants
+SPENDING = f"""
+insert into spending as c (workspace, person, product, currency, shard, amount)
+select workspace, $3, product, currency, $4, amount from spending where {OF}
+on conflict (workspace, person, product, currency) do update set amount = c.amount + excluded.amount -- IDN-14
+"""  # noqa: S608 - constants
+
 CARRIED: Mapping[str, Sequence[str]] = {
     "aliases": (ALIASES, REST),
     "consents": (CONSENTS, REST),
     "subscriptions": (SUBSCRIPTIONS, REST),
     "events": (LOG,),
+    "event_counts": (COUNTS, REST),
+    "spending": (SPENDING, REST),
     "seen": (SEEN, REST),
     "facts": (LOG,),
     "entries": (ENTRIES,),
@@ -233,7 +247,7 @@ async def _carry(
     values: bool,
 ) -> None:
     some = ""
-    if not values and table in ("consents", "subscriptions"):
+    if not values and table in ("consents", "subscriptions", "event_counts", "spending"):
         statement = REST
     elif not values and table == "events":
         some = "and kind = 'message'"

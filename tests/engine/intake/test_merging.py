@@ -6,11 +6,12 @@ import importlib
 import itertools
 import pkgutil
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, SmallInteger
+from sqlalchemy import ARRAY, BigInteger, Boolean, Integer, LargeBinary, Numeric, SmallInteger
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import UUID as UUID_TYPE
 
@@ -27,6 +28,7 @@ from journeys.engine.intake.identifying import (
     merge_people,
 )
 from journeys.engine.intake.merging import CARRIED
+from journeys.engine.people.event_counts import counts_of, spent_by
 from journeys.engine.people.identity import Identifier
 from journeys.engine.people.profiles import Profile, history, load, shard_of
 from journeys.engine.store import Database
@@ -106,6 +108,8 @@ def _value(column: Any, said: str) -> Any:
         return uuid4()
     if isinstance(kind, BigInteger | SmallInteger | Integer):
         return hash(said) % 1000
+    if isinstance(kind, Numeric):
+        return Decimal(1)
     if isinstance(kind, JSONB):
         return {}
     if isinstance(kind, TIMESTAMP):
@@ -281,6 +285,26 @@ async def test_the_histories_of_both_are_one_in_the_order_in_which_they_were_sto
     asked = {zoe.id: (Needs({("event", "liked"): Past(None)}), MONDAY)}
     found = (await history(db.pool, stage.workspace, asked))[zoe.id]
     assert [one.properties["n"] for one in found["event", "liked"]] == [0, 1, 2, 3]
+
+
+async def test_counts_are_added_up_from_the_first_to_the_last(db: Database) -> None:
+    """IDN-14, EVT-3, PUR-3: what both did as often as both, and what they spent."""
+    stage = await stage_on(db, WAITS + EMAIL)
+    mel, zoe = await stage.person(), await stage.person()
+    price = {"price": 1.5, "currency": "EUR", "quantity": 2}
+    for days, person in ((3, mel), (2, zoe), (1, mel)):
+        await stage.happens(person, "shoe", price, kind="purchase", at=MONDAY - timedelta(days=days))
+
+    await merge(stage, mel, zoe)
+
+    [one] = (await counts_of(db.pool, stage.workspace, [zoe.id]))[zoe.id]
+    assert (one["count"], one["first"], one["last"]) == (
+        6,
+        MONDAY - timedelta(days=3),
+        MONDAY - timedelta(days=1),
+    )
+    assert (await spent_by(db.pool, stage.workspace, [zoe.id]))[zoe.id] == {"shoe": {"EUR": Decimal("9.0")}}
+    assert await counts_of(db.pool, stage.workspace, [mel.id]) == {}
 
 
 async def test_entries_go_on_as_those_of_who_stays_and_two_of_one_canvas_stay_two(db: Database) -> None:
