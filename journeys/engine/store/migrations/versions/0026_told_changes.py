@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0026"
-down_revision = "0047"
+down_revision = "0035"
 
 
 def upgrade() -> None:
