@@ -68,6 +68,11 @@ SEEDS: Mapping[str, list[Any]] = {
     ],
     "/users/merge": [{"merge_updates": [{"identifier_to_merge": {"external_id": "a"}, "identifier_to_keep": {"user_alias": {"alias_name": "n", "alias_label": "l"}}}, {"identifier_to_merge": {"email": "a@b.example", "prioritization": ["unidentified"]}, "identifier_to_keep": {"phone": "+4930901820"}}]}],
     "/users/identify": [{"aliases_to_identify": [{"external_id": "a", "user_alias": {"alias_name": "n", "alias_label": "l"}}], "emails_to_identify": [{"external_id": "b", "email": "a@b.example", "prioritization": ["identified", "most_recently_updated"]}], "phone_numbers_to_identify": [{"external_id": "c", "phone": "+4930901820"}], "merge_behavior": "none"}],
+    "/users/track/sync": [
+        {"attributes": [{"external_id": "a", "x": 1, "n": {"inc": 1}, "o": PROPERTIES}]},
+        {"events": [{"external_id": "a", "name": "e", "time": AT, "properties": PROPERTIES, "event_id": "1"}]},
+        {"purchases": [{"external_id": "a", "product_id": "p", "currency": "EUR", "price": 1.5, "quantity": 2, "time": AT}]},
+    ],
     "/users/alias/new": [{"user_aliases": [{"external_id": "a", "alias_name": "n", "alias_label": "l"}, {"alias_name": "m", "alias_label": "l"}]}],
     "/users/alias/update": [{"alias_updates": [{"alias_label": "l", "old_alias_name": "n", "new_alias_name": "o"}]}],
     "/users/external_ids/rename": [{"external_id_renames": [{"current_external_id": "a", "new_external_id": "b"}]}],

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from journeys.api import canvas_reading, email_templates, identity, lists, people_export, subscriptions
+from journeys.api import (
+    canvas_reading,
+    email_templates,
+    identity,
+    lists,
+    people_export,
+    subscriptions,
+    track_sync,
+)
 from journeys.api.operations import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -14,4 +22,5 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *lists.OPERATIONS,
     *people_export.OPERATIONS,
     *subscriptions.OPERATIONS,
+    *track_sync.OPERATIONS,
 )

@@ -25,6 +25,7 @@ class Limit:
 
 GENERAL = Limit("general", 250_000, HOUR)
 TRACK = Limit("users.track", 3_000, 3)
+TRACK_SYNC = Limit("users.track.sync", 500, MINUTE)
 SUBSCRIPTIONS = Limit("subscriptions", 5_000, MINUTE)
 USERS = Limit("users", 20_000, MINUTE)
 """Shared by what changes who people are (1.3)."""

@@ -175,6 +175,7 @@ LIMITS = {
     "lists": 3600,
     "users.export.ids": 60,
     "users.export.ids.fields": 1,
+    "users.track.sync": 60,
     "catalogs": 60,
     "catalogs.fields": 60,
     "catalogs.items": 60,

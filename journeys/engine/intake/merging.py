@@ -51,17 +51,6 @@ select $1, $3, $4, '{fact}', $5, jsonb_build_object('{said}', {name}, 'state', s
 """  # noqa: S608 - constants  # IDN-14
 
 
-COUNTS = f"""
-insert into event_counts as c (workspace, person, kind, name, shard, count, first, last)
-select workspace, $3, kind, name, $4, count, first, last from event_counts where {OF}
-on conflict (workspace, person, kind, name) do update set count = c.count + excluded.count,
-    first = least(c.first, excluded.first), last = greatest(c.last, excluded.last)
-"""  # noqa: S608 - constants  # IDN-14
-SPENDING = f"""
-insert into spending as c (workspace, person, product, currency, shard, amount)
-select workspace, $3, product, currency, $4, amount from spending where {OF}
-on conflict (workspace, person, product, currency) do update set amount = c.amount + excluded.amount
-"""  # noqa: S608 - constants  # IDN-14
 SEEN = f"""
 update seen s set person = $3 where {OF}
     and not exists (select from seen o where (o.workspace, o.person, o.digest) = (s.workspace, $3, s.digest))
@@ -109,6 +98,18 @@ update run_members m set person = $3 where {OF}
 
 CONSENTS = _states("consents", "channel", "consent_changed", "channel")
 SUBSCRIPTIONS = _states("subscriptions", "name", "subscription_changed", "subscription")
+
+COUNTS = f"""
+insert into event_counts as c (workspace, person, kind, name, shard, count, first, last)
+select workspace, $3, kind, name, $4, count, first, last from event_counts where {OF}
+on conflict (workspace, person, kind, name) do update set count = c.count + excluded.count,
+    first = least(c.first, excluded.first), last = greatest(c.last, excluded.last) -- IDN-14
+"""  # noqa: S608 - constants
+SPENDING = f"""
+insert into spending as c (workspace, person, product, currency, shard, amount)
+select workspace, $3, product, currency, $4, amount from spending where {OF}
+on conflict (workspace, person, product, currency) do update set amount = c.amount + excluded.amount -- IDN-14
+"""  # noqa: S608 - constants
 
 CARRIED: Mapping[str, Sequence[str]] = {
     "aliases": (ALIASES, REST),
@@ -246,7 +247,7 @@ async def _carry(
     values: bool,
 ) -> None:
     some = ""
-    if not values and table in ("consents", "subscriptions"):
+    if not values and table in ("consents", "subscriptions", "event_counts", "spending"):
         statement = REST
     elif not values and table == "events":
         some = "and kind = 'message'"
