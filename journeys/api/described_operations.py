@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from journeys.api import canvas_reading, email_templates, identity, lists, people_export, subscriptions
+from journeys.api import (
+    canvas_reading,
+    email_templates,
+    identity,
+    lists,
+    people_export,
+    people_export_files,
+    subscriptions,
+)
 from journeys.api.operations import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
@@ -13,5 +21,6 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *identity.OPERATIONS,
     *lists.OPERATIONS,
     *people_export.OPERATIONS,
+    *people_export_files.OPERATIONS,
     *subscriptions.OPERATIONS,
 )
