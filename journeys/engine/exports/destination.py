@@ -1,4 +1,4 @@
-"""Where the files of exports go: a folder, or a bucket that is spoken to as S3 is."""
+"""Where the files of exports go: a folder, or a bucket that is spoken to as s3 is."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Folder:
 
 
 class Bucket:
-    """A bucket. Its credentials and its region are found as every program for S3 finds them."""
+    """A bucket. Its credentials and its region are found as every program for s3 finds them."""
 
     def __init__(self, client: Any, bucket: str, prefix: str) -> None:
         self._client, self._bucket, self._prefix = client, bucket, prefix

@@ -37,7 +37,7 @@ A_PAGE = 500
 LARGEST_PAGE, LARGEST_FILE = 4 * 1024 * 1024, 64 * 1024 * 1024
 """Bytes of custom attributes that are read at once, and of lines after which a file ends before it has so many people."""
 
-PATIENCE = 10.0
+CALLBACK_SECONDS = 10.0
 """Seconds that a call of the callback may take."""
 
 IN_BUCKETS = """
@@ -173,7 +173,7 @@ class Exporter:
         headers = {"content-type": "application/json"}
         async with (
             Outgoing(exceptions) as outgoing,
-            outgoing.stream("POST", str(one.callback), headers, timeout=PATIENCE, json=said) as answer,
+            outgoing.stream("POST", str(one.callback), headers, timeout=CALLBACK_SECONDS, json=said) as answer,
         ):
             if not answer.is_success:
                 raise httpx2.HTTPError(f"the callback answered {answer.status_code}")

@@ -208,7 +208,7 @@ async def test_a_process_that_was_taken_for_dead_writes_no_further_file(
 
 @pytest.fixture
 def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A bucket of a server on this machine that is spoken to as S3 is."""
+    """A bucket of a server on this machine that is spoken to as s3 is."""
     import boto3
 
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
