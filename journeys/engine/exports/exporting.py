@@ -173,7 +173,9 @@ class Exporter:
         headers = {"content-type": "application/json"}
         async with (
             Outgoing(exceptions) as outgoing,
-            outgoing.stream("POST", str(one.callback), headers, timeout=CALLBACK_SECONDS, json=said) as answer,
+            outgoing.stream(
+                "POST", str(one.callback), headers, timeout=CALLBACK_SECONDS, json=said
+            ) as answer,
         ):
             if not answer.is_success:
                 raise httpx2.HTTPError(f"the callback answered {answer.status_code}")
