@@ -8,7 +8,7 @@ PROMETHEUS := github.com/prometheus/prometheus
 PROMTOOL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/journeys/promtool
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
-.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills outages upgrades metrics promtool ruby mutants proofs golden schema docs lock wheel clean
+.PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills exports outages upgrades metrics promtool ruby mutants proofs golden schema docs lock wheel clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,6 +60,9 @@ readings: $(STAMP)  ## twenty thousand templates, each by the function that is m
 kills: $(STAMP)  ## the long forms of what kills workers, database and Temporal, of crashes in runs, and of writers beside bursts: minutes of each
 	@JOURNEYS_KILLS=40 JOURNEYS_ROUNDS=500 JOURNEYS_PEOPLE=5000 JOURNEYS_TRIGGERS=20000 JOURNEYS_MEMBERS=20000 JOURNEYS_CRASHES=1 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_kills.py tests/workflows/test_kills_of_runs.py tests/engine/entries/test_run_crashes.py tests/engine/entries/test_contention.py tests/engine/entries/test_gates.py tests/engine/people/test_writers.py
 
+exports: $(STAMP)  ## an export of six hundred thousand people
+	@JOURNEYS_EXPORT_PEOPLE=900000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/engine/exports/test_exporting.py -k files_and_the_callback
+
 outages: $(STAMP)  ## the database, Temporal and the mail server away for ten minutes each
 	@JOURNEYS_OUTAGE=600 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_outages.py
 
@@ -104,7 +107,7 @@ wheel: $(STAMP)  ## build the wheel
 	@$(RUN)/python -m build --no-isolation
 
 lock: $(STAMP)  ## renew requirements.lock
-	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra otel --group dev pyproject.toml -o requirements.lock
+	@$(RUN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra otel --extra s3 --group dev pyproject.toml -o requirements.lock
 
 clean:  ## remove what was built here (the user's cache folder stays)
 	rm -rf .venv dist build mutants .proofs .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -19,10 +19,12 @@ from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerTuner
 from journeys.channels.base import Channel, installed
 from journeys.engine.clock import Clock
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
+from journeys.engine.delivery.public_address import PublicSettings
 from journeys.engine.entries.burst import Bursts
 from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.entries.following_changes import FollowingChanges
 from journeys.engine.entries.run_pages import RunPages
+from journeys.engine.exports.exporting import Exporter
 from journeys.engine.intake.scheduled_triggers import ScheduledTriggers
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.logs import logger
@@ -159,7 +161,9 @@ async def engine(
         trigger = Trigger(db, published, clock, alarm_sync, notifier)
         run_pages = RunPages(db, published, clock, alarm_sync, notifier, ScheduledTriggers(trigger))
         following = FollowingChanges(db, bursts, clock, alarm_sync)
-        housekeeping = Housekeeping(db, published, clock, alarm_sync, notifier, following, closed=closed)
+        exporter = Exporter(db, published, clock, public_url or PublicSettings().public_url)
+        parts = db, published, clock, alarm_sync, notifier, following
+        housekeeping = Housekeeping(*parts, closed=closed, exporter=exporter)
         if keep_housekeeping:
             housekeeping.start()
             stack.callback(housekeeping.stop)

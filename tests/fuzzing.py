@@ -93,6 +93,8 @@ SEEDS: Mapping[str, list[Any]] = {
     "/v2/subscription/status/set": [{"subscription_groups": [{"subscription_group_id": "news", "subscription_state": "unsubscribed", "external_ids": ["a"], "emails": ["a@b.example"], "phones": []}]}],
     "/templates/email/create": [{"template_name": "Mail", "subject": "s {{ a }}", "body": "<p>b</p>", "plaintext_body": "t", "preheader": "p", "tags": [], "should_inline_css": True}],
     "/templates/email/update": [{"email_template_id": "00000000-0000-0000-0000-000000000002", "subject": "s", "owner": "api"}],
+    "/users/export/segment": [{"segment_id": "runners", "fields_to_export": ["email", "custom_attributes"], "custom_attributes_to_export": ["a"], "callback_endpoint": "https://example.com/", "output_format": "gzip"}],
+    "/users/export/global_control_group": [{"fields_to_export": ["email"]}],
     "/users/export/ids": [{"external_ids": ["a"], "user_aliases": [{"alias_name": "n", "alias_label": "l"}], "fields_to_export": ["custom_attributes", "email", "canvases_received"]}, {"email_address": "a@b.example"}, {"braze_id": "00000000-0000-0000-0000-000000000001"}],
     "/content_blocks/update": [{"content_block_id": "00000000-0000-0000-0000-000000000001", "content": "b"}],
 }  # fmt: skip

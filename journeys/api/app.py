@@ -25,6 +25,7 @@ from journeys.api.known_operations import LIST, KnownOperations, not_built
 from journeys.api.links import routes as link_routes
 from journeys.api.monitoring import REQUEST_ID, TimedRequests, metrics_route
 from journeys.api.openapi import document
+from journeys.api.people_export_files import routes as export_routes
 from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
 from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
@@ -67,6 +68,7 @@ def routes() -> list[BaseRoute]:
         *content_block_routes(),
         *(operation.route() for operation in OPERATIONS),
         *link_routes(),
+        *export_routes(),
     ]
 
 

@@ -10,6 +10,7 @@ from journeys.api import (
     identity,
     lists,
     people_export,
+    people_export_files,
     subscriptions,
     track_sync,
 )
@@ -21,6 +22,7 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *identity.OPERATIONS,
     *lists.OPERATIONS,
     *people_export.OPERATIONS,
+    *people_export_files.OPERATIONS,
     *subscriptions.OPERATIONS,
     *track_sync.OPERATIONS,
 )

@@ -14,12 +14,12 @@ from journeys.api.operations import Answered, Asked, Operation
 from journeys.api.rate_limits import EXPORT_FIELDS, EXPORT_IDS, GENERAL
 from journeys.api.requests import Limited, Refusal, answer
 from journeys.api.services import Services
+from journeys.engine.exports.exporting import canvases_of
 from journeys.engine.large_requests import apart
 from journeys.engine.people.identity import Identifier, find
-from journeys.engine.people.profile_export import FIELDS, HERE, CanvasNamed, Wanted, exported
+from journeys.engine.people.profile_export import FIELDS, HERE, Wanted, exported
 from journeys.engine.people.standard_attributes import address, e164
 from journeys.engine.workspaces.api_keys import Key
-from journeys.engine.workspaces.published import Publication
 
 MOST = 50
 """People that one call may name (XPT-1)."""
@@ -85,16 +85,6 @@ async def export_ids(services: Services, key: Key, asked: ExportIds) -> Response
     said = {"message": "success", "users": users, "invalid_user_ids": unknown}
     said |= {"notice": notice} if (notice := notice_of(fields)) else {}
     return await apart(answer, 201, said, counted.headers, large=True)
-
-
-def canvases_of(publication: Publication) -> dict[str, CanvasNamed]:
-    """The canvases of a workspace as exports name them."""
-    return {
-        name: CanvasNamed(
-            str(running.id), frozenset(arm.name for arm in running.plan.canvas.arms if arm.control)
-        )
-        for name, running in publication.running.items()
-    }
 
 
 def notice_of(fields: Sequence[str] | None) -> str:

@@ -20,6 +20,7 @@ from journeys.engine.clock import Clock, ClockOff
 from journeys.engine.entries.derived_events import route_derived_events
 from journeys.engine.entries.entry_counters import forget as forget_counters
 from journeys.engine.entries.following_changes import FollowingChanges
+from journeys.engine.exports.exporting import Exporter
 from journeys.engine.intake.broadcasts import take_over_broadcasts
 from journeys.engine.logs import logger
 from journeys.engine.metrics import OVERDUE as OVERDUE_FOUND
@@ -125,6 +126,7 @@ class Housekeeping:
         following: FollowingChanges,
         *,
         closed: Callable[[str], Awaitable[bool]],
+        exporter: Exporter | None = None,
     ) -> None:
         self._db = db
         self._published = published
@@ -132,6 +134,7 @@ class Housekeeping:
         self._alarm_sync = alarm_sync
         self._notifier = notifier
         self._closed = closed
+        self._exporter = exporter
         self._scheduler = AsyncIOScheduler(timezone="UTC", executors={"default": Jobs()})
         self._following = following
         self.overdue = 0
@@ -142,6 +145,7 @@ class Housekeeping:
         self._every(1, self.sweep)
         self._every(1, self.derived_events)
         self._every(5, self.broadcasts)
+        self._every(2, self.exports)
         self._every(2, self._following.unsettled)
         self._every(10, self.watch)
         self._every(10, self.watch_runs)
@@ -204,6 +208,13 @@ class Housekeeping:
     async def broadcasts(self) -> int:
         """Take over as runs the broadcasts that a process of a former version has recorded."""
         return await take_over_broadcasts(self._db, self._alarm_sync)
+
+    async def exports(self) -> int:
+        """Write the exports of people that wait; how many."""
+        done = 0
+        while self._exporter is not None and await self._exporter.drain_once():
+            done += 1
+        return done
 
     async def watch_runs(self) -> int:
         """Repair runs that should go on and do not, as `watch` does entries."""

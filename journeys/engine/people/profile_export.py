@@ -57,14 +57,9 @@ cross join lateral (
 group by 1, 2, 3 order by 1, 2, 3
 """
 REVENUE = """
-select w.person, e.total from unnest($2::uuid[]) as w(person)
-cross join lateral (
-    select sum((properties ->> 'price')::numeric * coalesce((properties ->> 'quantity')::numeric, 1))::float8 as total
-    from events where (workspace, person, kind) = ($1, w.person, 'purchase')
-        and jsonb_typeof(properties -> 'price') = 'number'
-        and coalesce(jsonb_typeof(properties -> 'quantity'), 'number') = 'number') e
-where e.total is not null
+select person, sum(amount)::float8 as total from spending where workspace = $1 and person = any($2::uuid[]) group by person
 """
+"""Kept up as purchases arrive: it reads none of them."""
 CANVASES = """
 select f.person, f.canvas, f.fact, f.step, f.variant, max(f.at) as last
 from unnest($2::uuid[]) as w(person)

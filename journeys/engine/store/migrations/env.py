@@ -8,6 +8,7 @@ from journeys.engine.store import (  # noqa: F401 - their tables are ours too
     consent_tables,
     content_tables,
     count_tables,
+    export_tables,
     name_tables,
     process_tables,
     queue_tables,
