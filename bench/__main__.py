@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import doors, imports, liquid, processor, report, tenants
+from bench import doors, imports, ingestion, liquid, processor, report, tenants
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -380,6 +380,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "liquid": liquid.measure,
     "api": lambda: asyncio.run(doors.measure()),
     "report": lambda: asyncio.run(report.measure()),
+    "track": lambda: asyncio.run(ingestion.measure()),
     "tenants": lambda: asyncio.run(tenants.measure()),
 }
 """The parts that have servers of their own, by the name that their results begin with."""
