@@ -193,6 +193,7 @@ REFUSALS = {
     400: "The request is not valid.",
     401: "The key is missing or not valid.",
     403: "The key lacks the permission.",
+    404: "What the call names is not there.",
     413: "The body is larger than 4 MB.",
     429: "Too many requests; see x-ratelimit-reset.",
 }
@@ -223,7 +224,6 @@ def described(operations: Sequence[Operation[Any]]) -> tuple[dict[str, Any], dic
             for name in _IN_PATH.findall(one.path)
         ]
         if inside:
-            responses["404"] = _response("There is no such thing.", places[Message, "serialization"])
             operation["parameters"] = inside
         if one.method in WITH_BODY:
             body = {"required": True, "content": {"application/json": {"schema": asked}}}
