@@ -56,6 +56,7 @@ _WORDS = {
     "purchase": "canvas.filter_builders",
     "seconds": "canvas.times",
     "segment": "canvas.filter_builders",
+    "subscription": "canvas.filter_builders",
     "weeks": "canvas.times",
 }
 
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
         person,
         purchase,
         segment,
+        subscription,
     )
     from journeys.canvas.steps import (
         ActionPath,
@@ -154,6 +156,7 @@ __all__ = [
     "purchase",
     "seconds",
     "segment",
+    "subscription",
     "weeks",
 ]
 

@@ -56,8 +56,8 @@ ENTRY: list[Row] = [
     ("Several entries side by side, one an order", "`key`, and `{entry: key}` in filters", ""),
     (
         "Filter: in a subscription group",
-        "`{subscription: …}`",
-        "filter subscription",
+        "`{subscription: newsletter, equals: subscribed}`",
+        "",
     ),
     ("Filter: is in a Canvas", "`{in_canvas: …}`", "filter in_canvas"),
     ("Filter: location", "`{near: …}`", "filter near"),

@@ -16,7 +16,7 @@ from copy import deepcopy
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx2
 
@@ -31,6 +31,7 @@ from journeys.engine.intake.csv_import import Unusable, first_rows, import_file
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from tests.api.test_api import STORY
+from tests.documented import Answers
 from tests.stage import Stage, stage_on
 
 AT = "2026-12-07T08:00:00Z"
@@ -96,6 +97,14 @@ SEEDS: Mapping[str, list[Any]] = {
     "/users/export/segment": [{"segment_id": "runners", "fields_to_export": ["email", "custom_attributes"], "custom_attributes_to_export": ["a"], "callback_endpoint": "https://example.com/", "output_format": "gzip"}],
     "/users/export/global_control_group": [{"fields_to_export": ["email"]}],
     "/users/export/ids": [{"external_ids": ["a"], "user_aliases": [{"alias_name": "n", "alias_label": "l"}], "fields_to_export": ["custom_attributes", "email", "canvases_received"]}, {"email_address": "a@b.example"}, {"braze_id": "00000000-0000-0000-0000-000000000001"}],
+    "/preference_center/v1": [{"name": "mine", "preference_center_page_html": "{% form_field_name :email_global_state %} d", "confirmation_page_html": "d", "preference_center_title": "d", "state": "active"}],
+    "/preference_center/v1/{centre}": [{"preference_center_title": "t", "confirmation_page_html": "{{ ${first_name} }}"}],
+    "/email/status": [{"email": ["a@b.example"], "subscription_state": "unsubscribed"}],
+    "/email/bounce/remove": [{"email": "a@b.example"}],
+    "/email/spam/remove": [{"email": "a@b.example"}],
+    "/email/blocklist": [{"email": ["a@b.example"]}],
+    "/email/blacklist": [{"email": ["a@b.example"]}],
+    "/sms/invalid_phone_numbers/remove": [{"phone_numbers": ["+4930901820"]}],
     "/content_blocks/update": [{"content_block_id": "00000000-0000-0000-0000-000000000001", "content": "b"}],
 }  # fmt: skip
 """Valid bodies, by route."""
@@ -172,6 +181,10 @@ def _written(value: Any) -> bytes:
         return b'{"x":' * 3_000 + b"1" + b"}" * 3_000
 
 
+ELSEWHERE = {"..", "b"}
+"""Parts of a path that lead to another route."""
+
+
 class Doors:
     """The doors of one workspace, with somebody who knocks at them."""
 
@@ -188,9 +201,11 @@ class Doors:
         self.window = 1e6
         transport = httpx2.ASGITransport(app=app(services), raise_app_exceptions=False)
         self.http = httpx2.AsyncClient(transport=transport, base_url="http://api", timeout=None)
+        described = document()
+        self.answers = Answers(described)
         self.routes = [
             (method.upper(), path)
-            for path, said in document()["paths"].items()
+            for path, said in described["paths"].items()
             for method in said
             if method != "parameters" and path != "/health"
         ]
@@ -213,12 +228,13 @@ class Doors:
         """One request at one of the routes that there are."""
         lots = self.lots
         self.window += 0.5
-        method, path = lots.choice(self.routes)
+        method, template = lots.choice(self.routes)
+        path = template
         value = lots.choice(SEEDS.get(path, [{}]))
         raw = _written(spoilt(value, lots, lots.randrange(4)))
         if lots.random() < 0.2:
             raw = spoilt_bytes(raw, lots)
-        for name in ("catalog", "item", "field", "selection"):
+        for name in ("catalog", "item", "field", "selection", "centre", "person"):
             word = "shoes" if name == "catalog" and lots.random() < 0.8 else lots.choice(self.ids)
             path = path.replace("{" + name + "}", quote(word, safe=""))
         if lots.random() < 0.3:
@@ -263,6 +279,8 @@ class Doors:
             headers={name: text.encode("latin-1") for name, text in headers.items()},
         )
         assert answer.status_code < 500, (method, path, raw[:2_000], headers)
+        if not ELSEWHERE & set(unquote(path).split("?")[0].split("/")):
+            self.answers.check(method, template, answer)
 
     async def audience(self) -> None:
         """An audience is refused with its reason, or can be stored and asked of anybody."""
@@ -302,7 +320,7 @@ class Doors:
         path = (
             lots.choice([links.pixel, links.unsubscribe])
             if "\ud800" in url
-            else lots.choice([links.pixel, links.unsubscribe, links.click(url)])
+            else lots.choice([links.pixel, links.unsubscribe, links.preferences("default"), links.click(url)])
         )
         raw = spoilt_bytes(path.encode(), lots).decode("latin-1").replace("[" * 4_000, "[")
         if raw == path:

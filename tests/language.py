@@ -45,7 +45,7 @@ PARTS: dict[str, Models] = {
     ),
     "Filters": (
         filters.AttributeFilter, filters.ContextFilter, filters.EventFilter, filters.PurchaseFilter,
-        filters.MessageFilter, filters.ConsentFilter, filters.SegmentFilter, filters.BucketFilter,
+        filters.MessageFilter, filters.ConsentFilter, filters.SubscriptionFilter, filters.SegmentFilter, filters.BucketFilter,
         filters.AllOf, filters.AnyOf, filters.NoneOf, filters.PropertyFilter, Condition, filters.Times,
         FromContext, FromAttribute, FromEntry,
     ),

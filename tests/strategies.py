@@ -25,6 +25,7 @@ from journeys.canvas.filters import (
     PropertyFilter,
     PurchaseFilter,
     SegmentFilter,
+    SubscriptionFilter,
     Times,
 )
 from journeys.canvas.steps import (
@@ -95,6 +96,7 @@ leaves = st.one_of(
         [
             ConsentFilter(consent="email", equals="opted_in"),
             ConsentFilter(consent="push", none_of=("subscribed",)),
+            SubscriptionFilter(subscription="news", not_equals="unknown"),
         ]
     ),
 )

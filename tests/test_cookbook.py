@@ -47,6 +47,8 @@ class Run:
     calls: list[dict[str, Any]] = field(default_factory=list)
     before: list[Did] = field(default_factory=list)
     """What they did before, so long ago."""
+    clicks: dict[str, timedelta] = field(default_factory=dict)
+    """When they click on a link in the message of a step."""
     opens: list[timedelta] = field(default_factory=list)
     """When the runs of a schedule come."""
     sets: list[tuple[timedelta, dict[str, Any]]] = field(default_factory=list)
@@ -65,6 +67,18 @@ RUNS = {
         [(0 * DAY, "cart_updated", {"total": 30}), (2 * HOUR, "order_completed", {"total": 30})],
         [LEFT],
         "exit_event",
+    ),
+    "somebody who confirms": Run(
+        "double-opt-in",
+        [(0 * DAY, "newsletter_requested", {})],
+        ["Please confirm, Mel", "You are on the list"],
+        clicks={"confirm": HOUR},
+    ),
+    "somebody who does not confirm": Run(
+        "double-opt-in",
+        [(0 * DAY, "newsletter_requested", {})],
+        ["Please confirm, Mel"],
+        clicks={"confirm": 8 * DAY},
     ),
     "somebody new who opens nothing": Run(
         "onboarding", [(0 * DAY, "signed_up", {})], ["Welcome, Mel", "Welcome, Mel"]
@@ -202,6 +216,10 @@ async def test_each_recipe_is_run_for_somebody(
     happens: list[tuple[timedelta, Any]] = [
         (after, partial(stage.happens, mel, event, properties)) for after, event, properties in run.does
     ]
+    happens += [
+        (after, partial(stage.happens, mel, "clicked", {"canvas": name, "step": step}, kind="message"))
+        for step, after in run.clicks.items()
+    ]
     opens = [(after, partial(see_to_runs, db, stage.published, stage.clock)) for after in run.opens]
     parts = (db, stage.published, stage.clock, stage.alarm_sync, NullNotifier(), stage.workspace)
     happens += [
@@ -219,6 +237,39 @@ async def test_each_recipe_is_run_for_somebody(
     assert [call["body"] for call in receiver.calls] == run.calls
     [entry] = await db.pool.fetch("select ended from entries")
     assert entry["ended"] == run.reason
+
+
+async def test_who_asks_for_a_newsletter_is_subscribed_once_they_confirm_and_not_before(
+    db: Database, mailbox: Mailbox
+) -> None:
+    """CNS-3: also who had left all mail."""
+    stage = await stage_on(db, definitions("double-opt-in"))
+    mel = await stage.person(external_id="mel", email="mel@example.com")
+    gone = "insert into consents values ($1, $2, 'email', 'unsubscribed', $3)"
+    await db.pool.execute(gone, stage.workspace, mel.id, MONDAY)
+    channel = Email(SmtpSettings(host="127.0.0.1", port=mailbox.port, tls=False))
+    found: list[dict[str, str]] = []
+
+    async def settle() -> int:
+        return await stage.deliver(channel)
+
+    async def look() -> None:
+        rows = await db.pool.fetch(
+            "select channel, state from consents union all select name, state from subscriptions"
+        )
+        found.append(dict(rows))
+
+    clicks = partial(
+        stage.happens, mel, "clicked", {"canvas": "double-opt-in", "step": "confirm"}, kind="message"
+    )
+    asks = partial(stage.happens, mel, "newsletter_requested")
+    agenda = [(MONDAY, asks), (MONDAY + HOUR, look), (MONDAY + 2 * HOUR, clicks), (MONDAY + 3 * HOUR, look)]
+    await go(stage, deque(agenda), settle)
+
+    assert found == [{"email": "unsubscribed"}, {"email": "opted_in", "newsletter": "subscribed"}]
+    assert len(mailbox.mails) == 2
+    facts = await db.pool.fetch("select data->>'source' as source from facts where fact like '%_changed'")
+    assert [row["source"] for row in facts] == ["canvas", "canvas"]
 
 
 async def test_of_the_experiment_each_variant_gets_its_own_and_the_control_nothing(

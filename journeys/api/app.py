@@ -26,6 +26,7 @@ from journeys.api.links import routes as link_routes
 from journeys.api.monitoring import REQUEST_ID, TimedRequests, metrics_route
 from journeys.api.openapi import document
 from journeys.api.people_export_files import routes as export_routes
+from journeys.api.preference_pages import routes as preference_routes
 from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
 from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
@@ -69,6 +70,7 @@ def routes() -> list[BaseRoute]:
         *(operation.route() for operation in OPERATIONS),
         *link_routes(),
         *export_routes(),
+        *preference_routes(),
     ]
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from journeys.api import (
+    address_lists,
     canvas_reading,
     email_templates,
     identity,
     lists,
     people_export,
     people_export_files,
+    preference_centres,
     subscriptions,
     track_sync,
 )
@@ -25,4 +27,6 @@ OPERATIONS: tuple[Operation[Any], ...] = (
     *people_export_files.OPERATIONS,
     *subscriptions.OPERATIONS,
     *track_sync.OPERATIONS,
+    *address_lists.OPERATIONS,
+    *preference_centres.OPERATIONS,
 )

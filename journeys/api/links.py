@@ -64,7 +64,7 @@ async def clicked(request: Request) -> Response:
     url = request.query_params.get("u", "")
     mark = await _mark(request, "click", url)
     if mark is None or not url.lower().startswith(("http://", "https://")):
-        return _page("This link is not valid", "It may be incomplete.", 404)
+        return page("This link is not valid", "It may be incomplete.", 404)
     if request.method == "GET":
         await _engaged(request, mark, "clicked", {"url": url})
     return RedirectResponse(url, 302, headers=QUIET)
@@ -74,15 +74,16 @@ async def unsubscribe(request: Request) -> Response:
     """Ask before acting, since scanners follow links; a POST acts, from the page or from a mail reader (RFC 8058)."""
     mark = await _mark(request, "unsubscribe")
     if mark is None:
-        return _page("This link is not valid", "It may be incomplete.", 404)
+        return page("This link is not valid", "It may be incomplete.", 404)
     if request.method != "POST":
         form = '<form method="post"><button>Unsubscribe</button></form>'  # to wherever this page was found
-        return _page("Unsubscribe?", "You will not receive these messages any more.", form=form)
+        return page("Unsubscribe?", "You will not receive these messages any more.", form=form)
     await _engaged(request, mark, "unsubscribed")
-    return _page("You are unsubscribed", "You will not receive these messages any more.")
+    return page("You are unsubscribed", "You will not receive these messages any more.")
 
 
-def _page(title: str, text: str, status: int = 200, form: str = "") -> Response:
+def page(title: str, text: str, status: int = 200, form: str = "") -> Response:
+    """A short page of ours."""
     return HTMLResponse(PAGE.format(title=escape(title), text=escape(text), form=form), status, headers=QUIET)
 
 

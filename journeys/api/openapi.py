@@ -207,9 +207,11 @@ def _post(
     }
 
 
-def _every_post(paths: dict[str, Any]) -> dict[str, Any]:
-    """The paths, with what any call with a body may be answered."""
-    for operation in (operations["post"] for operations in paths.values() if "post" in operations):
+def _every_call(paths: dict[str, Any]) -> dict[str, Any]:
+    """The paths, with what any call with a key may be answered: whatever its method, it may have a body."""
+    for operation in (
+        each for operations in paths.values() for each in operations.values() if "security" in each
+    ):
         for status, text in OF_A_BODY.items():
             described = {"description": text, "content": {"application/json": {"schema": MESSAGE}}}
             operation["responses"].setdefault(status, described)
@@ -228,7 +230,7 @@ def document() -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {"title": "Journeys", "version": journeys.__version__},
         "components": {"securitySchemes": {"key": {"type": "http", "scheme": "bearer"}}, "schemas": schemas},
-        "paths": _every_post(
+        "paths": _every_call(
             {
                 "/users/track": _track("Attributes, events and purchases of people"),
                 "/users/track/bulk": _track("The same as `/users/track`, by another path"),

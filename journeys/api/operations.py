@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
@@ -24,6 +25,8 @@ from starlette.routing import BaseRoute, Route
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.requests import Refusal, answer, guarded
 from journeys.api.services import Services
+from journeys.engine.intake.track_objects import NO_EMAIL, NO_PHONE
+from journeys.engine.people.standard_attributes import address, e164
 from journeys.engine.workspaces.api_keys import Key
 
 MOST_IDS = 50
@@ -81,7 +84,29 @@ Texts = Annotated[
 """One text or a list of at most fifty."""
 
 
+def kept_addresses(given: list[str]) -> list[str]:
+    """E-mail addresses as they are kept, each once. Raises `Refusal` where one is none."""
+    found = [address(one) for one in given]
+    if None in found:
+        raise Refusal(400, NO_EMAIL)
+    return list(dict.fromkeys(one for one in found if one))
+
+
+def kept_numbers(given: list[str]) -> list[str]:
+    """Numbers as they are kept, each once. A plus that a query did not encode arrives as a space.
+
+    Raises `Refusal` where one is none.
+    """
+    found = [e164(f"+{one.strip()}" if one.startswith(" ") else one) for one in given]
+    if None in found:
+        raise Refusal(400, NO_PHONE)
+    return list(dict.fromkeys(one for one in found if one))
+
+
 A = TypeVar("A", bound=Asked)
+
+WITH_BODY = ("POST", "PUT")
+"""Methods that say what they want in a body; the others in the query. Names in a path are keys of what is asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,10 +131,9 @@ class Operation(Generic[A]):
         """The route that checks a call, lets it be done, and answers."""
 
         async def work(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
-            given = (
-                body if self.method == "POST" else from_query(self.asks, request.query_params.multi_items())
-            )
-            done = await self.work(services, key, read(self.asks, given))
+            asked = request.query_params.multi_items()
+            given = body if self.method in WITH_BODY else from_query(self.asks, asked)
+            done = await self.work(services, key, read(self.asks, {**given, **request.path_params}))
             if isinstance(done, Response):
                 return done
             return answer(self.status, done.model_dump(mode="json", exclude_none=True))
@@ -160,7 +184,7 @@ def _text(error: ErrorDetails) -> str:
             return f"'{name}' must be a string"
         case "list_type":
             return f"'{name}' must be a string or an array of strings"
-        case "string_too_short":
+        case "string_too_short" | "too_short":
             return f"'{name}' must not be empty"
     return f"'{name}': {error['msg']}"
 
@@ -169,6 +193,7 @@ REFUSALS = {
     400: "The request is not valid.",
     401: "The key is missing or not valid.",
     403: "The key lacks the permission.",
+    404: "What the call names is not there.",
     413: "The body is larger than 4 MB.",
     429: "Too many requests; see x-ratelimit-reset.",
 }
@@ -194,13 +219,22 @@ def described(operations: Sequence[Operation[Any]]) -> tuple[dict[str, Any], dic
             "security": [{"key": []}],
             "responses": responses,
         }
-        if one.method == "POST":
+        inside = [
+            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+            for name in _IN_PATH.findall(one.path)
+        ]
+        if inside:
+            operation["parameters"] = inside
+        if one.method in WITH_BODY:
             body = {"required": True, "content": {"application/json": {"schema": asked}}}
             operation["requestBody"] = body
         else:
-            operation["parameters"] = _parameters(one.asks)
+            operation["parameters"] = [*inside, *_parameters(one.asks)]
         paths.setdefault(one.path, {})[one.method.lower()] = operation
     return paths, schemas.get("$defs", {})
+
+
+_IN_PATH = re.compile(r"\{(\w+)\}")
 
 
 def _response(text: str, schema: Any) -> dict[str, Any]:

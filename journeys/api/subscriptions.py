@@ -7,21 +7,25 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from journeys.api.operations import Answered, Asked, Operation, Texts
+from journeys.api.operations import (
+    Answered,
+    Asked,
+    Operation,
+    Texts,
+    kept_addresses,
+    kept_numbers,
+)
 from journeys.api.rate_limits import SUBSCRIPTIONS
 from journeys.api.requests import Refusal
 from journeys.api.services import Services
 from journeys.canvas.subscription_groups import SubscriptionGroup, group_of
 from journeys.engine.intake.subscribing import Change, change_subscriptions
-from journeys.engine.intake.track_objects import NO_EMAIL, NO_PHONE
 from journeys.engine.people.identity import Identifier, find
-from journeys.engine.people.standard_attributes import address, e164
-from journeys.engine.people.subscriptions import subscriptions_of
+from journeys.engine.people.subscriptions import NO_GROUP, subscriptions_of
 from journeys.engine.workspaces.api_keys import Key
 
 NOT_BOTH = "Either an email address or a phone number should be provided, but not both."
 NOBODY = "'external_id', 'email' or 'phone' is required"
-NO_GROUP = "'subscription_group_id' is no subscription group of this workspace"
 MOST_GROUPS = 50
 State = Literal["subscribed", "unsubscribed"]
 
@@ -148,8 +152,8 @@ def _change(asked: SetGroup, groups: Mapping[str, SubscriptionGroup]) -> Change:
         group=group,
         state=asked.subscription_state,
         external_ids=asked.external_ids,
-        emails=_addresses(asked.emails),
-        phones=_numbers(asked.phones),
+        emails=kept_addresses(asked.emails),
+        phones=kept_numbers(asked.phones),
     )
 
 
@@ -158,21 +162,6 @@ def _group(name_or_id: str, groups: Mapping[str, SubscriptionGroup]) -> Subscrip
     if found is None:
         raise Refusal(400, NO_GROUP)
     return found
-
-
-def _addresses(given: list[str]) -> list[str]:
-    found = [address(one) for one in given]
-    if None in found:
-        raise Refusal(400, NO_EMAIL)
-    return [one for one in found if one]
-
-
-def _numbers(given: list[str]) -> list[str]:
-    """Numbers as they are kept. A plus that a query did not encode arrives as a space."""
-    found = [e164(f"+{one.strip()}" if one.startswith(" ") else one) for one in given]
-    if None in found:
-        raise Refusal(400, NO_PHONE)
-    return [one for one in found if one]
 
 
 MEANT = "workspace = $1 and (id = any($2::uuid[]) or email = any($3::text[]) or phone = any($4::text[]))"
@@ -192,7 +181,7 @@ async def get_status(services: Services, key: Key, asked: GetStatus) -> Status:
     )
     people = {one.value: person for one, person in found.items()}
     if not asked.external_id:
-        of = _addresses(asked.email), _numbers(asked.phone)
+        of = kept_addresses(asked.email), kept_numbers(asked.phone)
         rows = await services.db.pool.fetch(PEOPLE, key.workspace, [], *of, MOST_PEOPLE, 0)
         people = {row["external_id"] or str(row["id"]): row["id"] for row in rows}  # CNS-9
     states = await subscriptions_of(services.db.pool, key.workspace, people.values())
@@ -210,7 +199,7 @@ async def get_groups(services: Services, key: Key, asked: GetGroups) -> Groups:
     groups = (await services.published.of(key.workspace)).groups
     pool = services.db.pool
     found = await find(pool, key.workspace, [Identifier("external_id", one) for one in asked.external_id])
-    of = list(found.values()), _addresses(asked.email), _numbers(asked.phone)
+    of = list(found.values()), kept_addresses(asked.email), kept_numbers(asked.phone)
     rows = await pool.fetch(PEOPLE, key.workspace, *of, asked.limit, asked.offset)
     states = await subscriptions_of(pool, key.workspace, [row["id"] for row in rows])
     users = [

@@ -355,6 +355,11 @@ def _segments(here: Site, segments: Mapping[str, Filter]) -> list[Problem]:
     return problems
 
 
+def filters_of(canvas: Canvas, places: Places) -> list[tuple[Path, Any]]:
+    """All filters of a canvas, each with its path."""
+    return list(_filters(site(canvas, places)))
+
+
 def messages(canvas: Canvas, places: Places) -> list[tuple[Path, Message]]:
     """The message steps of a canvas, each with its path."""
     return [(path, step) for path, step in site(canvas, places).steps if isinstance(step, Message)]

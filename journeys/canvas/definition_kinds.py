@@ -171,6 +171,8 @@ LIMITS = {
     "general": 3600,
     "users.track": 3,
     "subscriptions": 60,
+    "preference_centers": 60,
+    "preference_centers.update": 60,
     "users": 60,
     "users.external_ids.rename": 60,
     "users.external_ids.remove": 60,

@@ -24,6 +24,7 @@ from journeys.canvas.filters import (
     PropertyFilter,
     PurchaseFilter,
     SegmentFilter,
+    SubscriptionFilter,
     Times,
 )
 from journeys.canvas.problems import meant
@@ -185,6 +186,11 @@ class person:  # noqa: N801 - a word of the language
     def created() -> PersonTrigger:
         """There is a new person."""
         return PersonTrigger(person="created")
+
+
+def subscription(group: str) -> Subject[SubscriptionFilter]:
+    """The person's state in a subscription group: `subscription("newsletter") == "subscribed"`."""
+    return Subject(SubscriptionFilter, subscription=group)
 
 
 def segment(name: str) -> SegmentFilter:

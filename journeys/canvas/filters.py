@@ -31,6 +31,7 @@ from journeys.canvas.change_triggers import (
 from journeys.canvas.conditions import Condition
 from journeys.canvas.frozen_model import Frozen, Many
 from journeys.canvas.problems import meant, shown, wrong
+from journeys.canvas.state_comparisons import OneState
 from journeys.canvas.times import LongSpan
 
 
@@ -162,9 +163,10 @@ class MessageFilter(Logic, Frozen):
 
 
 Consented = Literal["opted_in", "subscribed", "unsubscribed"]
+Subscribed = Literal["subscribed", "unsubscribed", "unknown"]
 
 
-class ConsentFilter(Logic, Frozen):
+class ConsentFilter(Logic, OneState):
     """The state of the person on a channel: exactly one comparison. Who said nothing is subscribed (SUB-1)."""
 
     consent: Literal["email", "push"]
@@ -178,28 +180,23 @@ class ConsentFilter(Logic, Frozen):
     none_of: Annotated[Many[Consented], Field(min_length=1)] | None = None
     """The state is none of these."""
 
-    @model_validator(mode="after")
-    def _one(self) -> Self:
-        used = [name for name in self._comparisons() if getattr(self, name) is not None]
-        if len(used) != 1:
-            said = f"it has {' and '.join(used)}" if used else "it has none"
-            hint = "write equals: subscribed"
-            raise wrong("J104", f"a consent has exactly one comparison; {said}", hint, at=used[1:2])
-        return self
 
-    @classmethod
-    def _comparisons(cls) -> list[str]:
-        return [name for name in cls.model_fields if name != "consent"]
+class SubscriptionFilter(Logic, OneState):
+    """The state of the person in a subscription group: exactly one comparison. Who said nothing of it is unknown (CNS-1).
 
-    @property
-    def operator(self) -> str:
-        """The name of its comparison."""
-        return next(name for name in self._comparisons() if getattr(self, name) is not None)
+    Who has unsubscribed from the channel of the group is unsubscribed from it, as long as that lasts (CNS-2).
+    """
 
-    @property
-    def operand(self) -> Any:
-        """The state, or the states, that it compares with."""
-        return getattr(self, self.operator)
+    subscription: Annotated[str, Field(min_length=1)]
+    """The name of the subscription group."""
+    equals: Subscribed | None = None
+    """The state is this."""
+    not_equals: Subscribed | None = None
+    """The state is not this."""
+    one_of: Annotated[Many[Subscribed], Field(min_length=1)] | None = None
+    """The state is one of these."""
+    none_of: Annotated[Many[Subscribed], Field(min_length=1)] | None = None
+    """The state is none of these."""
 
 
 class SegmentFilter(Logic, Frozen):
@@ -249,7 +246,7 @@ class NoneOf(Logic, Frozen):
     """Filters of which none may hold."""
 
 
-LATER_SUBJECTS = ("subscription", "in_canvas", "near")
+LATER_SUBJECTS = ("in_canvas", "near")
 _FILTERS: dict[str, type[Any]] = {
     "attribute": AttributeFilter,
     "context": ContextFilter,
@@ -257,6 +254,7 @@ _FILTERS: dict[str, type[Any]] = {
     "purchase": PurchaseFilter,
     "message": MessageFilter,
     "consent": ConsentFilter,
+    "subscription": SubscriptionFilter,
     "segment": SegmentFilter,
     "bucket": BucketFilter,
     "all": AllOf,
@@ -347,6 +345,7 @@ Filter = Annotated[
     | Annotated[PurchaseFilter, Tag("purchase")]
     | Annotated[MessageFilter, Tag("message")]
     | Annotated[ConsentFilter, Tag("consent")]
+    | Annotated[SubscriptionFilter, Tag("subscription")]
     | Annotated[SegmentFilter, Tag("segment")]
     | Annotated[BucketFilter, Tag("bucket")]
     | Annotated[AllOf, Tag("all")]

@@ -27,6 +27,7 @@ SUBJECTS = (
     "purchase",
     "message",
     "consent",
+    "subscription",
     "segment",
     "bucket",
 )

@@ -10,6 +10,7 @@ from journeys.canvas.catalogs import check_catalog
 from journeys.canvas.check import check
 from journeys.canvas.content_blocks import check_content_block
 from journeys.canvas.filters import BucketFilter, Filter
+from journeys.canvas.group_references import groups_in_canvas, groups_in_filter
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.python_definitions import looks_like_definitions, read_python
 from journeys.canvas.segment_check import check_segment, rounds_of
@@ -57,11 +58,14 @@ def checked(found: Definitions) -> list[Problem]:
     segments: dict[str, Filter] = dict.fromkeys(found.named("segment"), EVERYBODY)
     segments |= {name: one.value.when for name, one in found.segments.items()}
     problems: list[Problem] = []
+    groups = found.named("subscription_group")
     for one in found.drafts():
         problems += check(one.value, one.places, segments)
+        problems += groups_in_canvas(one.value, one.places, groups)
     rounds = rounds_of(segments)
     for one in found.segments.values():
         problems += check_segment(one.name, one.value.when, one.places, segments, rounds)
+        problems += groups_in_filter(one.value.when, ("when",), one.places, groups)
     for one in found.catalogs.values():
         problems += check_catalog(one.value, one.places)
     for one in found.content_blocks.values():

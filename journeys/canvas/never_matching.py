@@ -36,6 +36,9 @@ Path = tuple[str | int, ...]
 CONSENTS: Mapping[str, str] = {"email_subscribe": "email", "push_subscribe": "push"}
 """The names by which consents are set, and the channel of each: they are no attributes."""
 
+GROUPS = "subscription_groups"
+"""The name by which states in subscription groups are set."""
+
 CONTROL = frozenset({
     "external_id", "user_alias", "braze_id", "anonymous_id", "_update_existing_only", "_merge_objects",
     "push_token_import", "app_id", "bio", "alias_name", "alias_label",

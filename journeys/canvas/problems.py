@@ -104,6 +104,7 @@ CODES = {
     "J311": "A template names a content block, a catalog or a promotion list that does not exist.",
     "J312": "A template uses something that its channel does not support.",
     "J313": "A content block or a template that is managed by API.",
+    "J314": "A subscription group that does not exist.",
     "J401": "More than 200 steps.",
     "J402": "More than 4 conversions.",
     "J403": "A delay, window or span over its limit.",

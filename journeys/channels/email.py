@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from email.charset import BASE64, QP, Charset
 from email.header import Header
 from email.message import Message
@@ -40,6 +41,10 @@ LONGEST_WORD = 75
 QUOTED, ENCODED = Charset("utf-8"), Charset("utf-8")
 QUOTED.body_encoding, ENCODED.body_encoding = QP, BASE64
 
+NO_MAILBOX = frozenset({"5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"})
+"""No such mailbox, no such domain, no address, moved, none that takes mail, disabled."""
+
+_ENHANCED = re.compile(r"\d\.\d{1,3}\.\d{1,3}\b")
 _NOT_IN_ADDRESS = re.compile(r"[\s,;:<>()\[\]\\\x00-\x1f\x7f]")
 _BREAKS = re.compile(r"[\r\n\x00-\x08\x0b\x0c\x0e-\x1f\x7f]+")
 
@@ -155,9 +160,9 @@ class Email:
         except aiosmtplib.SMTPResponseException as refusal:
             with suppress(aiosmtplib.SMTPException, OSError):
                 await connection.rset()
-            return _refused(
-                refusal, "unreachable" if isinstance(refusal, aiosmtplib.SMTPRecipientRefused) else "failed"
-            )
+            if isinstance(refusal, aiosmtplib.SMTPRecipientRefused):
+                return replace(_refused(refusal, "unreachable"), bounced=hard_bounce(refusal))
+            return _refused(refusal, "failed")
         except (aiosmtplib.SMTPException, OSError) as error:
             return Receipt("retry", f"the connection was lost: {type(error).__name__}")
         try:
@@ -236,6 +241,15 @@ def _without_utf8(to: str) -> Receipt:
 
 def _refused(refusal: aiosmtplib.SMTPResponseException, final: Any) -> Receipt:
     return Receipt("retry" if 400 <= refusal.code < 500 else final, f"{refusal.code} {refusal.message[:200]}")
+
+
+def hard_bounce(refusal: aiosmtplib.SMTPResponseException) -> bool:
+    """Whether a server says of a recipient that there is no such domain or mailbox (EML-8), by a code of RFC 3463.
+
+    A bare 550 says that as well of who may not send by this server, so it is no such word.
+    """
+    found = _ENHANCED.match(refusal.message)
+    return refusal.code >= 500 and found is not None and found[0] in NO_MAILBOX
 
 
 def one_line(text: str) -> str:

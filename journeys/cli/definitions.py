@@ -37,6 +37,7 @@ RATED = (
     "event",
     "message",
     "consent",
+    "subscription",
     "purchase",
     "identifier",
     "person",
@@ -58,7 +59,9 @@ def _plan(path: Path, canvas: str | None) -> tuple[Plan, Definitions]:
     from journeys.canvas.loading import load
 
     found = load([path])
-    wrong = [problem for problem in found.problems if not problem.warning and problem.code != "J304"]
+    wrong = [
+        problem for problem in found.problems if not problem.warning and problem.code not in ("J304", "J314")
+    ]
     if wrong:
         show_problems(wrong)
         raise Stop(f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}")

@@ -24,6 +24,9 @@ LAST = """
 select at, kind, name, properties from events where workspace = $1 and person = $2 order by at desc, no desc limit $3
 """
 ALIASES = "select label, name from aliases where workspace = $1 and person = $2 order by label"
+SUBSCRIPTIONS = (
+    "select name, channel, state, at from subscriptions where workspace = $1 and person = $2 order by name"
+)
 CONSENTS = "select channel, state, at from consents where workspace = $1 and person = $2 order by channel"
 
 
@@ -87,6 +90,10 @@ async def known_of(db: Database, publication: Publication, identity: UUID, event
         "consents": {
             channel: {"state": state, "at": at} for channel, state, at in await db.pool.fetch(CONSENTS, *of)
         },
+        "subscriptions": {
+            group: {"state": state, "channel": channel, "at": at}
+            for group, channel, state, at in await db.pool.fetch(SUBSCRIPTIONS, *of)
+        },
         "segments": sorted(
             name
             for name, when in publication.segments.items()
@@ -129,6 +136,12 @@ def _show(found: dict[str, Any]) -> None:
         for channel, one in found["consents"].items()
     ]
     line(f"consents: {', '.join(said) or 'none was said: subscribed'}")
+    groups = [
+        f"{group} {one['state']} since {clock(one['at'], zone)}"
+        for group, one in found["subscriptions"].items()
+    ]
+    if groups:
+        line(f"subscription groups: {', '.join(groups)}")
     line(f"segments: {', '.join(found['segments']) or 'none'}")
     if found["segments_not_read"]:
         line(f"segments that this version does not understand: {', '.join(found['segments_not_read'])}")

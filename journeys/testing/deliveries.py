@@ -124,6 +124,8 @@ class Deliveries:
         self._world.note(
             held, Note(fact=settlement.outcome, at=settlement.at, step=claimed.step, data=settlement.data)
         )
+        if settlement.bounced is not None:
+            self._world.memory.bounce(one.channel, settlement.bounced)
         told: Any = Delivered(step=claimed.step, outcome=settlement.outcome, at=settlement.at)  # type: ignore[arg-type]
         if claimed.held and not held.entry.ended:
             held.inbox.append((next(self._world.numbers), claimed.step, told))

@@ -13,7 +13,7 @@ from uuid import UUID
 from journeys.canvas.events_and_commands import Entry, Event, Occurrence
 from journeys.canvas.plan import Plan
 from journeys.canvas.wall_clock import plus
-from journeys.engine.audience.match import Needs
+from journeys.engine.audience.match import Needs, Said
 from journeys.engine.audience.tallies import Tally, times_of
 from journeys.engine.clock import Clock
 from journeys.engine.core.routing import Window
@@ -135,6 +135,22 @@ class Memory:
                 before.append((each, each.consents.get(channel, "subscribed")))  # SUB-1
                 each.consents = {**each.consents, channel: state}
         return before
+
+    def subscribe(self, person: UUID, group: str, channel: str, state: str) -> None:
+        """Set a state in a group: by e-mail for all who share the address, else the number (PRF-5)."""
+        one, said = self.people[person], Said(channel, state)
+        name = "email" if channel == "email" else "phone"
+        for each in self.people.values():
+            shares = getattr(one, name) is not None and getattr(each, name) == getattr(one, name)
+            if each is one or shares:
+                each.subscriptions = {**each.subscriptions, group: said}
+
+    def bounce(self, channel: str, address: str) -> None:
+        """Let an address be one that does not exist, whoever has it (EML-8)."""
+        name = "email" if channel == "email" else "phone"
+        for each in self.people.values():
+            if getattr(each, name) == address:
+                each.bounced |= {channel}
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from journeys.engine.core.changes import Change
 from journeys.engine.people.attributes import Refused, kept_properties
 from journeys.engine.people.profiles import Profile
 from journeys.engine.people.standard_attributes import apply, fatal
+from journeys.engine.people.subscriptions import subscribing
 from journeys.testing.memory import Caught, Held
 from journeys.testing.story import Fact, SentMessage, Story
 from journeys.testing.timeline import SCRIPT, After, Instant
@@ -216,6 +217,12 @@ class TrialPerson:
         told = [(profile, change) for change in watched.changes(before, after)]
         for channel, state in changed.consents.items():
             told += self._world.shares(profile, channel, state)
+        now = self._world.timeline.clock.now()
+        said, unknown = subscribing(self._world.publication.groups, 0, profile.id, changed.subscriptions, now)
+        if unknown:
+            raise ValueError("; ".join(unknown))
+        for one in said:
+            self._world.memory.subscribe(one.person, one.name, one.channel, one.state)
         return told
 
     # What became of them ---------------------------------------------------------------------------------------

@@ -106,4 +106,5 @@ def publication_of(
         blocks={name: one.value.content for name, one in found.content_blocks.items()},
         compared=comparisons(plans.values()),
         watched=watched_by(plans.values()),
+        groups={name: one.value for name, one in found.subscription_groups.items()},
     )

@@ -338,6 +338,8 @@ class World:
             for profile, change in self.shares(self.memory.people[said.person], said.channel, said.state):
                 told = DerivedEvent.of(said.workspace, profile.id, said.key, change, said.at, said.hops + 1)
                 transaction.derived_events.append(told)
+        for subscribing in transaction.subscriptions:
+            self.memory.subscribe(*subscribing[1:5])
         for row in writes.dispatches:
             (
                 workspace,

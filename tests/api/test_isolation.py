@@ -63,7 +63,13 @@ async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db:
         """A seed with the mark in its texts that are no names."""
         return msgspec.json.decode(msgspec.json.encode(value).replace(b'"d"', f'"{MARK}"'.encode()))
 
-    for path in ("/users/track", "/catalogs", "/catalogs/{catalog}/items", "/v2/subscription/status/set"):
+    for path in (
+        "/users/track",
+        "/catalogs",
+        "/catalogs/{catalog}/items",
+        "/v2/subscription/status/set",
+        "/preference_center/v1",
+    ):
         for seed in SEEDS[path]:
             await call(first.workspace, "POST", path.replace("{catalog}", "shoes"), mine(seed))
     attributes = [{"external_id": "a", "first_name": MARK, "x": MARK}]
@@ -74,10 +80,18 @@ async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db:
     )
     block = await db.pool.fetchval("select id from content_blocks where workspace = $1", first.workspace)
     template = await db.pool.fetchval("select id from email_templates where workspace = $1", first.workspace)
-    names = {"catalog": "shoes", "item": "1", "field": "price", "selection": "s"}
+    centre = await db.pool.fetchval("select id from preference_centres where workspace = $1", first.workspace)
+    names = {
+        "centre": str(centre),
+        "person": "a",
+        "catalog": "shoes",
+        "item": "1",
+        "field": "price",
+        "selection": "s",
+    }
     asked = [
         ("content_block_id", block), ("email_template_id", template), ("subscription_group_id", "news"), ("external_id", "a"), ("email", "a@b.example"),
-        ("canvas_id", "story"), ("include_inclusion_data", "true"), ("segment_id", "runners"),
+        ("canvas_id", "story"), ("include_inclusion_data", "true"), ("segment_id", "runners"), ("start_date", "2020-01-01"), ("end_date", "2030-01-01"),
         ("length", "3"), ("include_step_breakdown", "true"), ("include_variant_breakdown", "true"),
     ]  # fmt: skip
     others = {"/users/track": [{"attributes": [{"braze_id": str(person), "x": 2}]}]}

@@ -83,7 +83,7 @@ def test_every_route_that_asks_for_a_key_is_an_operation_of_the_table_and_none_s
     ],
 )
 def test_the_nearest_path_counts(method: str, path: str, meant: str | None) -> None:
-    found = KnownOperations(not_built(routes())).of(method, path)
+    found = KnownOperations(not_built([])).of(method, path)
 
     assert (found and found.path) == meant
 

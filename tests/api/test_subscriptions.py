@@ -199,6 +199,38 @@ async def test_each_change_of_a_state_has_a_row_and_what_stays_as_it_was_has_non
     ]
 
 
+async def test_track_sets_states_in_groups_for_all_who_share_the_address_and_says_what_is_wrong(
+    desk: Desk,
+) -> None:
+    """PRF-5, TRK-5: one that names no group, or is none, leaves the others alone; of two the last counts."""
+    for name in ("mel", "kim"):
+        await desk.stage.person(external_id=name, email="us@example.com")
+
+    def says(group: Any, state: Any) -> dict[str, Any]:
+        return {"subscription_group_id": group, "subscription_state": state}
+
+    objects = [
+        {"external_id": "mel", "subscription_groups": [says("6b1f", "subscribed"), says("no", "subscribed"), says("news", "x"), 7]},
+        {"external_id": "new", "email": "us@example.com", "subscription_groups": [says("news", "unsubscribed"), says("texts", "subscribed")]},
+        {"external_id": "kim", "subscription_groups": None},
+        {"external_id": "kim", "subscription_groups": "news"},
+    ]  # fmt: skip
+    answer = await desk.client.post("/users/track", json={"attributes": objects})
+
+    assert [(one["index"], one["type"]) for one in answer.json()["errors"]] == [
+        (0, "'subscription_state' must be 'subscribed' or 'unsubscribed'"),
+        (0, "an object in 'subscription_groups' must have 'subscription_group_id' and 'subscription_state'"),
+        (0, "'subscription_group_id' is no subscription group of this workspace: 'no'"),
+        (3, "'subscription_groups' must be an array of objects"),
+    ]
+    told = dict.fromkeys(("mel", "kim", "new"), "Unsubscribed")
+    assert await desk.status("news", "email=us@example.com") == told
+    assert await desk.status("texts", "external_id[]=new&external_id[]=mel") == {
+        "new": "Subscribed",
+        "mel": "Unknown",
+    }
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [

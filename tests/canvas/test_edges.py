@@ -134,7 +134,7 @@ def problems(text: str) -> list[str]:
             "J100",
             "at least",
         ),
-        ("  - {type: decision_split, id: s, when: {subscription: a}}", "J108", "not supported yet"),
+        ("  - {type: decision_split, id: s, when: {in_canvas: a}}", "J108", "not supported yet"),
         ("  - {type: delay, id: d, duration: 1 day, at: '10:00', zone: [a]}", "J106", "company, local, or"),
         (
             "  - {type: context, id: c, set: [{name: a, type: text, value: x, valu: y}]}",

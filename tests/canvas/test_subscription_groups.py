@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
+from journeys.canvas.filter_builders import subscription
+from journeys.canvas.filters import SubscriptionFilter
 from journeys.canvas.loading import load
 from journeys.canvas.subscription_groups import SubscriptionGroup, group_of
 from journeys.canvas.yaml_definitions import read_text, write
@@ -56,3 +59,43 @@ def test_a_group_is_found_by_its_name_or_by_its_id_which_is_its_name_where_it_ha
 
     assert [group_of(groups, one) for one in ("news", "6b1f", "texts", "other")] == [news, news, texts, None]
     assert (news.api_id, SubscriptionGroup(name="a", channel="rcs").api_id) == ("6b1f", "a")
+
+
+CANVAS = """---
+kind: canvas
+format: 1
+name: c
+schedule: {event: e}
+audience: {any: [{subscription: news, equals: subscribed}, {subscription: newz, not_equals: unknown}]}
+steps:
+  - {type: message, id: m, channel: sms, template: t, subscription_group: texts}
+  - {type: message, id: n, channel: sms, template: t, subscription_group: text}
+---
+kind: segment
+format: 1
+name: s
+when: {none: [{subscription: nws, equals: subscribed}]}
+"""
+
+
+def test_a_group_that_does_not_exist_is_told_wherever_it_is_named(tmp_path: Path) -> None:
+    assert said(tmp_path, NEWS + TEXTS + CANVAS) == [
+        "file:16:75: J314 there is no subscription group “newz” (did you mean “news”?)",
+        "file:19:75: J314 there is no subscription group “text” (did you mean “texts”?)",
+        "file:24:30: J314 there is no subscription group “nws” (did you mean “news”?)",
+    ]
+
+
+def test_a_filter_on_a_group_has_one_comparison_and_is_written_in_python_as_in_yaml() -> None:
+    """CNS-1"""
+    assert (subscription("news") == "subscribed") == SubscriptionFilter(
+        subscription="news", equals="subscribed"
+    )
+    assert subscription("news").one_of("unsubscribed", "unknown").operand == ("unsubscribed", "unknown")
+    for given, words in (
+        ({}, "a subscription has exactly one comparison; it has none"),
+        ({"equals": "subscribed", "one_of": ["unknown"]}, "it has equals and one_of"),
+        ({"equals": "opted_in"}, "Input should be"),
+    ):
+        with pytest.raises(ValidationError, match=words):
+            SubscriptionFilter(subscription="news", **given)

@@ -13,11 +13,12 @@ from email.utils import parseaddr
 from types import SimpleNamespace
 from typing import Any
 
+import aiosmtplib
 import pytest
 from pydantic import SecretStr
 
 from journeys.channels.base import Content, Receipt, Recipient, kinds
-from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, written
+from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, hard_bounce, written
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookContent, WebhookSettings
 from journeys.testing import ChannelContract
@@ -94,6 +95,20 @@ async def test_what_the_mail_server_says_becomes_a_receipt(mailbox: Mailbox) -> 
     assert (await delivered(email, mail())).outcome == "retry"
     assert (await delivered(email, mail())).outcome == "sent"
     assert (await delivered(Email(SmtpSettings(port=1)), mail())).outcome == "away"
+
+
+@pytest.mark.parametrize(
+    ("code", "text", "bounced"),
+    [
+        (550, "5.1.1 no such user", True), (550, "5.1.10 null mx", True), (554, "5.2.1 disabled", True), (550, "5.7.1 relay denied", False),
+        (550, "no such user", False), (450, "4.1.1 try later", False), (550, "5.1.11 x", False),
+    ],
+)  # fmt: skip
+def test_a_mailbox_does_not_exist_where_its_server_says_so_by_a_code(
+    code: int, text: str, bounced: bool
+) -> None:
+    """EML-8: who may not send by a server is refused by 550 too."""
+    assert hard_bounce(aiosmtplib.SMTPRecipientRefused(code, text, "mel@example.com")) is bounced
 
 
 async def test_a_mail_server_that_hangs_up_before_it_answers_leaves_a_doubt(mailbox: Mailbox) -> None:

@@ -26,6 +26,7 @@ EMAILS = Setting(
     catalogs={"shoes", "hats"},
     selections={"shoes": ["on_sale"], "hats": []},
     promotions={"spring"},
+    groups={"news"},
 )
 FOUND = [
     ("E1", "a\n {{ x | foo }}", "J302", 2, 9, "no filter “foo”"),
@@ -37,7 +38,7 @@ FOUND = [
     ("N3", "{{ ${external_id} }}", "J310", 1, 4, "did you mean “user_id”?"),
     ("2", "{% if {{${emial_address}}} %}x{% endif %}", "J310", 1, 9, "did you mean “email_address”?"),
     ("2", "{{custom_atribute.${x}}}", "J310", 1, 3, "no namespace “custom_atribute” (did you mean “custom_attribute”?)"),
-    ("2", "{{subscribed_state.${email_globl}}}", "J310", 1, 3, "has no “email_globl” (did you mean “email_global”?)"),
+    ("2", "{{subscribed_state.${email_globl}}}", "J314", 1, 3, "no subscription group “email_globl” (did you mean “email_global”?)"),
     ("2", "{{${email_footer}}}", "J310", 1, 3, "always empty here (write {{content_blocks.${footer}}}"),
     ("2", "{{most_recently_used_device.${model}}}", "J310", 1, 3, "always empty here"),
     ("2", "{{campaign.${api_id}}}", "J310", 1, 3, "always empty here"),

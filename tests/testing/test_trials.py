@@ -31,6 +31,7 @@ from journeys.engine.delivery.channel import Receipt
 from journeys.testing import Impossible, Reply, Trial, Unstubbed, journey
 from tests.stage import EMAIL, canvas, webhook
 
+NEWS = "---\nkind: subscription_group\nformat: 1\nname: news\nchannel: email\n"
 HELLO = EmailTemplate(
     name="hello",
     sender=Sender(address="desk@example.com"),
@@ -405,3 +406,42 @@ def test_an_entry_was_not_refused_whatever_came_later() -> None:
     assert zoe.refusals() == ["audience", "audience"]
     assert str(zoe.story).endswith("did not enter story: audience")
     assert (ann.story.entered, ann.story.refused, ann.refusals()) == (None, None, [])
+
+
+def test_an_address_of_a_trial_that_does_not_exist_gets_no_more_mail() -> None:
+    """EML-8: whoever has it."""
+    mails = "".join(f"  - {{type: message, id: m{n}, channel: email, template: hello}}\n" for n in range(2))
+    trial = journey(canvas(mails) + EMAIL)
+    trial.receipts("email", Receipt("unreachable", "no such mailbox", bounced=True))
+    mel, zoe = (
+        trial.person(**MEL).enters(),
+        trial.person(**{**MEL, "external_id": "zoe"}).enters(after="1 day"),
+    )
+    trial.run()
+
+    reasons = [
+        fact.data["reason"] for one in (mel, zoe) for fact in one.story.facts if fact.fact == "unreachable"
+    ]
+    assert reasons == ["no such mailbox", "hard_bounced", "hard_bounced", "hard_bounced"]
+
+
+def test_people_of_a_trial_say_states_in_groups_and_steps_do() -> None:
+    """PRF-5, SUB-3: for all who share the address; a group that there is not is told of at once."""
+    update = "  - {type: user_update, id: u, attributes: {subscription_groups: [{subscription_group_id: news, subscription_state: STATE}]}}\n"
+    mail = "  - {type: message, id: hello, channel: email, template: hello, subscription_group: news}\n"
+    for state, sent in (("subscribed", 1), ("unsubscribed", 0)):
+        trial = journey(canvas(update.replace("STATE", state) + mail) + EMAIL + NEWS)
+        assert len(trial.person(**MEL).enters().run().messages) == sent
+
+    trial = journey(canvas(mail) + EMAIL + NEWS)
+    said = [{"subscription_group_id": "news", "subscription_state": "subscribed"}]
+    mel, zoe = trial.person(**MEL, subscription_groups=said), trial.person(**{**MEL, "external_id": "zoe"})
+    zoe.sets(subscription_groups=[{**said[0], "subscription_state": "unsubscribed"}], after="1 hour")
+    mel.enters()
+    mel.enters(after="2 hours")
+    trial.run()
+    assert [len(one.messages) for one in mel.stories()] == [1]
+    with pytest.raises(ValueError, match="no subscription group"):
+        trial.person(
+            **{**MEL, "external_id": "kim"}, subscription_groups=[{**said[0], "subscription_group_id": "no"}]
+        )

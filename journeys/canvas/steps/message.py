@@ -60,7 +60,7 @@ class Message(Step):
 
     `at` is `now` (the default), `best_time` (their best hour on this channel, IT-1 and IT-2; `fallback` where nothing
     was learnt yet, IT-3) or a time of day in their zone. `only_when` is checked once more at the moment of sending
-    (VAL-1). `on_fail: exit` ends the entry where the message cannot leave (VAL-2); otherwise the entry advances at
+    (VAL-1). With a `subscription_group` it reaches who is subscribed to the group, and nobody else (SUB-3). `on_fail: exit` ends the entry where the message cannot leave (VAL-2); otherwise the entry advances at
     once, whatever becomes of the message (MSG-1). `on_doubt` says what to do if it is unknown whether it was sent.
     """
 
@@ -74,6 +74,8 @@ class Message(Step):
     """When: `now`, `best_time`, or a time of day of the person's."""
     fallback: TimeOfDay | None = None
     """The time of day where the best is not known."""
+    subscription_group: Annotated[str, Field(min_length=1)] | None = None
+    """The subscription group that it belongs to: it reaches those who are subscribed to it."""
     only_when: Filter | None = None
     """What must hold of the person at the moment of sending."""
     on_fail: Literal["advance", "exit"] = "advance"

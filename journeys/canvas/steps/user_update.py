@@ -17,7 +17,7 @@ from journeys.canvas.steps.base import Here
 
 UNTOUCHABLE = frozenset({
     "external_id", "user_alias", "braze_id", "anonymous_id", "alias_name", "alias_label", "push_tokens",
-    "push_token_import", "app_id", "api_key", "_update_existing_only", "_merge_objects", "subscription_groups",
+    "push_token_import", "app_id", "api_key", "_update_existing_only", "_merge_objects",
 })  # fmt: skip
 """What a user update cannot set: who a person is, their devices, and what steers a request (UPD-4)."""
 
@@ -77,7 +77,7 @@ class UserUpdate(Asking):
     - {type: user_update, id: mark, attributes: {reader: true, opens: {increment: 1}}, events: [{name: finished}]}
     ```
 
-    Standard attributes, `email_subscribe` and custom attributes are written by the rules of `/users/track` (ATT-1, NST-1);
+    Standard attributes, `email_subscribe`, `subscription_groups` and custom attributes are written by the rules of `/users/track` (ATT-1, NST-1);
     what these refuse is left as it was, and a fact `not_updated` says why. Texts may hold Liquid, also within lists and objects (UPD-3). Where it asks others, the entry waits for them as in a
     context step (X5); what holds a call that failed is not written, the rest is. Later steps see the new values (UPD-2).
     The events are heard in a later transaction.

@@ -19,6 +19,7 @@ from journeys.canvas.filters import (
     Filter,
     NoneOf,
     SegmentFilter,
+    SubscriptionFilter,
 )
 from journeys.canvas.in_words import in_words
 from journeys.engine.audience.match import Person, matches, named, past
@@ -137,6 +138,8 @@ def _saw(what: Filter, asked: _Asked) -> Any:
             return _one(person.values(path))
         case ConsentFilter(consent=channel):
             return person.consent(channel)
+        case SubscriptionFilter(subscription=group):
+            return person.subscription(group)
         case BucketFilter():
             return person.bucket
         case ContextFilter():

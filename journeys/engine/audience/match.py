@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from journeys.canvas.change_triggers import AttributeTrigger, ConsentTrigger, said
 from journeys.canvas.conditions import Condition, FromAttribute, FromContext, FromEntry
@@ -27,6 +27,7 @@ from journeys.canvas.filters import (
     PurchaseFilter,
     PurchaseTrigger,
     SegmentFilter,
+    SubscriptionFilter,
     Times,
     Trigger,
 )
@@ -39,11 +40,19 @@ Did = Mapping[tuple[str, str], Sequence[Occurrence]]
 """What a person did, by kind and name."""
 
 
+class Said(NamedTuple):
+    """What a person said last of a subscription group: its channel, and the state."""
+
+    channel: str
+    state: str
+
+
 @dataclass(frozen=True, slots=True)
 class Person:
     """What filters look at: attributes, random bucket, zone, and as much of the person's history as is needed.
 
-    `consents` are the states by channel of those who said something. `tallies`: what is counted and not in the history.
+    `consents` are the states by channel of those who said something, `subscriptions` what they said by group,
+    `bounced` the channels on which their address does not exist. `tallies`: what is counted and not in the history.
     """
 
     id: str
@@ -54,6 +63,8 @@ class Person:
     history: Did = field(default_factory=dict)
     consents: Mapping[str, str] = field(default_factory=dict)
     tallies: Tallies = field(default_factory=dict)
+    subscriptions: Mapping[str, Said] = field(default_factory=dict)
+    bounced: frozenset[str] = frozenset()
 
     def values(self, path: str) -> list[Any]:
         """The values that an attribute's path leads to; standard attributes come before custom ones of their name."""
@@ -63,6 +74,14 @@ class Person:
     def consent(self, channel: str) -> str:
         """The state on a channel; who said nothing is subscribed (SUB-1)."""
         return self.consents.get(channel, "subscribed")  # SUB-1
+
+    def subscription(self, group: str) -> str:
+        """The state in a subscription group; who has unsubscribed from its channel is subscribed to none (CNS-2)."""
+        said = self.subscriptions.get(group)
+        if said is None:
+            return "unknown"  # CNS-1
+        hidden = said.state == "subscribed" and self.consent(said.channel) == "unsubscribed"  # CNS-2
+        return "unsubscribed" if hidden else said.state
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +169,9 @@ def _matches(what: Filter, evaluation: _Evaluation) -> bool:
             )
         case ConsentFilter(consent=channel):
             said = [evaluation.person.consent(channel)]
+            return holds(what.operator, said, what.operand, evaluation.now)
+        case SubscriptionFilter(subscription=group):
+            said = [evaluation.person.subscription(group)]
             return holds(what.operator, said, what.operand, evaluation.now)
         case SegmentFilter(segment=name):
             return name in evaluation.segments and _matches(evaluation.segments[name], evaluation)
@@ -351,7 +373,7 @@ def _gather(
         case SegmentFilter(segment=name):
             if name in segments and name not in inside:
                 _gather(segments[name], segments, found, counted, inside | {name})
-        case AttributeFilter() | ContextFilter() | BucketFilter() | ConsentFilter():
+        case AttributeFilter() | ContextFilter() | BucketFilter() | ConsentFilter() | SubscriptionFilter():
             return
         case _ if counts_all(what):
             counted.add(named(what))
@@ -370,20 +392,3 @@ def _most(what: Any) -> int | None:
         case MessageFilter(step=None, canvas=None, campaign=None):
             return 2
     return None
-
-
-def asks_consents(
-    several: Iterable[Any], segments: Mapping[str, Filter] = NOTHING, inside: frozenset[str] = frozenset()
-) -> bool:
-    """Whether one of these filters looks at consents, itself or by a segment. `inside`: segments not to follow."""
-    for each in several:
-        match each:
-            case ConsentFilter():
-                return True
-            case AllOf(all=within) | AnyOf(any=within) | NoneOf(none=within):
-                if asks_consents(within, segments, inside):
-                    return True
-            case SegmentFilter(segment=name) if name in segments and name not in inside:
-                if asks_consents([segments[name]], segments, inside | {name}):
-                    return True
-    return False

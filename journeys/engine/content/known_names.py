@@ -31,12 +31,11 @@ UNSUBSCRIBE = frozenset({
 })  # fmt: skip
 """A mail that says one of these has a way out."""
 
-_UNSUBSCRIBE = "write {{${set_user_to_unsubscribed_url}}}"
 EMPTY: Mapping[str, str] = {
     "last_used_app_date": "", "most_recent_app_version": "", "most_recent_location": "",
     "most_recent_locale": "write {{${language}}}",
     "set_user_to_subscribed_url": "", "set_user_to_opted_in_url": "",
-    "email_footer": "write {{content_blocks.${footer}}}, and a content block", "preference_center_url": _UNSUBSCRIBE,
+    "email_footer": "write {{content_blocks.${footer}}}, and a content block",
 }  # fmt: skip
 """What `${x}` may name in other engines, and what to write here, where nothing gives it a value."""
 
@@ -77,7 +76,7 @@ _DEVICES = "no devices are known"
 EMPTY_SPACES: Mapping[str, str] = {
     "api_trigger_properties": "write context.${x} for what came with the entry",
     "most_recently_used_device": _DEVICES, "targeted_device": _DEVICES, "app": _DEVICES, "card": "there are no cards",
-    "sms": "no messages come in", "whats_app": "no messages come in", "preference_center": _UNSUBSCRIBE,
+    "sms": "no messages come in", "whats_app": "no messages come in",
 }  # fmt: skip
 """The same of namespaces."""
 EMPTY_NAMES: Mapping[str, frozenset[str]] = {

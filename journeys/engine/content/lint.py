@@ -50,7 +50,7 @@ LONG = 100_000
 class Setting:
     """Where a template stands: its channel (None: in a step that sends nothing), and what there is to name.
 
-    `blocks`, `catalogs`, `promotions`: None where they are not known. `selections`: by their catalogs, as far as they
+    `blocks`, `catalogs`, `promotions`, `groups`: None where they are not known. `selections`: by their catalogs, as far as they
     are known.
     """
 
@@ -59,6 +59,7 @@ class Setting:
     catalogs: Collection[str] | None = None
     selections: Mapping[str, Collection[str]] = field(default_factory=dict)
     promotions: Collection[str] | None = None
+    groups: Collection[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,12 +135,16 @@ def _names(bound: Bound, source: str, setting: Setting, unknown: Collection[str]
                 known = NAMESPACES[head]
                 if head in EMPTY_SPACES:
                     yield index, "J310", f"“{head}” is always empty here", EMPTY_SPACES[head]
+                elif head == "subscribed_state" and setting.channel is None:
+                    yield index, "J310", f"“{head}” is available in messages only", ""
+                elif head == "subscribed_state" and name not in (known or ()):
+                    if name and setting.groups is not None and name not in setting.groups:
+                        hint = meant(name, {*(known or ()), *setting.groups})
+                        yield index, "J314", f"there is no subscription group “{name}”", hint
                 elif name and known is not None and name not in known:
                     yield index, "J310", f"“{head}” has no “{name}”", meant(name, known)
                 elif name in EMPTY_NAMES.get(head, ()):
                     yield index, "J310", f"“{head}.${{{name}}}” is always empty here", ""
-                elif head == "subscribed_state" and setting.channel is None:
-                    yield index, "J310", f"“{head}” is available in messages only", ""
             elif re.compile(r"[\w-]+\s*\.\s*\$\{").match(source, index):
                 yield index, "J310", f"there is no namespace “{head}”", meant(head, NAMESPACES)
             elif (

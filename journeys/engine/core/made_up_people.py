@@ -18,13 +18,14 @@ from journeys.canvas.filters import (
     MessageFilter,
     NoneOf,
     SegmentFilter,
+    SubscriptionFilter,
     Trigger,
 )
 from journeys.canvas.frozen_model import is_liquid
-from journeys.canvas.never_matching import CONSENTS
+from journeys.canvas.never_matching import CONSENTS, GROUPS
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Increment, UserUpdate
-from journeys.engine.audience.match import Person, matches, named
+from journeys.engine.audience.match import Person, Said, matches, named
 from journeys.engine.audience.operators import number
 from journeys.engine.core.global_control import BUCKETS
 
@@ -137,6 +138,8 @@ class MadeUp:
                 return matches(what, self.person, now=now)
             case ConsentFilter(consent=channel) if channel in self.person.consents:
                 return matches(what, self.person, now=now)
+            case SubscriptionFilter(subscription=group) if group in self.person.subscriptions:
+                return matches(what, self.person, now=now)
             case BucketFilter():
                 return matches(what, self.person, now=now)
         return None
@@ -153,7 +156,7 @@ def replace_segments(one: MadeUp, segments: Mapping[str, Filter]) -> MadeUp:
 
 def _name(what: Any) -> str:
     """The name by which a rate is said of a filter."""
-    for subject in ("segment", "attribute", "context", "event", "message", "consent"):
+    for subject in ("segment", "attribute", "context", "event", "message", "consent", "subscription"):
         found = getattr(what, subject, None)
         if isinstance(found, str):
             return found
@@ -164,6 +167,7 @@ def _name(what: Any) -> str:
 def updated(person: Person, step: UserUpdate, update: Update) -> Person:
     """The person after a user update; what holds Liquid is written where its texts are known (UPD-1, UPD-3)."""
     standard, custom, consents = dict(person.standard), dict(person.custom), dict(person.consents)
+    subscriptions = dict(person.subscriptions)
     for name, change in step.attributes.items():
         place = standard if name in standard else custom
         before = place.get(name, 0)
@@ -176,8 +180,15 @@ def updated(person: Person, step: UserUpdate, update: Update) -> Person:
             continue
         if name in CONSENTS:
             consents[CONSENTS[name]] = str(value)
+        elif name == GROUPS:
+            subscriptions |= _said(value)
         elif value is None:
             place.pop(name, None)
         else:
             place[name] = value
-    return replace(person, standard=standard, custom=custom, consents=consents)
+    return replace(person, standard=standard, custom=custom, consents=consents, subscriptions=subscriptions)
+
+
+def _said(value: Any) -> dict[str, Said]:
+    """The states in groups that an update sets, as it is written."""
+    return {each["subscription_group_id"]: Said("", each["subscription_state"]) for each in value}

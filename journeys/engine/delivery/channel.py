@@ -29,12 +29,14 @@ class Receipt:
 
     `away`: the provider itself cannot be reached, and nothing was handed over. All messages of the channel wait until it
     can be, and none of them counts as tried.
+    `bounced`, with `unreachable`: the address does not exist. Nothing is sent to it any more, whoever has it (EML-8).
     """
 
     outcome: Outcome
     detail: str = ""
     provider_id: str = ""
     retry_after: float | None = None
+    bounced: bool = False
 
 
 class Doubtful(Exception):

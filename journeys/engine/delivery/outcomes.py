@@ -11,6 +11,7 @@ from journeys.engine.delivery.channel import Channel, Receipt
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.preparation import Failed, Postponed, Ready, Refused
 from journeys.engine.delivery.settlement import PROBE, Settlement, extras, pause
+from journeys.engine.people.standard_attributes import address
 
 
 def of_refusal(
@@ -54,9 +55,16 @@ def of_receipt(channel: Channel, one: Claimed, what: Ready, receipt: Receipt, no
     if receipt.outcome not in ("retry", "away"):
         if receipt.outcome != "sent":
             data["reason"] = receipt.detail
-        return Settlement(one, receipt.outcome, now, data, doubted=one.doubtful and not channel.idempotent)
+        bounced = _kept(what.to.address) if receipt.bounced and receipt.outcome == "unreachable" else None
+        doubted = one.doubtful and not channel.idempotent
+        return Settlement(one, receipt.outcome, now, data, doubted=doubted, bounced=bounced)
     data["reason"] = receipt.detail
     if receipt.outcome == "away":
         return Settlement(one, "away", now, data, after=PROBE)
     after = pause(one.attempts, receipt.retry_after)
     return Settlement(one, "failed", now, data, after=after)
+
+
+def _kept(sent_to: str) -> str:
+    """An address as profiles have it: the channel has its domain as the wire does."""
+    return address(sent_to) or sent_to

@@ -13,7 +13,6 @@ from pydantic import ValidationError
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
 from journeys.engine.content import Aborted, RenderError, TemplateError
-from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.services import Retry
 from journeys.engine.core.limits import refusal
 from journeys.engine.delivery.channel import Channel, Content, Recipient
@@ -105,7 +104,8 @@ async def prepare(
         claimed.properties,
         now,
         dispatch=claimed.key,
-        links=dict.fromkeys(UNSUBSCRIBE, links.unsubscribe),  # A46
+        links=links.named(),
+        centres={name: links.preferences(name) for name in publication.centres},  # A46
     )
     try:
         values = await services.get_ready(list(sources(template)), values, send_of(claimed), now)  # A46, P2

@@ -16,7 +16,6 @@ from journeys.canvas.plan import Plan, compile, walk
 from journeys.canvas.steps import Message
 from journeys.engine.audience.match import needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
-from journeys.engine.content.known_names import UNSUBSCRIBE
 from journeys.engine.content.services import Retry
 from journeys.engine.core.limits import refusal
 from journeys.engine.delivery.message_content import content, sources
@@ -88,7 +87,8 @@ async def previewed(
         properties,
         now,
         dispatch=mark.dispatch,
-        links=dict.fromkeys(UNSUBSCRIBE, links.unsubscribe),
+        links=links.named(),
+        centres={name: links.preferences(name) for name in publication.centres},
     )
     services = _Uncharged(TemplateServices.of(db, calls), publication, profile.id)
     kept = await _kept(db, publication, plan, step, profile, now, properties)

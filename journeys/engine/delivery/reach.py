@@ -12,10 +12,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from journeys.canvas.filters import ConsentFilter
+from journeys.canvas.filters import AllOf, AnyOf, ConsentFilter, Filter, SubscriptionFilter
 from journeys.canvas.plan import Plan
 from journeys.canvas.steps import Message
-from journeys.engine.core.limits import agreed, states_asked
+from journeys.engine.core.limits import agreed, groups_asked, in_a_group, states_asked, unusable
 from journeys.engine.delivery.channel import Channel
 from journeys.engine.entries.audience_reading import matching
 from journeys.engine.people.audience_sql import PeopleCondition, to_sql
@@ -27,8 +27,13 @@ from journeys.engine.workspaces.published import Publication
 JUDGED = 500
 """How many people are looked at together, where SQL cannot say whether they match."""
 
-HAS_ADDRESS: Mapping[str, str] = {"email": "p.email is not null", "webhook": "true"}
+BOUNCED = """
+exists (select from addresses a where (a.workspace, a.address, a.channel) = (p.workspace, p.email, 'email') and a.bounced is not null)
+"""
+HAS_ADDRESS: Mapping[str, str] = {"email": f"p.email is not null and not {BOUNCED}", "webhook": "true"}
 """By channel, who has an address: of others their package alone knows."""
+
+UNMARKED = "not p.standard ? 'marked_email_as_spam_at'"
 
 PEOPLE = "select count(*) from people where workspace = $1"
 
@@ -96,11 +101,11 @@ async def _by_sql(
     ]
     columns = [f"({inside.text}) as inside", "p.bucket = any($4::int[]) as held_out"]
     for place, name in enumerate(channels):
-        may = "true"
-        if (asked := states_asked(plan, name)) is not None:
-            consent = to_sql(ConsentFilter(consent=name, one_of=asked), now=now, first=len(values) + 1)
+        may = UNMARKED if name == "email" and plan.canvas.send.subscription != "all" else "true"
+        if asked := _asked(plan, name):
+            consent = to_sql(AllOf(all=asked), now=now, first=len(values) + 1)
             values += consent.parameters
-            may = consent.text
+            may += f" and {consent.text}"
         columns.append(f"({HAS_ADDRESS[name]} and {may}) as by_{place}")
     counts = [
         f"count(*) filter (where inside and not held_out and by_{place})" for place in range(len(channels))
@@ -125,6 +130,16 @@ from (select {", ".join(columns)} from people p where p.workspace = $1 and p.id 
             found.reached[name] += count
         first = last
         progress(found.people)
+
+
+def _asked(plan: Plan, channel: str) -> tuple[Filter, ...]:
+    """What must hold of a person whom a message on the channel reaches (SUB-1, SUB-3)."""
+    found: list[Filter] = []
+    if (states := states_asked(plan, channel)) is not None:
+        found.append(ConsentFilter(consent=channel, one_of=states))
+    if (groups := groups_asked(plan, channel)) is not None:
+        found.append(AnyOf(any=[SubscriptionFilter(subscription=one, equals="subscribed") for one in groups]))
+    return tuple(found)
 
 
 async def _one_by_one(
@@ -165,7 +180,9 @@ async def _one_by_one(
                 found.held_out += 1
                 continue
             for name in found.reached:
-                if name in channels and channels[name].address_of(profile) and agreed(plan, name, person):
+                may = agreed(plan, name, person) and in_a_group(plan, name, person)
+                may = may and unusable(plan, name, person) is None
+                if name in channels and channels[name].address_of(profile) and may:
                     found.reached[name] += 1
         if page.after is None:
             return

@@ -20,6 +20,7 @@ from journeys.engine.metrics import (
     counted,
     observed,
 )
+from journeys.engine.people.addresses import note_bounces
 from journeys.engine.people.merged import merged_into
 from journeys.engine.people.profiles import LOCK, LOCK_FREE, shard_of
 from journeys.engine.ports import PendingAlarm
@@ -47,7 +48,7 @@ CODED = ("aborted", "capped", "unreachable", "withdrawn")
 class Settlement:
     """What became of one dispatch: sent, aborted, unreachable, invalid, failed — or retry, in `after` seconds.
 
-    `behind`: it goes to the back of the queue (C3). With the outcome `away` it waits as if nobody had claimed it.
+    `behind`: it goes to the back of the queue (C3). `bounced`: the address, which does not exist. With the outcome `away` it waits as if nobody had claimed it.
     """
 
     claimed: Claimed
@@ -57,6 +58,7 @@ class Settlement:
     after: float | None = None
     doubted: bool = False
     behind: bool = False
+    bounced: str | None = None
 
     def of(self, person: UUID) -> Settlement:
         """The same, of the person whose the message is now."""
@@ -182,6 +184,7 @@ async def settle(
     marked: set[str] = set()
     if final:
         rows = await connection.fetch(SETTLE, *_columns(map(_row, final)))
+        await _note_bounces(connection, final)
         pending_alarms = [PendingAlarm(*row[:-1]) for row in rows if row["key"] is None]
         _measure(final, {row["key"] for row in rows})
     if again:
@@ -194,6 +197,18 @@ async def settle(
         rows = await connection.fetch(CALLING, *_columns(map(_place, following)), LEASE)
         marked = {row["key"] for row in rows}
     return pending_alarms, marked
+
+
+async def _note_bounces(connection: Any, final: Iterable[Settlement]) -> None:
+    """Mark the addresses that do not exist (EML-8)."""
+    found: dict[int, list[tuple[str, str]]] = {}
+    for one in final:
+        if one.bounced is not None:
+            bounce = str(one.data["channel"]), one.bounced
+            found.setdefault(one.claimed.workspace, []).append(bounce)
+            at = one.at
+    for workspace, bounces in sorted(found.items()):
+        await note_bounces(connection, workspace, bounces, at, "message")
 
 
 def _measure(final: Iterable[Settlement], settled: Container[str]) -> None:

@@ -1,4 +1,4 @@
-"""Signed links in messages: the open pixel, the click redirect, the unsubscribe page.
+"""Signed links in messages: the open pixel, the click redirect, the unsubscribe page, preference centres.
 
 They carry opaque ids and nothing personal, cannot be forged, and lead only to the address of the message's author:
 the signature covers the address. Each kind of link is signed for itself, so that none can be used as another.
@@ -18,9 +18,10 @@ from uuid import UUID
 import msgspec
 
 from journeys.engine.content.html_reading import address
+from journeys.engine.content.known_names import UNSUBSCRIBE
 
-Kind = Literal["open", "click", "unsubscribe"]
-PATHS = {"open": "o", "click": "c", "unsubscribe": "u"}
+Kind = Literal["open", "click", "unsubscribe", "preferences"]
+PATHS = {"open": "o", "click": "c", "unsubscribe": "u", "preferences": "p"}
 SIZE = 16
 
 
@@ -99,6 +100,43 @@ def read(secret: bytes, kind: Kind, text: str, url: str = "") -> Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class PreferenceLink:
+    """What the link to a preference centre says: whose it is, by opaque ids, and the name of the centre."""
+
+    workspace: int
+    person: UUID
+    centre: str
+
+    def token(self, secret: bytes) -> str:
+        """The signed token of the link."""
+        payload = _b64(msgspec.json.encode([self.workspace, self.person.hex, self.centre]))
+        return f"{payload}.{_b64(_sign(secret, 'preferences', payload, ''))}"
+
+    def url(self, base: str, secret: bytes) -> str:
+        """The address of the page. `base` is the public address of the API, without a slash at its end."""
+        return f"{base}/{PATHS['preferences']}/{self.token(secret)}"
+
+    @classmethod
+    def peek(cls, text: str) -> PreferenceLink:
+        """What a token says, before its signature is known to be right. Raises Forged where it is no token."""
+        try:
+            said = msgspec.json.decode(_raw(text.partition(".")[0]), type=tuple[int, str, str])
+            if not 0 < said[0] < 2**31:
+                raise Forged("this is no link of ours")
+            return cls(said[0], UUID(said[1]), said[2])
+        except (ValueError, msgspec.DecodeError) as error:
+            raise Forged("this link is not valid") from error
+
+    @classmethod
+    def read(cls, secret: bytes, text: str) -> PreferenceLink:
+        """What a token says. Raises Forged where it was not signed by this workspace."""
+        link = cls.peek(text)
+        if not hmac.compare_digest(link.token(secret).encode(), text.encode()):
+            raise Forged("this link is not valid")
+        return link
+
+
+@dataclass(frozen=True, slots=True)
 class Links:
     """The links of one message. `base` is the public address of the API, without a slash at its end."""
 
@@ -119,6 +157,15 @@ class Links:
     def unsubscribe(self) -> str:
         """The address of the unsubscribe page."""
         return self._to("unsubscribe")
+
+    def preferences(self, centre: str) -> str:
+        """The address of a preference centre of the person."""
+        return PreferenceLink(self.mark.workspace, self.mark.person, centre).url(self.base, self.secret)
+
+    def named(self) -> dict[str, str]:
+        """The links that a message names by `${x}`."""
+        found = dict.fromkeys(UNSUBSCRIBE, self.unsubscribe)
+        return {**found, "preference_center_url": self.preferences("default")}
 
     def click(self, url: str) -> str:
         """The address that counts a click and leads to `url`."""

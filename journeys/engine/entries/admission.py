@@ -12,7 +12,8 @@ from uuid_utils.compat import uuid7
 
 from journeys.canvas.events_and_commands import Entered, Entry
 from journeys.canvas.steps.delay import Delay
-from journeys.engine.audience.match import asks_consents, needs
+from journeys.engine.audience.consents_asked import asks_consents
+from journeys.engine.audience.match import needs
 from journeys.engine.clock import Clock
 from journeys.engine.core.drive import LATE_AFTER, Case
 from journeys.engine.core.gates import Candidate, full, key_of, period_of, refusal, seen

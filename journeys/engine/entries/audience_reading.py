@@ -11,7 +11,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from journeys.canvas.filters import Filter
-from journeys.engine.audience.match import asks_consents, matches, needs
+from journeys.engine.audience.consents_asked import asks_consents
+from journeys.engine.audience.match import matches, needs
 from journeys.engine.people.profiles import Profile, history, read_consents
 from journeys.engine.workspaces.published import Publication
 

@@ -30,8 +30,10 @@ from journeys.canvas.events_and_commands import (
     Zones,
     ZonesAnswer,
 )
+from journeys.canvas.never_matching import GROUPS
 from journeys.canvas.plan import Plan
-from journeys.engine.audience.match import Needs, Past, Person, asks_consents, matches, named, needs
+from journeys.engine.audience.consents_asked import asks_consents
+from journeys.engine.audience.match import Needs, Past, Person, Said, matches, named, needs
 from journeys.engine.content import Aborted, RenderError, TemplateError
 from journeys.engine.core.best_time import LEARNS, learn
 from journeys.engine.core.changes import Watched
@@ -40,6 +42,7 @@ from journeys.engine.entries.looking_back import Hearings, missed, several
 from journeys.engine.entries.others_waiting import others_wait
 from journeys.engine.entries.reading import Reading
 from journeys.engine.people.profiles import History, Profile
+from journeys.engine.people.subscriptions import Subscribing, subscribing
 from journeys.engine.people.user_updates import DerivedEvent, SaidConsent, store_updates, update_profile
 from journeys.engine.store.entry_writes import FETCHES, EntryWrites
 from journeys.engine.workspaces.liquid_values import rendered
@@ -96,6 +99,7 @@ class EntryTransaction:
     writes: EntryWrites = field(default_factory=EntryWrites)
     changed: dict[tuple[int, UUID], Profile] = field(default_factory=dict)
     consents: list[SaidConsent] = field(default_factory=list)
+    subscriptions: list[Subscribing] = field(default_factory=list)
     derived_events: list[DerivedEvent] = field(default_factory=list)
     channels: set[tuple[str, int]] = field(default_factory=set)
     _hearings: Hearings = field(default_factory=Hearings)
@@ -180,7 +184,9 @@ class EntryTransaction:
             SaidConsent(*loaded.place, channel, state, update.at, update.key, loaded.hops)
             for channel, state in result.consents.items()
         ]
-        for name, reason in result.refused:
+        said, unknown = subscribing(loaded.publication.groups, *loaded.place, result.subscriptions, update.at)
+        self.subscriptions += said
+        for name, reason in [*result.refused, *((GROUPS, each) for each in unknown)]:
             self.fact(loaded, "not_updated", update.at, update.step, {"name": name, "reason": reason})
         self.derived_events.extend(result.events)
 
@@ -263,6 +269,10 @@ class EntryTransaction:
                 if said.workspace == workspace and said.person in profiles:
                     profile = profiles[said.person]
                     profile.consents = {**profile.consents, said.channel: said.state}  # UPD-2
+            for one in self.subscriptions:
+                if one.workspace == workspace and one.person in profiles:
+                    profile = profiles[one.person]
+                    profile.subscriptions = {**profile.subscriptions, one.name: Said(one.channel, one.state)}
 
     def _person(self, loaded: LoadedEntry, histories: Mapping[tuple[int, UUID], History]) -> Person:
         return loaded.profile.as_person(loaded.publication.zone, histories.get(loaded.place))
@@ -285,9 +295,8 @@ class EntryTransaction:
 
     async def store_updates(self, connection: Any) -> None:
         """Write the profiles, the consents and the events to come of the updates; the people are locked."""
-        await store_updates(
-            connection, self.changed.values(), self.consents, self.derived_events, self._watched
-        )
+        said = self.consents, self.subscriptions
+        await store_updates(connection, self.changed.values(), *said, self.derived_events, self._watched)
 
     def settle(self, loaded_entries: Iterable[LoadedEntry]) -> None:
         """Put the states of these entries on the page, where they changed."""

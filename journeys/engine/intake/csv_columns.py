@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from journeys.canvas.never_matching import CONSENTS, TRUTHS
+from journeys.canvas.never_matching import CONSENTS, GROUPS, TRUTHS
 from journeys.engine.intake.csv_rows import Quoted, Row
 from journeys.engine.people.standard_attributes import COLUMNS, STANDARD
 
@@ -24,9 +24,10 @@ IDENTIFIERS = (
     "email",
     "phone",
 )
-STANDARDS = frozenset({*COLUMNS, *CONSENTS, *STANDARD})
+STANDARDS = frozenset({*COLUMNS, *CONSENTS, *STANDARD, GROUPS})
 IGNORED = frozenset({"import_line", "import_reason"})
-LATER = frozenset({"subscription_group_id", "subscription_state"})
+SUBSCRIPTION = ("subscription_group_id", "subscription_state")
+"""One group a row (CSV-5)."""
 MOST_COLUMNS = 1_000
 NUMBER = re.compile(r"-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d{1,3})?")  # CSV-4, D11
 PADDED = re.compile(r"-?0\d+(\.\d+)?")
@@ -87,11 +88,7 @@ class Header:
 
     def _remark(self) -> None:
         for name in self.names:
-            if name in LATER:
-                self.remarks.append(
-                    f"the column {name} is ignored: subscription groups are not supported yet"
-                )
-            elif self.kind == "events":
+            if self.kind == "events":
                 known = name in (*IDENTIFIERS, "name", "time", "event_id", *IGNORED) or PROPERTY.fullmatch(
                     name
                 )
@@ -99,7 +96,7 @@ class Header:
                     self.remarks.append(
                         f"the column {name} is ignored: properties are named <event>.properties.<key>"
                     )
-            elif name not in STANDARDS and name not in IDENTIFIERS and name not in IGNORED:  # CSV-3
+            elif name not in (*STANDARDS, *IDENTIFIERS, *IGNORED, *SUBSCRIPTION):  # CSV-3
                 self._remark_look_alike(name)
 
     def _remark_look_alike(self, name: str) -> None:
@@ -130,12 +127,12 @@ class Header:
             values = {
                 name: self._value(name, cell, remarks) for name, cell in rest.items() if self._is_read(name)
             }
-            return {**values, **who}, remarks
+            return {**values, **_subscription(rest), **who}, remarks
         return self._event(rest, who, remarks), remarks
 
     @staticmethod
     def _is_read(name: str) -> bool:
-        return name not in IGNORED and name not in LATER
+        return name not in IGNORED and name not in SUBSCRIPTION
 
     def _event(self, rest: Mapping[str, str], who: Mapping[str, Any], remarks: list[str]) -> dict[str, Any]:
         properties: dict[str, Any] = {}
@@ -167,6 +164,12 @@ class Header:
         if (name, what) not in self._warned:
             self._warned.add((name, what))
             remarks.append(text)
+
+
+def _subscription(cells: Mapping[str, str]) -> dict[str, Any]:
+    """The state in a subscription group that a row says (CSV-5)."""
+    said = {name: str(cells[name]).strip() for name in SUBSCRIPTION if name in cells}
+    return {GROUPS: [said]} if said else {}  # CSV-5
 
 
 def typed(cell: str) -> bool | int | float | str:

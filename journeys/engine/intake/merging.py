@@ -37,13 +37,16 @@ update aliases a set person = $3 where {OF}
 STRENGTH = "array_position(array['subscribed', 'opted_in', 'unsubscribed'], {})"
 
 
-def _states(table: str, name: str, fact: str, said: str) -> str:
-    """The stronger state of the two for each name, with a fact where that of who stays is another now (CNS-3)."""
+def _states(table: str, name: str, fact: str, said: str, more: str = "") -> str:
+    """The stronger state of the two for each name, with a fact where that of who stays is another now (CNS-3).
+
+    `more`: further columns, which stay with the name.
+    """
     mine, other = STRENGTH.format(f"{table}.state"), STRENGTH.format("excluded.state")
     return f"""
 with changed as (
-    insert into {table} (workspace, person, {name}, state, at)
-    select workspace, $3, {name}, state, at from {table} where {OF}
+    insert into {table} (workspace, person, {name}, state, at{more})
+    select workspace, $3, {name}, state, at{more} from {table} where {OF}
     on conflict (workspace, person, {name}) do update set state = excluded.state, at = excluded.at
     where {other} > {mine} returning {name}, state, at)
 insert into facts (workspace, person, shard, fact, at, data)
@@ -97,7 +100,7 @@ update run_members m set person = $3 where {OF}
 """Who is in a run as both comes once: the turn of one of them is over. Such a row stays, until the run is over."""
 
 CONSENTS = _states("consents", "channel", "consent_changed", "channel")
-SUBSCRIPTIONS = _states("subscriptions", "name", "subscription_changed", "subscription")
+SUBSCRIPTIONS = _states("subscriptions", "name", "subscription_changed", "subscription", ", channel")
 
 COUNTS = f"""
 insert into event_counts as c (workspace, person, kind, name, shard, count, first, last)

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.subscription_groups import SubscriptionGroup
+from journeys.engine.audience.match import Said
 from journeys.engine.people.consents import Source
 from journeys.engine.people.identity import Identifier, find
 from journeys.engine.people.profiles import lock
@@ -54,7 +55,7 @@ async def change_subscriptions(
     await db.anew(work)
 
 
-async def _meant(connection: Any, workspace: int, changes: Sequence[Change]) -> dict[tuple[UUID, str], str]:
+async def _meant(connection: Any, workspace: int, changes: Sequence[Change]) -> dict[tuple[UUID, str], Said]:
     """The states by person and group; the last that is said of one counts."""
     named = {Identifier("external_id", one) for change in changes for one in change.external_ids}
     found = {one.value: person for one, person in (await find(connection, workspace, named)).items()}
@@ -80,9 +81,9 @@ async def _meant(connection: Any, workspace: int, changes: Sequence[Change]) -> 
         sorted({one for _, _, emails, _ in wanted for one in emails}),
         sorted({one for _, _, _, phones in wanted for one in phones}),
     )
-    states: dict[tuple[UUID, str], str] = {}
+    states: dict[tuple[UUID, str], Said] = {}
     for change, people, emails, phones in wanted:
         for row in rows:
             if row["id"] in people or row["email"] in emails or row["phone"] in phones:
-                states[row["id"], change.group.name] = change.state
+                states[row["id"], change.group.name] = Said(change.group.channel, change.state)
     return states

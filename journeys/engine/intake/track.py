@@ -21,12 +21,14 @@ from journeys.engine.intake.shared_addresses import sharing
 from journeys.engine.intake.track_objects import ARRAYS, Item, Objects, read, remark, remarks
 from journeys.engine.large_requests import apart
 from journeys.engine.metrics import OBJECTS, counted
+from journeys.engine.people.addresses import states_of_addresses
 from journeys.engine.people.consents import store_consents
 from journeys.engine.people.identity import Identifier, resolve
 from journeys.engine.people.known_names import Name, note, of_events, type_of
 from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load, read_consents
-from journeys.engine.people.standard_attributes import apply
+from journeys.engine.people.standard_attributes import Changed, apply
+from journeys.engine.people.subscriptions import Subscribing, share_subscriptions, subscribing
 from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database, Undone
 from journeys.engine.store.stored_objects import unread
@@ -189,6 +191,8 @@ async def _write_attributes(
     if watched.consents and any(map(_consents, items)):
         await read_consents(connection, workspace, profiles.values())
     writing = _Writing(profiles, watched, tracked)
+    subscriptions: list[Subscribing] = []
+    addressed = set(tracked.created & profiles.keys())
 
     def apply_all() -> None:
         for person in sorted(tracked.created & profiles.keys()):
@@ -196,19 +200,32 @@ async def _write_attributes(
             writing.told += [(profile, change) for change in watched.appeared(profile.values)]
         for item in items:
             if item.array == "attributes":
-                writing.apply(item, profiles[found[item.who]])
+                profile = profiles[found[item.who]]
+                result = writing.apply(item, profile)
+                said, unknown = subscribing(
+                    publication.groups, workspace, profile.id, result.subscriptions, now
+                )
+                subscriptions.extend(said)
+                if "email" in result.names and profile.email is not None:
+                    addressed.add(profile.id)
+                tracked.warnings += remarks(item.array, item.index, unknown)  # TRK-5
 
     heavy = sum(unread(profiles[found[item.who]].attributes) for item in items if item.array == "attributes")
     await apart(apply_all, large=heavy > HEAVY or any(map(_selects, items)))
     await store_profiles(connection, writing.changed.values())
+    for person, state in (await states_of_addresses(connection, workspace, addressed)).items():
+        writing.adopts(profiles[person], state)  # PRF-4
     if writing.consents:
         await store_consents(connection, workspace, writing.consents, now)
+    await share_subscriptions(connection, subscriptions, "rest")  # PRF-5
     return writing.told
 
 
 def _consents(item: Item) -> bool:
-    """Whether it sets a consent."""
-    return item.array == "attributes" and any(item.given.get(name) is not None for name in CONSENTS)
+    """Whether it sets a consent, or an address of which something was said."""
+    return item.array == "attributes" and any(
+        item.given.get(name) is not None for name in (*CONSENTS, "email")
+    )
 
 
 def _selects(item: Item) -> bool:
@@ -230,7 +247,7 @@ class _Writing:
     consents: dict[tuple[UUID, str], str] = field(default_factory=dict)
     told: list[tuple[Profile, Change]] = field(default_factory=list)
 
-    def apply(self, item: Item, profile: Profile) -> None:
+    def apply(self, item: Item, profile: Profile) -> Changed:
         """Apply one object, and note what was refused."""
         result = apply(profile, item.given)
         before = self.watched.values(result.names, profile.values)
@@ -247,6 +264,12 @@ class _Writing:
             for person in _alike(profile, channel, self.profiles):
                 self._consents(self.profiles[person], channel, state)
         self.tracked.warnings += remarks(item.array, item.index, result.errors)  # TRK-5
+        return result
+
+    def adopts(self, profile: Profile, state: str) -> None:
+        """Take over what was said of their address, unless this request says something of them (PRF-4)."""
+        if (profile.id, "email") not in self.consents:  # PRF-4
+            self._consents(profile, "email", state)
 
     def _consents(self, profile: Profile, channel: str, state: str) -> None:
         """Set a consent; the profile has it at once where anybody listens."""

@@ -22,6 +22,7 @@ from journeys.canvas.filters import (
     NoneOf,
     PurchaseFilter,
     SegmentFilter,
+    SubscriptionFilter,
     Times,
 )
 from journeys.canvas.wall_clock import plus
@@ -53,6 +54,8 @@ MOST_PARTS = 1000
 """Of an audience with more filters and conditions than this, segments and all, SQL judges as many."""
 
 MOST_COUNTED = 2**40
+
+GROUP_STATES = ("subscribed", "unsubscribed", "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +127,8 @@ class _Compiler:
                 return self._engaged(what)
             case ConsentFilter():
                 return self._consented(what)
+            case SubscriptionFilter():
+                return self._subscribed(what)
             case BucketFilter(bucket=(low, high)):
                 low_, high_ = (self.parameters.add(each, "int") for each in (low, high))
                 return exactly(f"p.bucket between {low_} and {high_}")
@@ -273,6 +278,26 @@ class _Compiler:
             "from consents c where c.workspace = p.workspace and c.person = p.id"
             f" and c.channel = {self.parameters.add(what.consent, 'text')}"
             f" and c.state = any({self.parameters.add(states, 'text[]')})"
+        )
+        found = exactly(_exists(said)) if states else NEVER
+        return none_of(found) if silent else found
+
+    def _subscribed(self, what: SubscriptionFilter) -> Bounds:
+        """Who said nothing is unknown, and who left the channel is subscribed to no group of it (CNS-1, CNS-2)."""
+        wanted = [state for state in GROUP_STATES if holds(what.operator, [state], what.operand, self.now)]
+        silent = "unknown" in wanted  # CNS-1
+        states = [state for state in GROUP_STATES[:2] if (state in wanted) is not silent]
+        if not sayable(what.subscription):
+            return ALWAYS if silent else NEVER
+        left = (
+            "exists (select from consents c where (c.workspace, c.person, c.channel, c.state)"
+            " = (s.workspace, s.person, s.channel, 'unsubscribed'))"
+        )
+        said = (
+            "from subscriptions s where s.workspace = p.workspace and s.person = p.id"
+            f" and s.name = {self.parameters.add(what.subscription, 'text')}"
+            f" and case when s.state = 'subscribed' and {left} then 'unsubscribed' else s.state end"
+            f" = any({self.parameters.add(states, 'text[]')})"
         )
         found = exactly(_exists(said)) if states else NEVER
         return none_of(found) if silent else found

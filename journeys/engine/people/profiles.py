@@ -13,7 +13,7 @@ from uuid import UUID
 
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.wall_clock import plus
-from journeys.engine.audience.match import Needs, Person
+from journeys.engine.audience.match import Needs, Person, Said
 from journeys.engine.audience.operators import lookup
 from journeys.engine.audience.tallies import Tallies
 from journeys.engine.people.event_counts import tallies
@@ -76,6 +76,9 @@ class Profile:
     summary: Mapping[str, Any]
     created: datetime
     consents: Mapping[str, str] = field(default_factory=dict)
+    subscriptions: Mapping[str, Said] = field(default_factory=dict)
+    bounced: frozenset[str] = frozenset()
+    """The channels on which their address does not exist."""
 
     @property
     def standards(self) -> dict[str, Any]:
@@ -107,6 +110,8 @@ class Profile:
             history=history or {},
             consents=self.consents,
             tallies={} if history is None else history.tallies,
+            subscriptions=self.subscriptions,
+            bounced=self.bounced,
         )
 
 
@@ -116,7 +121,18 @@ def profile_of(workspace: int, row: Mapping[str, Any]) -> Profile:
 
 
 LOAD = f"select {SELECT} from people p where p.workspace = $1 and p.id = any($2::uuid[])"  # noqa: S608 - constants
-CONSENTS = "select person, channel, state from consents where workspace = $1 and person = any($2::uuid[])"
+CONSENTS = """
+select person, null as name, channel, state from consents where workspace = $1 and person = any($2::uuid[])
+union all
+select person, name, channel, state from subscriptions where workspace = $1 and person = any($2::uuid[])
+union all
+select p.id, null, a.channel, null from people p join addresses a on (a.workspace, a.address) = (p.workspace, p.email)
+where p.workspace = $1 and p.id = any($2::uuid[]) and a.channel = 'email' and a.bounced is not null
+union all
+select p.id, null, a.channel, null from people p join addresses a on (a.workspace, a.address) = (p.workspace, p.phone)
+where p.workspace = $1 and p.id = any($2::uuid[]) and a.channel <> 'email' and a.bounced is not null
+"""
+"""Consents by channel, states in groups, and without a state the channels whose address does not exist."""
 
 
 async def load(
@@ -150,13 +166,19 @@ async def load(
 
 
 async def read_consents(connection: Any, workspace: int, profiles: Iterable[Profile]) -> None:
-    """Give these profiles their consents."""
+    """Give these profiles their consents, their states in subscription groups, and what is known of their addresses."""
     people = {profile.id: profile for profile in profiles}
     for profile in people.values():
-        profile.consents = {}
+        profile.consents, profile.subscriptions, profile.bounced = {}, {}, frozenset()
     for row in await connection.fetch(CONSENTS, workspace, list(people)):
         profile = people[row["person"]]
-        profile.consents = {**profile.consents, row["channel"]: row["state"]}
+        if row["state"] is None:
+            profile.bounced |= {row["channel"]}
+        elif row["name"] is None:
+            profile.consents = {**profile.consents, row["channel"]: row["state"]}
+        else:
+            said = Said(row["channel"], row["state"])
+            profile.subscriptions = {**profile.subscriptions, row["name"]: said}
 
 
 @lru_cache(maxsize=64)

@@ -10,7 +10,7 @@ import msgspec
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
-from journeys.canvas.never_matching import CONSENTS, CONTROL, TRUTHS
+from journeys.canvas.never_matching import CONSENTS, CONTROL, GROUPS, TRUTHS
 from journeys.canvas.problems import squashed
 from journeys.canvas.storable_characters import storable
 from journeys.canvas.written_instants import instant, read
@@ -32,10 +32,11 @@ COLUMNS = {
 STANDARD = frozenset({
     "home_city", "image_url", "gender", "dob", "current_location", "date_of_first_session", "date_of_last_session",
     "marked_email_as_spam_at", "email_open_tracking_disabled", "email_click_tracking_disabled", "facebook", "twitter",
-    "push_tokens", "subscription_groups",
+    "push_tokens",
 })  # fmt: skip
 TIMES = frozenset({"date_of_first_session", "date_of_last_session", "marked_email_as_spam_at"})
-ARRAYS = frozenset({"push_tokens", "subscription_groups"})
+ARRAYS = frozenset({"push_tokens"})
+GROUP_STATES = ("subscribed", "unsubscribed")
 OBJECTS = frozenset({"facebook", "twitter"})
 STATES = ("opted_in", "subscribed", "unsubscribed")
 _encode = msgspec.json.Encoder().encode
@@ -52,6 +53,8 @@ class Changed:
     standard: dict[str, Any] = field(default_factory=dict)
     custom: dict[str, Any] = field(default_factory=dict)
     consents: dict[str, str] = field(default_factory=dict)
+    subscriptions: dict[str, str] = field(default_factory=dict)
+    """States in subscription groups, by the names or ids that were said."""
     errors: list[str] = field(default_factory=list)
     names: set[str] = field(default_factory=set)
     """The attributes whose value is now another (TRK-9)."""
@@ -99,7 +102,9 @@ def look_alikes(given: Mapping[str, Any]) -> list[str]:
 
 
 _SQUASHED = {
-    squashed(name): name for name in (*COLUMNS, *CONSENTS, *STANDARD, *CONTROL) if not name.startswith("_")
+    squashed(name): name
+    for name in (*COLUMNS, *CONSENTS, *STANDARD, *CONTROL, GROUPS)
+    if not name.startswith("_")
 }
 LONGEST_STANDARD = 40
 
@@ -118,6 +123,8 @@ def apply(profile: Any, given: Mapping[str, Any], *, written: bool = True) -> Ch
             elif name in CONSENTS:
                 if value is not None:
                     changed.consents[CONSENTS[name]] = value
+            elif name == GROUPS:
+                _subscriptions(changed, value)
             elif name in STANDARD:
                 _keep(changed, changed.standard, name, REMOVED if value is None else _standard(name, value))
             else:
@@ -199,6 +206,22 @@ def _column(profile: Any, changed: Changed, name: str, value: Any) -> None:
     if getattr(profile, column) != value:  # TRK-9
         changed.columns[column] = value
         changed.names.add(name)
+
+
+def _subscriptions(changed: Changed, value: Any) -> None:
+    """Note the states; what is wrong with one leaves the others alone (TRK-5)."""
+    if value is not None and not isinstance(value, list):
+        raise Refused(f"'{GROUPS}' must be an array of objects")
+    for one in value or ():
+        match one:
+            case {"subscription_group_id": str() as group, "subscription_state": str() as state}:
+                if state in GROUP_STATES:
+                    changed.subscriptions[group] = state
+                else:
+                    changed.errors.append("'subscription_state' must be 'subscribed' or 'unsubscribed'")
+            case _:
+                said = "must have 'subscription_group_id' and 'subscription_state'"
+                changed.errors.append(f"an object in '{GROUPS}' {said}")
 
 
 def _phone(changed: Changed, value: str | None) -> str | None:

@@ -19,6 +19,7 @@ from journeys.engine.people.consents import ConsentChange, share_consents
 from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile
 from journeys.engine.people.standard_attributes import apply, fatal
+from journeys.engine.people.subscriptions import Subscribing, share_subscriptions
 
 MOST_HOPS = 20
 """An event that a canvas made may make a canvas make an event, and so on; the chain is cut after this many."""
@@ -65,11 +66,12 @@ class _Left(Exception):
 class Updated:
     """What came of an update: the profile has its new values, `changed` says whether any differs.
 
-    `consents` are states by channel, `refused` says of attributes that were not written why (ATT-1, NST-1).
+    `consents` are states by channel, `subscriptions` by the names or ids of groups, `refused` says of attributes that were not written why (ATT-1, NST-1).
     """
 
     changed: bool = False
     consents: Mapping[str, str] = field(default_factory=dict)
+    subscriptions: dict[str, str] = field(default_factory=dict)
     refused: list[tuple[str, str]] = field(default_factory=list)
     events: list[DerivedEvent] = field(default_factory=list)
 
@@ -131,6 +133,7 @@ def _apply(profile: Profile, given: Mapping[str, Any], result: Updated, watched:
         profile.standard, profile.attributes = changed.standard, changed.custom
         told += watched.changes(before, watched.values(changed.names, profile.values))  # TRK-9
         consents |= changed.consents
+        result.subscriptions |= changed.subscriptions
         result.refused += [(name, error) for error in changed.errors]
         result.changed = result.changed or bool(changed.names)
     result.consents = consents
@@ -175,15 +178,17 @@ async def store_updates(
     connection: Any,
     changed: Collection[Profile],
     consents: Sequence[SaidConsent],
+    subscriptions: Sequence[Subscribing],
     derived_events: Sequence[DerivedEvent],
     watched: Mapping[int, Watched],
 ) -> None:
-    """Write the changed profiles, consents and the events to come; the people are locked.
+    """Write the changed profiles, consents, states in groups and the events to come; the people are locked.
 
     `watched`: the changes that are listened to, by workspace.
     """
     await store_profiles(connection, changed)
     told = await share_consents(connection, [each[:5] for each in consents], "canvas")
+    await share_subscriptions(connection, subscriptions, "canvas")  # PRF-5, UPD-1
     said = {(each.workspace, each.person, each.channel): each for each in consents}
     changes = [
         consent_event(each, change, *said[each.workspace, each.by, each.channel][5:])
@@ -198,6 +203,18 @@ def consent_event(said: ConsentChange, change: Change, key: str, hops: int) -> D
     return DerivedEvent.of(
         said.workspace, said.person, f"{key}/change/{said.channel}", change, said.at, hops + 1
     )
+
+
+async def tell_of_consents(
+    connection: Any, watched: Watched, told: Sequence[ConsentChange], key: str
+) -> None:
+    """Let changes of consents be heard in a later transaction, where anybody listens. `key`: of what changed them."""
+    events = [
+        consent_event(each, change, f"{key}/{each.person}", 0)
+        for each in told
+        for change in watched.consented(each.channel, each.before, each.after)
+    ]
+    await store_derived_events(connection, events)
 
 
 async def store_derived_events(connection: Any, events: Sequence[DerivedEvent]) -> None:

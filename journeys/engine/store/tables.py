@@ -159,6 +159,7 @@ class Consent(Table):
     channel: Mapped[str] = mapped_column(primary_key=True)
     state: Mapped[str]
     at: Mapped[Instant]
+    __table_args__ = (Index("consents_of_state", "workspace", "channel", "state", "at"),)
 
 
 class Occurrence(Table):

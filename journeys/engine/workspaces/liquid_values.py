@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from random import Random, SystemRandom
@@ -14,6 +14,7 @@ import msgspec
 from journeys.canvas.events_and_commands import NOTHING
 from journeys.canvas.plan import Plan
 from journeys.canvas.storable_characters import storable, strange
+from journeys.canvas.subscription_groups import SubscriptionGroup
 from journeys.canvas.written_instants import instant
 from journeys.engine.content import Aborted, RenderError, TemplateError, Values, render_value
 from journeys.engine.people.profiles import Profile
@@ -44,12 +45,11 @@ def values(
     canvas_id: str = "",
     dispatch: str = "",
     links: Mapping[str, str] = NOTHING,
+    groups: Iterable[SubscriptionGroup] = (),
+    centres: Mapping[str, str] = NOTHING,
 ) -> Values:
     """The values of one message or variable: profile, entry, step. `now` is the render clock (UTC)."""
-    bare = {STANDARD.get(name, name): value for name, value in profile.standards.items()}
-    bare["random_bucket_number"] = profile.bucket
-    bare["braze_id"] = str(profile.id)
-    bare.update(links)
+    bare = {**standard_values(profile), **links}
     return Values(
         profile=bare,
         custom_attributes=plain(profile.attributes),
@@ -57,12 +57,54 @@ def values(
         event_properties=properties,
         campaign={"name": step or "", "message_name": step or "", "dispatch_id": dispatch},
         canvas={"name": plan.canvas.name, "api_id": canvas_id, "variant_name": variant or ""},
-        namespaces={"subscribed_state": {"email_global": profile.consents.get("email", "subscribed")}}
+        namespaces={"subscribed_state": subscribed_state(profile, groups), "preference_center": centres}
         if dispatch
         else NOTHING,
         now=now,
         draw=draw_of(dispatch) if dispatch else CHANCE,
     )
+
+
+def standard_values(profile: Profile) -> dict[str, Any]:
+    """What `${x}` names of a person."""
+    bare = {STANDARD.get(name, name): value for name, value in profile.standards.items()}
+    return {**bare, "random_bucket_number": profile.bucket, "braze_id": str(profile.id)}
+
+
+def page_values(profile: Profile, groups: Iterable[SubscriptionGroup], submit: str, now: datetime) -> Values:
+    """The values of a preference centre: the profile, its states, and where its form goes (PFC-2)."""
+    return Values(
+        profile=standard_values(profile),
+        custom_attributes=plain(profile.attributes),
+        namespaces={
+            "subscribed_state": said_states(profile, groups),
+            "preference_center_submit_url": submit,
+        },
+        now=now,
+    )
+
+
+def said_states(profile: Profile, groups: Iterable[SubscriptionGroup]) -> dict[str, str]:
+    """The states as they were said last, whether or not the person has left the channel: a page shows what it saves."""
+    said = {
+        group: profile.subscriptions[group.name].state
+        for group in groups
+        if group.name in profile.subscriptions
+    }
+    found = {"email_global": profile.consents.get("email", "subscribed")}
+    for group, state in said.items():
+        found[group.api_id] = found[group.name] = state
+    return found
+
+
+def subscribed_state(profile: Profile, groups: Iterable[SubscriptionGroup]) -> dict[str, str]:
+    """The state on e-mail, and those in the groups of which the person said something, by their names and their ids."""
+    person = profile.as_person("UTC")
+    found = {"email_global": person.consent("email")}
+    for group in groups:
+        if group.name in profile.subscriptions:
+            found[group.api_id] = found[group.name] = person.subscription(group.name)  # CNS-2
+    return found
 
 
 CHANCE = SystemRandom().random

@@ -85,6 +85,8 @@ class Publication:
     """The subscription groups by name."""
     watched: Watched = UNWATCHED
     """The changes of people that some plan, of today or of those who entered earlier, listens to (TRK-9)."""
+    centres: frozenset[str] = frozenset()
+    """The names of the active preference centres."""
 
     def canvas(self, name_or_id: str) -> Running | None:
         """A canvas by its name or by its id."""
@@ -152,6 +154,7 @@ class Publication:
         now: datetime,
         dispatch: str = "",
         links: Mapping[str, str] = NOTHING,
+        centres: Mapping[str, str] = NOTHING,
     ) -> Values:
         """What Liquid sees of this person in this canvas."""
         running = self.running.get(plan.canvas.name)
@@ -166,6 +169,8 @@ class Publication:
             canvas_id=str(running.id) if running else "",
             dispatch=dispatch,
             links=links,
+            groups=self.groups.values(),
+            centres=centres,
         )
 
 
@@ -186,6 +191,7 @@ COMPARING = """
 select id, canvas, body from plans
 where workspace = $1 and jsonb_path_exists(body, '$.**.where[*].*.attribute ? (@.type() == "string")')
 """
+CENTRES = "select name from preference_centres where workspace = $1 and state = 'active'"
 DEFINITIONS = """
 select kind, name, body from definitions
 where workspace = $1 and kind in ('segment', 'template', 'workspace', 'subscription_group')
@@ -351,6 +357,7 @@ class Published:
             row["settings"].get("global_control", {}).get("drawn", 1),  # GCG-4
             groups,
             watched((each["kind"], each["name"]) for each in await connection.fetch(WATCHING, workspace)),
+            frozenset(row["name"] for row in await connection.fetch(CENTRES, workspace)),
         )
 
     async def _compared(

@@ -34,8 +34,8 @@ from journeys.engine.sources.catalogs.requests import value_faults
 NO_CHANGES = frozenset({"decrement", "decrease", "increase"})
 """What is written for an `increment` by mistake; it would be kept as an object."""
 
-ABSENT = ("J301", "J304", "J311")
-"""Problems that are none where a workspace has what the files do not: templates, segments, blocks and catalogs."""
+ABSENT = ("J301", "J304", "J311", "J314")
+"""Problems that are none where a workspace has what the files do not: templates, segments, blocks, catalogs, groups."""
 
 
 def validate(paths: Sequence[Path], channels: Mapping[str, Any]) -> Definitions:
@@ -161,7 +161,11 @@ _WAY_OUT = re.compile(rf"\$\{{\s*(?:{'|'.join(sorted(UNSUBSCRIBE))})\s*\}}")
 def _setting(found: Definitions) -> Setting:
     """What a template may name: the blocks and catalogs that there are, and the promotion lists where they are known."""
     selections = {name: [each.name for each in one.value.selections] for name, one in found.catalogs.items()}
-    return Setting(None, found.named("content_block"), found.named("catalog"), selections, found.promotions)
+    groups = found.named("subscription_group") | {
+        one.value.api_id for one in found.subscription_groups.values()
+    }
+    blocks, catalogs = found.named("content_block"), found.named("catalog")
+    return Setting(None, blocks, catalogs, selections, found.promotions, groups)
 
 
 def _liquid_of(

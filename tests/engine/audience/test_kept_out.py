@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import Filter
 from journeys.engine.audience.kept_out import LONGEST, Judged, kept_out, looked_up
-from journeys.engine.audience.match import Person, matches
+from journeys.engine.audience.match import Person, Said, matches
 from journeys.engine.audience.tallies import Tally
 
 NOW = datetime(2026, 12, 7, 9, tzinfo=UTC)
@@ -38,6 +38,7 @@ MEL = Person(
     custom={"sport": "chess", "age": 20, "sizes": [{"n": 1}, {"n": 2}], "long": "x" * 900},
     history={(each.kind, each.name): [one for one in DONE if one.name == each.name] for each in DONE},
     consents={"email": "unsubscribed"},
+    subscriptions={"news": Said("email", "subscribed")},
 )
 
 CASES: list[tuple[dict[str, Any], str, Any]] = [
@@ -46,6 +47,7 @@ CASES: list[tuple[dict[str, Any], str, Any]] = [
     ({"attribute": "sizes[].n", "equals": 3}, "sizes[].n = 3", [1, 2]),
     ({"context": "x", "equals": 1}, "context x = 1", None),
     ({"consent": "email", "equals": "opted_in"}, "consent email = opted_in", "unsubscribed"),
+    ({"subscription": "news", "equals": "subscribed"}, "subscription news = subscribed", "unsubscribed"),
     ({"bucket": [100, 200]}, "bucket 100, 200", 77),
     ({"event": "signed_up"}, "event signed_up", {"times": 0}),
     (

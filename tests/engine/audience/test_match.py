@@ -16,10 +16,11 @@ from pydantic import TypeAdapter
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import EventTrigger, Filter, MessageTrigger, Trigger
 from journeys.canvas.regular_expressions import MOST_INSTRUCTIONS, compiled, search
+from journeys.engine.audience.consents_asked import asks_consents
 from journeys.engine.audience.match import (
     Past,
     Person,
-    asks_consents,
+    Said,
     compared_with,
     concerns,
     judge,
@@ -54,7 +55,8 @@ MEL = Person(
         ("purchase", "shoe"): [did("shoe", 2, "purchase", price=99)],
         ("message", "opened"): [did("opened", 3, "message", step="hello", canvas="story")],
     },
-    consents={"push": "opted_in"},
+    consents={"push": "opted_in", "sms": "unsubscribed"},
+    subscriptions={"news": Said("email", "subscribed"), "texts": Said("sms", "subscribed"), "offers": Said("sms", "unsubscribed")},
 )  # fmt: skip
 
 CASES = [
@@ -109,6 +111,12 @@ CASES = [
     ({"consent": "push", "one_of": ["opted_in", "subscribed"]}, True),
     ({"consent": "push", "not_equals": "opted_in"}, False),
     ({"consent": "email", "none_of": ["unsubscribed"]}, True),
+    ({"subscription": "news", "equals": "subscribed"}, True),
+    ({"subscription": "texts", "equals": "subscribed"}, False),
+    ({"subscription": "texts", "equals": "unsubscribed"}, True),
+    ({"subscription": "offers", "one_of": ["unsubscribed", "unknown"]}, True),
+    ({"subscription": "other", "not_equals": "unknown"}, False),
+    ({"subscription": "other", "none_of": ["subscribed"]}, True),
     ({"message": "opened"}, True),
     ({"message": "opened", "step": "hello"}, True),
     ({"message": "opened", "step": "other"}, False),
@@ -298,6 +306,7 @@ def test_filters_say_whether_they_look_at_consents() -> None:
 
     assert asks({"none": [{"all": [{"bucket": [0, 1]}, {"consent": "push", "equals": "opted_in"}]}]})
     assert asks({"any": [{"segment": "reached"}]})
+    assert asks({"subscription": "news", "equals": "unknown"})
     assert not asks({"any": [{"segment": "round"}, {"event": "e"}]})
     assert needs([said]).history == {}
 

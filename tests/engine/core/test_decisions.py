@@ -13,7 +13,7 @@ from journeys.canvas.canvas import Conversion
 from journeys.canvas.events_and_commands import Answered, Ask, Entered, Entry, Occurrence, OthersWait, Woke
 from journeys.canvas.plan import Plan, compile
 from journeys.canvas.steps import Message
-from journeys.engine.audience.match import Person
+from journeys.engine.audience.match import Person, Said
 from journeys.engine.core import limits
 from journeys.engine.core.gates import Candidate, key_of, opening, refusal, seen
 from journeys.engine.core.machine import advance
@@ -375,6 +375,45 @@ def test_what_keeps_a_message_back_is_told_in_its_order() -> None:
     assert told(nobody) == "not_subscribed"
     assert told(person()) == "only_when"
     assert told(person(vip=True)) == ""
+
+
+def test_a_message_of_a_subscription_group_reaches_who_is_subscribed_to_it_and_not_gone_from_the_channel() -> (
+    None
+):
+    """SUB-3, CNS-2: whatever the canvas asks for."""
+    plan = plan_of(
+        MAIL.replace("only_when", "subscription_group: news, only_when"), more="send: {subscription: all}"
+    )
+    news = {"news": Said("email", "subscribed")}
+    people = [
+        replace(person(vip=True), subscriptions=news),
+        replace(person(vip=True, consents={"email": "unsubscribed"}), subscriptions=news),
+        replace(person(vip=True), subscriptions={"news": Said("email", "unsubscribed")}),
+        replace(person(vip=True), subscriptions={"other": Said("email", "subscribed")}),
+        person(vip=True),
+    ]
+
+    found = [limits.refusal(plan, mail_of(plan), one, NOW) for one in people]
+    assert found == [None, *[limits.Refusal("unreachable", "not_in_group")] * 4]
+    assert [limits.in_a_group(plan, "email", one) for one in people] == [True, *[False] * 4]
+    assert limits.groups_asked(plan, "email") == ("news",)
+    assert limits.in_a_group(plan_of(MAIL), "email", person())
+
+
+def test_an_address_that_does_not_exist_or_marked_a_mail_as_spam_is_not_written_to() -> None:
+    """EML-8, CNS-4: who marked one as spam gets what is sent to all; the address of another channel does not count."""
+    plan = plan_of(MAIL)
+    all_of_them = plan_of(MAIL, more="send: {subscription: all}")
+    gone = replace(person(vip=True), bounced=frozenset({"email"}))
+    spam = replace(person(vip=True), standard={"marked_email_as_spam_at": "2026-12-01"})
+    other = replace(person(vip=True), bounced=frozenset({"sms"}))
+
+    def told(of: Plan, who: Person) -> str | None:
+        found = limits.refusal(of, mail_of(of), who, NOW)
+        return None if found is None else found.reason
+
+    assert [told(plan, one) for one in (gone, spam, other)] == ["hard_bounced", "marked_as_spam", None]
+    assert [told(all_of_them, one) for one in (gone, spam, other)] == ["hard_bounced", None, None]
 
 
 def test_the_condition_of_a_message_sees_what_this_entry_was_sent() -> None:

@@ -13,7 +13,7 @@ from journeys.canvas.filters import Filter
 from journeys.canvas.plan import Plan, compile
 from journeys.canvas.steps import UserUpdate
 from journeys.canvas.yaml_definitions import read_text
-from journeys.engine.audience.match import Person
+from journeys.engine.audience.match import Person, Said
 from journeys.engine.core.made_up_people import updated
 from journeys.engine.core.simulate import Probabilities, Scenario, run, simulate
 
@@ -123,7 +123,7 @@ def test_an_exit_by_audience_takes_whoever_comes_to_match() -> None:
     assert of(gone, real).ended == {"exit_audience": 1, "completed": 1}
 
 
-UPDATE = "{type: user_update, id: u, attributes: {reader: true, opens: {increment: 2}, email_subscribe: unsubscribed}, events: [{name: marked}]}"
+UPDATE = "{type: user_update, id: u, attributes: {reader: true, opens: {increment: 2}, email_subscribe: unsubscribed, subscription_groups: [{subscription_group_id: news, subscription_state: subscribed}]}, events: [{name: marked}]}"
 
 
 @pytest.mark.parametrize("real", [True, False])
@@ -134,6 +134,8 @@ UPDATE = "{type: user_update, id: u, attributes: {reader: true, opens: {incremen
         ("{attribute: reader, equals: false}", "otherwise"),
         ("{attribute: opens, equals: 2}", "yes"),
         ("{consent: email, equals: unsubscribed}", "yes"),
+        ("{subscription: news, equals: subscribed}", "yes"),
+        ("{subscription: news, equals: unsubscribed}", "otherwise"),
         ("{all: [{attribute: reader, equals: true}, {attribute: opens, more_than: 1}]}", "yes"),
         ("{all: [{attribute: reader, equals: false}, {event: x}]}", "otherwise"),
         ("{any: [{attribute: reader, equals: true}, {event: x}]}", "yes"),
@@ -156,11 +158,20 @@ def test_what_is_not_known_is_drawn_and_a_segment_that_leads_to_itself_ends() ->
         "{all: [{event: x}, {bucket: [0, 9999]}]}",
         "{segment: round}",
         "{consent: email, equals: opted_in}",
+        "{subscription: news, equals: subscribed}",
         "{context: c, equals: 1}",
     ):
         plan = plan_of(f"{{type: decision_split, id: s, when: {when}}}")
         found = of(plan, 200, {"round": FILTER.validate_python({"any": [{"segment": "round"}]})}).took
         assert 60 < found["s", "yes"] < 140, when
+
+
+def test_a_group_of_which_a_person_said_something_is_known() -> None:
+    """CNS-1"""
+    plan = plan_of("{type: decision_split, id: s, when: {subscription: news, equals: subscribed}}")
+    mel = Person("mel", subscriptions={"news": Said("email", "subscribed")})
+
+    assert of(plan, [mel]).took == {("s", "yes"): 1}
 
 
 def test_an_event_that_an_update_logs_is_heard() -> None:

@@ -71,6 +71,54 @@ async def test_sql_counts_what_one_counts_person_by_person(
     assert 0 < found.reached["email"] < found.reached["webhook"]
 
 
+@pytest.mark.parametrize("alone", [True, False])
+async def test_a_channel_whose_messages_belong_to_a_group_reaches_those_who_are_in_it(
+    db: Database, alone: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SUB-3, CNS-2: counted by SQL as person by person; a message beside it that belongs to none reaches all."""
+    mail = "  - {type: message, id: NAME, channel: email, template: hello}\n"
+    steps = mail.replace("NAME", "n").replace("hello}", "hello, subscription_group: news}")
+    group = "---\nkind: subscription_group\nformat: 1\nname: news\nchannel: email\n"
+    stage = await stage_on(db, canvas(steps + ("" if alone else mail.replace("NAME", "all"))) + EMAIL + group)
+    for place in range(12):
+        one = await stage.person(email=f"p{place}@example.com")
+        row = (stage.workspace, one.id, ["subscribed", "unsubscribed"][place % 2])
+        await db.pool.execute(
+            "insert into subscriptions (workspace, person, name, channel, state, at) values ($1, $2, 'news', 'email', $3, now())",
+            *row,
+        )
+        if place < 4:
+            await db.pool.execute(
+                "insert into consents values ($1, $2, 'email', 'unsubscribed', now())", *row[:2]
+            )
+    found = await counted(stage)
+    with monkeypatch.context() as patched:
+        patched.setattr(reach, "HAS_ADDRESS", {})
+        assert await counted(stage) == found
+
+    assert found.reached["email"] == (4 if alone else 8)
+
+
+@pytest.mark.parametrize("subscription", ["subscribed", "all"])
+async def test_an_address_that_does_not_exist_is_not_counted_nor_one_that_marked_a_mail_as_spam(
+    db: Database, subscription: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """CNS-4, EML-8: by SQL as person by person."""
+    mail = "  - {type: message, id: n, channel: email, template: hello}\n"
+    stage = await stage_on(db, canvas(mail, more=f"send: {{subscription: {subscription}}}") + EMAIL)
+    for place in range(9):
+        spam = {"marked_email_as_spam_at": "2026-12-01"} if place % 3 == 0 else {}
+        await stage.person(email=f"p{place}@example.com", standard=spam)
+    query = "insert into addresses (workspace, channel, address, bounced) select workspace, 'email', email, now() from people"
+    await db.pool.execute(f"{query} where email < 'p2'")
+    found = await counted(stage)
+    with monkeypatch.context() as patched:
+        patched.setattr(reach, "HAS_ADDRESS", {})
+        assert await counted(stage) == found
+
+    assert found.reached["email"] == (5 if subscription == "subscribed" else 7)
+
+
 async def test_an_audience_that_sql_can_say_loads_nobody(
     db: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -58,6 +58,45 @@ async def test_a_split_by_consent_sees_what_a_step_before_it_said(db: Database) 
     assert await taken(stage, mel) == ["u", "s", "yes_"]
 
 
+NEWS = "---\nkind: subscription_group\nformat: 1\nname: news\nchannel: email\n"
+
+
+async def test_a_split_by_a_group_sees_what_a_step_before_it_said(db: Database) -> None:
+    """UPD-1, UPD-2, PRF-5, CNS-3: for all who share the address; a group that there is not is told of."""
+    said = "[{subscription_group_id: news, subscription_state: subscribed}, {subscription_group_id: no, subscription_state: subscribed}]"
+    update = f"  - {{type: user_update, id: u, attributes: {{subscription_groups: {said}}}}}\n"
+    split = SPLIT.format("{subscription: news, equals: subscribed}")
+    stage = await stage_on(db, canvas(update + split) + NEWS)
+    mel, kim = [await stage.person(external_id=name, email="us@example.com") for name in ("mel", "kim")]
+
+    assert await taken(stage, mel) == ["u", "s", "yes_"]
+    rows = await db.pool.fetch("select person, name, channel, state from subscriptions order by person")
+    assert [tuple(row) for row in rows] == [(one.id, "news", "email", "subscribed") for one in (mel, kim)]
+    facts = await db.pool.fetch(
+        "select fact, data from facts where fact in ('subscription_changed', 'not_updated') order by no"
+    )
+    change = {"subscription": "news", "state": "subscribed", "source": "canvas"}
+    assert [row["data"] for row in facts if row["fact"] == "subscription_changed"] == [change, change]
+    [wrong] = [row["data"] for row in facts if row["fact"] == "not_updated"]
+    assert (wrong["name"], "'no'" in wrong["reason"]) == ("subscription_groups", True)
+
+
+async def test_an_audience_by_group_lets_in_who_is_subscribed_and_has_not_left_the_channel(
+    db: Database,
+) -> None:
+    """CNS-2: they come back when they subscribe to the channel again."""
+    more = "audience: {subscription: news, equals: subscribed}"
+    stage = await stage_on(db, canvas("  - {type: delay, id: w, duration: 1 day}", more=more) + NEWS)
+    silent, mel = [await stage.person(external_id=name) for name in ("silent", "mel")]
+    row = "insert into subscriptions (workspace, person, name, channel, state, at) values ($1, $2, 'news', 'email', 'subscribed', now())"
+    await db.pool.execute(row, stage.workspace, mel.id)
+    await says(stage, mel, "unsubscribed")
+    assert [len(await stage.enter(one)) for one in (silent, mel)] == [0, 0]
+
+    await db.pool.execute("update consents set state = 'subscribed'")
+    assert len(await stage.enter(mel)) == 1
+
+
 async def test_an_exit_by_consent_takes_who_has_left_the_channel(db: Database) -> None:
     stage = await stage_on(
         db,

@@ -16,7 +16,8 @@ from journeys.engine.intake.csv_rows import LONGEST_ROW, Quoted, bounded_lines, 
 from journeys.engine.intake.track import track
 from journeys.engine.people.profiles import load
 from journeys.engine.store import Database
-from tests.stage import MONDAY, Stage, canvas, stage_on
+from journeys.engine.workspaces.publishing import publish
+from tests.stage import MONDAY, Stage, canvas, definitions_of, stage_on
 
 STORY = canvas("  - {type: delay, id: wait, duration: 1 day}")
 
@@ -53,6 +54,20 @@ class Sheet:
 @pytest.fixture
 async def sheet(db: Database, tmp_path: Path) -> Sheet:
     return Sheet(await stage_on(db, STORY), tmp_path)
+
+
+async def test_a_row_says_the_state_in_one_subscription_group(sheet: Sheet) -> None:
+    """CSV-5"""
+    group = "kind: subscription_group\nformat: 1\nname: news\nchannel: email\n"
+    await publish(sheet.stage.db, "default", definitions_of(group))
+    sheet.stage.published.forget(sheet.stage.workspace)
+    result = await sheet.takes(
+        "external_id,subscription_group_id,subscription_state\nmel,news,subscribed\nkim,,\nsam,news,maybe\n"
+    )
+
+    rows = await sheet.stage.db.pool.fetch("select name, state from subscriptions")
+    assert [tuple(row) for row in rows] == [("news", "subscribed")]
+    assert any("'subscription_state' must be" in reason for _, reason in result.warnings)
 
 
 async def test_columns_become_standard_and_custom_attributes(sheet: Sheet) -> None:

@@ -209,11 +209,15 @@ async def test_what_is_said_against_messages_wins_and_then_what_is_said_for_them
     """IDN-14, CNS-3: with a fact where that of who stays is another now."""
     stage = await stage_on(db, WAITS + EMAIL)
     mel, zoe = await stage.person(), await stage.person()
-    for table, name in (("consents", "email"), ("subscriptions", "news")):
+    rows = (
+        ("consents (workspace, person, channel, state, at)", "email", ""),
+        ("subscriptions (workspace, person, name, state, at, channel)", "news", ", 'email'"),
+    )
+    for table, name, more in rows:
         for one, state in ((mel, gone), (zoe, kept)):
             if state is not None:
                 await db.pool.execute(
-                    f"insert into {table} values ($1, $2, $3, $4, $5)",
+                    f"insert into {table} select $1::int, $2::uuid, $3::text, $4::text, $5::timestamptz{more}",
                     stage.workspace,
                     one.id,
                     name,

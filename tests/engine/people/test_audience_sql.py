@@ -139,6 +139,12 @@ leaves = st.one_of(
         st.sampled_from(["one_of", "none_of"]),
         st.lists(states, min_size=1, max_size=3),
     ),
+    st.builds(
+        lambda group, how, several: {"subscription": group, how: several},
+        st.sampled_from(["news", "texts", "none"]),
+        st.sampled_from(["one_of", "none_of"]),
+        st.lists(st.sampled_from(["subscribed", "unsubscribed", "unknown"]), min_size=1, max_size=3),
+    ),
     st.sampled_from(
         [{"segment": "rich"}, {"segment": "poor"}, {"segment": "unknown"}, {"bucket": [0, 4999]}]
     ),
@@ -217,6 +223,21 @@ async def fill(stage: Stage) -> list[UUID]:
                 person.id,
                 channel,
                 state,
+            )
+        if place % 3:
+            said = place % 2 + 1
+            await stage.db.pool.executemany(
+                "insert into subscriptions (workspace, person, name, channel, state, at) values ($1, $2, $3, $4, $5, now())",
+                [
+                    (stage.workspace, person.id, "news", "email", ["subscribed", "unsubscribed"][place % 2]),
+                    (
+                        stage.workspace,
+                        person.id,
+                        "texts",
+                        "push",
+                        ["subscribed", "unsubscribed"][place % 5 % 2],
+                    ),
+                ][:said],
             )
     await stage.db.pool.execute("update people set bucket = 6000 where external_id > 'p-8'")
     return [person.id for person in people]
