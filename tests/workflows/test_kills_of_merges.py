@@ -179,7 +179,7 @@ async def test_merges_at_random_beside_kills_lose_and_double_nothing(
     assert Counter(call["headers"]["idempotency-key"] for call in receiver.calls) == expected
     settled = await db.pool.fetch("select dispatch, count(*) from facts where fact = 'sent' group by 1")
     assert {row["dispatch"]: row["count"] for row in settled} == dict(expected)
-    heard = await db.pool.fetchval("select count(*) from facts where fact = 'took' and step = 'watch'")
+    heard = await db.pool.fetchval("select count(*) from facts where fact = 'reached' and step = 'note'")
     counts = dict(await db.pool.fetch("select name, count(*) from events group by 1"))
     assert counts["ping"] == load.events and counts.get("noted", 0) == heard
     assert counts["clicked"] <= load.links and counts["sent"] == sum(expected.values())
