@@ -216,7 +216,8 @@ def sorted_out(given: list[Any], array: str, reads: Callable[[Any], T | str]) ->
 async def alias_new(services: Services, key: Key, asked: NewAliases) -> AliasesProcessed:
     """Give people aliases (IDN-21)."""
     good, remarks = sorted_out(asked.user_aliases, "user_aliases", new_alias)
-    await add_aliases(services.db, key.workspace, good)
+    parts = services.db, services.published, services.clock, services.alarm_sync, services.notifier
+    await add_aliases(*parts, key.workspace, good)
     return AliasesProcessed(aliases_processed=len(good), errors=remarks or None)
 
 

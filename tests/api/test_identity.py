@@ -13,7 +13,7 @@ from journeys.engine.people.identity import Identifier, find
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from tests.api.test_api import STORY, Door
-from tests.stage import stage_on
+from tests.stage import canvas, stage_on
 
 NEW, UPDATE = "/users/alias/new", "/users/alias/update"
 RENAME, REMOVE = "/users/external_ids/rename", "/users/external_ids/remove"
@@ -81,6 +81,17 @@ async def test_an_alias_is_given_to_a_person_or_makes_one_and_changes_nothing_th
     await said(door, NEW, {"user_aliases": [alias("alone"), alias("alone", external_id="zoe")]})
     assert await named(door, "user_alias", "l\x1falone") == ""
     assert await door.stage.db.pool.fetchval("select count(*) from people") == people == 3
+
+
+async def test_somebody_who_is_made_by_an_alias_is_heard_of(db: Database) -> None:
+    """IDN-21, TRK-9"""
+    welcome = canvas("  - {type: delay, id: d, duration: 1 day}", schedule="{person: created}")
+    stage = await stage_on(db, welcome)
+    door = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
+    await said(door, NEW, {"user_aliases": [alias("a"), alias("b"), alias("a", external_id="nobody")]})
+    await said(door, NEW, {"user_aliases": [alias("a")]})
+    await door.client.aclose()
+    assert await db.pool.fetchval("select count(*) from entries") == 2
 
 
 async def test_an_alias_is_renamed_unless_somebody_has_the_new_one(door: Door) -> None:

@@ -6,10 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from journeys.engine.clock import Clock
+from journeys.engine.entries.routing import Routed
 from journeys.engine.intake.half_characters import Unreadable
-from journeys.engine.intake.track_objects import identifier_of, misnamed
+from journeys.engine.intake.track import write
+from journeys.engine.intake.track_objects import identifier_of, misnamed, read
 from journeys.engine.people.identity import Identifier, guard, resolve
+from journeys.engine.ports import AlarmSync, Notifier, tell
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.published import Published
 
 ADD = """
 insert into aliases (workspace, person, label, name)
@@ -76,19 +81,32 @@ def _alias(label: Any, name: Any, key: str = "alias_name") -> Identifier | str:
     return found.replace("'user_alias' cannot be used: ", "") if isinstance(found, str) else found
 
 
-async def add_aliases(db: Database, workspace: int, wanted: Sequence[NewAlias]) -> None:
+async def add_aliases(
+    db: Database,
+    published: Published,
+    clock: Clock,
+    alarm_sync: AlarmSync,
+    notifier: Notifier,
+    workspace: int,
+    wanted: Sequence[NewAlias],
+) -> None:
     """Give people these aliases, in one transaction.
 
     Nothing happens where the external id is unknown, where somebody has the alias, or where the person has another one
-    under the label (IDN-3). Without an external id somebody is made who has the alias alone, if nobody has it.
+    under the label (IDN-3). Without an external id somebody is made who has the alias alone, if nobody has it;
+    canvases hear of them as of all who are made.
     """
+    if not wanted:
+        return
+    publication = await published.of(workspace)
+    alone = [_object(one.alias) for one in wanted if one.external_id is None]
+    objects = read({"attributes": alone})
+    others = [one.external_id for one in wanted if one.external_id is not None]
 
-    async def work(connection: Any) -> None:
+    async def work(connection: Any) -> Routed:
         await guard(connection, workspace, [one.alias for one in wanted])
-        named: dict[Identifier, bool] = {
-            one.external_id or one.alias: one.external_id is None for one in wanted
-        }
-        found, _ = await resolve(connection, workspace, named)
+        written = await write(connection, publication, published, clock, objects, others)
+        found = written.people
         rows = [
             (found[one.external_id], *one.alias.alias)
             for one in wanted
@@ -96,9 +114,15 @@ async def add_aliases(db: Database, workspace: int, wanted: Sequence[NewAlias]) 
         ]
         if rows:
             await connection.execute(ADD, workspace, *map(list, zip(*rows, strict=True)))
+        return written.routed
 
-    if wanted:
-        await db.anew(work)
+    tell(await db.anew(work), alarm_sync, notifier)
+
+
+def _object(alias: Identifier) -> dict[str, Any]:
+    """The object of `/users/track` that makes somebody who has this alias, if nobody has it."""
+    label, name = alias.alias
+    return {"user_alias": {"alias_label": label, "alias_name": name}, "_update_existing_only": False}
 
 
 async def rename_aliases(db: Database, workspace: int, wanted: Sequence[AliasUpdate]) -> None:
