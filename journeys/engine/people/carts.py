@@ -13,6 +13,16 @@ FILLS = ("ecommerce.cart_updated", "ecommerce.checkout_started")
 BUYS = "ecommerce.order_placed"
 NAMES = frozenset({*FILLS, BUYS})
 
+REQUIRED: Mapping[str, str] = {
+    "ecommerce.product_viewed": "product_id",
+    "ecommerce.cart_updated": "cart_id",
+    "ecommerce.order_refunded": "order_id",
+    "ecommerce.order_cancelled": "order_id",
+}
+"""What an event of shopping says beside its products: the name of what it is about."""
+LISTS = frozenset({*NAMES, "ecommerce.order_refunded", "ecommerce.order_cancelled"})
+"""Events with a list of products."""
+
 GREATEST = 1e15
 """A quantity or price that is not below this is none."""
 
@@ -54,12 +64,13 @@ class Told(Protocol):
 
 
 def violation(name: str, properties: Mapping[str, Any]) -> str | None:
-    """What is wrong with an event that fills or buys a cart, in the words that clients know (EVT-7)."""
-    if name not in NAMES:
-        return None
+    """What is wrong with an event of shopping, in the words that clients know (EVT-7)."""
     missing = "The property '#/{}' did not contain a required property of '{}'"
-    if name == FILLS[0] and not _text(properties.get("cart_id")):  # EVT-7
-        return missing.format("", "cart_id")
+    required = REQUIRED.get(name)
+    if required is not None and not _text(properties.get(required)):  # EVT-7
+        return missing.format("", required)
+    if name not in LISTS:
+        return None
     products = properties.get("products")
     if not isinstance(products, list):  # EVT-7
         return missing.format("", "products")

@@ -323,6 +323,27 @@ async def test_an_event_of_a_cart_that_says_too_little_is_refused(db: Database) 
     assert answer.taken == {"events": 1}
 
 
+async def test_every_event_of_shopping_says_what_it_is_about(db: Database) -> None:
+    """EVT-7: a product that was looked at, an order that was refunded or cancelled; no cart is changed by them."""
+    stage = await stocked(db, "x")
+    answer = await told(
+        stage,
+        cart_event("product_viewed", 1),
+        cart_event("product_viewed", 1, product_id="shoe"),
+        cart_event("order_refunded", 1, products=[SHOE]),
+        cart_event("order_refunded", 1, products=[SHOE], order_id="o1"),
+        cart_event("order_cancelled", 1, order_id="o1", products=None),
+        cart_event("order_cancelled", 1, products=[SHOE], order_id="o1"),
+    )
+
+    lacks = "The property '#/' did not contain a required property of '{}'"
+    assert [error["type"] for error in answer.errors] == [
+        lacks.format(name) for name in ("product_id", "order_id", "products")
+    ]
+    assert answer.taken == {"events": 3}
+    assert await db.pool.fetchval("select count(*) from carts") == 0
+
+
 STRANGE: Sequence[dict[str, Any]] = (
     {"variant_id": ["38"]},
     {"variant_id": {"size": 38}},
