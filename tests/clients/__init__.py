@@ -1,0 +1,1 @@
+"""What drives programs of others from the package registries, each unmodified but for the address."""
