@@ -1,8 +1,12 @@
-"""The three journeys, as canvases. A day lasts `DAY` real seconds."""
+"""The three journeys, as canvases. A day lasts some real seconds."""
 
 from __future__ import annotations
 
 DAY = 1.0
+"""Real seconds that a day lasts."""
+COUNTED_DAY = 8.0
+"""The same where statements and events are counted: an entry that is late goes through what has passed in one burst, and
+needs fewer, so that a busy machine would seem to need least."""
 
 MAIL = """
 ---
@@ -35,7 +39,7 @@ SPLIT = "when: {attribute: even, equals: true}"
 STORIES = {
     "j1": HEAD + "  - {type: message, id: mail, channel: email, template: mail}\n",
     "j2": HEAD
-    + f"""  - {{type: delay, id: day, duration: {DAY:g} seconds}}
+    + f"""  - {{type: delay, id: day, duration: ONE_DAY}}
   - type: decision_split
     id: split
     {SPLIT}
@@ -44,7 +48,7 @@ STORIES = {
 """,
     "j3": HEAD.replace("steps:", "conversions: [{name: c, event: bought, within: 1 day}]\nsteps:")
     + f"""  - {{type: message, id: first, channel: email, template: mail}}
-  - {{type: delay, id: day, duration: {DAY:g} seconds}}
+  - {{type: delay, id: day, duration: ONE_DAY}}
   - type: action_paths
     id: watch
     within: 1 hour
@@ -53,7 +57,7 @@ STORIES = {
     id: split
     {SPLIT}
   - {{type: message, id: second, channel: email, template: mail}}
-  - {{type: delay, id: two_days, duration: {2 * DAY:g} seconds}}
+  - {{type: delay, id: two_days, duration: TWO_DAYS}}
   - type: experiment_paths
     id: offer
     paths: [{{name: a, weight: 50}}, {{name: b, weight: 50}}]
@@ -64,7 +68,8 @@ MESSAGES = {"j1": 1, "j2": 1, "j3": 3}
 """Messages that each journey sends."""
 
 
-def story(name: str, url: str, *, alone: bool = False) -> str:
+def story(name: str, url: str, *, alone: bool = False, day: float = DAY) -> str:
     """The definitions of a journey. `alone`: each entry has a workflow of its own, though many come in one call."""
     text = STORIES[name].replace("NAME", name) + TEMPLATE.replace("URL", url)
+    text = text.replace("ONE_DAY", f"{day:g} seconds").replace("TWO_DAYS", f"{2 * day:g} seconds")
     return text.replace("reentry:", "workflow: always\nreentry:", 1) if alone else text
