@@ -15,8 +15,8 @@ from journeys.cli.finding import Named, the_person
 from journeys.cli.options import AsJson, Workspace
 from journeys.cli.stop import Stop
 from journeys.engine.audience.match import matches, needs
-from journeys.engine.people.event_counts import counts_of, spent_by
 from journeys.engine.intake.erasing import erase_one
+from journeys.engine.people.event_counts import counts_of, spent_by
 from journeys.engine.people.profiles import history, load
 from journeys.engine.store.database import Database
 from journeys.engine.store.shared_clock import read_clock
