@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, WithJsonSchema
@@ -12,19 +12,15 @@ from journeys.api.rate_limits import REMOVALS, RENAMES, USERS
 from journeys.api.requests import Refusal
 from journeys.api.services import Services
 from journeys.engine.intake.aliases import add_aliases, alias_update, new_alias, rename_aliases
-from journeys.engine.intake.erasing import erase_people
 from journeys.engine.intake.external_ids import remove_external_ids, rename_external_ids
-from journeys.engine.intake.half_characters import Unreadable
 from journeys.engine.intake.identifying import (
     OBJECTS,
     Identification,
     Parts,
-    Who,
     identification,
     identify_people,
     merge_people,
     merge_update,
-    who_of,
 )
 from journeys.engine.workspaces.api_keys import Key
 
@@ -32,7 +28,9 @@ MOST = 50
 """The maximum number of objects in one call (IDN-32)."""
 
 
-def _at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
+def at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
+    """A check of an array: at least and at most so many of this."""
+
     def check(value: Any) -> Any:
         if not isinstance(value, list) or len(value) < least:
             raise said(f"'{name}' must be an array of {what}{'' if least == 0 else ' that is not empty'}")
@@ -43,7 +41,8 @@ def _at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _array(item: dict[str, Any]) -> WithJsonSchema:
+def array(item: dict[str, Any]) -> WithJsonSchema:
+    """The schema of an array of at most fifty of these."""
     return WithJsonSchema({"type": "array", "maxItems": MOST, "items": item})
 
 
@@ -59,8 +58,8 @@ class NewAliases(Asked):
 
     user_aliases: Annotated[
         list[Any],
-        _at_most("user_aliases", "objects"),
-        _array(
+        at_most("user_aliases", "objects"),
+        array(
             objects(
                 "alias_name",
                 "alias_label",
@@ -75,8 +74,8 @@ class AliasUpdates(Asked):
 
     alias_updates: Annotated[
         list[Any],
-        _at_most("alias_updates", "objects"),
-        _array(objects("alias_label", "old_alias_name", "new_alias_name")),
+        at_most("alias_updates", "objects"),
+        array(objects("alias_label", "old_alias_name", "new_alias_name")),
     ]
 
 
@@ -85,8 +84,8 @@ class Renames(Asked):
 
     external_id_renames: Annotated[
         list[Any],
-        _at_most("external_id_renames", "objects", least=1),
-        _array(objects("current_external_id", "new_external_id")),
+        at_most("external_id_renames", "objects", least=1),
+        array(objects("current_external_id", "new_external_id")),
     ]
 
 
@@ -132,7 +131,7 @@ class Merges(Asked):
     merge_updates: Annotated[
         list[Any],
         BeforeValidator(_merges),
-        _array(
+        array(
             {
                 "type": "object",
                 "required": ["identifier_to_merge", "identifier_to_keep"],
@@ -151,7 +150,7 @@ def _identified(name: str, sort: str) -> Any:
     if sort == "user_alias":
         del properties["prioritization"]
     item = {"type": "object", "required": ["external_id", sort], "properties": properties}
-    return Annotated[list[Any], _at_most(name, "objects"), _array(item)]
+    return Annotated[list[Any], at_most(name, "objects"), array(item)]
 
 
 class Identified(Asked):
@@ -175,37 +174,7 @@ class IdentifiedCount(Answered):
 class Removals(Asked):
     """Former external ids that find nobody any more."""
 
-    external_ids: Annotated[
-        list[Any], _at_most("external_ids", "strings", least=1), _array({"type": "string"})
-    ]
-
-
-def _named(name: str, item: dict[str, Any]) -> Any:
-    what = "strings" if item["type"] == "string" else "objects"
-    return Annotated[list[Any] | None, _at_most(name, what, least=1), _array(item)]
-
-
-def _address(sort: str) -> dict[str, Any]:
-    words = ["identified", "unidentified", "most_recently_updated"]
-    properties = {"prioritization": {"type": "array", "items": {"enum": words}}, sort: {"type": "string"}}
-    return {"type": "object", "required": [sort], "properties": properties}
-
-
-class Deletions(Asked):
-    """People who are erased; one of the arrays."""
-
-    external_ids: _named("external_ids", {"type": "string"}) = None  # type: ignore[valid-type]
-    user_aliases: _named("user_aliases", objects("alias_name", "alias_label")) = None  # type: ignore[valid-type]
-    braze_ids: _named("braze_ids", {"type": "string"}) = None  # type: ignore[valid-type]
-    email_addresses: _named("email_addresses", _address("email")) = None  # type: ignore[valid-type]
-    phone_numbers: _named("phone_numbers", _address("phone")) = None  # type: ignore[valid-type]
-
-
-class Deleted(Answered):
-    """How many people were erased, and why others were not."""
-
-    deleted: int
-    errors: list[Remark] | None = None
+    external_ids: Annotated[list[Any], at_most("external_ids", "strings", least=1), array({"type": "string"})]
 
 
 class AliasesProcessed(Answered):
@@ -277,7 +246,7 @@ async def users_merge(services: Services, key: Key, asked: Merges) -> Answered:
     good, remarks = sorted_out(asked.merge_updates, "merge_updates", merge_update)
     if remarks:
         raise Refusal(400, remarks[0].type)  # IDN-30
-    await merge_people(_parts(services), key.workspace, good)
+    await merge_people(parts(services), key.workspace, good)
     return Answered()
 
 
@@ -307,7 +276,7 @@ async def users_identify(services: Services, key: Key, asked: Identified) -> Ide
         errors += remarks
         counts.append(len(good) if given[name] or sort == "user_alias" else None)
     values = asked.merge_behavior == "merge"
-    await identify_people(_parts(services), key.workspace, wanted, values=values)
+    await identify_people(parts(services), key.workspace, wanted, values=values)
     aliases, emails, phones = counts
     return IdentifiedCount(
         aliases_processed=aliases or 0,
@@ -317,60 +286,12 @@ async def users_identify(services: Services, key: Key, asked: Identified) -> Ide
     )
 
 
-DELETED = (
-    ("external_ids", "external_id"),
-    ("user_aliases", "user_alias"),
-    ("braze_ids", "braze_id"),
-    ("email_addresses", "email"),
-    ("phone_numbers", "phone"),
-)
-"""The arrays, and what names a person in each."""
-
-ONE_OF = f"exactly one of {', '.join(repr(name) for name, _ in DELETED)} is required"
-
-
-def _deleted(sort: str) -> Callable[[Any], Who | str]:
-    def reads(given: Any) -> Who | str:
-        if sort not in ("email", "phone"):
-            return who_of(sort, {sort: given})
-        if not isinstance(given, Mapping) or isinstance(given, Unreadable):
-            return "each object must be a JSON object"
-        if given.get(sort) is None:
-            return f"'{sort}' is required"
-        if "least_recently_updated" in (given.get("prioritization") or ()):  # IDN-28
-            return "'prioritization' of a deletion must not have 'least_recently_updated'"
-        return who_of(sort, given)
-
-    return reads
-
-
-async def users_delete(services: Services, key: Key, asked: Deletions) -> Deleted:
-    """Erase people (IDN-26). It is done when this is answered."""
-    named = [(name, sort) for name, sort in DELETED if getattr(asked, name) is not None]
-    if len(named) != 1:
-        raise Refusal(400, ONE_OF)
-    [(name, sort)] = named
-    good, remarks = sorted_out(getattr(asked, name), name, _deleted(sort))
-    deleted = await erase_people(_parts(services), key.workspace, good)
-    return Deleted(deleted=deleted, errors=remarks or None)
-
-
-def _parts(services: Services) -> Parts:
+def parts(services: Services) -> Parts:
+    """What merging and erasing need."""
     return Parts(services.db, services.published, services.clock, services.alarm_sync)
 
 
 OPERATIONS = (
-    Operation(
-        method="POST",
-        path="/users/delete",
-        summary="Erase people: what counts in reports stays without a person",
-        permission="users.delete",
-        asks=Deletions,
-        answers=Deleted,
-        work=users_delete,
-        status=201,
-        limit=USERS,
-    ),
     Operation(
         method="POST",
         path="/users/identify",
