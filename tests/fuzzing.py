@@ -67,6 +67,7 @@ SEEDS: Mapping[str, list[Any]] = {
         {"purchases": [{"external_id": "a", "product_id": "p", "currency": "EUR", "price": 1.5, "quantity": 2, "time": AT, "properties": PROPERTIES}]},
         {"events": [{"external_id": "a", "name": "ecommerce.cart_updated", "time": AT, "properties": {"cart_id": "c", "currency": "EUR", "source": "s", "total_value": 1, "products": [{"product_id": "p", "product_name": "n", "variant_id": "v", "quantity": 1, "price": 1}]}}]},
     ],
+    "/users/delete": [{"external_ids": ["a"]}, {"email_addresses": [{"email": "a@b.example", "prioritization": ["unidentified"]}]}, {"user_aliases": [{"alias_name": "n", "alias_label": "l"}]}],
     "/users/merge": [{"merge_updates": [{"identifier_to_merge": {"external_id": "a"}, "identifier_to_keep": {"user_alias": {"alias_name": "n", "alias_label": "l"}}}, {"identifier_to_merge": {"email": "a@b.example", "prioritization": ["unidentified"]}, "identifier_to_keep": {"phone": "+4930901820"}}]}],
     "/users/identify": [{"aliases_to_identify": [{"external_id": "a", "user_alias": {"alias_name": "n", "alias_label": "l"}}], "emails_to_identify": [{"external_id": "b", "email": "a@b.example", "prioritization": ["identified", "most_recently_updated"]}], "phone_numbers_to_identify": [{"external_id": "c", "phone": "+4930901820"}], "merge_behavior": "none"}],
     "/users/track/sync": [

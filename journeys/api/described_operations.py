@@ -8,6 +8,7 @@ from journeys.api import (
     address_lists,
     canvas_reading,
     email_templates,
+    erasing,
     identity,
     lists,
     people_export,
@@ -21,6 +22,7 @@ from journeys.api.operations import Operation
 OPERATIONS: tuple[Operation[Any], ...] = (
     *canvas_reading.OPERATIONS,
     *email_templates.OPERATIONS,
+    *erasing.OPERATIONS,
     *identity.OPERATIONS,
     *lists.OPERATIONS,
     *people_export.OPERATIONS,

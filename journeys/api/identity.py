@@ -28,7 +28,9 @@ MOST = 50
 """The maximum number of objects in one call (IDN-32)."""
 
 
-def _at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
+def at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
+    """A check of an array: at least and at most so many of this."""
+
     def check(value: Any) -> Any:
         if not isinstance(value, list) or len(value) < least:
             raise said(f"'{name}' must be an array of {what}{'' if least == 0 else ' that is not empty'}")
@@ -39,7 +41,8 @@ def _at_most(name: str, what: str, *, least: int = 0) -> BeforeValidator:
     return BeforeValidator(check)
 
 
-def _array(item: dict[str, Any]) -> WithJsonSchema:
+def array(item: dict[str, Any]) -> WithJsonSchema:
+    """The schema of an array of at most fifty of these."""
     return WithJsonSchema({"type": "array", "maxItems": MOST, "items": item})
 
 
@@ -55,8 +58,8 @@ class NewAliases(Asked):
 
     user_aliases: Annotated[
         list[Any],
-        _at_most("user_aliases", "objects"),
-        _array(
+        at_most("user_aliases", "objects"),
+        array(
             objects(
                 "alias_name",
                 "alias_label",
@@ -71,8 +74,8 @@ class AliasUpdates(Asked):
 
     alias_updates: Annotated[
         list[Any],
-        _at_most("alias_updates", "objects"),
-        _array(objects("alias_label", "old_alias_name", "new_alias_name")),
+        at_most("alias_updates", "objects"),
+        array(objects("alias_label", "old_alias_name", "new_alias_name")),
     ]
 
 
@@ -81,8 +84,8 @@ class Renames(Asked):
 
     external_id_renames: Annotated[
         list[Any],
-        _at_most("external_id_renames", "objects", least=1),
-        _array(objects("current_external_id", "new_external_id")),
+        at_most("external_id_renames", "objects", least=1),
+        array(objects("current_external_id", "new_external_id")),
     ]
 
 
@@ -128,7 +131,7 @@ class Merges(Asked):
     merge_updates: Annotated[
         list[Any],
         BeforeValidator(_merges),
-        _array(
+        array(
             {
                 "type": "object",
                 "required": ["identifier_to_merge", "identifier_to_keep"],
@@ -147,7 +150,7 @@ def _identified(name: str, sort: str) -> Any:
     if sort == "user_alias":
         del properties["prioritization"]
     item = {"type": "object", "required": ["external_id", sort], "properties": properties}
-    return Annotated[list[Any], _at_most(name, "objects"), _array(item)]
+    return Annotated[list[Any], at_most(name, "objects"), array(item)]
 
 
 class Identified(Asked):
@@ -171,9 +174,7 @@ class IdentifiedCount(Answered):
 class Removals(Asked):
     """Former external ids that find nobody any more."""
 
-    external_ids: Annotated[
-        list[Any], _at_most("external_ids", "strings", least=1), _array({"type": "string"})
-    ]
+    external_ids: Annotated[list[Any], at_most("external_ids", "strings", least=1), array({"type": "string"})]
 
 
 class AliasesProcessed(Answered):
@@ -245,7 +246,7 @@ async def users_merge(services: Services, key: Key, asked: Merges) -> Answered:
     good, remarks = sorted_out(asked.merge_updates, "merge_updates", merge_update)
     if remarks:
         raise Refusal(400, remarks[0].type)  # IDN-30
-    await merge_people(_parts(services), key.workspace, good)
+    await merge_people(parts(services), key.workspace, good)
     return Answered()
 
 
@@ -275,7 +276,7 @@ async def users_identify(services: Services, key: Key, asked: Identified) -> Ide
         errors += remarks
         counts.append(len(good) if given[name] or sort == "user_alias" else None)
     values = asked.merge_behavior == "merge"
-    await identify_people(_parts(services), key.workspace, wanted, values=values)
+    await identify_people(parts(services), key.workspace, wanted, values=values)
     aliases, emails, phones = counts
     return IdentifiedCount(
         aliases_processed=aliases or 0,
@@ -285,7 +286,8 @@ async def users_identify(services: Services, key: Key, asked: Identified) -> Ide
     )
 
 
-def _parts(services: Services) -> Parts:
+def parts(services: Services) -> Parts:
+    """What merging and erasing need."""
     return Parts(services.db, services.published, services.clock, services.alarm_sync)
 
 

@@ -1,9 +1,9 @@
-"""`person`: what is known of a person, the segments that they are in, what they did last, and their entries."""
+"""`person`: what is known of a person, the segments that they are in, what they did last, and their entries; erases them."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import msgspec
@@ -13,7 +13,9 @@ from journeys.cli.console import out, print_json, run
 from journeys.cli.entries import called, clock, state_of, story_of
 from journeys.cli.finding import Named, the_person
 from journeys.cli.options import AsJson, Workspace
+from journeys.cli.stop import Stop
 from journeys.engine.audience.match import matches, needs
+from journeys.engine.intake.erasing import erase_one
 from journeys.engine.people.event_counts import counts_of, spent_by
 from journeys.engine.people.profiles import history, load
 from journeys.engine.store.database import Database
@@ -32,24 +34,30 @@ CONSENTS = "select channel, state, at from consents where workspace = $1 and per
 
 def person(
     person: str | None = None,
+    action: Literal["show", "erase"] = "show",
     *,
     named: Named | None = None,
     name: Workspace = "default",
     events: int = 10,
+    yes: bool = False,
     as_json: AsJson = False,
 ) -> int:
-    """Show a person: profile, attributes, consents, the segments that match, the last events, the entries.
+    """Show a person: profile, attributes, consents, segments that match, last events, entries. `ID erase` erases them.
 
     Parameters
     ----------
     person
         The person's external id; or another name of theirs, where nobody has it as external id.
+    action
+        Whether the person is shown, or erased for good.
     named
         Other names.
     name
         The workspace.
     events
         How many of the last events are shown.
+    yes
+        Erase without a way back: it is asked for where somebody is erased.
     as_json
         Print it as JSON.
     """
@@ -58,6 +66,12 @@ def person(
         async with database() as db:
             publication = await workspace(db, name)
             identity = await the_person(db, publication.workspace, name, person, named)
+            if action == "erase":
+                if not yes:
+                    raise Stop("this erases the person for good: say --yes to do it", 2)
+                await erase_one(db, publication.workspace, identity, (await read_clock(db)).now())
+                out.print("erased", markup=False)
+                return 0
             found = await known_of(db, publication, identity, events)
         if as_json:
             print_json(found)

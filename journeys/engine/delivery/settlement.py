@@ -92,7 +92,11 @@ with s as (
 gone as (
     delete from dispatches d using s
     where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
-    returning d.*, s.outcome, s.at as settled, s.data, s.doubted),
+    returning d.*, s.outcome, s.at as settled, s.doubted, case
+        when exists (select from people p where (p.workspace, p.id) = (d.workspace, d.person)) then s.data
+        else jsonb_strip_nulls(jsonb_build_object('channel', s.data->'channel', 'reason', -- IDN-31
+            case when s.outcome = any(array['aborted', 'capped', 'unreachable', 'withdrawn', 'invalid']) then s.data->'reason' end))
+        end as data),
 logged as (
     insert into facts (workspace, person, shard, fact, at, canvas, entry, step, dispatch, data)
     select workspace, person, shard, outcome, settled, canvas, entry, step, key, data from gone
@@ -139,10 +143,17 @@ Here, and where something is given back, the key and the claim find it: it may b
 """
 
 
+RENAMED = """
+select s.person, d.person as now from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
+join dispatches d on (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim where d.person <> s.person
+"""
+"""Under which pseudonym the message of somebody who was erased is settled."""
+
+
 async def present_people(
-    connection: Any, settlements: Iterable[Settlement], held: Container[UUID]
+    connection: Any, settlements: Sequence[Settlement], held: Container[UUID]
 ) -> dict[UUID, UUID]:
-    """Of the people of what is settled for good who are not locked: who was merged into another, and into whom."""
+    """Of the people of what is settled for good who are not locked: who was merged into another or erased, and who the message names now."""
     missing: dict[int, set[UUID]] = {}
     for one in settlements:
         if one.after is None and one.claimed.person not in held:
@@ -150,6 +161,9 @@ async def present_people(
     into: dict[UUID, UUID] = {}
     for workspace, people in sorted(missing.items()):
         into |= await merged_into(connection, workspace, people)
+    others = {person for people in missing.values() for person in people} - into.keys()
+    if left := [one.claimed for one in settlements if one.claimed.person in others]:
+        into |= dict(await connection.fetch(RENAMED, *_columns(map(_place, left))))
     return into
 
 

@@ -130,7 +130,7 @@ def identification(sort: str) -> Any:
     return read
 
 
-async def _meant(connection: Any, workspace: int, who: Who) -> UUID | None:
+async def who_is_meant(connection: Any, workspace: int, who: Who) -> UUID | None:
     """The person who is meant, if there is one and no more; locks nobody."""
     one = who.identifier
     if one is None:
@@ -155,11 +155,11 @@ async def _merge(parts: Parts, workspace: int, one: MergeUpdate) -> None:
     publication = await parts.published.of(workspace)
 
     async def work(connection: Any) -> Sequence[PendingAlarm]:
-        gone, kept = [await _meant(connection, workspace, who) for who in (one.gone, one.kept)]
+        gone, kept = [await who_is_meant(connection, workspace, who) for who in (one.gone, one.kept)]
         if gone is None or kept is None or gone == kept:
             return ()
-        await _lock(connection, workspace, gone, kept)
-        if [await _meant(connection, workspace, who) for who in (one.gone, one.kept)] != [gone, kept]:
+        await lock_all(connection, workspace, gone, kept)
+        if [await who_is_meant(connection, workspace, who) for who in (one.gone, one.kept)] != [gone, kept]:
             raise Moved
         now = parts.clock.now()
         done = await merge(connection, publication, parts.published, gone, kept, now)
@@ -168,7 +168,7 @@ async def _merge(parts: Parts, workspace: int, one: MergeUpdate) -> None:
     parts.alarm_sync.sync(await parts.db.anew(work))
 
 
-async def _lock(connection: Any, workspace: int, *people: UUID) -> None:
+async def lock_all(connection: Any, workspace: int, *people: UUID) -> None:
     """Lock people by our ids, ascending. Raises `Moved` where one of them was merged into another."""
     wanted = {Identifier("braze_id", str(person)): person for person in people}
     found, _ = await resolve(connection, workspace, dict.fromkeys(wanted, False))
@@ -193,13 +193,13 @@ async def _identify(parts: Parts, workspace: int, one: Identification, *, values
     publication = await parts.published.of(workspace)
 
     async def work(connection: Any) -> Sequence[PendingAlarm]:
-        who = await _meant(connection, workspace, one.who)
+        who = await who_is_meant(connection, workspace, one.who)
         if who is None:
             return ()
         # the external id is reserved by a row of nobody, before anybody is locked, as where people are renamed
         other = Identifier("braze_id", str(who))
         found, reserved = await resolve(connection, workspace, {one.external_id: True, other: False})
-        if found.get(other) != who or await _meant(connection, workspace, one.who) != who:
+        if found.get(other) != who or await who_is_meant(connection, workspace, one.who) != who:
             raise Moved
         if reserved:
             await connection.execute(FORGET, workspace, list(reserved))

@@ -331,7 +331,8 @@ class InboxRow(Table):
 class Dispatch(Table):
     """A message that is to leave; the table holds only the unsent, what was sent is a fact.
 
-    `state` is queued, claimed (may be taken over freely when its lease expires) or calling (in doubt then).
+    `state` is queued, claimed (may be taken over freely when its lease expires), calling (in doubt then) or erased
+    (claimed, and its person was erased: it is not called for).
     `context` and `properties` are what its template needs of the entry; `not_before` holds back a repetition.
     """
 
