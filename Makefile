@@ -42,7 +42,7 @@ check: $(STAMP)  ## format, lint, types, import contracts
 	@$(RUN)/lint-imports
 
 coverage: $(STAMP)  ## every branch of the pure part is taken by a test of it
-	@$(RUN)/python -m pytest -q -p no:cacheprovider --hypothesis-seed=0 --cov --cov-report=term-missing $(PURE)
+	@$(RUN)/python -m pytest -q -p no:cacheprovider -n 2 --dist loadgroup --hypothesis-seed=0 --cov --cov-report=term-missing $(PURE)
 
 format: $(STAMP)  ## format and mend what can be mended
 	@$(RUN)/ruff check --fix --quiet . || true

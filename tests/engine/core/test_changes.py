@@ -19,6 +19,7 @@ from journeys import (
     attribute,
     days,
 )
+from journeys.canvas.change_triggers import IdentifierTrigger, PersonTrigger
 from journeys.canvas.events_and_commands import Occurrence
 from journeys.canvas.filters import Trigger
 from journeys.canvas.plan import compile
@@ -137,6 +138,21 @@ UPGRADE = Canvas(
         Delay(id="e", duration=days(1)),
     ],
 )
+
+
+@pytest.mark.parametrize(
+    ("trigger", "kind", "name"),
+    [
+        (IdentifierTrigger(identifier="email", added=True), "identifier", "email"),
+        (PersonTrigger(person="created"), "person", "created"),
+    ],
+)
+def test_an_address_that_is_added_and_a_new_person_are_heard_whatever_they_are(
+    trigger: Trigger, kind: Any, name: str
+) -> None:
+    """TRK-9"""
+    assert judge(trigger, Change(kind, name, None, "x").occurrence(1, NOW), person())
+    assert not judge(trigger, Change(kind, "other", None, "x").occurrence(1, NOW), person())
 
 
 def test_all_parts_of_a_canvas_listen() -> None:
