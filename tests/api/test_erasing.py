@@ -33,9 +33,10 @@ async def test_of_several_with_one_address_nobody_goes_unless_one_is_meant(door:
     both["prioritization"].append("least_recently_updated")
     status, answer = await said(door, DELETE, {"email_addresses": [both, {"phone": "1"}]})
     assert status == 201 and [one["index"] for one in answer["errors"]] == [0, 1]
+    await door.post("/users/track", {"attributes": [{"external_id": "mel", "a": 1}]})
     both["prioritization"] = ["identified", "most_recently_updated"]
-    one_call = await said(door, DELETE, {"email_addresses": [both]})
-    assert one_call[1]["deleted"] in (0, 1)
+    assert (await said(door, DELETE, {"email_addresses": [both]}))[1]["deleted"] == 1
+    assert (await named(door, "external_id", "mel"), await named(door, "external_id", "zoe")) == (None, "zoe")
 
 
 @pytest.mark.parametrize(
