@@ -133,7 +133,7 @@ where r.workspace = $1 and jsonb_typeof(r.recipients) = 'array' and exists (
 MERGED = "delete from merged where workspace = $1 and new = $2"
 PERSON = "delete from people where workspace = $1 and id = $2"
 FACT = "insert into facts (workspace, person, shard, fact, at) values ($1, $2, $3, 'erased', $4)"
-UNTOLD = f"select {PENDING_ALARM} from entries where {OF} and told < turn"  # noqa: S608 - constants
+PENDING = f"select {PENDING_ALARM} from entries where {OF} and told < turn"  # noqa: S608 - constants
 
 
 async def erase(connection: Any, workspace: int, person: UUID, now: datetime) -> list[PendingAlarm]:
@@ -151,7 +151,7 @@ async def erase(connection: Any, workspace: int, person: UUID, now: datetime) ->
     await connection.execute(MERGED, workspace, person)
     await connection.execute(PERSON, workspace, person)
     await connection.execute(FACT, workspace, *given[2:])
-    return [PendingAlarm(*row) for row in await connection.fetch(UNTOLD, workspace, pseudonym)]
+    return [PendingAlarm(*row) for row in await connection.fetch(PENDING, workspace, pseudonym)]
 
 
 async def erase_people(parts: Parts, workspace: int, wanted: Sequence[Who]) -> int:
