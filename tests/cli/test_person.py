@@ -264,3 +264,22 @@ async def test_a_preview_says_whether_the_event_lets_anybody_in(
     await stage.person(external_id="mel", email="mel@example.com")
 
     assert text in await preview_of(db, "--person", "mel", *(() if event is None else ("--event", event)))
+
+
+async def test_a_person_is_erased_only_where_that_is_said_twice(db: Database) -> None:
+    """IDN-31"""
+    stage = await stage_on(
+        db, canvas("  - {type: delay, id: d, duration: 1 day}\n  - {type: delay, id: e, duration: 1 day}")
+    )
+    mel = await stage.person(external_id="mel", email="mel@example.com")
+    await stage.person(external_id="zoe")
+    [entry] = await stage.enter(mel)
+    asked = await journeys("person", "mel", "erase", url=db.url)
+    assert (asked.code, "--yes" in asked.out + asked.err) == (2, True)
+    assert await db.pool.fetchval("select count(*) from people") == 2
+    done = await journeys("person", "mel", "erase", "--yes", url=db.url)
+    assert (done.code, done.out.strip()) == (0, "erased")
+    assert await db.pool.fetchval("select external_id from people") == "zoe"
+    assert (await stage.row(entry))["ended"] == "erased"
+    again = await journeys("person", "mel", "erase", "--yes", url=db.url)
+    assert again.code == 1

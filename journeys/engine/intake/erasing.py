@@ -12,6 +12,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from journeys.engine.intake.identifying import Parts, Who, lock_all, who_is_meant
+from journeys.engine.intake.merging import lock_rows
 from journeys.engine.people.profiles import shard_of
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database, Moved
@@ -137,7 +138,11 @@ PENDING = f"select {PENDING_ALARM} from entries where {OF} and told < turn"  # n
 
 
 async def erase(connection: Any, workspace: int, person: UUID, now: datetime) -> list[PendingAlarm]:
-    """Erase a person who is locked; returns the workflows to cancel after the commit."""
+    """Erase a person who is locked; returns the workflows to cancel after the commit.
+
+    Raises `Busy` where somebody has locked a row of the person for a moment.
+    """
+    await lock_rows(connection, workspace, person)
     pseudonym = uuid4()
     given = workspace, person, pseudonym, shard_of(pseudonym), now
     names = await connection.fetch(NAMES, workspace, person)

@@ -205,9 +205,7 @@ async def merge(
         log.info("merge_declined", workspace=workspace, person=str(kept), other=str(gone), reason=reason)
         await connection.execute(FACT, workspace, kept, shard, "merge_declined", now, gone, reason)
         return Merge(reason)
-    for table, key in LOCKS.items():
-        if not await connection.fetchval(_free(table, key), workspace, gone):
-            raise Busy
+    await lock_rows(connection, workspace, gone)
     begins = await connection.fetch(BEGINS, workspace, gone)
     entries = [row["id"] for row in await connection.fetch(OPEN, workspace, gone)]
     for table, statements in CARRIED.items():
@@ -230,11 +228,17 @@ OPEN = "select id from entries where workspace = $1 and person = $2 and ended is
 
 
 def _free(table: str, key: str) -> str:
-    """Lock the rows of a person that nobody has locked; whether these are all."""
     return f"""
 with locked as (select {key} from {table} where {OF} for update skip locked)
 select (select count(*) from locked) = (select count(*) from {table} where {OF})
 """  # noqa: S608 - constants
+
+
+async def lock_rows(connection: Any, workspace: int, person: UUID) -> None:
+    """Lock the rows of a person that others lock without a lock on the person. Raises `Busy` where one is locked."""
+    for table, key in LOCKS.items():
+        if not await connection.fetchval(_free(table, key), workspace, person):
+            raise Busy
 
 
 async def _carry(

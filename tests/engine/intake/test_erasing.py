@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
+from journeys.engine.delivery.claim import claim
+from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.intake.erasing import ERASED, erase_people
@@ -108,6 +111,42 @@ async def test_a_message_on_its_way_is_settled_once_and_one_that_is_claimed_does
     parts = db, stage.published, stage.clock, NullNotifier(), NullNotifier()
     mark = Mark(stage.workspace, mel.id, entry, "story", "hi", "email")
     assert not await engaged(*parts, mark, "clicked"), "a link in a mail finds nobody"
+    assert await places(db, str(mel.id)) == []
+
+
+async def test_who_is_erased_between_the_claim_of_a_message_and_its_call_gets_nothing(db: Database) -> None:
+    """IDN-31: the claim is lost, and the message settled as withdrawn under the pseudonym."""
+    stage = await stage_on(db, SENDS + EMAIL)
+    mel = await stage.person(external_id="word-id", email="word@example.com")
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    async with Mailbox() as mailbox:
+        channel = Email(SmtpSettings(port=mailbox.port))
+        parts = (db, stage.published, stage.clock, stage.alarm_sync, NullNotifier())
+        async with DeliveryWorker(*parts, {"email": channel}) as worker:
+            batch = await claim(db, "email")
+            assert len(batch) == 1
+            await erase(stage, mel)
+            await worker._take("email", batch)
+            await worker.drain_once("email")
+        assert mailbox.mails == []
+    assert await places(db, "word-id", "word@example.com", str(mel.id)) == []
+    assert [row["fact"] for row in await db.pool.fetch("select fact from facts where fact = 'sent'")] == []
+
+
+async def test_rows_that_others_have_locked_are_not_waited_for_by_who_holds_the_person(db: Database) -> None:
+    """No two wait in a circle: the person is free again while somebody else has a row of theirs."""
+    stage = await stage_on(db, SENDS + EMAIL)
+    mel = await stage.person(external_id="mel", email="mel@example.com")
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    async with db.pool.acquire() as other, other.transaction():
+        await other.execute("select from dispatches where person = $1 for update", mel.id)
+        erasing = asyncio.create_task(erase(stage, mel))
+        await asyncio.sleep(0.3)
+        await other.execute("select from people where id = $1 for update", mel.id)
+        assert not erasing.done()
+    assert await erasing == 1
     assert await places(db, str(mel.id)) == []
 
 
