@@ -98,7 +98,9 @@ class Read:
             rows = round((node["Actual Rows"] + lost) * node["Actual Loops"])
             self.rows += rows
             found = " ".join(each.get("Index Cond", "") for each in nodes(node))
-            bounded = re.search(r"name = .*at [><=]+ ", found)
+            bounded = re.search(
+                r"name = .*at [><=]+ |\(person = \S+\) AND \(no = ", found
+            )  # a number is one row's
             if rows and not (bounded if table[1] == "events" else node["Node Type"] != "Seq Scan"):
                 self.unbounded.append(f"{rows} rows of {table[1]} by {found or node['Node Type']} in {query}")
 
