@@ -124,9 +124,10 @@ def _faults(name: str, source: str, groups: dict[str, SubscriptionGroup]) -> Non
         raise Refusal(400, f"'{name}' contains malformed liquid: line {one.line}: {one.message}")
 
 
-async def _checked(services: Services, key: Key, pages: dict[str, str | None]) -> None:
+async def _check(services: Services, key: Key, asked: MakeCentre | EditCentre) -> None:
     groups = dict((await services.published.of(key.workspace)).groups)
-    for name, source in pages.items():
+    for name in ("preference_center_page_html", "confirmation_page_html"):
+        source = getattr(asked, name)
         if source is not None:
             await apart(_faults, name, source, groups)
 
@@ -142,18 +143,15 @@ def _made(centre: Centre) -> Made:
 
 async def make_centre(services: Services, key: Key, asked: MakeCentre) -> Made:
     """Make a preference centre."""
-    page, confirmation = asked.preference_center_page_html, asked.confirmation_page_html
-    await _checked(
-        services, key, {"preference_center_page_html": page, "confirmation_page_html": confirmation}
-    )
+    await _check(services, key, asked)
     async with services.db.transaction() as connection:
         made = await preference_centres.make(
             connection,
             key.workspace,
             asked.name,
             asked.preference_center_title,
-            page,
-            confirmation,
+            asked.preference_center_page_html,
+            asked.confirmation_page_html,
             asked.state,
         )
     if made is None:
@@ -164,18 +162,15 @@ async def make_centre(services: Services, key: Key, asked: MakeCentre) -> Made:
 
 async def edit_centre(services: Services, key: Key, asked: EditCentre) -> Made:
     """Change a preference centre."""
-    page, confirmation = asked.preference_center_page_html, asked.confirmation_page_html
-    await _checked(
-        services, key, {"preference_center_page_html": page, "confirmation_page_html": confirmation}
-    )
+    await _check(services, key, asked)
     async with services.db.transaction() as connection:
         edited = await preference_centres.edit(
             connection,
             key.workspace,
             asked.centre,
             title=asked.preference_center_title,
-            page=page,
-            confirmation=confirmation,
+            page=asked.preference_center_page_html,
+            confirmation=asked.confirmation_page_html,
             state=asked.state,
         )
     if edited is None:

@@ -167,10 +167,7 @@ def guarded(
         except ClientDisconnect:
             log.info("client_gone", route=route_of(request))
             response = answer(400, {"message": "Bad Request: the body did not come to its end"})
-        for (
-            name,
-            value,
-        ) in headers.items():  # a narrower limit that was counted within the call is told in their stead
+        for name, value in headers.items():  # those of a limit that was counted within the call stay
             response.headers.setdefault(name, value)
         return response
 

@@ -12,9 +12,20 @@ from journeys.canvas.problems import Problem
 from journeys.canvas.source_positions import Places
 
 NAME = re.compile(r"[A-Za-z0-9_-]+")
+NAMED = re.compile(r"content_blocks\s*\.\s*\$\{\s*(?=([^}\s]*)\s*\})")
 LONGEST_NAME, LONGEST_DESCRIPTION = 100, 250
 LARGEST = 50 * 1024
 """Bytes that the content of a block may have (B3)."""
+
+
+def named_blocks(text: str) -> set[str]:
+    """The names of the blocks that a text shows.
+
+    Example:
+        >>> named_blocks("Hi {{content_blocks.${foot}}}")
+        {'foot'}
+    """
+    return set(NAMED.findall(text))
 
 
 class ContentBlock(Frozen):
@@ -56,7 +67,7 @@ def faults(block: ContentBlock) -> Iterator[tuple[str, str]]:
         yield "content", "Content cannot be blank."
     elif len(block.content.encode()) > LARGEST:
         yield "content", "Content must be smaller than 50kb."
-    if re.search(r"content_blocks\s*\.\s*\$\{\s*" + re.escape(block.name) + r"\s*\}", block.content):
+    if block.name in named_blocks(block.content):
         yield "content", "Content Block cannot be referenced within itself."
 
 

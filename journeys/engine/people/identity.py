@@ -243,7 +243,7 @@ async def find(connection: Any, workspace: int, wanted: Collection[Identifier]) 
         workspace,
         values.get("external_id", []),
         values.get("anonymous_id", []),
-        [identity for value in values.get("braze_id", []) if (identity := _uuid(value))],
+        [identity for value in values.get("braze_id", []) if (identity := uuid_of(value))],
         values.get("email", []),
         values.get("phone", []),
         [label for label, _ in aliases],
@@ -252,7 +252,8 @@ async def find(connection: Any, workspace: int, wanted: Collection[Identifier]) 
     return {Identifier(row["sort"], row["value"]): row["id"] for row in rows}
 
 
-def _uuid(text: str) -> UUID | None:
+def uuid_of(text: str) -> UUID | None:
+    """The id that a text is, None where it is none."""
     try:
         return UUID(text)
     except ValueError:

@@ -13,6 +13,7 @@ from journeys.canvas.problems import meant
 from journeys.engine.core.gates import opening
 from journeys.engine.core.life import AFTER, Timers, Word, shown
 from journeys.engine.store.database import Database
+from journeys.engine.workspaces.definition_rows import raise_revision
 from journeys.engine.workspaces.planned_runs import arrange_runs, nudge_runs
 from journeys.engine.workspaces.published import Publication
 from journeys.engine.workspaces.stored_plans import plan_of
@@ -172,7 +173,7 @@ async def change(
             await launch(connection, workspace, name, since)
         await arrange_runs(connection, workspace, name)
         await nudge_runs(connection, workspace, name)
-        await connection.execute("update workspaces set revision = revision + 1 where id = $1", workspace)
+        await raise_revision(connection, workspace)
     return CanvasStatus(name, row["id"], after, since, new=True, timers=chosen)
 
 

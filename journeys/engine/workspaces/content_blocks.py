@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +10,10 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from journeys.canvas.content_blocks import ContentBlock
+from journeys.canvas.content_blocks import ContentBlock, named_blocks
 from journeys.canvas.ownership import Owner
+from journeys.engine.people.identity import uuid_of
+from journeys.engine.workspaces.definition_rows import raise_revision
 from journeys.engine.workspaces.published import Publication
 
 Known = Mapping[str, Any]
@@ -39,7 +40,6 @@ select * from content_blocks where workspace = $1 and ($2::timestamptz is null o
 order by created, name limit $4 offset $5
 """
 HOLD = "select 1 from workspaces where id = $1 for no key update"
-RAISE = "update workspaces set revision = revision + 1 where id = $1"
 UNDEFINE = "delete from definitions where workspace = $1 and kind = 'content_block' and name = $2"
 
 
@@ -74,7 +74,7 @@ async def _keep(connection: Any, workspace: int, block: ContentBlock, row: Any) 
 
 async def make(connection: Any, workspace: int, block: ContentBlock) -> Written | None:
     """A new block; None where there is one of that name (B3). Within a transaction."""
-    await connection.execute(RAISE, workspace)
+    await raise_revision(connection, workspace)
     row = await connection.fetchrow(MAKE, *_row(workspace, block))
     if row is None:
         return None
@@ -88,18 +88,14 @@ async def hold(connection: Any, workspace: int) -> None:
 
 async def edit(connection: Any, workspace: int, block: ContentBlock) -> Written:
     """Another content, description, state or tags for a block that is there; the API manages it from now on."""
-    await connection.execute(RAISE, workspace)
+    await raise_revision(connection, workspace)
     await connection.execute(UNDEFINE, workspace, block.name)
     return await settle(connection, workspace, block, "api")
 
 
 async def known(connection: Any, workspace: int, id_: str) -> Known | None:
     """A block by its id."""
-    try:
-        identity = UUID(id_)
-    except ValueError:
-        return None
-    row = await connection.fetchrow(BY_ID, workspace, identity)
+    row = await connection.fetchrow(BY_ID, workspace, uuid_of(id_))
     return None if row is None else dict(row)
 
 
@@ -112,10 +108,12 @@ async def listed(
 
 def inclusions(publication: Publication, name: str) -> list[str]:
     """The templates and blocks that name this block."""
-    names = re.compile(r"content_blocks\s*\.\s*\$\{\s*" + re.escape(name) + r"\s*\}")
     templates = [
         template.name
         for template in publication.templates.values()
-        if any(names.search(source) for source in template.sources().values())
+        if any(name in named_blocks(source) for source in template.sources().values())
     ]
-    return [*templates, *(other for other, content in publication.blocks.items() if names.search(content))]
+    return [
+        *templates,
+        *(other for other, content in publication.blocks.items() if name in named_blocks(content)),
+    ]

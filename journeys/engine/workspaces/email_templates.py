@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import blake2b
 from typing import Any
 from uuid import UUID
 
-import msgspec
 from uuid_utils.compat import uuid7
 
+from journeys.canvas.content_blocks import named_blocks
 from journeys.canvas.definition_kinds import EmailTemplate
 from journeys.canvas.ownership import Owner
+from journeys.engine.people.identity import uuid_of
+from journeys.engine.workspaces.definition_rows import define, digest_of, raise_revision
 
 Known = Mapping[str, Any]
 
@@ -30,11 +31,6 @@ FROM_FILE = """
 insert into email_templates (workspace, name, id, title, owner) values ($1, $2, $3, $2, $4)
 on conflict (workspace, name) do update set owner = excluded.owner, edited = now()
 """
-DEFINE = """
-insert into definitions (workspace, kind, name, hash, body, published) values ($1, 'template', $2, $3, $4, now())
-on conflict (workspace, kind, name) do update set hash = excluded.hash, body = excluded.body, published = excluded.published
-"""
-RAISE = "update workspaces set revision = revision + 1 where id = $1"
 TAKEN = "select name from definitions where workspace = $1 and kind = 'template' and name like $2"
 SELECT = """
 select t.*, d.body from email_templates t join definitions d
@@ -46,12 +42,6 @@ LIST = f"""{SELECT} and ($2::timestamptz is null or t.edited >= $2) and ($3::tim
 order by t.created, t.name limit $4 offset $5
 """
 BLOCKS = "select name from content_blocks where workspace = $1 and name = any($2::text[])"
-NAMED = re.compile(r"content_blocks\s*\.\s*\$\{\s*([^}\s]*)\s*\}")
-
-
-def digest_of(body: Mapping[str, Any]) -> str:
-    """What tells one content of a definition from another."""
-    return blake2b(msgspec.json.encode(body, order="sorted"), digest_size=8).hexdigest()
 
 
 async def free_name(connection: Any, workspace: int, title: str) -> str:
@@ -81,9 +71,9 @@ async def write(
     inline_css: bool,
 ) -> UUID:
     """Let a template be so, managed by the API. The workspace is locked; what is written is in force with the commit."""
+    await raise_revision(connection, workspace)
     body = template.model_dump(mode="json")
-    await connection.execute(RAISE, workspace)
-    await connection.execute(DEFINE, workspace, template.name, digest_of(body), body)
+    await define(connection, workspace, "template", template.name, digest_of(body), body)
     found: UUID = await connection.fetchval(
         ROW, workspace, template.name, uuid7(), title, "api", list(tags), inline_css
     )
@@ -97,11 +87,7 @@ async def settle(connection: Any, workspace: int, name: str, owner: Owner) -> No
 
 async def known(connection: Any, workspace: int, id_: str) -> Known | None:
     """A template by its id."""
-    try:
-        identity = UUID(id_)
-    except ValueError:
-        return None
-    row = await connection.fetchrow(BY_ID, workspace, identity)
+    row = await connection.fetchrow(BY_ID, workspace, uuid_of(id_))
     return None if row is None else dict(row)
 
 
@@ -114,6 +100,6 @@ async def listed(
 
 async def unknown_blocks(connection: Any, workspace: int, sources: Sequence[str]) -> set[str]:
     """The content blocks that these texts name and that there are not. A name that Liquid makes is left alone."""
-    names = {name for source in sources for name in NAMED.findall(source)}
+    names = {name for source in sources for name in named_blocks(source)}
     there = {row["name"] for row in await connection.fetch(BLOCKS, workspace, sorted(names))}
     return names - there

@@ -13,6 +13,8 @@ from uuid import UUID
 from uuid_utils.compat import uuid7
 
 from journeys.canvas.subscription_groups import SubscriptionGroup, group_of
+from journeys.engine.people.identity import uuid_of
+from journeys.engine.workspaces.definition_rows import raise_revision
 
 DEFAULT = "default"
 """The centre that `${preference_center_url}` leads to. Where none of this name was made, it is made of the groups."""
@@ -29,7 +31,6 @@ update preference_centres set title = coalesce($3, title), page = coalesce($4, p
     confirmation = coalesce($5, confirmation), state = coalesce($6, state), edited = now()
 where workspace = $1 and id = $2 returning *
 """
-RAISE = "update workspaces set revision = revision + 1 where id = $1"
 LIST = "select * from preference_centres where workspace = $1 order by created, name"
 BY_ID = "select * from preference_centres where workspace = $1 and id = $2"
 BY_NAME = "select * from preference_centres where workspace = $1 and name = $2 and state = 'active'"
@@ -54,7 +55,7 @@ async def make(
     connection: Any, workspace: int, name: str, title: str, page: str, confirmation: str, state: str
 ) -> Centre | None:
     """A new centre; None where there is one of that name. Within a transaction."""
-    await connection.execute(RAISE, workspace)
+    await raise_revision(connection, workspace)
     row = await connection.fetchrow(MAKE, workspace, name, uuid7(), title, page, confirmation, state)
     return _centre(row)
 
@@ -62,9 +63,8 @@ async def make(
 async def edit(connection: Any, workspace: int, centre: str, **values: str | None) -> Centre | None:
     """Another `title`, `page`, `confirmation` or `state`; None where there is no such centre. Within a transaction."""
     said = [values.get(name) for name in ("title", "page", "confirmation", "state")]
-    await connection.execute(RAISE, workspace)
-    identity = _identity(centre)
-    return None if identity is None else _centre(await connection.fetchrow(EDIT, workspace, identity, *said))
+    await raise_revision(connection, workspace)
+    return _centre(await connection.fetchrow(EDIT, workspace, uuid_of(centre), *said))
 
 
 async def centres(connection: Any, workspace: int) -> list[Centre]:
@@ -74,8 +74,7 @@ async def centres(connection: Any, workspace: int) -> list[Centre]:
 
 async def centre_by_id(connection: Any, workspace: int, centre: str) -> Centre | None:
     """A centre by its id."""
-    identity = _identity(centre)
-    return None if identity is None else _centre(await connection.fetchrow(BY_ID, workspace, identity))
+    return _centre(await connection.fetchrow(BY_ID, workspace, uuid_of(centre)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,13 +93,6 @@ async def pages_to_show(
     if found is not None:
         return Pages(found["page"], found["confirmation"])
     return Pages(default_page(groups.values()), DEFAULT_CONFIRMATION) if name == DEFAULT else None
-
-
-def _identity(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
 
 
 def _centre(row: Any) -> Centre | None:

@@ -18,6 +18,7 @@ from journeys.engine.sources.catalogs import schema
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces import content_blocks, email_templates
 from journeys.engine.workspaces.canvas_changes import NotPossible, launch, record
+from journeys.engine.workspaces.definition_rows import define, digest_of, raise_revision
 from journeys.engine.workspaces.global_control import changed_share, settle_group
 from journeys.engine.workspaces.inventory import problems_together, risen_controls, workspace_definitions
 from journeys.engine.workspaces.naming import workspace_name
@@ -49,10 +50,6 @@ class Changes:
 
 MAKE = """
 insert into workspaces (name, secret) values ($1, $2) on conflict (name) do update set name = excluded.name returning id
-"""
-DEFINE = """
-insert into definitions (workspace, kind, name, hash, body, published) values ($1, $2, $3, $4, $5, $6)
-on conflict (workspace, kind, name) do update set hash = excluded.hash, body = excluded.body, published = excluded.published
 """
 PLAN = "insert into plans (workspace, id, canvas, body) values ($1, $2, $3, $4) on conflict do nothing"
 CANVAS = """
@@ -121,7 +118,7 @@ async def publish(
         left = await left_alone(connection, identity, definitions)  # TPL-4
         for definition in definitions.all():
             body = definition.value.model_dump(mode="json")
-            digest = email_templates.digest_of(body)
+            digest = digest_of(body)
             kind, name = kind_of(definition.value), definition.name
             if (kind, name) in left:
                 changes.same += 1
@@ -147,7 +144,7 @@ async def publish(
             if kind == "canvas":
                 per = body["entry_limit"] and body["entry_limit"]["per"]
                 await connection.execute(ANOTHER_LIMIT, identity, name, per)
-            await connection.execute(DEFINE, identity, kind, name, digest, body, at)
+            await define(connection, identity, kind, name, digest, body, at)
             if kind == "canvas":
                 plan = compile(definition.value)
                 await connection.execute(PLAN, identity, plan.id, name, body)
@@ -170,7 +167,7 @@ async def publish(
                 await settle_group(connection, identity, definition.value.global_control)
         await arrange_runs(connection, identity)
         if changes.new or changes.changed or changes.archived:
-            await connection.execute("update workspaces set revision = revision + 1 where id = $1", identity)
+            await raise_revision(connection, identity)
     return changes
 
 
