@@ -30,7 +30,7 @@ from journeys.engine.intake.api_audience import FILTER, UnusableAudience, audien
 from journeys.engine.intake.csv_import import Unusable, first_rows, import_file
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import STORY
+from tests.api.parts import STORY
 from tests.documented import Answers
 from tests.stage import Stage, stage_on
 

@@ -10,8 +10,7 @@ import pytest
 from journeys.api.app import app
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
-from tests.api.parts import services_of
-from tests.api.test_api import STORY
+from tests.api.parts import STORY, services_of
 from tests.engine.test_metrics import Series
 from tests.stage import stage_on
 

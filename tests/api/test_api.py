@@ -3,64 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import httpx2
 import pytest
 
 from journeys.api import rate_limits
-from journeys.api.app import app
 from journeys.api.rate_limits import Limit
 from journeys.canvas.definition_kinds import LIMITS
 from journeys.canvas.yaml_definitions import read_text
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
-from tests.api.parts import services_of
-from tests.stage import EMAIL, MONDAY, Stage, canvas, definitions_of, see_to_runs, stage_on
-
-STORY = (
-    canvas(
-        "  - {type: delay, id: wait, duration: 1 day}\n  - {type: message, id: m, channel: email, template: hello}",
-        more="reentry: {after: 0 days}",
-    )
-    + EMAIL
-    + """
----
-kind: segment
-format: 1
-name: runners
-when: {attribute: sport, equals: running}
-"""
-)
-
-
-class Door:
-    def __init__(self, stage: Stage, key: str) -> None:
-        self.stage = stage
-        self.key = key
-        self.services = services_of(stage)
-        self.client = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=app(self.services)), base_url="http://api"
-        )
-
-    async def post(self, path: str, body: Any, key: str | None = "", **headers: str) -> httpx2.Response:
-        if key is not None:
-            headers["Authorization"] = f"Bearer {key or self.key}"
-        return await self.client.post(path, json=body, headers=headers)
-
-    async def profile(self, external_id: str) -> Any:
-        return await self.stage.db.pool.fetchrow("select * from people where external_id = $1", external_id)
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
+from tests.api.parts import STORY, Door
+from tests.stage import MONDAY, definitions_of, see_to_runs, stage_on
 
 
 async def test_attributes_events_and_purchases_are_taken_and_counted(door: Door) -> None:

@@ -18,7 +18,7 @@ from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.canvas_report import report_of
 from journeys.engine.workspaces.publishing import publish
-from tests.api.test_api import Door
+from tests.api.parts import Door
 from tests.api.test_lists import read
 from tests.stage import EMAIL, MONDAY, FakeClock, Stage, canvas, definitions_of, stage_on
 

@@ -15,7 +15,7 @@ from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.publishing import publish
-from tests.api.test_api import STORY, Door
+from tests.api.parts import STORY, Door
 from tests.stage import definitions_of, stage_on
 
 

@@ -21,23 +21,14 @@ from journeys.api.app import app
 from journeys.api.rate_limits import Limits
 from journeys.engine.intake.track_objects import identifier_of
 from journeys.engine.people.identity import Identifier, bucket_of
-from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import PERMISSIONS, UnknownPermission, create_key, digest
 from journeys.engine.workspaces.publishing import publish
-from tests.api.test_api import STORY, Door
-from tests.stage import MONDAY, FakeClock, canvas, definitions_of, stage_on
+from tests.api.parts import STORY, Door
+from tests.stage import MONDAY, FakeClock, canvas, definitions_of
 
 JOINED = canvas("  - {type: delay, id: w, duration: 1 day}", name="joiners", schedule="{event: joined}")
 EVENT: dict[str, Any] = {"external_id": "mel", "name": "liked", "time": "2026-12-07T08:00:00Z"}
 TRACK = "/users/track"
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
 
 
 async def people(door: Door) -> list[Any]:

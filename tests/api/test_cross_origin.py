@@ -10,8 +10,7 @@ from journeys.api.app import app
 from journeys.api.cross_origin import CrossOriginSettings
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
-from tests.api.parts import services_of
-from tests.api.test_api import STORY
+from tests.api.parts import STORY, services_of
 from tests.stage import stage_on
 
 DESK, OTHER = "https://desk.example.com", "https://evil.example.com"

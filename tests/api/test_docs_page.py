@@ -14,8 +14,7 @@ from journeys.api.app import app, routes
 from journeys.api.openapi import document
 from journeys.cli.servers import served
 from journeys.engine.store import Database
-from tests.api.parts import services_of
-from tests.api.test_api import STORY
+from tests.api.parts import STORY, services_of
 from tests.stage import stage_on
 
 

@@ -14,7 +14,7 @@ from journeys.channels.mailbox import Mailbox
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
-from tests.api.test_api import Door
+from tests.api.parts import Door
 from tests.api.test_lists import read
 from tests.stage import EMAIL, canvas, definitions_of, stage_on
 

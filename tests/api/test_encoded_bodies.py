@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
 from journeys.api import requests
-from journeys.engine.store import Database
-from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import STORY, Door
-from tests.stage import stage_on
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
+from tests.api.parts import Door
 
 
 async def sent(door: Door, content: bytes, encoding: str = "gzip", *, key: bool = True) -> httpx2.Response:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.api.test_identity import Door, door, named, said, track
+from tests.api.parts import Door
+from tests.api.test_identity import named, said, track
 
-__all__ = ["door"]
 DELETE = "/users/delete"
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import STORY, Door
+from tests.api.parts import STORY, Door
 from tests.stage import stage_on
 
 

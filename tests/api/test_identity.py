@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -12,19 +11,11 @@ from journeys.engine.intake.external_ids import rename_external_ids
 from journeys.engine.people.identity import Identifier, find
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import STORY, Door
+from tests.api.parts import Door
 from tests.stage import canvas, stage_on
 
 NEW, UPDATE = "/users/alias/new", "/users/alias/update"
 RENAME, REMOVE = "/users/external_ids/rename", "/users/external_ids/remove"
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
 
 
 async def said(door: Door, path: str, body: dict[str, Any]) -> tuple[int, dict[str, Any]]:

@@ -12,8 +12,7 @@ from journeys.api.app import app, routes
 from journeys.api.known_operations import LIST, KnownOperations, every_operation, not_built
 from journeys.engine.store import Database
 from tests import known_operations
-from tests.api.parts import services_of
-from tests.api.test_api import STORY
+from tests.api.parts import STORY, services_of
 from tests.stage import stage_on
 
 ROOT = Path(__file__).parents[2]

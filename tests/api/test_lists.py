@@ -13,7 +13,7 @@ from journeys.engine.people import known_names
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.series import Buckets
-from tests.api.test_api import Door
+from tests.api.parts import Door
 from tests.stage import canvas, stage_on
 
 UPDATES = canvas(

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from journeys.engine.store import Database
-from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import STORY, Door
+from tests.api.parts import Door
 from tests.api.test_identity import alias, named, said, track
-from tests.stage import stage_on
 
 MERGE, IDENTIFY = "/users/merge", "/users/identify"
 MUST_BE = (
@@ -20,14 +16,6 @@ MUST_BE = (
 )
 ONLY = "'merge_updates' must only have 'identifier_to_merge' and 'identifier_to_keep'"
 MEL = {"external_id": "mel"}
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
 
 
 def pair(gone: Any, kept: Any) -> dict[str, Any]:

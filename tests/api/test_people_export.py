@@ -16,7 +16,7 @@ from journeys.engine.people.profile_export import FIELDS
 from journeys.engine.people.profiles import Profile
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import Door
+from tests.api.parts import Door
 from tests.stage import EMAIL, MONDAY, stage_on
 
 WELCOME = (

@@ -24,20 +24,12 @@ from journeys.engine.sources.catalogs.requests import Invalid, fields_of
 from journeys.engine.store import Database
 from journeys.engine.store.migrate import head
 from journeys.engine.store.stored_objects import StoredObject
-from journeys.engine.workspaces.api_keys import Keys, create_key
-from tests.api.test_api import STORY, Door
-from tests.stage import MONDAY, stage_on
+from journeys.engine.workspaces.api_keys import Keys
+from tests.api.parts import Door
+from tests.stage import MONDAY
 
 HUGE = ["9" * 5_000, "-" + "9" * 5_000, "1e400", "-1e400", "9" * 400, "9223372036854775808"]
 """Numbers as JSON has them."""
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
 
 
 async def sent(door: Door, route: str, raw: str, method: str = "POST") -> tuple[int, dict[str, Any]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -11,22 +10,11 @@ from pydantic import TypeAdapter
 
 from journeys.canvas.filters import Filter
 from journeys.engine.people.audience_sql import to_sql
-from journeys.engine.store import Database
-from journeys.engine.workspaces.api_keys import create_key
-from tests.api.test_api import STORY, Door
-from tests.stage import stage_on
+from tests.api.parts import Door
 
 SYNC = "/users/track/sync"
 AT, LATER = "2026-12-01T09:00:00.000Z", "2026-12-02T09:00:00.000Z"
 FILTER: TypeAdapter[Any] = TypeAdapter(Filter)
-
-
-@pytest.fixture
-async def door(db: Database) -> AsyncIterator[Door]:
-    stage = await stage_on(db, STORY)
-    made = Door(stage, await create_key(db, stage.workspace, "test", ["*"]))
-    yield made
-    await made.client.aclose()
 
 
 async def said(door: Door, **arrays: Any) -> tuple[int, dict[str, Any]]:

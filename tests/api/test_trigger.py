@@ -22,7 +22,7 @@ from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
 from journeys.engine.workspaces.publishing import publish
 from journeys.engine.workspaces.run_control import control, run_of, runs_of
-from tests.api.test_api import STORY, Door
+from tests.api.parts import STORY, Door
 from tests.stage import MONDAY, canvas, definitions_of, see_to_runs, stage_on
 
 ROUTE = "/canvas/trigger/send"

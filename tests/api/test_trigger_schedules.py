@@ -11,7 +11,7 @@ import pytest
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.canvas_changes import change
-from tests.api.test_api import STORY, Door
+from tests.api.parts import STORY, Door
 from tests.stage import see_to_runs, stage_on
 
 CREATE, UPDATE, DELETE = (f"/canvas/trigger/schedule/{word}" for word in ("create", "update", "delete"))

@@ -25,7 +25,7 @@ from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
 from journeys.workflows.housekeeping import Housekeeping
-from tests.api.test_api import Door
+from tests.api.parts import Door
 from tests.receiver import Receiver
 from tests.stage import canvas, definitions_of, stage_on
 
