@@ -6,6 +6,8 @@ STAMP := .venv/.installed
 BUILDING := "$(PYTHON)" journeys/workflows/temporal_build.py
 PROMETHEUS := github.com/prometheus/prometheus
 PROMTOOL := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/journeys/promtool
+# Where it is set, as in many containers, each of the processes that the tests start compiles every library anew.
+unexport PYTHONDONTWRITEBYTECODE
 PURE := tests/canvas tests/content $(addprefix tests/engine/,core audience intake)
 
 .PHONY: help demo test server check coverage format bench fuzz fuzz-api readings kills exports outages upgrades metrics promtool ruby mutants proofs golden schema docs lock wheel clean
