@@ -14,6 +14,7 @@ from journeys.engine.sources.catalogs.items import replace
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from tests.api.parts import services_of
+from tests.engine.entries.test_locks import waits
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
 STORY = (
@@ -96,8 +97,7 @@ async def test_of_a_catalog_that_is_deleted_while_items_are_written_none_stays(s
     async with shop.stage.db.transaction() as connection:
         await replace(connection, shop.stage.workspace, "shoes", {"a": {"id": "a", "title": "A"}})
         deleting = asyncio.create_task(shop("DELETE", "/catalogs/shoes"))
-        await asyncio.sleep(0.2)
-        assert not deleting.done()
+        assert await waits(shop.stage.db, deleting)
 
     assert (await deleting).status_code == 200
     assert await shop.stage.db.pool.fetchval("select count(*) from catalog_items") == 0

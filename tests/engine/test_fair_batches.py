@@ -72,9 +72,12 @@ async def test_what_waits_behind_a_batch_of_its_workspace_follows_as_soon_as_tha
     async with sharing() as one:
         await one.arrives(1)
         await one.arrives(1)
-        one.ends[1].set()
-        await asyncio.sleep(0.05)
-        assert one.taken == [1, 1]
+        async with asyncio.timeout(60):
+            while not one.ends:
+                await asyncio.sleep(0.001)
+            one.ends[1].set()
+            while one.taken != [1, 1]:
+                await asyncio.sleep(0.001)
         assert one.waiting == []
 
 

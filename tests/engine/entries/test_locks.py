@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +13,7 @@ import pytest
 from journeys.engine.intake.track import Tracked, track
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
-from journeys.engine.store.database import ATTEMPTS, Moved, check_locked
+from journeys.engine.store.database import ATTEMPTS, Busy, Moved, check_locked
 from tests.stage import Stage, canvas, stage_on
 
 WATCHES = """
@@ -30,6 +32,30 @@ async def waits(db: Database, task: asyncio.Task[Any], others: int = 0) -> bool:
             return False
         await asyncio.sleep(0.01)
     return True
+
+
+class Attempts(Database):
+    """The same database for work that gives way to others: it counts how often that let everything go."""
+
+    def __init__(self, db: Database) -> None:
+        super().__init__(db.url, db.pool)
+        self._real = db
+        self.let_go = 0
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Any]:
+        try:
+            async with self._real.transaction() as connection:
+                yield connection
+        except Busy:
+            self.let_go += 1
+            raise
+
+    async def reach(self, count: int, task: asyncio.Task[Any]) -> None:
+        """Come back once everything was let go so often; the task must not be done before."""
+        while self.let_go < count:
+            assert not task.done(), task
+            await asyncio.sleep(0.005)
 
 
 async def tracked(stage: Stage, **body: Any) -> Tracked:

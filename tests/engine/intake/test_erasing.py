@@ -22,7 +22,7 @@ from journeys.engine.store import Database
 from journeys.engine.store.tables import Table
 from journeys.engine.workspaces.canvas_report import report_of
 from tests.crashing import CrashingChannel, Fuse
-from tests.engine.entries.test_locks import tracked
+from tests.engine.entries.test_locks import Attempts, tracked
 from tests.engine.intake.test_merging import WAITS, fill
 from tests.stage import EMAIL, Stage, canvas, stage_on
 
@@ -36,8 +36,8 @@ select table_name, column_name from information_schema.columns where table_schem
 """
 
 
-async def erase(stage: Stage, *people: Profile) -> int:
-    parts = Parts(stage.db, stage.published, stage.clock, stage.alarm_sync)
+async def erase(stage: Stage, *people: Profile, db: Database | None = None) -> int:
+    parts = Parts(db or stage.db, stage.published, stage.clock, stage.alarm_sync)
     named = [Who(Identifier("braze_id", str(person.id))) for person in people]
     return await erase_people(parts, stage.workspace, named)
 
@@ -140,10 +140,12 @@ async def test_rows_that_others_have_locked_are_not_waited_for_by_who_holds_the_
     mel = await stage.person(external_id="mel", email="mel@example.com")
     [entry] = await stage.enter(mel)
     await stage.burst(entry)
+    attempts = Attempts(db)
     async with db.pool.acquire() as other, other.transaction():
         await other.execute("select from dispatches where person = $1 for update", mel.id)
-        erasing = asyncio.create_task(erase(stage, mel))
-        await asyncio.sleep(0.3)
+        erasing = asyncio.create_task(erase(stage, mel, db=attempts))
+        await attempts.reach(3, erasing)
+        # Were the row waited for, the two would wait in a circle, and one would fail
         await other.execute("select from people where id = $1 for update", mel.id)
         assert not erasing.done()
     assert await erasing == 1
