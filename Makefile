@@ -32,7 +32,7 @@ demo:  ## Mel's story: real people, real mail, a real Temporal server and databa
 
 test:  ## install what the tests need and run all of them
 	@$(MAKE) --no-print-directory -j2 $(STAMP) server
-	@$(RUN)/python -m pytest -n 2 --dist loadgroup $(TESTS)
+	@$(RUN)/python -m pytest -n 3 --dist loadgroup $(TESTS)
 
 server:  ## build the Temporal server that the tests run, once
 	@test -n "$$TEMPORAL_ADDRESS" || $(BUILDING)

@@ -31,6 +31,12 @@ def pytest_report_header() -> list[str]:
     return [] if ruby.present() else [ruby.ABSENT]
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first: at the end of a run no worker is left alone with it."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
     """Long bytes go by their argument's name: what is made at import (gzip has a time in it) differs between workers."""
     return argname if isinstance(val, bytes) and len(val) > 16 else None

@@ -64,6 +64,7 @@ class Mine:
 """
 
 
+@pytest.mark.slow
 async def test_a_project_with_modules_of_our_rooms_names_runs_our_entries(
     db: Database, temporal: str, mailbox: Mailbox, tmp_path: Path
 ) -> None:

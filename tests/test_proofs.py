@@ -97,6 +97,7 @@ def test_a_rule_whose_test_proves_nothing_is_told(toy: Path) -> None:
     assert "5 rules examined, 2 not proved" in said
 
 
+@pytest.mark.slow
 def test_what_is_known_is_not_tried_again_until_a_test_changes(toy: Path) -> None:
     path, notes = toy / "tests" / "test_box.py", toy / ".proofs" / "verdicts.jsonl"
 
@@ -121,6 +122,7 @@ def test_a_changed_file_is_found_beside_another_wherever_links_lead(toy: Path, t
     assert (tmp_path / "copy/docs").is_symlink() and (toy / "toy/box.py").read_text() != "changed"
 
 
+@pytest.mark.slow
 def test_a_sample_of_this_project_is_proved() -> None:
     """All of them are examined by `make proofs`: an hour."""
     status, said = proofs(*SAMPLE, "--mutants", "2", "--anew")

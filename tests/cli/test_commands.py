@@ -85,6 +85,7 @@ async def journeys(
     return said
 
 
+@pytest.mark.slow
 async def test_each_command_teaches_what_it_does() -> None:
     """And imports what it needs itself."""
     whole = await journeys("--help")

@@ -88,6 +88,7 @@ bounds = st.builds(
 )
 
 
+@pytest.mark.slow
 @made_up(150)
 @given(readings.sources, readings.worlds)
 def test_both_readings_come_to_the_same_text_abort_or_error(source: str, world: dict[str, Any]) -> None:
@@ -99,6 +100,7 @@ def test_both_readings_come_to_the_same_text_abort_or_error(source: str, world: 
     assert by_function == by_tree
 
 
+@pytest.mark.slow
 @made_up(200)
 @given(readings.calls, readings.worlds)
 async def test_both_readings_of_a_template_that_asks_others_are_the_same(

@@ -371,6 +371,7 @@ def test_a_compiled_template_is_weighed_at_about_what_it_takes() -> None:
     assert took / 2 < sum(map(weight, sources)) < 3 * took
 
 
+@pytest.mark.slow
 async def test_blocks_are_kept_by_their_bytes_not_by_their_number() -> None:
     """B1: many large ones take no more room than a few."""
     blocks = {f"b{no}": f"{no}" + "{{a}}" * 5_000 for no in range(80)}

@@ -74,6 +74,7 @@ async def until_it_rang(stage: Stage, entries: list[UUID], temporal: str) -> Non
     await stage.until(rang, "the alarms to ring")
 
 
+@pytest.mark.slow
 async def test_who_is_due_while_the_canvas_is_stopped_sleeps_on_and_leaves_at_the_resume(
     db: Database, temporal: str, mailbox: Mailbox
 ) -> None:
@@ -161,6 +162,7 @@ async def _quiet(stage: Stage) -> None:
     await asyncio.sleep(1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("word", ["stop", "pause"])
 async def test_stops_or_pauses_and_resumes_one_after_the_other_leave_nobody_behind(
     db: Database, temporal: str, mailbox: Mailbox, word: Word

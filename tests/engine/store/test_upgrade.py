@@ -145,6 +145,7 @@ async def settlements(db: Database) -> dict[str, str]:
     return {row["dispatch"]: row["fact"] for row in rows}
 
 
+@pytest.mark.slow
 async def test_a_thousand_entries_that_slept_through_the_upgrade_end_where_the_simulator_says(
     upgraded: Database, version: str, receiver: Receiver
 ) -> None:
