@@ -11,7 +11,7 @@ import msgspec
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import out, print_json, run
 from journeys.cli.entries import called, clock, state_of, story_of
-from journeys.cli.finding import Named, the_person
+from journeys.cli.finding import Named, the_person, typed_name
 from journeys.cli.options import AsJson, Workspace
 from journeys.cli.stop import Stop
 from journeys.engine.audience.match import matches, needs
@@ -29,6 +29,11 @@ ALIASES = "select label, name from aliases where workspace = $1 and person = $2 
 SUBSCRIPTIONS = (
     "select name, channel, state, at from subscriptions where workspace = $1 and person = $2 order by name"
 )
+BOUNCED = """
+select a.channel, a.bounced as since from people p join addresses a on a.workspace = p.workspace
+    and a.address = case a.channel when 'email' then p.email else p.phone end
+where (p.workspace, p.id) = ($1, $2) and a.bounced is not null order by a.channel
+"""
 CONSENTS = "select channel, state, at from consents where workspace = $1 and person = $2 order by channel"
 
 
@@ -43,6 +48,8 @@ def person(
     as_json: AsJson = False,
 ) -> int:
     """Show a person: profile, attributes, consents, segments that match, last events, entries. `ID erase` erases them.
+
+    `--email mel@example.com erase` does so too, and so do the other names.
 
     Parameters
     ----------
@@ -61,6 +68,9 @@ def person(
     as_json
         Print it as JSON.
     """
+
+    if person in ("show", "erase") and typed_name(None, named):  # what is typed first is what to do
+        action, person = "erase" if person == "erase" else "show", None
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
@@ -104,6 +114,7 @@ async def known_of(db: Database, publication: Publication, identity: UUID, event
         "consents": {
             channel: {"state": state, "at": at} for channel, state, at in await db.pool.fetch(CONSENTS, *of)
         },
+        "bounced": dict(await db.pool.fetch(BOUNCED, *of)),
         "subscriptions": {
             group: {"state": state, "channel": channel, "at": at}
             for group, channel, state, at in await db.pool.fetch(SUBSCRIPTIONS, *of)
@@ -150,6 +161,9 @@ def _show(found: dict[str, Any]) -> None:
         for channel, one in found["consents"].items()
     ]
     line(f"consents: {', '.join(said) or 'none was said: subscribed'}")
+    if found["bounced"]:
+        bounced = [f"{channel} since {clock(since, zone)}" for channel, since in found["bounced"].items()]
+        line(f"addresses that do not exist: {', '.join(bounced)}")
     groups = [
         f"{group} {one['state']} since {clock(one['at'], zone)}"
         for group, one in found["subscriptions"].items()

@@ -266,6 +266,43 @@ async def test_a_preview_says_whether_the_event_lets_anybody_in(
     assert text in await preview_of(db, "--person", "mel", *(() if event is None else ("--event", event)))
 
 
+async def test_an_address_that_does_not_exist_is_told(db: Database) -> None:
+    """EML-8"""
+    stage = await stage_on(db, canvas(STEPS) + DEFINITIONS)
+    await stage.person(external_id="mel", email="mel@example.com", phone="+4915112345678")
+    for address, channel in (
+        ("mel@example.com", "email"),
+        ("+4915112345678", "sms"),
+        ("other@example.com", "email"),
+    ):
+        await db.pool.execute(
+            "insert into addresses (workspace, address, channel, bounced) values ($1, $2, $3, $4)",
+            stage.workspace, address, channel, MONDAY,
+        )  # fmt: skip
+    shown = await journeys("person", "mel", url=db.url)
+    at = "since 2026-12-07 09:00 UTC"
+    assert f"addresses that do not exist: email {at}, sms {at}" in shown.out.splitlines()
+    assert set(json.loads((await journeys("person", "mel", "--json", url=db.url)).out)["bounced"]) == {
+        "email",
+        "sms",
+    }
+
+
+@pytest.mark.parametrize(
+    "words", [("--email", "mel@example.com", "erase"), ("erase", "--email", "mel@example.com")]
+)
+async def test_a_person_is_erased_by_whatever_names_them(db: Database, words: tuple[str, ...]) -> None:
+    """Also beside somebody whose external id is the word."""
+    stage = await stage_on(db, canvas(STEPS) + DEFINITIONS)
+    await stage.person(external_id="mel", email="mel@example.com")
+    await stage.person(external_id="erase", email="zoe@example.com")
+    done = await journeys("person", *words, "--yes", url=db.url)
+    assert (done.code, done.out.strip()) == (0, "erased"), done
+    assert await db.pool.fetchval("select external_id from people") == "erase"
+    assert (await journeys("person", "erase", "erase", "--yes", url=db.url)).code == 0
+    assert await db.pool.fetchval("select count(*) from people") == 0
+
+
 async def test_a_person_is_erased_only_where_that_is_said_twice(db: Database) -> None:
     """IDN-31"""
     stage = await stage_on(

@@ -1,7 +1,7 @@
 """Erases people: what each table that names a person does with their rows, in one transaction a person (IDN-31).
 
 What counts in reports stays, under a pseudonym: an id that is made for it and stands nowhere else. `ERASED` has every
-table with a person; a test sees to it that none is forgotten.
+table with a person; a test sees to it that none is forgotten. Addresses to which nothing may be sent stay as hashes.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 
 from journeys.engine.intake.identifying import Parts, Who, lock_all, who_is_meant
 from journeys.engine.intake.merging import lock_rows
+from journeys.engine.people.addresses import hash_addresses
 from journeys.engine.people.profiles import shard_of
 from journeys.engine.ports import PendingAlarm
 from journeys.engine.store.database import Database, Moved
@@ -149,6 +150,7 @@ async def erase(connection: Any, workspace: int, person: UUID, now: datetime) ->
     await connection.execute(
         RECIPIENTS, workspace, [row["sort"] for row in names], [row["value"] for row in names]
     )
+    await hash_addresses(connection, workspace, person, now)
     for table, statements in ERASED.items():
         for statement in statements:
             most = max(number for number in range(1, 6) if f"${number}" in statement)

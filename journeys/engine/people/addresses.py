@@ -1,4 +1,8 @@
-"""What is known of addresses and numbers, whoever has them: that they do not exist, and what was said of them in advance."""
+"""What is known of addresses and numbers, whoever has them: that they do not exist, and what was said of them in advance.
+
+Those of people who were erased are kept as keyed hashes (`address_hash` in the schema), and known again once somebody
+has them: by a trigger, whoever writes the person (`recall_address`).
+"""
 
 from __future__ import annotations
 
@@ -17,7 +21,9 @@ with said as (
     order by channel, address),
 changed as (
     insert into addresses (workspace, channel, address, bounced)
-    select $1, channel, address, $4 from said
+    select $1, channel, case when $6::text = 'rest' or exists (
+            select from people p where p.workspace = $1 and said.address in (p.email, p.phone))
+        then address else address_hash($1, address) end, $4 from said
     on conflict (workspace, address, channel) do update set bounced = excluded.bounced where addresses.bounced is null
     returning channel, address)
 insert into facts (workspace, person, shard, fact, at, data)
@@ -26,6 +32,7 @@ from changed c join people p on p.workspace = $1
     and case when c.channel = 'email' then p.email = c.address else p.phone = c.address end
 order by p.id
 """
+"""A mailbox that a mail came back from may have belonged to somebody who was erased meanwhile (IDN-31)."""
 CLEARED = """
 with changed as (
     update addresses set bounced = null
@@ -56,10 +63,57 @@ cross join lateral (
     where (other.workspace, other.email) = (p.workspace, p.email) and other.id <> p.id and c.channel = 'email'
     union all
     select a.state, a.said from addresses a
-    where (a.workspace, a.channel, a.address) = (p.workspace, 'email', p.email) and a.state is not null
+    where (a.workspace, a.channel) = (p.workspace, 'email') and a.state is not null
+        and a.address in (p.email, address_hash(p.workspace, p.email))
     order by at desc limit 1) found
 where p.workspace = $1 and p.id = any($2::uuid[])
 """
+
+
+RECALLED = "select recall_address($1, address) from unnest($2::text[]) as s(address) order by address"
+MINE = "array_remove(array(select unnest(array[email, phone]) from people where (workspace, id) = ($1, $2)), null)"
+KEPT = (
+    f"select recall_address($1, address) from unnest({MINE}) as s(address) order by address",  # noqa: S608 - constants
+    """
+insert into addresses (workspace, address, channel, state, said)
+select $1, p.email, 'email', case when p.standard ? 'marked_email_as_spam_at' then 'unsubscribed' else c.state end,
+    coalesce(c.at, $3::timestamptz)
+from people p left join consents c on (c.workspace, c.person, c.channel) = (p.workspace, p.id, 'email')
+where (p.workspace, p.id) = ($1, $2) and p.email is not null and (c.state is not null or p.standard ? 'marked_email_as_spam_at')
+on conflict (workspace, address, channel) do update set state = excluded.state, said = excluded.said
+""",
+    f"select from addresses where workspace = $1 and address = any({MINE}) order by address, channel for update",
+)
+"""The rows of a person's addresses, with what they said of e-mail, locked: of two who share one, the last one sees it."""
+
+ALONE = f"""
+workspace = $1 and address = any({MINE}) and not exists (
+    select from people o where o.workspace = $1 and o.id <> $2 and addresses.address in (o.email, o.phone))
+"""
+HASHED = (
+    f"delete from addresses where bounced is null and state is distinct from 'unsubscribed' and {ALONE}",  # noqa: S608 - constants
+    f"""
+update addresses set address = address_hash(workspace, address), state = case state when 'unsubscribed' then state end,
+    said = case state when 'unsubscribed' then said end
+where {ALONE}
+""",  # noqa: S608 - constants
+)
+
+
+async def hash_addresses(connection: Any, workspace: int, person: UUID, now: datetime) -> None:
+    """Keep the addresses that nobody but a person has who is erased now, where nothing may be sent to them: as hashes.
+
+    These are the unsubscribed ones, those that are marked as spam, and those that do not exist (IDN-31). The person is
+    locked, and their consents are still there.
+    """
+    for statement in (*KEPT, *HASHED):
+        given = (workspace, person, now)
+        await connection.execute(statement, *given[: 3 if "$3" in statement else 2])
+
+
+async def recall(connection: Any, workspace: int, addresses: Collection[str]) -> None:
+    """Know these addresses again, which a call names, where they are kept as hashes."""
+    await connection.execute(RECALLED, workspace, list(addresses))
 
 
 async def note_bounces(
@@ -71,6 +125,8 @@ async def note_bounces(
 ) -> None:
     """Mark addresses, each with its channel, as such that do not exist: nothing is sent to them any more (EML-8)."""
     if bounces:
+        if source == "rest":
+            await recall(connection, workspace, {address for _, address in bounces})
         await connection.execute(
             BOUNCED, workspace, *map(list, zip(*bounces, strict=True)), at, CHANGED, source
         )
@@ -80,6 +136,7 @@ async def clear_bounces(
     connection: Any, workspace: int, channel: str, addresses: Collection[str], at: datetime
 ) -> None:
     """Take the marks away (EML-3, EML-7)."""
+    await recall(connection, workspace, addresses)
     await connection.execute(CLEARED, workspace, channel, list(addresses), at, CHANGED)
 
 
@@ -92,6 +149,7 @@ async def note_states(
     connection: Any, workspace: int, addresses: Collection[str], state: str, at: datetime
 ) -> None:
     """Keep what was said of e-mail addresses, for those who will have them (EML-5)."""
+    await recall(connection, workspace, addresses)
     await connection.execute(SAID, workspace, sorted(addresses), state, at)
 
 
@@ -115,7 +173,8 @@ class Asked:
 
 BOUNCES = """
 select address, bounced as at from addresses
-where workspace = $1 and channel = $2 and bounced is not null and ($3::text[] is null or address = any($3))
+where workspace = $1 and channel = $2 and bounced is not null and address not like 'sha256:%'
+    and ($3::text[] is null or address = any($3))
     and ($4::timestamptz is null or bounced >= $4) and ($5::timestamptz is null or bounced <= $5)
 order by bounced desc, address limit $6 offset $7
 """
@@ -127,7 +186,8 @@ select address, max(at) as at from (
         and ($3::timestamptz is null or c.at >= $3) and ($4::timestamptz is null or c.at <= $4)
     union all
     select a.address, a.said from addresses a
-    where a.workspace = $1 and a.channel = 'email' and a.state = 'unsubscribed' and ($2::text[] is null or a.address = any($2))
+    where a.workspace = $1 and a.channel = 'email' and a.state = 'unsubscribed' and a.address not like 'sha256:%'
+        and ($2::text[] is null or a.address = any($2))
         and ($3::timestamptz is null or a.said >= $3) and ($4::timestamptz is null or a.said <= $4)
         and not exists (select from people p where (p.workspace, p.email) = (a.workspace, a.address))) found
 group by address
