@@ -126,9 +126,11 @@ class Plain:
 
     @workflow.run
     async def run(self, story: str, person: str) -> None:
-        """J1, J2 or J3."""
-        if story == "j1":
+        """J1, J2, J3, or a mail and a day of delay."""
+        if story in ("j1", "wait"):
             await _message(person, "mail")
+            if story == "wait":
+                await asyncio.sleep(86_400)
         elif story == "j2":
             await asyncio.sleep(DAY)
             even = await _call(Activities.evaluate, person)
