@@ -24,6 +24,7 @@ from journeys.engine.people.addresses import note_bounces
 from journeys.engine.people.merged import merged_into
 from journeys.engine.people.profiles import LOCK, LOCK_FREE, shard_of
 from journeys.engine.ports import PendingAlarm
+from journeys.engine.store.array_rows import array_rows
 from journeys.engine.store.database import Database
 
 RETRIES = 5
@@ -85,10 +86,11 @@ def pause(attempts: int, asked: float | None) -> float | None:
     return max(float(PAUSES[attempts]), min(asked or 0.0, LONGEST_PAUSE))  # WHK-3
 
 
-SETTLE = """
+CLAIMS = f"{array_rows('int', 'uuid', 'text', 'uuid')} as s(workspace, person, key, claim)"
+SETTLE = f"""
 with s as (
-    select * from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::jsonb[], $8::int[],
-        $9::bool[]) as s(workspace, person, key, claim, outcome, at, data, shard, doubted)),
+    select * from {array_rows("int", "uuid", "text", "uuid", "text", "timestamptz", "jsonb", "int", "bool")}
+        as s(workspace, person, key, claim, outcome, at, data, shard, doubted)),
 gone as (
     delete from dispatches d using s
     where (d.workspace, d.person, d.key) = (s.workspace, s.person, s.key) and d.claim = s.claim
@@ -101,7 +103,7 @@ logged as (
     insert into facts (workspace, person, shard, fact, at, canvas, entry, step, dispatch, data)
     select workspace, person, shard, outcome, settled, canvas, entry, step, key, data from gone
     union all
-    select workspace, person, shard, 'in_doubt', settled, canvas, entry, step, key, '{}' from gone where doubted),
+    select workspace, person, shard, 'in_doubt', settled, canvas, entry, step, key, '{{}}' from gone where doubted),
 engaged as (
     insert into events (workspace, person, shard, kind, name, at, properties)
     select workspace, person, shard, 'message', 'sent', settled,
@@ -129,9 +131,8 @@ from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[], $5::float8[], $6::boo
     as s(workspace, person, key, claim, after, behind)
 where (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim
 """
-CALLING = """
-update dispatches d set state = 'calling', lease = clock_timestamp() + $5::interval
-from unnest($1::int[], $2::uuid[], $3::text[], $4::uuid[]) as s(workspace, person, key, claim)
+CALLING = f"""
+update dispatches d set state = 'calling', lease = clock_timestamp() + $5::interval from {CLAIMS}
 where (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim
     and d.state in ('claimed', 'calling') and not exists (
         select from canvases c where (c.workspace, c.name) = (d.workspace, d.canvas) and c.status <> 'active')

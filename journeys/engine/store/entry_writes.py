@@ -12,6 +12,7 @@ from typing import Any
 
 from journeys.engine.metrics import DISPATCHES_WRITTEN, ENTRIES_ADMITTED, counted
 from journeys.engine.ports import PendingAlarm
+from journeys.engine.store.array_rows import array_rows
 
 Columns = Sequence[tuple[str, str]]
 
@@ -90,21 +91,23 @@ def _names(columns: Columns) -> str:
     return ", ".join(name for name, _ in columns)
 
 
+def _rows(columns: Columns, first: int) -> str:
+    return array_rows(*(kind for _, kind in columns), first=first)
+
+
 def _insert(table: str, columns: Columns, first: int) -> str:
-    arrays = ", ".join(f"${first + place}::{kind}[]" for place, (_, kind) in enumerate(columns))
-    return f"insert into {table} ({_names(columns)}) select * from unnest({arrays})"  # noqa: S608 - constants
+    return f"insert into {table} ({_names(columns)}) select * from {_rows(columns, first)}"  # noqa: S608 - constants
 
 
 def _write() -> str:
     """The one statement. Its parameters are arrays, one a column, table after table."""
     at = 1
     parts = []
-    arrays = ", ".join(f"${at + place}::{kind}[]" for place, (_, kind) in enumerate(STATE))
     sets = ", ".join(f"{name} = s.{name}" for name, _ in STATE[4:-1])
     parts.append(f"""moved as (
         update entries t set turn = t.turn + 1, answered = t.turn + 1, moved = clock_timestamp(), {sets},
             told = case when s.told_too then t.turn + 1 else t.told end, hops = greatest(t.hops, s.hops)
-        from unnest({arrays}) as s({_names(STATE)})
+        from {_rows(STATE, at)} as s({_names(STATE)})
         where (t.workspace, t.person, t.id) = (s.workspace, s.person, s.id)
         returning t.*)""")  # noqa: S608 - constants
     parts.append("""emptied as (
@@ -112,10 +115,9 @@ def _write() -> str:
             and (i.step is distinct from m.step or m.ended is not null or i.no <= m.heard))""")
     at += len(STATE)
     kept = [column for column in BIRTH if column[0] != "told_too"]
-    arrays = ", ".join(f"${at + place}::{kind}[]" for place, (_, kind) in enumerate(BIRTH))
     parts.append(f"""born as (
         insert into entries ({_names(kept)}, turn, told)
-        select {_names(kept)}, 1, case when told_too then 1 else 0 end from unnest({arrays}) as s({_names(BIRTH)})
+        select {_names(kept)}, 1, case when told_too then 1 else 0 end from {_rows(BIRTH, at)} as s({_names(BIRTH)})
         returning *)""")  # noqa: S608 - constants
     at += len(BIRTH)
     for name, table, columns in (
