@@ -172,8 +172,11 @@ class Bench:
             )
             done.update(new)
 
-    async def plain(self, name: str, count: int) -> tuple[Run, dict[str, float]]:
-        """The plain side: its worker in this process, with the same slots, cache and pools."""
+    async def plain(self, name: str, count: int, wakes: float | None = None) -> tuple[Run, dict[str, float]]:
+        """The plain side: its worker in this process, with the same slots, cache and pools.
+
+        `wakes`: the instant of the story `wake`, in seconds since 1970. Raises AssertionError where it comes too early.
+        """
         client = await Client.connect(self.temporal)
         async with self.database() as db, httpx2.AsyncClient(trust_env=False) as http:
             people = await self.people(db, 1, count)
@@ -199,10 +202,11 @@ class Bench:
                     async def begin(identity: str, person: UUID) -> None:
                         async with places:
                             await client.start_workflow(
-                                Plain.run, args=[name, str(person)], id=identity, task_queue=queue
+                                Plain.run, args=[name, str(person), wakes], id=identity, task_queue=queue
                             )
 
                     await asyncio.gather(*(begin(*each) for each in zip(ids, people, strict=True)))
+                    assert wakes is None or time.time() < wakes, "it wakes before all have begun"
                     if name == "j3":
 
                         async def like(identity: str) -> None:

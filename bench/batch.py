@@ -68,10 +68,22 @@ class Cost:
 
     person: float
     cpu: float
-    start: float = 0.0
-    """Seconds until the run began."""
-    mb: float = 0.0
-    """Megabytes of the worker that were resident afterwards."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ran:
+    """What became of a canvas."""
+
+    cost: Cost
+    start: float
+    """Seconds from its publication until its run began."""
+    mb: float
+    """Megabytes of the worker that were resident when all mails had left."""
+    at: datetime
+    """The instant of its occurrence."""
+    half: datetime
+    """When half of the mails had come."""
+    whole: datetime
 
 
 def _definitions(text: str) -> Definitions:
@@ -89,11 +101,8 @@ def steps(wait: int = 0, *, before: bool = False) -> str:
     return HEAD + (delay + SEND if before else SEND + delay) + MAIL
 
 
-async def canvas(bench: Bench, count: int, text: str) -> tuple[Cost, float, float]:
-    """Our side, a worker of its own: what it costs until the last mail and its fact, and when a half and all mails came.
-
-    These two are seconds from the publication.
-    """
+async def canvas(bench: Bench, count: int, text: str) -> Ran:
+    """Our side, with a worker of its own, until the last mail and its fact."""
     async with bench.database() as db:
         workspace = (await publish(db, "bench", Definitions())).workspace
         await bench.people(db, workspace, count)
@@ -114,30 +123,30 @@ async def canvas(bench: Bench, count: int, text: str) -> tuple[Cost, float, floa
             used = processor.seconds(bench.data)
             published = datetime.now(UTC)
             await publish(db, "bench", _definitions(text))
-            half, whole = await asyncio.gather(_at(bench, before + count // 2), _at(bench, before + count))
+            half, whole = await _mails(bench, before, count)
             await _until(db, SENT, workspace, count)
             await _until(db, ENDED, workspace, 1)
             used = processor.seconds(bench.data) - used
-            began = await db.pool.fetchval("select min(began) from runs where workspace = $1", workspace)
+            row = await db.pool.fetchrow("select began, at from runs where workspace = $1", workspace)
             resident = psutil.Process(worker.pid).memory_info().rss / 2**20
             reading.cancel()
-    cost = Cost(
-        1000 * (whole - began).total_seconds() / count,
-        1000 * used / count,
-        (began - published).total_seconds(),
-        resident,
-    )
-    return cost, (half - published).total_seconds(), (whole - published).total_seconds()
+    cost = Cost(1000 * (whole - row["began"]).total_seconds() / count, 1000 * used / count)
+    return Ran(cost, (row["began"] - published).total_seconds(), resident, row["at"], half, whole)
+
+
+async def _mails(bench: Bench, before: int, count: int) -> tuple[datetime, datetime]:
+    """When half of so many mails have come, and when all have."""
+
+    async def at(many: int) -> datetime:
+        await bench.count(before + many)
+        return datetime.now(UTC)
+
+    return tuple(await asyncio.gather(at(count // 2), at(count)))  # type: ignore[return-value]
 
 
 async def _read(stream: asyncio.StreamReader) -> None:
     while await stream.read(65536):
         pass
-
-
-async def _at(bench: Bench, many: int) -> datetime:
-    await bench.count(many)
-    return datetime.now(UTC)
 
 
 async def _until(db: Database, query: str, workspace: int, many: int) -> None:
@@ -197,9 +206,25 @@ async def plain(bench: Bench, story: str, count: int) -> Cost:
     return Cost(1000 / run.per_second, run.cpu_all)
 
 
-async def measure(
-    sizes: Sequence[int] = SIZES, people: int = PLAIN, waking: int = WAKING
-) -> dict[str, Any]:
+async def waking(bench: Bench, count: int) -> dict[str, float]:
+    """Seconds from the instant at which all wake until half of their mails have come, and all of them, by side."""
+    ahead = 20 + count // 50
+    ours = await canvas(bench, count, steps(ahead, before=True))
+    instant = ours.at + timedelta(seconds=ahead)
+    before = await bench.count()
+    wakes = datetime.now(UTC) + timedelta(seconds=ahead)
+    _, (half, whole) = await asyncio.gather(
+        bench.plain("wake", count, wakes.timestamp()), _mails(bench, before, count)
+    )
+    return {
+        "median": (ours.half - instant).total_seconds(),
+        "last": (ours.whole - instant).total_seconds(),
+        "median.plain": (half - wakes).total_seconds(),
+        "last.plain": (whole - wakes).total_seconds(),
+    }
+
+
+async def measure(sizes: Sequence[int] = SIZES, people: int = PLAIN, wake: int = WAKING) -> dict[str, Any]:
     """All figures, on the same servers. The loop, and what waits, at the largest size."""
     from bench.__main__ import Bench  # it measures this part
 
@@ -209,7 +234,12 @@ async def measure(
         results[f"batch.{name}"] = round(value, digits) if digits else round(value)
         print(f"  batch.{name:<34} {results[f'batch.{name}']}", flush=True)
 
-    largest = max(sizes)
+    def compare(prefix: str, ours: Cost, theirs: Cost) -> None:
+        note(f"{prefix}person_ms.plain", theirs.person)
+        note(f"{prefix}cpu_ms.plain", theirs.cpu)
+        note(f"{prefix}vs_workflow_per_person", theirs.person / ours.person, 1)
+        note(f"{prefix}vs_workflow_per_person.cpu", theirs.cpu / ours.cpu, 1)
+
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         data = Path(folder) / "data"
@@ -219,36 +249,33 @@ async def measure(
             receivers() as (smtp, url, http),
         ):
             bench = Bench(server, temporal.address, smtp, url, http, data)
+            note("people", max(sizes), 0)
             note("people.plain", people, 0)
             ours: dict[int, Cost] = {}
             for size in sizes:
-                cost = ours[size] = (await canvas(bench, size, steps()))[0]
-                note(f"start_seconds.{size}", cost.start)
-                note(f"person_ms.{size}", cost.person)
-                note(f"cpu_ms.{size}", cost.cpu)
-            best = ours[largest]
-            note("growth", best.person / ours[min(sizes)].person)
-            note("growth.cpu", best.cpu / ours[min(sizes)].cpu)
-            beside = await loop(bench, largest)
+                ran = await canvas(bench, size, steps())
+                ours[size] = ran.cost
+                note(f"start_seconds.{size}", ran.start)
+                note(f"person_ms.{size}", ran.cost.person)
+                note(f"cpu_ms.{size}", ran.cost.cpu)
+            largest = ours[max(sizes)]
+            note("growth", largest.person / ours[min(sizes)].person)
+            note("growth.cpu", largest.cpu / ours[min(sizes)].cpu)
+            beside = await loop(bench, max(sizes))
             note("person_ms.loop", beside.person)
             note("cpu_ms.loop", beside.cpu)
-            note("vs_bare_loop", beside.person / best.person)
-            note("vs_bare_loop.cpu", beside.cpu / best.cpu)
-            for story, prefix, mine in (
-                ("j1", "", best),
-                ("wait", "wait.", None),
-            ):
-                for size in () if mine else sizes[-2:]:
-                    mine = (await canvas(bench, size, steps(86_400)))[0]  # noqa: PLW2901 - the largest counts
-                    note(f"{prefix}person_ms.{size}", mine.person)
-                    note(f"{prefix}cpu_ms.{size}", mine.cpu)
-                    note(f"{prefix}worker_mb.{size}", mine.mb, 0)
-                assert mine is not None
-                theirs = await plain(bench, story, people)
-                note(f"{prefix}person_ms.plain", theirs.person)
-                note(f"{prefix}cpu_ms.plain", theirs.cpu)
-                note(f"{prefix}vs_workflow_per_person", theirs.person / mine.person, 1)
-                note(f"{prefix}vs_workflow_per_person.cpu", theirs.cpu / mine.cpu, 1)
+            note("vs_bare_loop", beside.person / largest.person)
+            note("vs_bare_loop.cpu", beside.cpu / largest.cpu)
+            compare("", largest, await plain(bench, "j1", people))
+            for size in sizes[-2:]:
+                ran = await canvas(bench, size, steps(86_400))
+                note(f"wait.person_ms.{size}", ran.cost.person)
+                note(f"wait.cpu_ms.{size}", ran.cost.cpu)
+                note(f"wait.worker_mb.{size}", ran.mb, 0)
+            compare("wait.", ran.cost, await plain(bench, "wait", people))
+            note("wake.people", wake, 0)
+            for name, late in (await waking(bench, wake)).items():
+                note(f"wake.late_seconds.{name}", late)
     return results
 
 

@@ -125,9 +125,11 @@ class Plain:
         self.liked = True
 
     @workflow.run
-    async def run(self, story: str, person: str) -> None:
-        """J1, J2, J3, or a mail and a day of delay."""
-        if story in ("j1", "wait"):
+    async def run(self, story: str, person: str, wakes: float | None = None) -> None:
+        """J1, J2, J3; `wait`, a mail and a day of delay; `wake`, a mail at an instant, in seconds since 1970."""
+        if story in ("j1", "wait", "wake"):
+            if wakes is not None:
+                await asyncio.sleep(wakes - workflow.now().timestamp())
             await _message(person, "mail")
             if story == "wait":
                 await asyncio.sleep(86_400)

@@ -64,8 +64,8 @@ STORIES = {
   - {{type: message, id: third, channel: email, template: mail}}
 """,
 }
-MESSAGES = {"j1": 1, "j2": 1, "j3": 3, "wait": 1}
-"""Messages that each journey sends; `wait` is a mail and a day of delay, of which only the plain side has a story."""
+MESSAGES = {"j1": 1, "j2": 1, "j3": 3, "wait": 1, "wake": 1}
+"""Messages that each journey sends; `wait` and `wake` are stories of the plain side alone."""
 
 
 def story(name: str, url: str, *, alone: bool = False, day: float = DAY) -> str:

@@ -13,7 +13,7 @@ from email.header import Header
 from email.message import Message
 from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
-from email.policy import compat32
+from email.policy import Compat32
 from email.utils import formataddr, formatdate
 from hashlib import blake2b
 from typing import Any, ClassVar, Literal
@@ -26,7 +26,18 @@ from pydantic_settings import SettingsConfigDict
 from journeys.channels.base import Content, Doubtful, Receipt, Recipient
 from journeys.engine.settings import Environment
 
-WIRE = compat32.clone(linesep="\r\n", max_line_length=None, cte_type="7bit")
+
+class Wire(Compat32):
+    """The library's older policy, which folds no header here. One of plain letters needs none of its work, and is written as it is."""
+
+    def fold_binary(self, name: str, value: Any) -> bytes:
+        """A header's line."""
+        if isinstance(value, str) and value.isascii() and value.isprintable():
+            return f"{name}: {value}{self.linesep}".encode("ascii")
+        return super().fold_binary(name, value)
+
+
+WIRE = Wire(linesep="\r\n", max_line_length=None, cte_type="7bit")
 WIRE_UTF8 = WIRE.clone(cte_type="8bit")
 """For mails to or from a local part beyond ASCII: their headers are UTF-8 (RFC 6532)."""
 RESTED = 1.0
@@ -316,11 +327,16 @@ def _subject(text: str) -> str:
     return Header(text, "utf-8", LONGEST_WORD, header_name="Subject").encode(linesep=WIRE.linesep)
 
 
-def _part(text: str, kind: str) -> MIMEText:
+def _part(text: str, kind: str) -> Message:
     """Plain where lines are short and ASCII; else whichever of the two encodings comes out shorter."""
     text = "\r\n".join(text.splitlines()) + "\r\n"
     if text.isascii() and max(map(len, text.split("\r\n"))) <= LONGEST_LINE:
-        return MIMEText(text, kind, "us-ascii", policy=WIRE)
+        plain = Message(policy=WIRE)  # MIMEText comes to the same in several times the time
+        plain["Content-Type"] = f'text/{kind}; charset="us-ascii"'
+        plain["MIME-Version"] = "1.0"
+        plain["Content-Transfer-Encoding"] = "7bit"
+        plain.set_payload(text)
+        return plain
     foreign = sum(1 for sign in text if sign > "~")
     encoding: Any = QUOTED if foreign * 6 < len(text) else ENCODED  # the stub knows only names of encodings
     return MIMEText(text, kind, encoding, policy=WIRE)

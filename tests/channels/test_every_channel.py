@@ -8,17 +8,20 @@ import json
 import re
 from email import message_from_bytes
 from email.header import decode_header, make_header
-from email.policy import default
+from email.mime.text import MIMEText
+from email.policy import compat32, default
 from email.utils import parseaddr
 from types import SimpleNamespace
 from typing import Any
 
 import aiosmtplib
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from journeys.channels.base import Content, Receipt, Recipient, kinds
-from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, hard_bounce, written
+from journeys.channels.email import WIRE, Email, EmailContent, SmtpSettings, hard_bounce, one_line, written
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookContent, WebhookSettings
 from journeys.testing import ChannelContract
@@ -322,6 +325,33 @@ def test_every_text_survives_the_wire(text: str) -> None:
     assert str(read["Subject"]) == " ".join(text[:200].split("\n")).strip()
     parts = [part.get_content().replace("\r\n", "\n").rstrip("\n") for part in read.iter_parts()]
     assert parts == [text.rstrip("\n"), f"<p>{text}</p>"]
+
+
+@given(st.text(st.characters(max_codepoint=300), max_size=1500).map(one_line))
+@example("a" * 1200)
+@example("two  spaces, and more,  " * 60)
+def test_a_header_is_written_as_the_library_writes_it(value: str) -> None:
+    """What needs no work of the library's comes to the same lines without it."""
+    theirs = compat32.clone(linesep="\r\n", max_line_length=None, cte_type="7bit")
+
+    assert WIRE.fold_binary("X-Note", value) == theirs.fold_binary("X-Note", value)
+
+
+@pytest.mark.parametrize("kind", ["plain", "html"])
+def test_a_part_of_plain_letters_is_written_as_the_library_writes_it(kind: str) -> None:
+    text = "See https://example.com/a?b=c,d\r\n\r\nFrom here.\r\n"
+
+    written_part = next(
+        part
+        for part in written(
+            EmailContent(sender="desk@example.com", subject="Hello", html=text, text=text),
+            "a@b.example",
+            "key",
+        ).get_payload()
+        if part.get_content_subtype() == kind
+    )
+
+    assert written_part.as_bytes() == MIMEText(text, kind, "us-ascii", policy=WIRE).as_bytes()
 
 
 ADDRESSES = [

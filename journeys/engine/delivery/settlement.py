@@ -121,7 +121,7 @@ from gone g where g.held and (t.workspace, t.person, t.id) = (g.workspace, g.per
 returning t.*)
 select workspace, person, id, alarm, generation, turn, told, false, alarm_at, priority, canvas, plan, null::text as key from moved
 union all select null, null, null, null, null, null, null, null, null, null, null, null, key from gone
-"""
+"""  # noqa: S608 - constants
 """The entries to tell of, and the keys of those that were settled."""
 AGAIN = """
 update dispatches d set state = 'queued', claim = null, lease = null, attempts = d.attempts + case when s.behind then 0 else 1 end, waits = d.waits + case when s.behind then 1 else 0 end,
@@ -137,7 +137,7 @@ where (d.workspace, d.key) = (s.workspace, s.key) and d.claim = s.claim
     and d.state in ('claimed', 'calling') and not exists (
         select from canvases c where (c.workspace, c.name) = (d.workspace, d.canvas) and c.status <> 'active')
 returning d.key
-"""
+"""  # noqa: S608 - constants
 """What a canvas that was stopped, paused or archived meanwhile has on its way is not called for.
 
 Here, and where something is given back, the key and the claim find it: it may be another person's meanwhile.
