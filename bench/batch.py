@@ -51,7 +51,15 @@ CONNECTIONS = 4
 
 HEAD = "kind: canvas\nformat: 1\nname: batch\nschedule: {at_launch: true}\nsteps:\n"
 SEND = "  - {type: message, id: mail, channel: email, template: mail}\n"
-DELAY = "  - {type: delay, id: wait, duration: SECONDS seconds}\n"
+MAILED = HEAD + SEND + MAIL
+WAITED = (
+    HEAD
+    + SEND
+    + "  - {type: delay, id: day, duration: 1 day}\n"
+    + SEND.replace("id: mail", "id: second")
+    + MAIL
+)
+WOKEN = HEAD + "  - {type: delay, id: wait, until: INSTANT}\n" + SEND + MAIL
 ENDED = "select count(*) from runs where workspace = $1 and ended is not null"
 SENT = "select count(*) from facts where workspace = $1 and fact = 'sent'"
 FACTS = """
@@ -79,8 +87,6 @@ class Ran:
     """Seconds from its publication until its run began."""
     mb: float
     """Megabytes of the worker that were resident when all mails had left."""
-    at: datetime
-    """The instant of its occurrence."""
     half: datetime
     """When half of the mails had come."""
     whole: datetime
@@ -93,12 +99,6 @@ def _definitions(text: str) -> Definitions:
     for one in found:
         made.add(one)
     return made
-
-
-def steps(wait: int = 0, *, before: bool = False) -> str:
-    """A canvas of one mail, with a delay of so many seconds after it or before it."""
-    delay = DELAY.replace("SECONDS", str(wait)) if wait else ""
-    return HEAD + (delay + SEND if before else SEND + delay) + MAIL
 
 
 async def canvas(bench: Bench, count: int, text: str) -> Ran:
@@ -127,11 +127,11 @@ async def canvas(bench: Bench, count: int, text: str) -> Ran:
             await _until(db, SENT, workspace, count)
             await _until(db, ENDED, workspace, 1)
             used = processor.seconds(bench.data) - used
-            row = await db.pool.fetchrow("select began, at from runs where workspace = $1", workspace)
+            row = await db.pool.fetchrow("select began from runs where workspace = $1", workspace)
             resident = psutil.Process(worker.pid).memory_info().rss / 2**20
             reading.cancel()
     cost = Cost(1000 * (whole - row["began"]).total_seconds() / count, 1000 * used / count)
-    return Ran(cost, (row["began"] - published).total_seconds(), resident, row["at"], half, whole)
+    return Ran(cost, (row["began"] - published).total_seconds(), resident, half, whole)
 
 
 async def _mails(bench: Bench, before: int, count: int) -> tuple[datetime, datetime]:
@@ -209,8 +209,8 @@ async def plain(bench: Bench, story: str, count: int) -> Cost:
 async def waking(bench: Bench, count: int) -> dict[str, float]:
     """Seconds from the instant at which all wake until half of their mails have come, and all of them, by side."""
     ahead = 20 + count // 50
-    ours = await canvas(bench, count, steps(ahead, before=True))
-    instant = ours.at + timedelta(seconds=ahead)
+    instant = datetime.now(UTC) + timedelta(seconds=ahead)
+    ours = await canvas(bench, count, WOKEN.replace("INSTANT", instant.isoformat()))
     before = await bench.count()
     wakes = datetime.now(UTC) + timedelta(seconds=ahead)
     _, (half, whole) = await asyncio.gather(
@@ -253,7 +253,7 @@ async def measure(sizes: Sequence[int] = SIZES, people: int = PLAIN, wake: int =
             note("people.plain", people, 0)
             ours: dict[int, Cost] = {}
             for size in sizes:
-                ran = await canvas(bench, size, steps())
+                ran = await canvas(bench, size, MAILED)
                 ours[size] = ran.cost
                 note(f"start_seconds.{size}", ran.start)
                 note(f"person_ms.{size}", ran.cost.person)
@@ -268,7 +268,7 @@ async def measure(sizes: Sequence[int] = SIZES, people: int = PLAIN, wake: int =
             note("vs_bare_loop.cpu", beside.cpu / largest.cpu)
             compare("", largest, await plain(bench, "j1", people))
             for size in sizes[-2:]:
-                ran = await canvas(bench, size, steps(86_400))
+                ran = await canvas(bench, size, WAITED)
                 note(f"wait.person_ms.{size}", ran.cost.person)
                 note(f"wait.cpu_ms.{size}", ran.cost.cpu)
                 note(f"wait.worker_mb.{size}", ran.mb, 0)
