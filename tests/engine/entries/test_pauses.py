@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 import pytest
@@ -233,6 +233,33 @@ async def test_messages_whose_instant_fell_into_the_pause_are_skipped_with_a_fac
     await burst(stage, entry)
     assert await post(stage, mailbox) == 1
     assert [fact for fact, _ in await stage.facts(entry)].count("late") == 0
+
+
+@pytest.mark.parametrize("word", ["pause", "stop"])
+async def test_what_comes_before_the_burst_that_goes_through_a_skipped_pause_meets_the_delay_that_follows_it(
+    db: Database, word: Literal["pause", "stop"]
+) -> None:
+    """STA-3, X4: a second pause moves it, and who is due in a stop leaves."""
+    text = canvas(f"  - {{type: delay, id: wait, duration: 1 hour}}\n{MAIL}\n  - {{type: delay, id: e, duration: 3 hours}}\n{MAIL.replace('id: m', 'id: n')}")  # fmt: skip
+    stage = await stage_on(db, text + EMAIL, clock=FakeClock(MONDAY))
+    [entry] = await stage.enter(await stage.person())
+    await say(stage, "pause")
+    turn(stage, 2 * HOUR)
+    woken = await resume(stage, "skip")
+    turn(stage, HOUR)
+    await say(stage, word)
+    await bursts(stage, woken)
+    turn(stage, 2 * HOUR)
+    await bursts(stage, await resume(stage, "shift" if word == "pause" else None))
+
+    row = await stage.row(entry)
+    facts = await db.pool.fetch("select step, at from facts where fact = 'withdrawn'")
+    assert [tuple(fact) for fact in facts] == [("m", MONDAY + HOUR)]
+    if word == "pause":
+        assert (row["step"], row["begun"], row["wake_at"]) == ("e", MONDAY + HOUR, MONDAY + 6 * HOUR)
+        assert row["change"] == await db.pool.fetchval("select max(no) from canvas_changes")
+    else:
+        assert (row["step"], row["ended"], row["ended_at"]) == ("e", "stopped", MONDAY + 5 * HOUR)
 
 
 async def test_a_stop_in_a_pause_ends_who_is_due_in_it_and_keeps_what_the_pause_moved(db: Database) -> None:
