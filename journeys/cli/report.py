@@ -7,7 +7,9 @@ import csv
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 from cyclopts import Parameter
 from rich.markup import escape
@@ -16,17 +18,21 @@ from rich.table import Table
 from journeys.canvas.problems import meant
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import err, out, print_json, run
+from journeys.cli.entries import clock
 from journeys.cli.options import AsJson, Workspace
 from journeys.cli.stop import Stop
 from journeys.engine.core.intervals import Interval
 from journeys.engine.workspaces.canvas_report import Report, StepCounts, report_of
+from journeys.engine.workspaces.global_control import NoGroup, compared
 
 COLUMNS = ("measure", "step", "variant", "detail", "value")
 
 
 def report(
-    canvas: str,
+    canvas: str | None = None,
     *,
+    global_control: Annotated[str | None, Parameter(name="--global-control")] = None,
+    since: datetime | None = None,
     name: Workspace = "default",
     as_json: AsJson = False,
     as_csv: Annotated[bool, Parameter("--csv")] = False,
@@ -40,6 +46,10 @@ def report(
     ----------
     canvas
         The canvas, by name or id.
+    global_control
+        Instead of a canvas: compare the global control group with as large a sample of all others, by who had this event.
+    since
+        From when on such events count, in the time zone of the workspace; by default since the group was drawn.
     name
         The workspace.
     as_json
@@ -49,7 +59,52 @@ def report(
     """
     if as_json and as_csv:
         raise Stop("--json or --csv, not both", 2)
+    if (canvas is None) == (global_control is None):
+        raise Stop("name a canvas, or an event with --global-control", 2)
+    if since is not None and global_control is None:
+        raise Stop("--since goes with --global-control: a canvas is counted as a whole", 2)
+    if global_control is not None:
+        return _compare(global_control, since, name, as_json=as_json, as_csv=as_csv)
+    assert canvas is not None, "one of the two"
+    return _of_canvas(canvas, name, as_json=as_json, as_csv=as_csv)
 
+
+def _compare(event: str, since: datetime | None, name: str, *, as_json: bool, as_csv: bool) -> int:
+    async def work(_: asyncio.Event) -> int:
+        async with database() as db:
+            publication = await workspace(db, name)
+            if since is not None and since.tzinfo is None:
+                begun: datetime | None = since.replace(tzinfo=ZoneInfo(publication.zone))
+            else:
+                begun = since
+            try:
+                found = await compared(db, publication.workspace, event, since=begun)
+            except NoGroup as error:
+                raise Stop(str(error), 1) from error
+        sides = {"group": found.group, "sample": found.sample}
+        if as_json:
+            data = asdict(found)
+            data["difference"] = None if found.difference is None else found.difference._asdict()
+            for side, one in sides.items():
+                data[side]["rate"] = None if one.rate is None else one.rate._asdict()
+            print_json(data)
+        elif as_csv:
+            lines = csv.writer(sys.stdout, lineterminator="\n")
+            lines.writerow(("side", "people", "did", "rate"))
+            lines.writerows((s, x.people, x.did, x.rate.value if x.rate else "") for s, x in sides.items())
+        else:
+            out.print(f"“{event}” since {clock(found.since, publication.zone)}", markup=False)
+            for words, one in (("global control group", found.group), ("as many others", found.sample)):
+                said = f"{words}: {one.did:,} of {one.people:,} people"
+                out.print(said + (f", {_percent(one.rate)}" if one.rate else ""), markup=False)
+            if found.difference is not None:
+                out.print(f"difference: {_percent(found.difference, '+')}", markup=False)
+        return 0
+
+    return run(work)
+
+
+def _of_canvas(canvas: str, name: str, *, as_json: bool, as_csv: bool) -> int:
     async def work(_: asyncio.Event) -> int:
         async with database() as db:
             publication = await workspace(db, name)

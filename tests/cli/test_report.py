@@ -5,19 +5,26 @@ from __future__ import annotations
 import csv
 import io
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from journeys.canvas.steps import OURS
+from journeys.engine.core.global_control import samples
 from journeys.engine.store import Database, migrate
 from journeys.engine.workspaces.canvas_report import NOT_SENT, report_of
 from journeys.engine.workspaces.published import Published
+from journeys.engine.workspaces.publishing import publish
 from tests.cli.test_commands import journeys
 from tests.dumps.restored import VERSIONS, restored
-from tests.stage import MONDAY, canvas, stage_on
+from tests.engine.entries.test_canvas_changes import MAIL
+from tests.stage import EMAIL, MONDAY, canvas, definitions_of, stage_on
 
 CANVASES = ("letter", "watch", "offer", "ticket", "asking")
+BOUGHT = """
+insert into events (workspace, person, shard, kind, name, at) select workspace, id, shard, 'event', 'bought', $3
+from people where workspace = $1 and id = $2
+"""
 ONE = "select count(*) from facts where canvas = $1 and step = $2 and fact = $3"
 HAND = {
     "took": ONE + " and data->>'path' = $4",
@@ -139,3 +146,45 @@ async def test_a_report_compares_with_control_and_says_who_was_refused(db: Datab
     assert "refused by audience: 2 people, 4 times" in shown.out
     assert "78.6 %" in shown.out
     assert (unknown.code, "did you mean “story”" in unknown.err) == (1, True)
+
+
+async def test_the_global_control_group_is_compared_with_as_many_of_the_others_by_who_had_an_event(
+    db: Database,
+) -> None:
+    """GCG-1: who had it before the group was drawn does not count, and who is in neither neither; nobody counts twice."""
+    text = canvas(MAIL) + EMAIL
+    group = "\n---\nkind: workspace\nformat: 1\nname: default\nzone: Europe/Paris\n"
+    stage = await stage_on(db, text)
+    none = await journeys("report", "--global-control", "bought", url=db.url)
+    assert (none.code, "there is no global control group" in none.err) == (1, True)
+
+    await publish(db, "default", definitions_of(text + group + "global_control: {share: 15}\n"))
+    inside, others = (sorted(each) for each in samples(15, 1))
+    drawn = await db.pool.fetchval("select settings->'global_control'->>'since' from workspaces")
+    since = datetime.fromisoformat(drawn)
+    did = {"group": 3, "sample": 7, "neither": 5}
+    for side, buckets in (("group", inside), ("sample", others), ("neither", [])):
+        rest = buckets or sorted({*range(10_000)} - {*inside, *others})
+        for place in range(20):
+            person = await stage.person()
+            await db.pool.execute("update people set bucket = $2 where id = $1", person.id, rest[place])
+            early, late = since - timedelta(days=2), since + timedelta(minutes=1)
+            for at in [early, *[late] * (2 * (place < did[side]))]:
+                await db.pool.execute(BOUGHT, stage.workspace, person.id, at)
+
+    told = json.loads((await journeys("report", "--global-control", "bought", "--json", url=db.url)).out)
+    shown = await journeys("report", "--global-control", "bought", url=db.url)
+    lines = (await journeys("report", "--global-control", "bought", "--csv", url=db.url)).out
+    earlier = f"{since - timedelta(days=3):%Y-%m-%dT%H:%M}"
+    asked = "report", "--global-control", "bought", "--since", earlier, "--json"
+    all_of_them = json.loads((await journeys(*asked, url=db.url)).out)
+
+    assert [(told[side]["people"], told[side]["did"]) for side in ("group", "sample")] == [(20, 3), (20, 7)]
+    assert told["difference"]["value"] == pytest.approx(0.2)
+    assert told["difference"]["low"] < 0.2 < told["difference"]["high"]
+    assert [all_of_them[side]["did"] for side in ("group", "sample")] == [20, 20]
+    assert lines.splitlines() == ["side,people,did,rate", "group,20,3,0.15", "sample,20,7,0.35"]
+    assert "global control group: 3 of 20 people, 15.0 %" in shown.out
+    assert "difference: +20.0 %" in shown.out
+    for words in ((), ("story", "--global-control", "bought"), ("story", "--since", "2026-11-01")):
+        assert (await journeys("report", *words, url=db.url)).code == 2

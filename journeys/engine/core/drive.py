@@ -28,8 +28,10 @@ from journeys.canvas.events_and_commands import (
     Note,
     Send,
     Woke,
+    ZonesAnswer,
 )
 from journeys.canvas.plan import Plan
+from journeys.engine.core.life import Change, Span, after_skip
 from journeys.engine.core.machine import advance
 
 ROUNDING = timedelta(milliseconds=50)
@@ -39,13 +41,18 @@ LATE_AFTER = timedelta(minutes=5)
 """An alarm that comes later than this takes the clock's time instead of its own, and says so."""
 
 
+UTC = ZonesAnswer("UTC", "UTC")
+
+
 @dataclass(slots=True)
 class Case:
     """One entry, what it has not heard yet (in order), and the time on the clock that its deadline is held against.
 
     `entry` changes as the case is driven; `moved_on` says whether it did. `grace` is how long a listening step's
-    deadline waits for events that are on their way. `skips` are times that the entry goes through as if it were not
-    late, and of which it sends nothing: a message of then is withdrawn, and heard as such.
+    deadline waits for events that are on their way. `change` is the last change of its canvas that it has behind it.
+
+    Through the time `skip` the entry goes as if it were not late, and sends nothing: a message of then is withdrawn,
+    and heard as such. Then the changes in `later` are applied, by the clocks of `zones`, and it goes on.
     """
 
     plan: Plan
@@ -55,11 +62,14 @@ class Case:
     grace: timedelta = timedelta(0)
     late_after: timedelta = LATE_AFTER
     moved_on: bool = field(default=False)
-    skips: Sequence[tuple[datetime, datetime]] = ()
+    change: int = 0
+    skip: Span | None = None
+    later: Sequence[Change] = ()
+    zones: ZonesAnswer = UTC
 
     def skipped(self, at: datetime) -> bool:
         """Whether an instant is one of which nothing is sent."""
-        return any(since <= at < until for since, until in self.skips)
+        return self.skip is not None and self.skip[0] <= at < self.skip[1]
 
     def alarm(self) -> datetime | None:
         """When this entry must be woken at the latest: its deadline, and the grace where its step listens."""
@@ -71,6 +81,14 @@ class Case:
         """Whether the step at which the entry stands listens to anything."""
         step = self.entry.step
         return step is not None and bool(self.plan.steps[step].triggers())
+
+    def rings(self) -> bool:
+        """Whether its deadline is over; in a time that it skips nobody is asked, so that no wait for others ends."""
+        entry, alarm = self.entry, self.alarm()
+        if self.skip is None or entry.wake_at is None:
+            return alarm is not None and alarm - ROUNDING <= self.clock
+        others = entry.step is not None and self.plan.steps[entry.step].waits_for_others(entry)
+        return entry.wake_at < (self.skip[0] if others else self.skip[1])
 
 
 Said = tuple[Case, Sequence[Command]]
@@ -122,10 +140,17 @@ def _step(course: Course, answer: object) -> Sequence[Command] | None:
 def _course(case: Case) -> Course:
     """One entry's way through what it has not heard, up to its next wait."""
     unheard: Sequence[Event] = case.unheard
+    stood = case.entry.begun, case.entry.step
     while not case.entry.ended:
         event, now = _next_event(case, unheard)
-        if event is None:
+        if event is None and case.skip is None:
             return
+        if event is None:
+            due = case.entry.wake_at
+            yield _go_on(case)
+            if (case.entry.begun, case.entry.step) != stood and case.entry.wake_at != due:
+                unheard = [*_others(unheard), *(yield from _look_back(case))]  # its window is another one now
+            continue
         began = case.entry.begun, case.entry.step
         if isinstance(event, Woke) and _late(case):
             yield [Note(fact="late", at=now, step=case.entry.step, data={"due": str(case.entry.wake_at)})]
@@ -139,11 +164,28 @@ def _course(case: Case) -> Course:
             commands = _advance(case, Answered(answer), case.entry.moved)
         unheard = [*withheld, *(each for each in unheard if each is not event)]
         if (case.entry.begun, case.entry.step) != began:
-            unheard = [
-                each for each in unheard if not isinstance(each, Happened)
-            ]  # judged for the step it left
-            if not case.entry.ended and case.listens():
-                unheard = [*unheard, *(yield from _look_back(case))]
+            unheard = [*_others(unheard), *(yield from _look_back(case))]  # judged for the step it left
+
+
+def _others(unheard: Sequence[Event]) -> list[Event]:
+    """Without the events that a step listens to."""
+    return [each for each in unheard if not isinstance(each, Happened)]
+
+
+def _go_on(case: Case) -> Sequence[Command]:
+    """Apply the changes after the time that an entry has gone through, up to the next one that it skips."""
+    assert case.skip is not None, "it went through it"
+    before = case.entry
+    present = after_skip(case.plan, before, case.skip, case.change, case.later, case.zones)
+    case.entry, case.change, case.skip, case.later = (
+        present.entry,
+        present.change,
+        present.skip,
+        present.later,
+    )
+    moved = case.entry.wake_at != before.wake_at or case.entry.ended is not None
+    case.moved_on = case.moved_on or moved
+    return present.commands
 
 
 def _advance(case: Case, event: Event, now: datetime) -> Sequence[Command]:
@@ -155,7 +197,7 @@ def _advance(case: Case, event: Event, now: datetime) -> Sequence[Command]:
 
 def _withhold(case: Case, commands: Sequence[Command], withheld: list[Event]) -> Sequence[Command]:
     """The commands, with a fact in the place of each message that is skipped; the entry hears of it."""
-    if not case.skips:
+    if case.skip is None:
         return commands
     said: list[Command] = []
     for command in commands:
@@ -171,6 +213,8 @@ def _withhold(case: Case, commands: Sequence[Command], withheld: list[Event]) ->
 
 def _look_back(case: Case) -> Generator[Sequence[Command], object, list[Event]]:
     """What a step that begins to listen has missed since its own instant, never the event just heard."""
+    if case.entry.ended or not case.listens():
+        return []
     assert case.entry.begun is not None, "an entry in a step has the instant of its arrival"
     found = yield [Ask(LookBack(case.entry.begun))]
     assert isinstance(found, tuple), "a look back is answered with a tuple"
@@ -185,21 +229,30 @@ def _next_event(case: Case, unheard: Sequence[Event]) -> tuple[Event | None, dat
     """
     entry = case.entry
     for event in unheard:
-        match event:
-            case Entered():
-                return event, entry.moved
-            case Left(at=at) | Delivered(at=at):
-                return event, at
-            case Answered(at=at) if at is not None:
-                return event, at
-            case Happened(occurrence=what) if _in_time(entry, what.at):
-                return event, what.at
-            case _:
-                continue
-    due = case.alarm()
-    if due is not None and entry.wake_at is not None and due - ROUNDING <= case.clock:
-        return Woke(), case.clock if _late(case) else entry.wake_at
+        at = _instant(entry, event)
+        if at is not None and (case.skip is None or at < case.skip[1]):
+            return event, at
+    if case.rings():
+        assert entry.wake_at is not None, "it has a deadline"
+        return Woke(), _now(case) if _late(case) else entry.wake_at
     return None, case.clock
+
+
+def _instant(entry: Entry, event: Event) -> datetime | None:
+    """The instant at which an entry hears an event; None: it does not hear it."""
+    match event:
+        case Entered():
+            return entry.moved
+        case Happened(occurrence=what):
+            return what.at if _in_time(entry, what.at) else None
+        case _:
+            at: datetime | None = getattr(event, "at", None)
+            return at
+
+
+def _now(case: Case) -> datetime:
+    """The instant up to which an entry is driven: that of the clock, or the end of what it skips."""
+    return case.skip[1] if case.skip else case.clock
 
 
 def _in_time(entry: Entry, at: datetime) -> bool:
@@ -209,4 +262,4 @@ def _in_time(entry: Entry, at: datetime) -> bool:
 
 def _late(case: Case) -> bool:
     due = case.entry.wake_at
-    return due is not None and case.clock - due > case.late_after and not case.skipped(due)
+    return due is not None and _now(case) - due > case.late_after and not case.skipped(due)

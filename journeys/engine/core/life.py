@@ -6,7 +6,7 @@ entry has the number of the last change that was applied to it, and is brought u
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
@@ -18,6 +18,9 @@ from journeys.canvas.wall_clock import plus
 from journeys.engine.core.machine import advance
 
 Word = Literal["publish", "stop", "pause", "resume", "archive"]
+
+Span = tuple[datetime, datetime]
+"""From an instant, to another one that is not of it."""
 
 Timers = Literal["shift", "send", "skip"]
 """What a resume does with what fell due during a pause: it comes as much later, or at once, or its messages are not sent."""
@@ -58,8 +61,8 @@ class Present:
     """An entry that is up to date. `change`: the last change that was applied to it.
 
     `parked`: its canvas is stopped or paused. `movable`: its deadline may still move, since a pause lasts that began
-    before it. `commands` are what the machine says of an entry that ended on the way. `skips`: the times of which it
-    sends nothing.
+    before it. `commands` are what the machine says of an entry that ended on the way. `skip`: a time that the entry goes
+    through first, and of which it sends nothing; the changes in `later` are applied to what it is at the end of that.
     """
 
     entry: Entry
@@ -67,39 +70,65 @@ class Present:
     parked: bool = False
     movable: bool = False
     commands: tuple[Command, ...] = ()
-    skips: tuple[tuple[datetime, datetime], ...] = ()
+    skip: Span | None = None
+    later: tuple[Change, ...] = ()
 
 
 def current(plan: Plan, entry: Entry, change: int, changes: Iterable[Change], zones: ZonesAnswer) -> Present:
-    """Apply the changes after `change` to an entry, in their order.
+    """Apply the changes after `change` to an entry, in their order, as it is read.
 
     An entry that is due while its canvas is stopped ends at the resume, as `stopped`; others go on as planned, at the
     resume at the earliest (X4, STA-3). What is due while it is paused comes later by the pause, or at once, as the
     resume says. An archive ends it. A stop or a pause without a resume is not applied: it is read again each time that
     the entry is read, until the resume.
     """
+    return _brought(plan, entry, change, tuple(changes), zones, stages=False)
+
+
+def to_drive(plan: Plan, entry: Entry, change: int, changes: Iterable[Change], zones: ZonesAnswer) -> Present:
+    """The same for an entry that is about to be driven: only as far as the next pause that is skipped.
+
+    What it does in that time decides what the changes after it meet: the delay that it comes to, say, may be the one
+    that the next pause moves. An entry that is parked, or met an archive, is not driven, and has no `skip`.
+    """
+    return _brought(plan, entry, change, tuple(changes), zones, stages=True)
+
+
+def after_skip(
+    plan: Plan, entry: Entry, skip: Span, change: int, later: Sequence[Change], zones: ZonesAnswer
+) -> Present:
+    """The present of an entry that has gone through the `skip` of its present: again as far as the next one."""
+    entry = _after_pause(plan, entry, *skip, "skip", zones)
+    return _brought(plan, entry, change, later, zones, stages=True)
+
+
+def _brought(
+    plan: Plan, entry: Entry, change: int, log: Sequence[Change], zones: ZonesAnswer, *, stages: bool
+) -> Present:
+    stages = stages and not _lasts(log)
     halts: list[Change] = []
-    skips: list[tuple[datetime, datetime]] = []
-    for each in changes:
+    for place, each in enumerate(log):
         if each.kind == "archive":
             return _ended(plan, entry, each, "archived")  # STA-1
         if _halts(each, halts):
             halts.append(each)
         elif each.kind == "resume" and halts:
-            for kind, since, until in _spans(halts, each, lambda one: one.at):
-                if kind == "pause":
-                    entry = _after_pause(plan, entry, since, until, each.timers, zones)
-                elif _within(entry.wake_at, since, until):
+            skips = _skips(halts, each) and entry.begun is not None
+            if skips and stages:
+                later = (*halts[1:], *log[place:])  # a stop in the pause ended it
+                return Present(entry, halts[0].no, skip=(halts[0].at, later[0].at), later=later)
+            for halt, end in pairwise([*halts, each]):
+                if halt.kind == "pause":
+                    entry = _after_pause(plan, entry, halt.at, end.at, each.timers, zones)
+                elif _within(entry.wake_at, halt.at, end.at):
                     return _ended(plan, entry, each, "stopped")
-            if _skips(halts, each) and entry.begun is not None:
-                skips.append((halts[0].at, each.at))
-            elif not any(_within(entry.wake_at, *span) for span in skips):  # else it goes through that first
+            if not skips:
                 entry = replace(entry, moved=max(entry.moved, each.at))
             halts = []
         if not halts:
             change = each.no
     movable = bool(halts) and halts[0].kind == "pause" and _from(entry.wake_at, halts[0].at)
-    return Present(entry, change, parked=bool(halts), movable=movable, skips=tuple(skips))
+    return Present(entry, change, parked=bool(halts), movable=movable)
 
 
 def dropped(at: datetime, due: datetime | None, changes: Iterable[Change]) -> str | None:
@@ -116,13 +145,12 @@ def dropped(at: datetime, due: datetime | None, changes: Iterable[Change]) -> st
         if _halts(each, halts):
             halts.append(each)
         elif each.kind == "resume" and halts:
-            for kind, since, until in _spans(halts, each, lambda one: one.stored):
-                if kind == "stop" and _within(due, since, until):
+            for halt, end in pairwise([*halts, each]):
+                fell_due = _within(due, halt.stored, end.stored)
+                if halt.kind == "stop" and fell_due:
                     return "stopped"
-                if kind == "pause" and each.timers == "skip" and _within(due, since, until):
+                if _skips([halt], each) and (fell_due or _within(at, halt.at, end.at)):
                     return "skipped"
-            if _skips(halts, each) and _within(at, halts[0].at, each.at):
-                return "skipped"
             halts = []
     return None
 
@@ -137,12 +165,10 @@ def _halts(change: Change, halts: Sequence[Change]) -> bool:
     return change.kind in ("stop", "pause") and (not halts or halts[-1].kind != change.kind)
 
 
-def _spans(
-    halts: Sequence[Change], resume: Change, clock: Callable[[Change], datetime]
-) -> Iterator[tuple[str, datetime, datetime]]:
-    """The times for which a canvas was halted up to a resume, each with its kind."""
-    for one, following in pairwise([*halts, resume]):
-        yield one.kind, clock(one), clock(following)
+def _lasts(log: Sequence[Change]) -> bool:
+    """Whether an entry is not driven after these changes: they end in a stop or a pause, or archive the canvas."""
+    last = next((each.kind for each in reversed(log) if each.kind in ("stop", "pause", "resume")), None)
+    return last in ("stop", "pause") or any(each.kind == "archive" for each in log)
 
 
 def _skips(halts: Sequence[Change], resume: Change) -> bool:

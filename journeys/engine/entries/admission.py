@@ -253,6 +253,7 @@ def new_entry(
         clock=clock.now(),
         grace=clock.span(GRACE),
         late_after=clock.span(LATE_AFTER),
+        change=change,
     )
     return LoadedEntry(
         case,
@@ -262,7 +263,6 @@ def new_entry(
         entrant.priority,
         entrant.hops,
         admission_key=entrant.admission_key,
-        change=change,
     )
 
 

@@ -20,10 +20,11 @@ from asyncpg.exceptions import LockNotAvailableError
 
 from journeys.canvas.events_and_commands import Note
 from journeys.engine.clock import Clock
-from journeys.engine.core.drive import LATE_AFTER, Case
+from journeys.engine.core.drive import LATE_AFTER, UTC, Case
+from journeys.engine.core.life import to_drive
 from journeys.engine.entries.burst_calls import Call, Reply
 from journeys.engine.entries.burst_locks import LOCK, LOCK_FREE, Locking, TooMuch
-from journeys.engine.entries.entry_rows import READ, present_of, unheard_of
+from journeys.engine.entries.entry_rows import READ, changes_of, entry_of, unheard_of, zones_of
 from journeys.engine.entries.entry_transaction import EntryTransaction, LoadedEntry
 from journeys.engine.entries.reading import StoreReading
 from journeys.engine.entries.setting_aside import MOST_FAILURES, Failures, set_aside
@@ -303,7 +304,8 @@ class Bursts:
         publication = await self._published.of(row["workspace"])
         plan = await self._published.plan(row["workspace"], row["plan"])
         stale = row["alarm"] == row["entry"] and call.turn < row["answered"]
-        present = present_of(row, plan, profile, publication.zone)
+        zones = zones_of(profile, publication.zone) if row["changes"] else UTC
+        present = to_drive(plan, entry_of(row), row["change"], changes_of(row), zones)
         events = [] if present.entry.ended or present.parked else unjudged(row)
         ends, heard = bool(present.entry.ended), list(unheard_of(row))
         if events:
@@ -319,7 +321,10 @@ class Bursts:
             moved_on=present.entry.ended is not None
             or bool(events)
             or (not present.parked and present.entry.wake_at != row["wake_at"]),
-            skips=present.skips,
+            change=present.change,
+            skip=present.skip,
+            later=present.later,
+            zones=zones,
         )
         loaded = LoadedEntry(
             case,
@@ -329,7 +334,6 @@ class Bursts:
             row["priority"],
             row["hops"],
             told_too=not stale,
-            change=present.change,
             parked=present.parked,
             leaves_unsent=bool(present.entry.ended) and not ends,
             beside=row["beside"],

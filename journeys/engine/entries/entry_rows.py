@@ -63,16 +63,24 @@ def entry_of(row: Mapping[str, Any]) -> Entry:
     )
 
 
+def changes_of(row: Mapping[str, Any]) -> list[Change]:
+    """The changes of its canvas that an entry of a row that was read with ENTRY has before it."""
+    return [Change(*each) for each in row["changes"]]
+
+
 def present_of(row: Mapping[str, Any], plan: Plan, profile: Profile, company: str) -> Present:
     """The entry of a row that was read with ENTRY, brought to the present of its canvas.
 
     `company`: the company's zone; the person's own is that of this moment.
     """
-    changes = [Change(*each) for each in row["changes"]]
-    if not changes:
+    if not row["changes"]:
         return Present(entry_of(row), row["change"])
-    zones = ZonesAnswer(company, profile.as_person(company).zone)
-    return current(plan, entry_of(row), row["change"], changes, zones)
+    return current(plan, entry_of(row), row["change"], changes_of(row), zones_of(profile, company))
+
+
+def zones_of(profile: Profile, company: str) -> ZonesAnswer:
+    """The clocks of a person, as of this moment."""
+    return ZonesAnswer(company, profile.as_person(company).zone)
 
 
 def unheard_of(row: Mapping[str, Any]) -> Sequence[Event]:

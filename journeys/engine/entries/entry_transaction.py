@@ -65,8 +65,6 @@ class LoadedEntry:
     """Of such an entry: the alarm that it shares with others; None: it is its own."""
     before: Entry | None = None
     told_too: bool = True
-    change: int = 0
-    """The last change of its canvas that it has behind it."""
     parked: bool = False
     """Whether its canvas is stopped or paused: then it is not driven."""
     leaves_unsent: bool = False
@@ -145,7 +143,7 @@ class EntryTransaction:
         self.writes.dispatches.append((
             profile.workspace, profile.id, send.key, profile.shard, loaded.id, entry.canvas, loaded.case.plan.id, send.step,
             entry.variant, step.channel, send.at, dict(send.context), dict(send.properties), step.held, loaded.priority,
-            loaded.change,
+            loaded.case.change,
         ))  # fmt: skip
 
     def _fetch(self, loaded: LoadedEntry, fetch: Fetch) -> None:
@@ -313,7 +311,7 @@ class EntryTransaction:
             profile.workspace, profile.id, loaded.id, loaded.told_too, entry.moved, entry.variant, entry.step, entry.begun,
             entry.wake_at, loaded.case.alarm(), entry.phase, entry.leaving, entry.ended,
             entry.moved if entry.ended else None, dict(entry.context), dict(entry.properties), entry.heard,
-            loaded.change, loaded.hops,
+            loaded.case.change, loaded.hops,
         )  # fmt: skip
 
     def _new_entry(self, loaded: LoadedEntry) -> tuple[Any, ...]:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from journeys.canvas.definition_kinds import GlobalControl, WorkspaceSettings
 from journeys.engine.audience.match import Person
 from journeys.engine.core.gates import Candidate, opening, refusal, seen
-from journeys.engine.core.global_control import BUCKETS, held_out
+from journeys.engine.core.global_control import BUCKETS, held_out, samples
 from journeys.engine.core.simulate import simulate
 from tests.engine.core.test_decisions import MAIL, PARIS, plan_of
 from tests.stage import MONDAY as NOW
@@ -28,6 +28,17 @@ def test_the_group_has_exactly_its_share_of_the_buckets_and_of_each_part_of_them
     assert len(group) == BUCKETS * share // 100
     tenths = Counter(bucket // 1000 for bucket in group)
     assert all(0.5 * share < tenths[tenth] / 10 < 1.6 * share for tenth in range(10))
+
+
+@pytest.mark.parametrize("share", [1, 5, 15])
+def test_the_sample_of_the_others_is_as_large_and_spread_in_the_same_way(share: int) -> None:
+    """GCG-1"""
+    group, sample = samples(share, 1)
+
+    assert group == held_out(GlobalControl(share=share), 1, ())
+    assert (len(sample), group & sample) == (len(group), frozenset())
+    tenths = Counter(bucket // 1000 for bucket in sample)
+    assert all(0.3 * share < tenths[tenth] / 10 < 2 * share for tenth in range(10))
 
 
 def test_each_drawing_takes_others_and_the_same_one_always_the_same() -> None:

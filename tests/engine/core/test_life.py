@@ -7,12 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from journeys.canvas.events_and_commands import Entry, Note, ZonesAnswer
 from journeys.canvas.plan import compile
-from journeys.engine.core.life import AFTER, LETS_IN, Change, Present, current, dropped, runs_may, shown
+from journeys.engine.core.life import (
+    AFTER,
+    LETS_IN,
+    Change,
+    Present,
+    current,
+    dropped,
+    runs_may,
+    shown,
+    to_drive,
+)
 from tests.stage import canvas, definitions_of
 
 NOON = datetime(2026, 12, 7, 12, tzinfo=UTC)
@@ -143,11 +153,10 @@ def test_it_makes_no_difference_when_and_how_often_an_entry_is_brought_to_the_pr
 ) -> None:
     """Whoever reads it, and writes back or not, comes to the same: what it has behind it need not be read again.
 
-    The parked are not written. An entry that goes through a time that is skipped is driven then: it is another one after it.
+    The parked are not written.
     """
     cut = data.draw(st.integers(0, len(changes)))
     first = now(asleep(due, step=step), changes[:cut])
-    assume(first.parked or not first.skips)
     rest = [each for each in changes if each.no > first.change]
     whole = now(asleep(due, step=step), changes)
 
@@ -252,7 +261,6 @@ def test_without_a_shift_a_deadline_stays_where_it_is(
     assert found.entry.wake_at == at(due)
     ends = [at(until) for _, until in spans]
     assert found.entry.moved == (max([NOON, *ends]) if timers == "send" else NOON)
-    assert found.skips == (tuple((at(a), at(b)) for a, b in spans) if timers == "skip" else ())
 
 
 @pytest.mark.parametrize(
@@ -296,25 +304,9 @@ def test_a_pause_does_not_count_into_the_time_that_an_entry_waits_for_others(
 def test_who_enters_during_a_pause_begins_at_the_resume(timers: str) -> None:
     """STA-3: before the first step there is nothing that could be skipped."""
     entry = Entry(id="e", canvas="story", person="p", moved=at(30), entered=at(30))
-    found = now(entry, log(("pause", 20), ("resume", 50), timers=timers))
+    found = to_drive(PLAN, entry, 1, log(("pause", 20), ("resume", 50), timers=timers), ZONES)
 
-    assert (found.entry, found.skips) == (replace(entry, moved=at(50)), ())
-
-
-def test_who_is_parked_again_before_going_through_what_is_skipped_goes_through_it_after_the_next_resume() -> (
-    None
-):
-    """STA-2: else a message of the first pause would leave after the second."""
-    first = log(("pause", 10), ("resume", 20), timers="skip")
-    for word in ("pause", "stop"):
-        changes = [
-            *first,
-            *(replace(each, no=each.no + 2) for each in log((word, 21), ("resume", 50), timers="send")),
-        ]
-        for due, moved in ((15, 0), (30, 50)):
-            if (word, due) != ("stop", 30):
-                found = now(asleep(due), changes)
-                assert (found.entry.moved, found.skips) == (at(moved), ((at(10), at(20)),))
+    assert (found.entry, found.skip) == (replace(entry, moved=at(50)), None)
 
 
 def test_while_a_pause_lasts_a_deadline_that_was_ahead_may_still_move() -> None:
@@ -346,7 +338,6 @@ def test_a_stop_in_a_pause_ends_the_pause_and_whoever_is_due_in_the_stop_leaves(
     found = now(asleep(due), log(("pause", 20), ("stop", 30), ("resume", 50), timers=timers))
 
     assert (found.entry.ended, found.entry.wake_at) == (ended, None if wakes is None else at(wakes))
-    assert found.skips == (((at(20), at(50)),) if timers == "skip" and not ended else ())
 
 
 @pytest.mark.parametrize(

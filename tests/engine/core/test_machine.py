@@ -738,12 +738,12 @@ def _play(case: Case) -> list[object]:
 NOON = NOW + timedelta(hours=3)
 
 
-def paused(*steps: object, skips: object = ((NOW + DAY, NOW + 3 * DAY),), unheard: object = ()) -> Case:
+def paused(*steps: object, skip: object = (NOW + DAY, NOW + 3 * DAY), unheard: object = ()) -> Case:
     """Somebody at the first of these steps since nine o'clock, on the fourth day, after a pause of the second and third."""
     plan = compile(canvas(*steps))
     first = next(iter(plan.steps))
     here = entry(plan, variant="all", step=first, begun=NOW, wake_at=NOON + DAY, phase="watching")
-    return Case(plan, here, unheard, NOW + 3 * DAY + timedelta(hours=1), skips=skips)  # type: ignore[arg-type]
+    return Case(plan, here, unheard, NOW + 3 * DAY + timedelta(hours=1), skip=skip)  # type: ignore[arg-type]
 
 
 def told(case: Case) -> list[tuple[str, str | None, datetime]]:
@@ -775,7 +775,7 @@ def test_what_an_entry_would_have_sent_in_a_time_that_is_skipped_is_withdrawn_an
     ]
     assert (case.entry.step, case.entry.wake_at) == ("f", NOON + 4 * DAY - timedelta(hours=2))
 
-    late = paused(*steps, skips=())
+    late = paused(*steps, skip=None)
     assert told(late) == [("late", "d", late.clock), ("send", "first", late.clock)]
 
 

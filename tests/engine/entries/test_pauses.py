@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, Literal
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -164,6 +166,60 @@ async def test_waits_for_the_wall_clock_take_their_next_occurrence_in_the_person
     }
 
 
+ON_THE_CLOCK = {
+    "nine": ('delay, id: w, duration: 1 hour, at: "09:00", zone: local', (9, 0), range(7)),
+    "tuesday": ('delay, id: w, weekdays: [tuesday], at: "10:15", zone: local', (10, 15), [1]),
+    "midnight": ("delay, id: w, calendar_days: 2, zone: local", (0, 0), range(7)),
+    "evening": ('message, id: w, channel: email, template: hello, at: "18:30"', (18, 30), range(7)),
+}
+"""Steps that wait for the clock of a person, with their time of day and their days."""
+
+PLACES = ["UTC", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Sao_Paulo", "Pacific/Apia"]
+
+
+def next_on_clock(after: datetime, zone: str, time: tuple[int, int], days: Iterable[int]) -> datetime:
+    """The first quarter of an hour from an instant on at which the clock of a zone shows that time, on one of those days."""
+    here, instant = ZoneInfo(zone), after
+    while (wall := instant.astimezone(here)).weekday() not in days or (wall.hour, wall.minute) != time:
+        instant += timedelta(minutes=15)
+    return instant
+
+
+async def test_waits_for_the_wall_clock_of_a_thousand_entries_that_fell_into_a_pause_are_at_their_next_occurrence(
+    db: Database,
+) -> None:
+    """STA-3: in five zones; those that come after the pause stay where they are."""
+    texts = [canvas(f"  - {{type: {step}}}\n{MAIL}", name=name) for name, (step, *_) in ON_THE_CLOCK.items()]
+    stage = await stage_on(db, "---\n".join(texts) + EMAIL, clock=FakeClock(MONDAY))
+    people = {zone: [await stage.person(zone=zone) for _ in range(50)] for zone in PLACES}
+    for name in ON_THE_CLOCK:
+        for several in people.values():
+            await stage.enter(*several, name=name)
+    await ring(stage)
+    zones = {person: zone for zone, several in people.items() for person in several}
+    before = {row["id"]: row for row in await db.pool.fetch("select * from entries")}
+    assert len(before) == 1000
+    turn(stage, 6 * HOUR)
+    for name in ON_THE_CLOCK:
+        await say(stage, "pause", name)
+    paused = stage.clock.now()
+    turn(stage, 33 * HOUR)
+    resumed = stage.clock.now()
+    for name in ON_THE_CLOCK:
+        await resume(stage, "shift", name)
+    await ring(stage)
+
+    moved = 0
+    for row in await db.pool.fetch("select * from entries"):
+        _, time, days = ON_THE_CLOCK[row["canvas"]]
+        due = before[row["id"]]["wake_at"]
+        fell = paused <= due < resumed
+        moved += fell
+        expected = next_on_clock(resumed, zones[row["person"]], time, days) if fell else due
+        assert row["wake_at"] == expected, (row["canvas"], zones[row["person"]])
+    assert 500 < moved < 1000
+
+
 async def test_an_event_in_the_part_by_which_a_window_was_shifted_is_heard(db: Database) -> None:
     """STA-3, ACT-4: one that came during the pause is kept until the resume says whether it was in time."""
     for timers, path in (("shift", "pause"), ("send", "last"), ("skip", "last")):
@@ -233,6 +289,33 @@ async def test_messages_whose_instant_fell_into_the_pause_are_skipped_with_a_fac
     await burst(stage, entry)
     assert await post(stage, mailbox) == 1
     assert [fact for fact, _ in await stage.facts(entry)].count("late") == 0
+
+
+@pytest.mark.parametrize("word", ["pause", "stop"])
+async def test_what_comes_before_the_burst_that_goes_through_a_skipped_pause_meets_the_delay_that_follows_it(
+    db: Database, word: Literal["pause", "stop"]
+) -> None:
+    """STA-3, X4: a second pause moves it, and who is due in a stop leaves."""
+    text = canvas(f"  - {{type: delay, id: wait, duration: 1 hour}}\n{MAIL}\n  - {{type: delay, id: e, duration: 3 hours}}\n{MAIL.replace('id: m', 'id: n')}")  # fmt: skip
+    stage = await stage_on(db, text + EMAIL, clock=FakeClock(MONDAY))
+    [entry] = await stage.enter(await stage.person())
+    await say(stage, "pause")
+    turn(stage, 2 * HOUR)
+    woken = await resume(stage, "skip")
+    turn(stage, HOUR)
+    await say(stage, word)
+    await bursts(stage, woken)
+    turn(stage, 2 * HOUR)
+    await bursts(stage, await resume(stage, "shift" if word == "pause" else None))
+
+    row = await stage.row(entry)
+    facts = await db.pool.fetch("select step, at from facts where fact = 'withdrawn'")
+    assert [tuple(fact) for fact in facts] == [("m", MONDAY + HOUR)]
+    if word == "pause":
+        assert (row["step"], row["begun"], row["wake_at"]) == ("e", MONDAY + HOUR, MONDAY + 6 * HOUR)
+        assert row["change"] == await db.pool.fetchval("select max(no) from canvas_changes")
+    else:
+        assert (row["step"], row["ended"], row["ended_at"]) == ("e", "stopped", MONDAY + 5 * HOUR)
 
 
 async def test_a_stop_in_a_pause_ends_who_is_due_in_it_and_keeps_what_the_pause_moved(db: Database) -> None:

@@ -180,7 +180,7 @@ class Occurrences(Life):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)
+@pytest.mark.timeout(7200 if EACH == 1 else 1800)
 async def test_a_crash_at_any_point_of_a_run_loses_nobody_and_lets_nobody_in_twice(
     db: Database,
     template: str,
