@@ -60,6 +60,13 @@ async def served(application: ASGIApp, host: str, port: int, what: str = "the AP
             await asyncio.wait_for(task, 10)
 
 
+@asynccontextmanager
+async def serving(services: Services, host: str, port: int) -> AsyncIterator[int]:
+    """The API over these services on a port (0: any that is free), which it yields."""
+    async with services.limits.shared(), served(app(services), host, port) as at:
+        yield at
+
+
 def services_of(parts: Engine, sdk: SdkRuntime | None = None) -> Services:
     """What the API needs of an engine."""
     return Services(
@@ -119,7 +126,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
                 keep_housekeeping=False,
                 kind="api",
             ) as parts,
-            served(app(services_of(parts, sdk)), host, port) as at,
+            serving(services_of(parts, sdk), host, port) as at,
         ):
             up()
             say(f"the API listens on http://{host}:{at}")
