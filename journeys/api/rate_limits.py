@@ -9,14 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-import asyncpg
-
-from journeys.engine.store.database import PASSING, Database
+from journeys.engine.store.database import Database
 from journeys.engine.workspaces.shared_limits import Block, Shared
 
 HOUR, MINUTE = 3600, 60
@@ -125,6 +122,8 @@ class _Taken:
 class Limits:
     """The limits as one process counts them. `changed` gives buckets another number of calls, `clock` the epoch seconds.
 
+    `noted` hears of each block: the workspace, the bucket, its calls, and how many of them have been given out.
+
     Example:
         >>> counted = await Limits(db).count(TRACK, workspace)      # doctest: +SKIP
         >>> counted.passed, counted.headers["x-ratelimit-remaining"]      # doctest: +SKIP
@@ -132,9 +131,13 @@ class Limits:
     """
 
     def __init__(
-        self, db: Database, changed: Mapping[str, int] = NONE, clock: Callable[[], float] = time.time
+        self,
+        db: Database,
+        changed: Mapping[str, int] = NONE,
+        clock: Callable[[], float] = time.time,
+        noted: Callable[[int, str, int, int], None] = lambda *_: None,
     ) -> None:
-        self.changed, self.clock = changed, clock
+        self.changed, self.clock, self._noted = changed, clock, noted
         self._shared = Shared(db)
         self._taken: dict[tuple[str, str, int], _Taken] = {}
 
@@ -165,7 +168,9 @@ class Limits:
             block = max(1, taken.used // SHARE)
         limit, begins = taken.limit, window * taken.limit.seconds
         place = taken.workspace, limit.bucket, limit.part
-        taken.take(window, calls, await self._shared.take(*place, begins, calls, block))  # LIM-1
+        found = await self._shared.take(*place, begins, calls, block)
+        taken.take(window, calls, found)  # LIM-1
+        self._noted(taken.workspace, limit.bucket, calls, calls - found.rest)  # RTE-1
 
     async def _give_back(self, taken: _Taken) -> None:
         left, taken.left = taken.left, 0
@@ -189,20 +194,6 @@ class Limits:
             headers["retry-after"] = str(max(1, reset - int(self.clock())))
         return Counted(passed, headers)  # LIM-2
 
-    @asynccontextmanager
-    async def shared(self) -> AsyncIterator[None]:
-        """While the block lasts, what this process does not use is given back each second; at its end, all of it."""
-        giving = asyncio.create_task(self._again())
-        try:
-            yield
-        finally:
-            giving.cancel()
-            with suppress(asyncio.CancelledError):
-                await giving
-            with suppress(*PASSING, TimeoutError, asyncpg.PostgresError):
-                async with asyncio.timeout(EVERY):
-                    await self.give_back()
-
     async def give_back(self, unused_for: float = 0.0) -> None:
         """Give back what has not been used for so many seconds, and forget what has long been over."""
         for key, taken in list(self._taken.items()):
@@ -214,9 +205,6 @@ class Limits:
             async with taken.lock:
                 await self._give_back(taken)
 
-    async def _again(self) -> None:
-        while True:
-            await asyncio.sleep(EVERY)
-            with suppress(*PASSING, TimeoutError, asyncpg.PostgresError):  # what is not given back expires
-                await self.give_back(EVERY)
-                await self._shared.clear()
+    async def clear(self) -> None:
+        """Forget the windows that are long over."""
+        await self._shared.clear()

@@ -12,6 +12,7 @@ from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.api_keys import Keys
+from journeys.engine.workspaces.api_usage import Usage
 from journeys.engine.workspaces.published import Published
 
 
@@ -34,7 +35,8 @@ class Services:
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.db)
-        self.limits = Limits(self.db, clock=lambda: self.clock.present().timestamp())
+        self.usage = Usage(self.db)
+        self.limits = Limits(self.db, clock=lambda: self.clock.present().timestamp(), noted=self.usage.window)
         self.trigger = Trigger(self.db, self.published, self.clock, self.alarm_sync, self.notifier)
 
     async def counted(self, limit: Limit, workspace: int) -> Counted:

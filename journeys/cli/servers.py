@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
 from journeys.api.slow_heads import HeadsInTime
+from journeys.api.upkeep import kept_up
 from journeys.cli.addresses import migrated
 from journeys.cli.console import run
 from journeys.cli.logs import log_to, say
@@ -63,7 +64,7 @@ async def served(application: ASGIApp, host: str, port: int, what: str = "the AP
 @asynccontextmanager
 async def serving(services: Services, host: str, port: int) -> AsyncIterator[int]:
     """The API over these services on a port (0: any that is free), which it yields."""
-    async with services.limits.shared(), served(app(services), host, port) as at:
+    async with kept_up(services), served(app(services), host, port) as at:
         yield at
 
 

@@ -33,7 +33,7 @@ INSTANT = 1_000_000.0
 def services_of(stage: Stage) -> Services:
     """The parts that the routes use, with limits whose clock stands still."""
     made = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
-    made.limits = Limits(stage.db, clock=lambda: INSTANT)
+    made.limits = Limits(stage.db, clock=lambda: INSTANT, noted=made.usage.window)
     return made
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import asyncpg
 import pytest
 
 from journeys.api.rate_limits import Limit, Limits
+from journeys.api.upkeep import kept_up
 from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.shared_limits import Shared
@@ -115,7 +117,7 @@ async def test_what_a_process_does_not_use_another_one_may(doors: list[Door]) ->
     (one, other), workspace = (door.services.limits for door in doors), doors[0].stage.workspace
     for _ in range(20):
         assert (await one.count(FEW, workspace)).passed
-    async with one.shared():
+    async with kept_up(doors[0].services):
         pass
 
     assert [(await other.count(FEW, workspace)).passed for _ in range(90)].count(True) == 80
@@ -185,11 +187,9 @@ async def test_a_block_is_never_more_than_what_is_left(db: Database) -> None:
     assert (await shared.take(*place, 3600, 10, 1)).granted == 0
 
 
-async def test_windows_that_are_over_are_forgotten(db: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_windows_that_are_over_are_forgotten(db: Database) -> None:
     shared = Shared(db)
     await shared.take(1, "general", "", 3600, 40, 1)
-    await shared.clear()
-    assert await db.pool.fetchval("select count(*) from rate_limits") == 1
-    monkeypatch.setattr("journeys.engine.workspaces.shared_limits.CLEARED_EVERY", 0.0)
-    await shared.clear()
-    assert await db.pool.fetchval("select count(*) from rate_limits") == 0
+    await shared.take(1, "users.track", "", int(time.time()), 40, 1)
+    await Limits(db).clear()
+    assert [row["bucket"] for row in await db.pool.fetch("select bucket from rate_limits")] == ["users.track"]

@@ -1,10 +1,10 @@
-"""The tables of what runs on the database: the processes that are alive, and what they share."""
+"""The tables of what runs on the database: the processes that are alive, and what one of them does for all."""
 
 from __future__ import annotations
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, SmallInteger, text
+from sqlalchemy import SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from journeys.engine.store.tables import Instant, Table
@@ -44,18 +44,3 @@ class SchemaFit(Table):
     __tablename__ = "schema_fits"
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     oldest: Mapped[str]
-
-
-class RateLimit(Table):
-    """Calls of a window that have been given out to the API processes. `opened`: the epoch second it began at.
-
-    `part`: of what each part of the bucket is counted by itself; else empty. `granted`: the last block.
-    """
-
-    __tablename__ = "rate_limits"
-    workspace: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    bucket: Mapped[str] = mapped_column(primary_key=True)
-    part: Mapped[str] = mapped_column(primary_key=True)
-    opened: Mapped[int] = mapped_column(BigInteger)
-    used: Mapped[int] = mapped_column(BigInteger)
-    granted: Mapped[int] = mapped_column(BigInteger)

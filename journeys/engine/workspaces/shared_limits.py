@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from journeys.engine.store.database import Database
@@ -32,9 +31,6 @@ where (workspace, bucket, part, opened) = ($1, $2, $3, $4)
 CLEAR = "delete from rate_limits where opened < extract(epoch from clock_timestamp())::bigint - 86400"
 """No window is longer than an hour."""
 
-CLEARED_EVERY = 3600.0
-"""Seconds between two times that a process clears the rows of windows that are over."""
-
 
 @dataclass(frozen=True, slots=True)
 class Block:
@@ -50,7 +46,6 @@ class Shared:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._cleared = time.monotonic()
 
     async def take(self, workspace: int, bucket: str, part: str, opened: int, calls: int, want: int) -> Block:
         """Take at most so many calls of the window that opened at this epoch second and has so many `calls` in all.
@@ -65,7 +60,5 @@ class Shared:
         await self._db.pool.execute(GIVE_BACK, workspace, bucket, part, opened, calls)
 
     async def clear(self) -> None:
-        """Once an hour, forget the windows that are long over."""
-        if time.monotonic() - self._cleared > CLEARED_EVERY:
-            self._cleared = time.monotonic()
-            await self._db.pool.execute(CLEAR)
+        """Forget the windows that are long over."""
+        await self._db.pool.execute(CLEAR)
