@@ -152,7 +152,8 @@ async def _api(db: Database) -> AsyncIterator[httpx2.AsyncClient]:
         definitions.add(one)
     workspace = (await publish(db, "bench", definitions)).workspace
     key = await create_key(db, workspace, "bench", ["*"])
-    services = Services(db, Published(db), Clock(), NullNotifier(), NullNotifier(), Limits(clock=lambda: 1e6))
+    services = Services(db, Published(db), Clock(), NullNotifier(), NullNotifier())
+    services.limits = Limits(db, clock=lambda: 1e6)
     async with httpx2.AsyncClient(
         transport=httpx2.ASGITransport(app=app(services)),
         base_url="http://api",

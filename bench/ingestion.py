@@ -49,9 +49,8 @@ async def serve(url: str) -> None:
     """The API of one process, until it is stopped. Says its port."""
     up()
     async with Database.at(url) as db:
-        services = Services(
-            db, Published(db), Clock(), NullNotifier(), NullNotifier(), Limits(clock=lambda: 1e6)
-        )
+        services = Services(db, Published(db), Clock(), NullNotifier(), NullNotifier())
+        services.limits = Limits(db, {"users.track": 10_000_000}, clock=lambda: 1e6)
         async with served(app(services), "127.0.0.1", 0) as port:
             print(f"port {port}", flush=True)
             await asyncio.Event().wait()

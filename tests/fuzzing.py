@@ -197,8 +197,8 @@ class Doors:
             stage.clock,
             stage.alarm_sync,
             stage.alarm_sync,
-            Limits(clock=lambda: self.window),
         )
+        services.limits = Limits(stage.db, clock=lambda: self.window)
         self.window = 1e6
         transport = httpx2.ASGITransport(app=app(services), raise_app_exceptions=False)
         self.http = httpx2.AsyncClient(transport=transport, base_url="http://api", timeout=None)

@@ -141,8 +141,12 @@ def guarded(
                 raise Refusal(404, "Not Found")
             key, body = await _enter(services, request)
             working_for.set(key.workspace)
+            if not key.may_come_from(request.client.host if request.client else None):  # API-3
+                raise Refusal(403, f"Access Denied: the key “{key.name}” may not be used from this address")
             counted = await services.counted(limit, key.workspace)
             headers = counted.headers
+            endpoint = f"{request.method} {route_of(request)}"
+            services.usage.call(key.workspace, key.name, endpoint, refused=not counted.passed)  # LIM-3
             if not counted.passed:
                 raise Refusal(429, "Rate Limited")  # LIM-2
             if not key.may(permission):  # API-3

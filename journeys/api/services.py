@@ -1,9 +1,9 @@
-"""What the routes use: the parts of the engine, and the rate counters of the process."""
+"""What the routes use: the parts of the engine, and the limits of calls."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from journeys.api.rate_limits import NONE, Counted, Limit, Limits
@@ -12,6 +12,7 @@ from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
 from journeys.engine.workspaces.api_keys import Keys
+from journeys.engine.workspaces.api_usage import Usage
 from journeys.engine.workspaces.published import Published
 
 
@@ -28,16 +29,17 @@ class Services:
     clock: Clock
     alarm_sync: AlarmSync
     notifier: Notifier
-    limits: Limits = field(default_factory=Limits)
     temporal: Callable[[], Awaitable[Any]] | None = None
     channels: Collection[str] = ()
     sdk_metrics: Callable[[], Awaitable[bytes]] | None = None
 
     def __post_init__(self) -> None:
         self.keys = Keys(self.db)
+        self.usage = Usage(self.db)
+        self.limits = Limits(self.db, clock=lambda: self.clock.present().timestamp(), noted=self.usage.window)
         self.trigger = Trigger(self.db, self.published, self.clock, self.alarm_sync, self.notifier)
 
     async def counted(self, limit: Limit, workspace: int) -> Counted:
         """Count a call by the limits of its workspace (LIM-3)."""
         settings = (await self.published.of(workspace)).settings
-        return self.limits.count(limit, workspace, NONE if settings is None else settings.limits)
+        return await self.limits.count(limit, workspace, NONE if settings is None else settings.limits)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -13,9 +14,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
-from journeys.api.rate_limits import BROADCAST
+from journeys.api.rate_limits import BROADCAST, BROADCAST_AUDIENCE
 from journeys.api.repetitions import answer_again, reply_of
-from journeys.api.requests import Refusal, answer
+from journeys.api.requests import Limited, Refusal, answer
 from journeys.api.services import Services
 from journeys.canvas.filters import Filter
 from journeys.canvas.storable_characters import storable
@@ -127,8 +128,14 @@ async def called(
 
 async def count_broadcast(services: Services, key: Key, call: Call) -> None:
     """Count a call without recipients among the broadcasts of its workspace. Raises Refusal for one too many."""
-    if not call.recipients and not (await services.counted(BROADCAST, key.workspace)).passed:
-        raise Refusal(429, "Rate Limited")
+    if call.recipients:
+        return
+    asked = msgspec.json.encode([call.running.name, call.stored_audience], order="sorted")
+    same = BROADCAST_AUDIENCE.of(sha256(asked).hexdigest()[:32])
+    for limit in (same, BROADCAST):  # LIM-1
+        counted = await services.counted(limit, key.workspace)
+        if not counted.passed:
+            raise Limited(counted.headers)
 
 
 def read_call(

@@ -177,6 +177,7 @@ LIMITS = {
     "users.external_ids.rename": 60,
     "users.external_ids.remove": 60,
     "broadcast": 60,
+    "broadcast.audience": 60,
     "lists": 3600,
     "users.export.ids": 60,
     "users.export.ids.fields": 1,

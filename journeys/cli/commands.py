@@ -53,8 +53,18 @@ GROUPS = {
         },
     ),
     "keys": (
-        "API keys: create, list, rotate, revoke.",
-        {"create": "keys:create", "list": "keys:list_", "rotate": "keys:rotate", "revoke": "keys:revoke"},
+        "API keys: create, list, rotate, revoke, usage.",
+        {
+            "create": "keys:create",
+            "list": "keys:list_",
+            "rotate": "keys:rotate",
+            "revoke": "keys:revoke",
+            "usage": "usage:usage",
+        },
+    ),
+    "apps": (
+        "Apps of a workspace, with their publishable keys: create, list, remove.",
+        {"create": "apps:create", "list": "apps:list_", "remove": "apps:remove"},
     ),
     "credentials": (
         "Credentials for the web services that templates call.",

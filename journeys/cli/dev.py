@@ -11,7 +11,6 @@ from typing import Any
 
 from temporalio.client import Client
 
-from journeys.api.app import app
 from journeys.canvas.loading import read
 from journeys.canvas.problems import in_order
 from journeys.canvas.times import span
@@ -25,7 +24,7 @@ from journeys.cli.console import err, out, run, show_problems
 from journeys.cli.logs import log_to
 from journeys.cli.options import Workspace
 from journeys.cli.private_files import private_files
-from journeys.cli.servers import Port, clock_of, served, services_of, up, working
+from journeys.cli.servers import Port, clock_of, served, services_of, serving, up, working
 from journeys.cli.stop import Stop
 from journeys.cli.workspace import put
 from journeys.engine.clock import Clock
@@ -101,7 +100,7 @@ async def everything(
         leads_to = public_url or f"http://127.0.0.1:{port}"
         plugin = JourneysPlugin(url, clock=clock, channels=channels, public_url=leads_to)
         parts = await stack.enter_async_context(working(client, "journeys-dev", plugin))
-        at = await stack.enter_async_context(served(app(services_of(parts)), "127.0.0.1", port))
+        at = await stack.enter_async_context(serving(services_of(parts), "127.0.0.1", port))
         yield parts, mailbox, at
 
 

@@ -17,6 +17,7 @@ from journeys.cli.stop import Stop
 from journeys.engine.workspaces.api_keys import (
     ALL,
     NoKey,
+    NoNetwork,
     Taken,
     UnknownPermission,
     check_permissions,
@@ -37,6 +38,7 @@ def create(
     workspace_name: Workspace = "default",
     every: Annotated[bool, Parameter("--all")] = False,
     permission: tuple[str, ...] = (),
+    network: tuple[str, ...] = (),
 ) -> int:
     """Create an API key and print it once: it cannot be shown again.
 
@@ -50,6 +52,8 @@ def create(
         Give it all permissions.
     permission
         A permission of the key: users.track, canvas.trigger.send …
+    network
+        An address or a network from which alone the key may be used: 192.0.2.7, 10.0.0.0/8; from anywhere without it.
     """
     if not every and not permission:
         raise Stop("a key needs permissions: --all, or --permission users.track", 2)
@@ -61,8 +65,8 @@ def create(
             try:
                 check_permissions(permission, permissions())
                 identity = await workspace_of(db, workspace_name)
-                key = await create_key(db, identity, name, [ALL] if every else permission)
-            except (Unnamed, UnknownPermission) as error:
+                key = await create_key(db, identity, name, [ALL] if every else permission, network)
+            except (Unnamed, UnknownPermission, NoNetwork) as error:
                 raise Stop(str(error), 2) from error
             except Taken as error:
                 raise Stop(str(error)) from error
@@ -90,7 +94,7 @@ def list_(*, workspace_name: Workspace = "default", as_json: AsJson = False) -> 
             print_json([
                 {
                     "name": one.name, "prefix": one.prefix, "permissions": one.permissions,
-                    "created": one.created, "last_used": one.last_seen,
+                    "networks": one.networks, "created": one.created, "last_used": one.last_seen,
                     "former": one.former_until and {
                         "prefix": one.former_prefix, "until": one.former_until, "last_used": one.former_seen,
                     },
@@ -99,14 +103,15 @@ def list_(*, workspace_name: Workspace = "default", as_json: AsJson = False) -> 
             ])  # fmt: skip
             return 0
         table = Table()
-        for column in ("key", "begins with", "created (UTC)", "last used (UTC)", "permissions"):
+        for column in ("key", "begins with", "created (UTC)", "last used (UTC)", "from", "permissions"):
             table.add_column(column)
         for one in found:
             allowed = "all" if ALL in one.permissions else ", ".join(one.permissions)
-            table.add_row(one.name, one.prefix, _minute(one.created), _minute(one.last_seen), allowed)
+            networks = ", ".join(one.networks) or "anywhere"
+            table.add_row(one.name, one.prefix, minute(one.created), minute(one.last_seen), networks, allowed)
             if one.former_until:
-                until = f"former, until {_minute(one.former_until)}"
-                table.add_row(until, one.former_prefix, "", _minute(one.former_seen), "")
+                until = f"former, until {minute(one.former_until)}"
+                table.add_row(until, one.former_prefix, "", minute(one.former_seen), "", "")
         out.print(table if found else "there are no keys: `journeys keys create` makes one")
         return 0
 
@@ -141,7 +146,7 @@ def rotate(name: str, *, workspace_name: Workspace = "default", overlap: str = "
                 key, until = await rotate_key(db, identity, name, kept)
             except NoKey as error:
                 raise Stop(str(error), 2) from error
-        err.print(f"the former secret is accepted until {_minute(until)} UTC", markup=False)
+        err.print(f"the former secret is accepted until {minute(until)} UTC", markup=False)
         print(key)
         return 0
 
@@ -171,5 +176,6 @@ def revoke(name: str, *, workspace_name: Workspace = "default") -> int:
     return run(work)
 
 
-def _minute(instant: datetime | None) -> str:
+def minute(instant: datetime | None) -> str:
+    """An instant in UTC, to the minute."""
     return "never" if instant is None else f"{instant:%Y-%m-%d %H:%M}"

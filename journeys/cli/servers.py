@@ -20,6 +20,7 @@ from temporalio.worker import Worker
 from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
 from journeys.api.slow_heads import HeadsInTime
+from journeys.api.upkeep import kept_up
 from journeys.cli.addresses import migrated
 from journeys.cli.console import run
 from journeys.cli.logs import log_to, say
@@ -58,6 +59,13 @@ async def served(application: ASGIApp, host: str, port: int, what: str = "the AP
         server.should_exit = True
         with suppress(TimeoutError):
             await asyncio.wait_for(task, 10)
+
+
+@asynccontextmanager
+async def serving(services: Services, host: str, port: int) -> AsyncIterator[int]:
+    """The API over these services on a port (0: any that is free), which it yields."""
+    async with kept_up(services), served(app(services), host, port) as at:
+        yield at
 
 
 def services_of(parts: Engine, sdk: SdkRuntime | None = None) -> Services:
@@ -119,7 +127,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
                 keep_housekeeping=False,
                 kind="api",
             ) as parts,
-            served(app(services_of(parts, sdk)), host, port) as at,
+            serving(services_of(parts, sdk), host, port) as at,
         ):
             up()
             say(f"the API listens on http://{host}:{at}")

@@ -32,8 +32,9 @@ INSTANT = 1_000_000.0
 
 def services_of(stage: Stage) -> Services:
     """The parts that the routes use, with limits whose clock stands still."""
-    limits = Limits(clock=lambda: INSTANT)
-    return Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync, limits)
+    made = Services(stage.db, stage.published, stage.clock, stage.alarm_sync, stage.alarm_sync)
+    made.limits = Limits(stage.db, clock=lambda: INSTANT, noted=made.usage.window)
+    return made
 
 
 class Door:

@@ -689,7 +689,7 @@ async def test_a_body_larger_than_4_mb_is_refused(door: Door) -> None:
 async def test_limits_are_counted_by_workspace_and_route_and_start_again_on_the_clock(door: Door) -> None:
     """LIM-1, LIM-2"""
     now = 1_000_000.0
-    door.services.limits = Limits({"users.track": 1, "general": 1}, clock=lambda: now)
+    door.services.limits = Limits(door.stage.db, {"users.track": 1, "general": 1}, clock=lambda: now)
     body = {"events": [EVENT]}
 
     first, second = await door.post(TRACK, body), await door.post(TRACK, body)

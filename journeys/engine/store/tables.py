@@ -61,6 +61,7 @@ class ApiKey(Table):
     prefix: Mapped[str]
     digest: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     permissions: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    networks: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     created: Mapped[Now]
     last_seen: Mapped[Instant | None]
     former_digest: Mapped[bytes | None] = mapped_column(LargeBinary, unique=True)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from hmac import compare_digest
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
@@ -52,6 +54,12 @@ PERMISSIONS = frozenset({
 """What a key may be allowed, under the names that clients know (2.1); `canvas.status` is of this engine alone."""
 
 PREFIX = "jk_"
+PUBLISHABLE = "jp_"
+"""What the key of an app begins with: it is no secret."""
+
+OF_AN_APP = ("users.track",)
+"""What the key of an app may do: send, and read nothing (API-6)."""
+
 SHOWN = 8
 """How many characters of a key are stored, to tell keys apart."""
 
@@ -61,15 +69,30 @@ FRESH = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key that was recognised: its workspace, and what it may do."""
+    """A key that was recognised: its workspace, and what it may do. `networks`: from where alone, if there are any."""
 
     workspace: int
     name: str
     permissions: frozenset[str]
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    app: UUID | None = None
+    """The app whose publishable key it is."""
 
     def may(self, permission: str) -> bool:
         """Whether it carries this permission."""
         return ALL in self.permissions or permission in self.permissions  # API-3
+
+    def may_come_from(self, address: str | None) -> bool:
+        """Whether it may be used from an address; from anywhere where it names no networks."""
+        if not self.networks:
+            return True
+        try:
+            given = ip_address((address or "").partition("%")[0])
+        except ValueError:
+            return False
+        if isinstance(given, IPv6Address) and given.ipv4_mapped is not None:
+            given = given.ipv4_mapped
+        return any(given in network for network in self.networks)  # API-3
 
 
 class Taken(ValueError):
@@ -78,6 +101,10 @@ class Taken(ValueError):
 
 class NoKey(LookupError):
     """The workspace has no key of that name."""
+
+
+class NoNetwork(ValueError):
+    """A text is no address and no network."""
 
 
 class UnknownPermission(ValueError):
@@ -109,15 +136,36 @@ def _hint(wanted: str) -> str:
     return ": a permission is written like users.track or canvas.trigger.send"
 
 
-async def create_key(db: Database, workspace: int, name: str, permissions: Sequence[str]) -> str:
-    """A new key, which cannot be read again. Raises `Taken`, `UnknownPermission`, `Unnamed`."""
+def network_of(text: str) -> str:
+    """An address or a network, as it is kept. Raises `NoNetwork`.
+
+    Example:
+        >>> network_of("10.1.2.3"), network_of("2001:DB8::/32")
+        ('10.1.2.3/32', '2001:db8::/32')
+    """
+    try:
+        return str(ip_network(text))
+    except ValueError as error:
+        raise NoNetwork(
+            f"“{text[:100]}” is no address and no network ({error}): write 192.0.2.7 or 10.0.0.0/8"
+        ) from error
+
+
+async def create_key(
+    db: Database, workspace: int, name: str, permissions: Sequence[str], networks: Sequence[str] = ()
+) -> str:
+    """A new key, which cannot be read again. Permissions and networks are fixed (API-3).
+
+    Raises `Taken`, `UnknownPermission`, `NoNetwork`, `Unnamed`.
+    """
     key_name(name)
     check_permissions(permissions, PERMISSIONS)
     key = _new()
     made = await db.pool.fetchval(
-        "insert into api_keys (workspace, id, name, prefix, digest, permissions) values ($1, $2, $3, $4, $5, $6) "
-        "on conflict (workspace, name) do nothing returning id",
+        "insert into api_keys (workspace, id, name, prefix, digest, permissions, networks) "
+        "values ($1, $2, $3, $4, $5, $6, $7) on conflict (workspace, name) do nothing returning id",
         *(workspace, uuid7(), name, key[:SHOWN], digest(key), list(permissions)),
+        list(dict.fromkeys(network_of(one) for one in networks)),
     )
     if made is None:
         raise Taken(f"the workspace already has a key “{name}”")
@@ -129,7 +177,7 @@ def _new() -> str:
 
 
 LIST = """
-select name, prefix, permissions, created, last_seen, former_prefix,
+select name, prefix, permissions, networks, created, last_seen, former_prefix,
     case when former_until > clock_timestamp() then former_until end as former_until, former_seen
 from api_keys where workspace = $1 order by name
 """
@@ -149,6 +197,7 @@ class ListedKey:
     name: str
     prefix: str
     permissions: tuple[str, ...]
+    networks: tuple[str, ...]
     created: datetime
     last_seen: datetime | None
     former_prefix: str | None
@@ -163,6 +212,7 @@ async def keys_of(db: Database, workspace: int) -> list[ListedKey]:
         ListedKey(**{
             **row,
             "permissions": tuple(row["permissions"]),
+            "networks": tuple(row["networks"]),
             **({} if row["former_until"] else {"former_prefix": None, "former_seen": None}),
         })
         for row in rows
@@ -205,9 +255,10 @@ async def _no_key(db: Database, workspace: int, name: str) -> NoKey:
 
 RECOGNISE = """
 with known as (
-    select workspace, id, name, permissions, digest, last_seen, false as former from api_keys where digest = $1
+    select workspace, id, name, permissions, networks, digest, last_seen, false as former
+    from api_keys where digest = $1
     union all
-    select workspace, id, name, permissions, former_digest, former_seen, true from api_keys
+    select workspace, id, name, permissions, networks, former_digest, former_seen, true from api_keys
     where former_digest = $1 and former_until > clock_timestamp()),
 seen as (
     update api_keys k set
@@ -216,7 +267,15 @@ seen as (
     from known
     where (k.workspace, k.id) = (known.workspace, known.id)
         and (known.last_seen is null or known.last_seen < clock_timestamp() - interval '1 minute'))
-select workspace, name, permissions, digest from known
+select workspace, name, permissions, networks, digest from known
+"""
+RECOGNISE_APP = """
+with known as (select workspace, id, name, last_seen from apps where publishable = $1),
+seen as (
+    update apps a set last_seen = clock_timestamp() from known
+    where (a.workspace, a.id) = (known.workspace, known.id)
+        and (known.last_seen is null or known.last_seen < clock_timestamp() - interval '1 minute'))
+select workspace, id, name from known
 """
 
 
@@ -234,9 +293,23 @@ class Keys:
         if known is not None and time.monotonic() < until:
             return known
         self._known.pop(asked, None)
+        found = await (self._app(key) if key.startswith(PUBLISHABLE) else self._secret(asked))
+        if found is None:
+            return None
+        self._known[asked] = time.monotonic() + FRESH, found
+        return found
+
+    async def _secret(self, asked: bytes) -> Key | None:
         row = await self._db.pool.fetchrow(RECOGNISE, asked)
         if row is None or not compare_digest(row["digest"], asked):
             return None
-        found = Key(row["workspace"], row["name"], frozenset(row["permissions"]))
-        self._known[asked] = time.monotonic() + FRESH, found
-        return found
+        networks = tuple(ip_network(one) for one in row["networks"])
+        return Key(row["workspace"], row["name"], frozenset(row["permissions"]), networks)
+
+    async def _app(self, key: str) -> Key | None:
+        if not key.isascii() or not key.isprintable():
+            return None
+        row = await self._db.pool.fetchrow(RECOGNISE_APP, key)
+        if row is None:
+            return None
+        return Key(row["workspace"], f"app {row['name']}", frozenset(OF_AN_APP), app=row["id"])

@@ -23,6 +23,7 @@ from journeys.engine.store import (
     process_tables,
     queue_tables,
     run_tables,
+    usage_tables,
 )
 from journeys.engine.store.migrate import configuration
 from journeys.engine.store.tables import Table
@@ -54,6 +55,7 @@ async def test_the_migrations_make_the_typed_tables_and_no_others(db: Database) 
         process_tables.Process,
         queue_tables.Reply,
         run_tables.RunRow,
+        usage_tables.ApiUsage,
     )
     assert {part.__tablename__ for part in parts} <= set(Table.metadata.tables)
     async with db.engine.connect() as connection:
