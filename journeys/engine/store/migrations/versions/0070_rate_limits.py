@@ -3,7 +3,7 @@
 from alembic import op
 
 revision = "0070"
-down_revision = "0033"
+down_revision = "0055"
 
 
 def upgrade() -> None:
