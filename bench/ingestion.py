@@ -9,6 +9,7 @@ connections; `track.vs_one_copy` over that of one COPY of all of them in one com
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 import tempfile
 import time
@@ -19,7 +20,8 @@ from typing import Any
 from uuid import uuid4
 
 import asyncpg
-import httpx2
+import msgspec
+from uvicorn.loops.auto import auto_loop_factory
 
 from bench.tenants import _definitions, _says, process
 from journeys.api.app import app
@@ -73,6 +75,37 @@ def _calls(round_: int) -> list[list[dict[str, Any]]]:
     ]
 
 
+def _bodies(array: str, calls: Sequence[Any]) -> list[bytes]:
+    return [msgspec.json.encode({array: objects}) for objects in calls]
+
+
+class Caller:
+    """A connection to the API that sends bodies made before, as COPY's rows are: it shares the machine with the server."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: str) -> None:
+        self._reader, self._writer, self._head = reader, writer, head
+
+    @classmethod
+    async def to(cls, port: int, key: str) -> Caller:
+        """Connect."""
+        head = f"POST /users/track HTTP/1.1\r\nhost: 127.0.0.1\r\nauthorization: Bearer {key}\r\n"
+        return cls(*await asyncio.open_connection("127.0.0.1", port), head)
+
+    async def post(self, body: bytes) -> None:
+        """Make one call, and wait for its answer."""
+        head = f"{self._head}content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+        self._writer.write(head.encode() + body)
+        said = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+        found = re.search(r"content-length: (\d+)", said)
+        assert found is not None, said
+        answer = await self._reader.readexactly(int(found[1]))
+        assert said.startswith("http/1.1 201"), (said, answer)
+
+    def close(self) -> None:
+        """Hang up."""
+        self._writer.close()
+
+
 async def _rate(
     calls: Sequence[Any], workers: Sequence[Callable[[Any], Awaitable[None]]], events: int
 ) -> float:
@@ -101,22 +134,12 @@ async def measure() -> dict[str, float]:
                 await db.pool.execute(BARE)
                 async with process("bench.ingestion", url) as api:
                     port = int((await _says(api, r"port (\d+)"))[1])
-                    return await _measured(db, f"http://127.0.0.1:{port}", key)
+                    return await _measured(db, port, key)
 
 
-async def _measured(db: Database, address: str, key: str) -> dict[str, float]:
-    clients = [
-        httpx2.AsyncClient(base_url=address, headers={"Authorization": f"Bearer {key}"}, timeout=60)
-        for _ in range(CONNECTIONS)
-    ]
+async def _measured(db: Database, port: int, key: str) -> dict[str, float]:
+    callers = [await Caller.to(port, key) for _ in range(CONNECTIONS)]
     connections = [await asyncpg.connect(db.url) for _ in range(CONNECTIONS)]
-
-    def posts(client: httpx2.AsyncClient, array: str) -> Callable[[Any], Awaitable[None]]:
-        async def post(objects: Any) -> None:
-            answer = await client.post("/users/track", json={array: objects})
-            assert answer.status_code == 201, answer.text
-
-        return post
 
     def copies(connection: Any) -> Callable[[Any], Awaitable[None]]:
         async def copy(rows: Any) -> None:
@@ -127,14 +150,12 @@ async def _measured(db: Database, address: str, key: str) -> dict[str, float]:
     try:
         people = [{"external_id": f"p{n}"} for n in range(PEOPLE)]
         some = [people[begin : begin + EACH] for begin in range(0, PEOPLE, EACH)]
-        await _rate(some, [posts(client, "attributes") for client in clients], PEOPLE)
+        await _rate(_bodies("attributes", some), [caller.post for caller in callers], PEOPLE)
         rates: dict[str, list[float]] = {"events": [], "copy": [], "one_copy": []}
         for round_ in range(ROUNDS):
             await db.pool.execute("truncate copied")
-            calls = _calls(round_)
-            rates["events"].append(
-                await _rate(calls, [posts(client, "events") for client in clients], EACH * CALLS)
-            )
+            bodies = _bodies("events", _calls(round_))
+            rates["events"].append(await _rate(bodies, [caller.post for caller in callers], EACH * CALLS))
             query = f"select {', '.join(COLUMNS).replace('properties', 'properties::text as properties')} from events order by no desc limit $1"
             rows = [tuple(row) for row in await connections[0].fetch(query, EACH * CALLS)]
             chunks = [rows[begin : begin + EACH] for begin in range(0, len(rows), EACH)]
@@ -142,8 +163,8 @@ async def _measured(db: Database, address: str, key: str) -> dict[str, float]:
             rates["one_copy"].append(await _rate([rows], [copies(connections[0])], len(rows)))
         assert await db.pool.fetchval("select count(*) from events") == ROUNDS * EACH * CALLS
     finally:
-        for client in clients:
-            await client.aclose()
+        for caller in callers:
+            caller.close()
         for connection in connections:
             await connection.close()
     best = {name: max(several) for name, several in rates.items()}
@@ -154,6 +175,7 @@ async def _measured(db: Database, address: str, key: str) -> dict[str, float]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        asyncio.run(serve(sys.argv[1]))
+        with asyncio.Runner(loop_factory=auto_loop_factory()) as runner:  # as `journeys serve` does
+            runner.run(serve(sys.argv[1]))
     else:
         print(asyncio.run(measure()))

@@ -29,7 +29,7 @@ from journeys.api.people_export_files import routes as export_routes
 from journeys.api.preference_pages import routes as preference_routes
 from journeys.api.rate_limits import GENERAL, TRACK
 from journeys.api.readiness import routes as readiness_routes
-from journeys.api.requests import answer, guarded, permission_of, route_of, unavailable
+from journeys.api.requests import MANY_IN_WORK, answer, guarded, permission_of, route_of, unavailable
 from journeys.api.services import Services
 from journeys.api.track import users_track
 from journeys.api.trigger import trigger_send
@@ -47,7 +47,11 @@ def routes() -> list[BaseRoute]:
     """Every route that there is."""
     return [
         *(
-            Route(path, guarded("users.track", users_track, TRACK, whole=False), methods=["POST"])
+            Route(
+                path,
+                guarded("users.track", users_track, TRACK, whole=False, places=MANY_IN_WORK),
+                methods=["POST"],
+            )
             for path in ("/users/track", "/users/track/bulk")  # TRK-15
         ),
         Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),

@@ -52,6 +52,9 @@ MOST_DIGITS = 400
 IN_WORK = Places(4)
 """Requests of one workspace that are worked on at once, fewer than there are connections to the database; others wait."""
 
+MANY_IN_WORK = Places(200)
+"""The same of a route that shares transactions, or takes one of those places itself before it goes to the database."""
+
 UNSTORABLE = (asyncpg.CharacterNotInRepertoireError, asyncpg.UntranslatableCharacterError)
 """What the database says of U+0000 in a text that no reader of the call has refused; nothing is written then."""
 
@@ -125,12 +128,13 @@ Work = Callable[[Services, Key, dict[str, Any], Request], Awaitable[Response]]
 
 
 def guarded(
-    permission: str, work: Work, limit: Limit = GENERAL, *, whole: bool = True
+    permission: str, work: Work, limit: Limit = GENERAL, *, whole: bool = True, places: Places = IN_WORK
 ) -> Callable[[Request], Awaitable[Response]]:
     """A route that wants a key with this permission, and a JSON object; whatever it refuses, it says as JSON.
 
     The key comes first (401), then the limit of its workspace (429), its permission (403), and the body (400, 413).
-    `whole`: a body is refused of which a part cannot be read; else the route judges part by part.
+    `whole`: a body is refused of which a part cannot be read; else the route judges part by part. `places`: of which a
+    request takes one of its workspace's while it is worked on.
     """
 
     async def route(request: Request) -> Response:
@@ -155,7 +159,7 @@ def guarded(
             body.pop("api_key", None)
             if whole and (reason := unreadable(body)):
                 raise Refusal(400, f"Bad Request: {reason}")  # TRK-7
-            async with IN_WORK.of(key.workspace):
+            async with places.of(key.workspace):
                 response = await work(services, key, body, request)
             OUTAGES.back(DATABASE)
         except Refusal as refusal:

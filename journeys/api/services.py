@@ -8,6 +8,7 @@ from typing import Any
 
 from journeys.api.rate_limits import NONE, Counted, Limit, Limits
 from journeys.engine.clock import Clock
+from journeys.engine.intake.shared_calls import SharedCalls
 from journeys.engine.intake.triggering import Trigger
 from journeys.engine.ports import AlarmSync, Notifier
 from journeys.engine.store.database import Database
@@ -37,7 +38,9 @@ class Services:
         self.keys = Keys(self.db)
         self.usage = Usage(self.db)
         self.limits = Limits(self.db, clock=lambda: self.clock.present().timestamp(), noted=self.usage.window)
-        self.trigger = Trigger(self.db, self.published, self.clock, self.alarm_sync, self.notifier)
+        parts = self.db, self.published, self.clock, self.alarm_sync, self.notifier
+        self.trigger = Trigger(*parts)
+        self.shared_calls = SharedCalls(*parts)
 
     async def counted(self, limit: Limit, workspace: int) -> Counted:
         """Count a call by the limits of its workspace (LIM-3)."""

@@ -8,11 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from journeys.api.repetitions import answer_again, reply_of
-from journeys.api.requests import Refusal, answer
+from journeys.api.requests import IN_WORK, Refusal, answer
 from journeys.api.services import Services
-from journeys.engine.intake.track import MOST, track
-from journeys.engine.intake.track_objects import ARRAYS, beside
-from journeys.engine.large_requests import apart
+from journeys.engine.intake.shared_calls import may_share
+from journeys.engine.intake.track import MOST, measured, store
+from journeys.engine.intake.track_objects import ARRAYS, beside, read
+from journeys.engine.large_requests import LARGE, apart, bytes_of_request
 from journeys.engine.workspaces.api_keys import Key
 
 ROUTE = "/users/track"
@@ -33,19 +34,17 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
     if any(len(array) > MOST for array in arrays.values()):  # TRK-2, D1
         raise Refusal(400, "Max input length exceeded")
     reply = await apart(reply_of, key, ROUTE, request, body, {})
-    tracked = await track(
-        services.db,
-        services.published,
-        services.clock,
-        services.alarm_sync,
-        services.notifier,
-        key.workspace,
-        arrays,
-        reply,
-        besides=besides,
-    )
-    if tracked.earlier is not None:
-        return answer_again(reply, tracked.earlier)
+    objects = await apart(read, arrays)
+    objects.warnings += besides
+    if reply is None and bytes_of_request.get() < LARGE and may_share(objects):
+        tracked = await services.shared_calls(key.workspace, objects)
+    else:
+        parts = services.db, services.published, services.clock, services.alarm_sync, services.notifier
+        async with IN_WORK.of(key.workspace):
+            tracked = await store(*parts, key.workspace, objects, reply)
+        if tracked.earlier is not None:
+            return answer_again(reply, tracked.earlier)
+        measured(tracked)
     if not any(tracked.taken.values()):  # TRK-6
         return answer(400, {"message": NOTHING_VALID, "errors": [*besides, *tracked.errors]})
     return answer(201, tracked.said())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from journeys.canvas.times import LAST_VALUE_YEAR
@@ -20,10 +21,10 @@ _OTHER_FORMS = (
 def read(text: str) -> datetime | None:
     """The time that this text means, with a zone where it names one; None where it means none."""
     text = text.strip()
-    try:
+    with suppress(ValueError):
+        return datetime.fromisoformat(text)
+    with suppress(ValueError):
         return datetime.fromisoformat(_COLON_BEFORE_FRACTION.sub(r"\1.\2\3", text))
-    except ValueError:
-        pass
     forms = (form for look, several in _OTHER_FORMS if look.match(text) for form in several)
     for form in forms:
         try:

@@ -47,8 +47,14 @@ def bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
         yield lambda done: progress.update(task, completed=done)
 
 
-def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
-    """Run a command's work. Ctrl-C sets the event that it is given; a second one ends it at once."""
+def run(
+    work: Callable[[asyncio.Event], Awaitable[T]],
+    loop: Callable[[], asyncio.AbstractEventLoop] = asyncio.new_event_loop,
+) -> T:
+    """Run a command's work on an event loop of this kind.
+
+    Ctrl-C sets the event that it is given; a second one ends it at once.
+    """
 
     async def begin() -> T:
         stop = asyncio.Event()
@@ -66,6 +72,7 @@ def run(work: Callable[[asyncio.Event], Awaitable[T]]) -> T:
         return await work(stop)
 
     try:
-        return asyncio.run(begin())
+        with asyncio.Runner(loop_factory=loop) as runner:
+            return runner.run(begin())
     except asyncio.CancelledError:
         raise KeyboardInterrupt from None

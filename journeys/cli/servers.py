@@ -16,6 +16,7 @@ from cyclopts.validators import Number
 from starlette.types import ASGIApp
 from temporalio.client import Client, Interceptor
 from temporalio.worker import Worker
+from uvicorn.loops.auto import auto_loop_factory
 
 from journeys.api.app import app, monitoring_app
 from journeys.api.services import Services
@@ -134,7 +135,7 @@ def serve(*, host: str = "127.0.0.1", port: Port = 8000) -> int:
             await stop.wait()
         return 0
 
-    return run(work)
+    return run(work, auto_loop_factory())
 
 
 def worker(*, host: str = "127.0.0.1", port: Port | None = None) -> int:

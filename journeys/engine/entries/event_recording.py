@@ -22,7 +22,9 @@ from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication, Published
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(
+    slots=True, kw_only=True
+)  # not frozen, which makes them three times as slowly: there are very many
 class NewEvent:
     """Something that a locked person did. `event_id` is the sender's own id of it, where there is one."""
 

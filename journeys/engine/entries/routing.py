@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from journeys.canvas.events_and_commands import Occurrence
-from journeys.engine.audience.match import Person
+from journeys.engine.audience.match import Person, concerns
 from journeys.engine.clock import Clock
 from journeys.engine.core.routing import Hears, Leaves, OpenEntry, Window, brings_in, credited, decide
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
@@ -32,7 +32,7 @@ from journeys.engine.workspaces.stored_plans import NotUnderstood
 log = logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen, which makes them three times as slowly: there are very many
 class PersonEvent:
     """A stored occurrence of a locked person. `hops` counts how often an event made a canvas make an event."""
 
@@ -187,7 +187,8 @@ async def route(
     )
     writes = EntryWrites()
     for each in events:
-        _hear(writes, each, rows.get(each.profile.id, []), each.profile.as_person(publication.zone))
+        if each.profile.id in rows:
+            _hear(writes, each, rows[each.profile.id], each.profile.as_person(publication.zone))
     everybody = [one for several in rows.values() for one in several]
     routed.pending_alarms += await _leave(connection, workspace, everybody)
     routed.pending_alarms += await _write_inbox(connection, workspace, [*everybody, *unread])
@@ -265,6 +266,8 @@ async def _convert(
     """Credit conversions to the most recent entry whose window is open at the instant of the event (X7, X8)."""
     instants = [each.occurrence.at for each in events]
     rows = await connection.fetch(WINDOWS, publication.workspace, list(people), min(instants), max(instants))
+    if not rows:
+        return
     windows: dict[UUID, list[Window]] = {}
     for row in rows:
         conversions = await published.conversions(publication.workspace, row["plan"])
@@ -343,13 +346,19 @@ def _entrants(publication: Publication, events: Sequence[PersonEvent]) -> Iterab
     The key is the occurrence's own number. Whether a canvas is stopped is read in the transaction; a draft, and one that is
     archived, is out of sight, as one not yet published.
     """
+    names = {(each.occurrence.kind, each.occurrence.name) for each in events}
     for _, running in sorted(publication.running.items()):
-        if running.plan.canvas.schedule.trigger is None or running.status in ("archived", "draft"):
+        trigger = running.plan.canvas.schedule.trigger
+        if trigger is None or running.status in ("archived", "draft"):
+            continue
+        concerned = {one for one in names if concerns(trigger, *one)}
+        if not concerned:
             continue
         entrants = [
             _entrant(each)
             for each in events
-            if brings_in(running.plan, each.occurrence, each.profile.as_person(publication.zone))
+            if (each.occurrence.kind, each.occurrence.name) in concerned
+            and brings_in(running.plan, each.occurrence, each.profile.as_person(publication.zone))
         ]
         if entrants:
             yield running, entrants
@@ -360,9 +369,8 @@ def _waves(entrants: Sequence[Entrant]) -> Iterable[list[Entrant]]:
     rest = list(entrants)
     while rest:
         wave = {entrant.profile.id: entrant for entrant in reversed(rest)}
-        chosen = [entrant for entrant in rest if wave[entrant.profile.id] is entrant]
-        yield chosen
-        rest = [entrant for entrant in rest if entrant not in chosen]
+        yield [entrant for entrant in rest if wave[entrant.profile.id] is entrant]
+        rest = [entrant for entrant in rest if wave[entrant.profile.id] is not entrant]
 
 
 def _entrant(each: PersonEvent) -> Entrant:

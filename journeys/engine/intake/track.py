@@ -23,13 +23,13 @@ from journeys.engine.large_requests import apart
 from journeys.engine.metrics import OBJECTS, counted
 from journeys.engine.people.addresses import states_of_addresses
 from journeys.engine.people.consents import store_consents
-from journeys.engine.people.identity import Identifier, resolve
+from journeys.engine.people.identity import Identifier, lock_known, resolve
 from journeys.engine.people.known_names import Name, note, of_events, type_of
 from journeys.engine.people.profile_writes import store_profiles
 from journeys.engine.people.profiles import Profile, load, read_consents
 from journeys.engine.people.standard_attributes import Changed, apply
 from journeys.engine.people.subscriptions import Subscribing, share_subscriptions, subscribing
-from journeys.engine.ports import AlarmSync, Notifier, tell
+from journeys.engine.ports import AlarmSync, Notifier, PendingAlarm, tell
 from journeys.engine.store.database import Database, Undone
 from journeys.engine.store.stored_objects import unread
 from journeys.engine.workspaces.published import Publication, Published
@@ -105,8 +105,27 @@ async def track(
     """
     objects = await apart(partial(read, alike=alike), body)
     objects.warnings += besides
+    tracked = await store(
+        db, published, clock, alarm_sync, notifier, workspace, objects, reply, preview=preview
+    )
+    return tracked if preview or tracked.earlier is not None else measured(tracked)
+
+
+async def store(
+    db: Database,
+    published: Published,
+    clock: Clock,
+    alarm_sync: AlarmSync,
+    notifier: Notifier,
+    workspace: int,
+    objects: Objects,
+    reply: Reply | None = None,
+    *,
+    preview: bool = False,
+) -> Tracked:
+    """Write what was read, in a transaction of its own, and tell whom it concerns. See `track`."""
     if not objects.items:
-        return _measured(Tracked(objects.taken, objects.errors, objects.warnings))
+        return Tracked(objects.taken, objects.errors, objects.warnings)
     publication = await published.of(workspace)
     others = await sharing(db.pool, workspace, objects.items)
 
@@ -128,10 +147,11 @@ async def track(
         return Tracked(earlier=written)
     tell(written.routed, alarm_sync, notifier)
     await note(db, workspace, written.tracked.names)
-    return _measured(written.tracked)
+    return written.tracked
 
 
-def _measured(tracked: Tracked) -> Tracked:
+def measured(tracked: Tracked) -> Tracked:
+    """Count what was taken and what was refused."""
     for array, count in tracked.taken.items():
         counted(OBJECTS, count, array=array, result="accepted")
     for error in tracked.errors:
@@ -155,9 +175,17 @@ async def write(
         wanted[item.who] = wanted.get(item.who, False) or item.makes
         if item.anonymous is not None:
             links.setdefault(item.who, item.anonymous)
-    found, created = await resolve(connection, workspace, wanted, links)
-    joined = await join(connection, publication, published, links, found, now) if links else []  # IDN-13
-    profiles = await load(connection, workspace, set(found.values()))
+    joined: list[PendingAlarm] = []
+    created: frozenset[UUID] = frozenset()
+    known = None if links else await lock_known(connection, workspace, wanted)
+    if known is not None:
+        found = {one: profile.id for one, profile in known.items()}
+        profiles = {profile.id: profile for profile in known.values()}
+    else:
+        found, created = await resolve(connection, workspace, wanted, links)
+        if links:
+            joined = await join(connection, publication, published, links, found, now)  # IDN-13
+        profiles = await load(connection, workspace, set(found.values()))
     taken = [item for item in objects.items if item.who in found]
     tracked = Tracked(objects.taken, objects.errors, list(objects.warnings), created=created)
     tracked.warnings += [

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
-from journeys.engine.people.profiles import shard_of
+from journeys.engine.people.profiles import SELECT, Profile, profile_of, shard_of
 from journeys.engine.store.database import Moved
 
 Sort = Literal["external_id", "user_alias", "braze_id", "anonymous_id", "email", "phone"]
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Identifier:
+class Identifier(NamedTuple):
     """One way to name a person (IDN-1): `value` is `label\\x1fname` for an alias."""
 
     sort: Sort
@@ -168,6 +166,35 @@ async def _lock(connection: Any, workspace: int, found: Mapping[Identifier, UUID
         former = await connection.fetch(FORMER, workspace, sorts, values)
         if {Identifier(row["sort"], row["value"]): row["person"] for row in former} != others:
             raise Moved
+
+
+KNOWN = f"""
+with found as materialized (
+    select k.value, p.id from unnest($2::text[]) as k(value)
+    cross join lateral (select id from people where workspace = $1 and external_id = k.value limit 1) p)
+select f.value as wanted, {SELECT} from found f join people p on p.workspace = $1 and p.id = f.id
+where (select count(*) from found) = cardinality($2::text[]) order by p.workspace, p.id for no key update of p
+"""  # noqa: S608 - constants
+"""Finds, locks and reads in one: what is read of a locked row is as it is now, even where the lock was waited for."""
+
+
+async def lock_known(
+    connection: Any, workspace: int, wanted: Collection[Identifier]
+) -> dict[Identifier, Profile] | None:
+    """The people whom these external ids name, locked, ascending by id, and as they are now: in one statement.
+
+    None, and nothing is locked, where an identifier is of another sort or names nobody: then `resolve` is the way.
+    Raises `Moved` where one names another person by the time the lock is granted.
+    """
+    names = [one.value for one in wanted if one.sort == "external_id"]
+    if len(names) < len(wanted):
+        return None
+    rows = await connection.fetch(KNOWN, workspace, names)
+    if not rows:
+        return None
+    if len(rows) < len(names) or any(row["wanted"] != row["external_id"] for row in rows):
+        raise Moved
+    return {Identifier("external_id", row["wanted"]): profile_of(workspace, row) for row in rows}
 
 
 FORMER = """

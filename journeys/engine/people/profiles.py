@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from hashlib import blake2b
+from operator import itemgetter
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
@@ -115,9 +116,12 @@ class Profile:
         )
 
 
+_IN_ORDER = itemgetter(*COLUMNS)
+
+
 def profile_of(workspace: int, row: Mapping[str, Any]) -> Profile:
     """A profile from a row that has COLUMNS."""
-    return Profile(workspace, *(row[column] for column in COLUMNS))
+    return Profile(workspace, *_IN_ORDER(row))
 
 
 LOAD = f"select {SELECT} from people p where p.workspace = $1 and p.id = any($2::uuid[])"  # noqa: S608 - constants

@@ -132,6 +132,8 @@ class Publication:
 
     def compared_values(self, profile: Profile, kind: str, name: str) -> dict[str, Any] | None:
         """The attributes that steps compare such an event with, as they are now; None where no step does (ACT-7)."""
+        if not self.compared:
+            return None
         paths = self.compared.get((kind, name), frozenset()) | self.compared.get((kind, None), frozenset())
         if not paths:
             return None
