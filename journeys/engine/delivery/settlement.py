@@ -93,7 +93,7 @@ def pause(attempts: int, asked: float | None, age: float | None = None) -> float
     if attempts >= RETRIES:  # WHK-3
         if age is None or age >= SOFT:  # EML-8
             return None
-        return min(LONGEST_PAUSE * 2 ** min(attempts - RETRIES, 3), SOFT - age)  # EML-8
+        return min(LONGEST_PAUSE * (1, 2, 4, 8)[min(attempts - RETRIES, 3)], SOFT - age)  # EML-8
     return max(float(PAUSES[attempts]), min(asked or 0.0, LONGEST_PAUSE))  # WHK-3
 
 
