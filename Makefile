@@ -63,7 +63,7 @@ kills: $(STAMP)  ## the long forms of what kills workers, database and Temporal,
 	@JOURNEYS_KILLS=40 JOURNEYS_ROUNDS=500 JOURNEYS_PEOPLE=5000 JOURNEYS_TRIGGERS=20000 JOURNEYS_MEMBERS=20000 JOURNEYS_CRASHES=1 JOURNEYS_MERGES=1000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_kills.py tests/workflows/test_kills_of_runs.py tests/workflows/test_kills_of_merges.py tests/engine/entries/test_run_crashes.py tests/engine/entries/test_contention.py tests/engine/entries/test_gates.py tests/engine/people/test_writers.py
 
 exports: $(STAMP)  ## an export of six hundred thousand people
-	@JOURNEYS_EXPORT_PEOPLE=900000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/engine/exports/test_exporting.py -k files_and_the_callback
+	@JOURNEYS_EXPORT_PEOPLE=900000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/engine/exports/test_exporting.py -k "files_and_the_callback or worker_that_is_killed"
 
 outages: $(STAMP)  ## the database, Temporal and the mail server away for ten minutes each
 	@JOURNEYS_OUTAGE=600 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_outages.py

@@ -172,7 +172,8 @@ class Email:
             with suppress(aiosmtplib.SMTPException, OSError):
                 await connection.rset()
             if isinstance(refusal, aiosmtplib.SMTPRecipientRefused):
-                return replace(_refused(refusal, "unreachable"), bounced=hard_bounce(refusal))
+                said = _refused(refusal, "unreachable")
+                return replace(said, bounced=hard_bounce(refusal), soft=said.outcome == "retry")
             return _refused(refusal, "failed")
         except (aiosmtplib.SMTPException, OSError) as error:
             return Receipt("retry", f"the connection was lost: {type(error).__name__}")

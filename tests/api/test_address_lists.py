@@ -156,6 +156,41 @@ async def test_a_mailbox_that_does_not_exist_gets_no_more_mail_until_the_mark_is
     ] * 2
 
 
+class Full(Mailbox):
+    """A mailbox that is full."""
+
+    async def handle_RCPT(self, *_: Any) -> str:
+        return "452 4.2.2 mailbox full"
+
+
+@pytest.mark.parametrize("empties", [False, True])
+async def test_a_mailbox_that_is_full_is_tried_for_three_days(desk: Desk, empties: bool) -> None:
+    """EML-8: beyond the tries of other failures; it does not count as one that does not exist."""
+    stage, db = desk.stage, desk.stage.db
+    [entry] = await stage.enter(await stage.person(external_id="mel", email="mel@example.com"))
+    await stage.burst(entry)
+
+    async def tried(mailbox: Mailbox, **later: int) -> list[str]:
+        turn(stage, **later)
+        await db.pool.execute("update dispatches set not_before = null, attempts = greatest(attempts, 5)")
+        return await sent(stage, mailbox)
+
+    async with Full() as full:
+        for later in ({"hours": 0}, {"hours": 1}, {"hours": 70}):
+            assert await tried(full, **later) == []
+        wait = "select extract(epoch from not_before - now())::int between 3500 and 3600 from dispatches"
+        assert await db.pool.fetchval(wait), "the last try is at the end of the three days"
+        if empties:
+            async with Mailbox() as mailbox:
+                assert await tried(mailbox, hours=1) == ["sent"]
+        else:
+            await tried(full, hours=1)
+            reason = "select data->>'reason' from facts where fact = 'failed'"
+            assert await db.pool.fetchval(reason) == "452 4.2.2 mailbox full"
+    assert await stage.none_left() and await listed(desk, BOUNCES, ALWAYS) == []
+    assert await state_of(stage, "mel") is None
+
+
 async def test_an_address_on_the_block_list_is_unsubscribed_and_gets_nothing(
     desk: Desk, mailbox: Mailbox
 ) -> None:

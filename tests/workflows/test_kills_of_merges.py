@@ -1,4 +1,4 @@
-"""People are merged at random while their journeys run on three workers that are killed: nothing is lost, nothing is doubled.
+"""People are merged and erased at random while their journeys run on three workers that are killed: nothing is lost or doubled.
 
 `JOURNEYS_MERGES` makes it longer: `make kills` has a thousand merges among five hundred journeys.
 """
@@ -28,13 +28,15 @@ from journeys.engine.workspaces.api_keys import create_key
 from journeys.workflows.alarm_sync import TemporalAlarmSync
 from journeys.workflows.search_attributes import register_search_attributes
 from tests.api.parts import services_of
+from tests.engine.intake.test_erasing import places
 from tests.receiver import Receiver
 from tests.stage import Stage, canvas, stage_on, webhook
 from tests.workflows.test_kills import Pack
 
 MERGES = int(os.environ.get("JOURNEYS_MERGES", "16"))
 JOURNEYS = MERGES // 2
-PEOPLE = MERGES + JOURNEYS
+ERASURES = MERGES // 4
+PEOPLE = MERGES + JOURNEYS + ERASURES
 AT_ONCE = 4
 PAUSE = 0.3
 """Seconds from some merges to the next, on average, so that they meet whatever journeys do."""
@@ -56,13 +58,13 @@ STORY = canvas(
 
 
 class Load:
-    """People who enter, events and links of people who may be others by now, and merges: all by the API."""
+    """People who enter, events and links of people who may be others by now or gone, merges and erasures: all by the API."""
 
     def __init__(self, stage: Stage, people: list[Any], key: str) -> None:
         self.stage, self.people = stage, people
         self.lots = random.Random(11)
         self.entries: dict[UUID, Any] = {}
-        self.events = self.links = 0
+        self.events = self.links = self.erased = 0
         self.client = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=app(services_of(stage))),
             base_url="http://api",
@@ -77,7 +79,8 @@ class Load:
                 "/canvas/trigger/send",
                 json={"canvas_id": "story", "recipients": [{"braze_id": str(person.id)}]},
             )
-            assert answer.status_code == 201, answer.text
+            assert answer.status_code in (201, 400), answer.text
+            assert answer.status_code == 201 or self.erased, answer.text
             rows = await self.stage.db.pool.fetch("select id, person from entries")
             self.entries.update({row["id"]: row["person"] for row in rows})
             await asyncio.sleep(self.lots.uniform(0, 2 * PAUSE * MERGES / AT_ONCE / JOURNEYS))
@@ -89,18 +92,26 @@ class Load:
             at = Clock().now().isoformat()
             events = [{"braze_id": str(one.id), "name": "ping", "time": at} for one in some]
             answer = await self.client.post("/users/track", json={"events": events})
-            assert answer.status_code == 201 and "errors" not in answer.json(), answer.text
-            self.events += len(events)
+            unknown = answer.json().get("errors", [])
+            assert answer.status_code == 201 and (not unknown or self.erased), answer.text
+            self.events += len(events) - len(unknown)
             if self.entries:
                 entry, person = self.lots.choice(list(self.entries.items()))
                 mark = Mark(self.stage.workspace, person, entry, "story", "first", "webhook")
                 parts = self.stage.db, self.stage.published, self.stage.clock, self.stage.alarm_sync
-                assert await engaged(*parts, NullNotifier(), mark, "clicked")
-                self.links += 1
+                heard = await engaged(*parts, NullNotifier(), mark, "clicked")
+                assert heard or self.erased
+                self.links += heard
             await asyncio.sleep(0.1)
 
+    async def erase(self, name: str) -> None:
+        """Somebody, who may be merged at that moment."""
+        answer = await self.client.post("/users/delete", json={"external_ids": [name]})
+        assert answer.status_code == 201, answer.text
+        self.erased += answer.json()["deleted"]
+
     async def merge(self, pack: Pack) -> None:
-        """Two at random, several pairs at once; now and then a worker is killed meanwhile."""
+        """Two at random, several pairs at once, and now and then one is erased; now and then a worker is killed meanwhile."""
         db, workspace = self.stage.db, self.stage.workspace
         done, kill = 0, EACH_KILL
         while (left := MERGES - done) > 0:
@@ -124,15 +135,22 @@ class Load:
                 )
                 for gone, kept in pairs
             ]
+            going: list[str] = []
+            if self.erased < min(ERASURES, done * ERASURES // MERGES + 1):
+                going = [self.lots.choice([alive[-1], pairs[0][1]])]
+            erasing = asyncio.gather(*map(self.erase, going))
             if done >= kill:
                 kill += EACH_KILL
                 name = self.lots.choice(list(pack.workers))
                 *answers, _ = await asyncio.gather(*calls, pack.kill(name))
             else:
                 answers = await asyncio.gather(*calls)
+            await erasing
             assert [answer.status_code for answer in answers] == [202] * len(pairs)
             await asyncio.sleep(self.lots.uniform(0, 2 * PAUSE))
-            done = await db.pool.fetchval("select count(*) from merged where workspace = $1", workspace)
+            done = await db.pool.fetchval(
+                "select count(*) from facts where workspace = $1 and fact = 'merged'", workspace
+            )
 
 
 @pytest.mark.slow
@@ -168,37 +186,62 @@ async def test_merges_at_random_beside_kills_lose_and_double_nothing(
     await load.client.aclose()
 
     assert pack.kills >= 1 and len(load.entries) >= JOURNEYS
-    assert await db.pool.fetchval("select count(*) from people") == PEOPLE - MERGES
+    assert load.erased >= min(1, ERASURES)
+    assert await db.pool.fetchval("select count(*) from people") == PEOPLE - MERGES - load.erased
     assert await db.pool.fetchval("select count(*) from facts where fact = 'merged'") == MERGES
-    expected: Counter[str] = Counter()
-    for entry in load.entries:
-        path = await stage.path(entry)
-        assert [step for step in path if step != "note"] == ["first", "one", "watch", "last"], path
-        assert len(path) == len(set(path))
-        expected.update(f"{entry}/{step}" for step in ("first", "last"))
-    assert Counter(call["headers"]["idempotency-key"] for call in receiver.calls) == expected
-    settled = await db.pool.fetch("select dispatch, count(*) from facts where fact = 'sent' group by 1")
-    assert {row["dispatch"]: row["count"] for row in settled} == dict(expected)
-    heard = await db.pool.fetchval("select count(*) from facts where fact = 'reached' and step = 'note'")
-    counts = dict(await db.pool.fetch("select name, count(*) from events group by 1"))
-    assert counts["ping"] == load.events and counts.get("noted", 0) == heard
-    assert counts["clicked"] <= load.links and counts["sent"] == sum(expected.values())
-    assert await db.pool.fetchval("select count(*) from entries") == len(load.entries)
+    await _each_journey_once(stage, load, receiver)
     for table in CARRIED:
-        orphans = f"select count(*) from {table} t where person is not null and not exists (select from people p where p.id = t.person)"
+        orphans = f"select count(*) from {table} where person is not null and person not in (select id from people union all select person from facts where fact = 'erased')"
         assert await db.pool.fetchval(orphans) == 0, table
     named = [Identifier("braze_id", str(person.id)) for person in people]
     found = await find(db.pool, stage.workspace, named)
     living = {row["id"] for row in await db.pool.fetch("select id from people")}
-    assert set(found) == set(named) and set(found.values()) == living
+    assert set(found.values()) == living
+    gone = [one.value for one in named if one not in found]
+    assert len(gone) >= load.erased and await places(db, *gone) == []
     await db.pool.execute("select pg_stat_force_next_flush()")
     deadlocks = await db.pool.fetchval(
         "select deadlocks from pg_stat_database where datname = current_database()"
     )
     print(
-        f"{MERGES} merges, {len(load.entries)} journeys, {pack.kills} kills, {load.events} events, {deadlocks} deadlocks"
+        f"{MERGES} merges, {load.erased} erasures, {len(load.entries)} journeys, {pack.kills} kills, {load.events} events, {deadlocks} deadlocks"
     )
     assert deadlocks == 0
+
+
+async def _each_journey_once(stage: Stage, load: Load, receiver: Receiver) -> None:
+    """Every journey comes to its end once; of who is erased each step is done once at most, and what left is settled once."""
+    db = stage.db
+    erased = {row["id"] for row in await db.pool.fetch("select id from entries where ended = 'erased'")}
+    expected: Counter[str] = Counter()
+    partly: set[str] = set()
+    for entry in load.entries:
+        path = await stage.path(entry)
+        way = [step for step in path if step != "note"]
+        assert way == ["first", "one", "watch", "last"][: len(way) if entry in erased else 4], path
+        assert len(path) == len(set(path))
+        keys = [f"{entry}/{step}" for step in ("first", "last")]
+        if entry in erased:
+            partly.update(keys)
+        else:
+            expected.update(keys)
+    calls = Counter(call["headers"]["idempotency-key"] for call in receiver.calls)
+    assert Counter({key: count for key, count in calls.items() if key not in partly}) == expected
+    facts = "select dispatch, count(*) from facts where fact = 'sent' group by 1"
+    settled = {row["dispatch"]: row["count"] for row in await db.pool.fetch(facts)}
+    assert {key: count for key, count in settled.items() if key not in partly} == dict(expected)
+    assert set(settled.values()) == {1} and set(settled) <= set(calls), "what is settled as sent has left"
+    twice = "select count(*) from facts where fact in ('sent', 'withdrawn', 'failed') and dispatch = $1"
+    for key in partly & set(calls):
+        assert (calls[key], await db.pool.fetchval(twice, key)) == (1, 1)
+    noted = (
+        "select count(*) from facts where fact = 'reached' and step = 'note' and not entry = any($1::uuid[])"
+    )
+    heard = [await db.pool.fetchval(noted, some) for some in ([], list(erased))]
+    counts = dict(await db.pool.fetch("select name, count(*) from events group by 1"))
+    assert counts["ping"] == load.events and heard[1] <= counts.get("noted", 0) <= heard[0]
+    assert counts["clicked"] <= load.links and counts["sent"] == len(settled)
+    assert await db.pool.fetchval("select count(*) from entries") == len(load.entries)
 
 
 async def _up(db: Database) -> bool:

@@ -30,6 +30,7 @@ class Receipt:
     `away`: the provider itself cannot be reached, and nothing was handed over. All messages of the channel wait until it
     can be, and none of them counts as tried.
     `bounced`, with `unreachable`: the address does not exist. Nothing is sent to it any more, whoever has it (EML-8).
+    `soft`, with `retry`: the mailbox takes nothing at present, as a full one. It is tried for 72 hours (EML-8).
     """
 
     outcome: Outcome
@@ -37,6 +38,7 @@ class Receipt:
     provider_id: str = ""
     retry_after: float | None = None
     bounced: bool = False
+    soft: bool = False
 
 
 class Doubtful(Exception):

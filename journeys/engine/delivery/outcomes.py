@@ -61,7 +61,8 @@ def of_receipt(channel: Channel, one: Claimed, what: Ready, receipt: Receipt, no
     data["reason"] = receipt.detail
     if receipt.outcome == "away":
         return Settlement(one, "away", now, data, after=PROBE)
-    after = pause(one.attempts, receipt.retry_after)
+    age = (now - one.at).total_seconds() if receipt.soft else None
+    after = pause(one.attempts, receipt.retry_after, age)
     return Settlement(one, "failed", now, data, after=after)
 
 

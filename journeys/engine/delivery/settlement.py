@@ -38,6 +38,9 @@ MOST_EXTRAS = 1000
 
 LONGEST_PAUSE = 3600.0
 
+SOFT = 72 * 3600.0
+"""Seconds for which a mailbox is tried that takes no mail at present (EML-8)."""
+
 PROBE = 5.0
 """Seconds from one try to the next of a provider that is away."""
 
@@ -79,10 +82,19 @@ def extras(pairs: Mapping[str, str]) -> str:
     return msgspec.json.encode(kept).decode()
 
 
-def pause(attempts: int, asked: float | None) -> float | None:
-    """Seconds to the next try, or None where it was tried often enough."""
+def pause(attempts: int, asked: float | None, age: float | None = None) -> float | None:
+    """Seconds to the next try, or None where it was tried often enough.
+
+    `age`: seconds since the message was queued, where its mailbox takes nothing at present: that is tried for 72 hours.
+
+    Example:
+        >>> pause(0, None), pause(5, None), pause(5, None, 1200.0)
+        (10.0, None, 3600.0)
+    """
     if attempts >= RETRIES:  # WHK-3
-        return None
+        if age is None or age >= SOFT:  # EML-8
+            return None
+        return min(LONGEST_PAUSE * (1, 2, 4, 8)[min(attempts - RETRIES, 3)], SOFT - age)  # EML-8
     return max(float(PAUSES[attempts]), min(asked or 0.0, LONGEST_PAUSE))  # WHK-3
 
 
@@ -97,7 +109,8 @@ gone as (
     returning d.*, s.outcome, s.at as settled, s.doubted, case
         when exists (select from people p where (p.workspace, p.id) = (d.workspace, d.person)) then s.data
         else jsonb_strip_nulls(jsonb_build_object('channel', s.data->'channel', 'reason', -- IDN-31
-            case when s.outcome = any(array['aborted', 'capped', 'unreachable', 'withdrawn', 'invalid']) then s.data->'reason' end))
+            case when s.outcome = any(array['aborted', 'capped', 'unreachable', 'withdrawn', 'invalid'])
+                and s.data->>'reason' ~ '^[a-z_]+$' then s.data->'reason' end))
         end as data),
 logged as (
     insert into facts (workspace, person, shard, fact, at, canvas, entry, step, dispatch, data)

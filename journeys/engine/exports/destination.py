@@ -58,6 +58,8 @@ class Folder:
     @staticmethod
     def _put(goal: Path, file: Path) -> None:
         goal.parent.mkdir(parents=True, exist_ok=True)
+        for left in goal.parent.glob(f".{goal.name}.*"):  # of a process that was killed as it wrote
+            left.unlink(missing_ok=True)
         beside = goal.with_name(f".{goal.name}.{os.getpid()}")
         shutil.copyfile(file, beside)
         beside.replace(goal)

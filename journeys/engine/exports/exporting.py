@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import tempfile
+import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +39,12 @@ A_PAGE = 500
 
 LARGEST_PAGE, LARGEST_FILE = 4 * 1024 * 1024, 64 * 1024 * 1024
 """Bytes of custom attributes that are read at once, and of lines after which a file ends before it has so many people."""
+
+BESIDE = "journeys-export-"
+"""How the folder begins in which a file is made, among the temporary ones."""
+
+LEFT_AFTER = 3600
+"""Seconds after which such a folder was left by a process that was killed: nobody writes at a file for so long."""
 
 CALLBACK_SECONDS = 10.0
 """Seconds that a call of the callback may take."""
@@ -121,7 +130,8 @@ class Exporter:
         number, people, size = one.files + 1, 0, 0
         after, more = one.after, True
         name = name_of(number, one.format)
-        with tempfile.TemporaryDirectory(prefix="journeys-export-") as folder:
+        await asyncio.to_thread(_remove_what_was_left)
+        with tempfile.TemporaryDirectory(prefix=BESIDE) as folder:
             place = Path(folder) / name
             with open_file(place, number, one.format) as lines:
                 while more and people < A_FILE and size < LARGEST_FILE:
@@ -189,6 +199,14 @@ class Exporter:
                 await self._post(one, {"success": False})
             except (Malformed, httpx2.HTTPError) as error:
                 log.warning("export_callback_failed", export=str(one.id), error=str(error))
+
+
+def _remove_what_was_left() -> None:
+    """Remove the files, with people in them, that killed processes were at."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{BESIDE}*"):
+        with suppress(OSError):  # another process removes it too
+            if folder.stat().st_mtime < time.time() - LEFT_AFTER:
+                shutil.rmtree(folder)
 
 
 def canvases_of(publication: Publication) -> dict[str, CanvasNamed]:

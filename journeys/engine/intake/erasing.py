@@ -23,7 +23,10 @@ OF = "workspace = $1 and person = $2"
 GOES = f"delete from {{table}} where {OF}"  # noqa: S608 - constants
 
 REASONED = ("ended", "refused", "aborted", "unreachable", "invalid", "withdrawn", "capped")
-"""Facts whose reasons are codes, and counted in reports; those of others are words, which may name anything."""
+"""Facts whose reasons are codes, and counted in reports; those of others are words, which may name anything.
+
+What a mail server says of who is unreachable are words too: what is no code goes.
+"""
 
 KEPT_OF_FACTS = ("path", "variant", "channel", "state", "source", "gate")
 KEPT_OF_EVENTS = {
@@ -53,12 +56,10 @@ update events set person = $3, shard = $4, former = null, compared = null, prope
 }
 where {OF}
 """  # noqa: S608 - constants
+KEPT = f"key = any({_listed(KEPT_OF_FACTS)})"
+CODED = f"key = 'reason' and fact = any({_listed(REASONED)}) and value #>> '{{}}' ~ '^[a-z_]+$'"
 FACTS = f"""
-update facts set person = $3, shard = $4, former = null, data = {
-    _some(
-        "data", f"key = any({_listed(KEPT_OF_FACTS)}) or (key = 'reason' and fact = any({_listed(REASONED)}))"
-    )
-}
+update facts set person = $3, shard = $4, former = null, data = {_some("data", f"{KEPT} or ({CODED})")}
 where {OF}
 """  # noqa: S608 - constants
 LEAVE = f"""

@@ -390,6 +390,19 @@ def test_a_call_is_repeated_five_times_within_half_an_hour_or_later_if_asked() -
     assert pause(0, 1e9) == 3600.0
 
 
+def test_a_mailbox_that_takes_nothing_at_present_is_tried_for_three_days() -> None:
+    """EML-8"""
+    age, waits = 0.0, []
+    while (wait := pause(len(waits), None, age)) is not None:
+        waits.append(wait)
+        age += wait
+    assert age == 72 * 3600
+    assert waits[:5] == [pause(attempt, None) for attempt in range(5)]
+    assert waits[5:9] == [3600, 7200, 14400, 28800] and len(waits) < 20
+    assert pause(5, None, 72 * 3600.0) is None
+    assert pause(0, None, 1e9) == 10, "also who waited for long is tried five times"
+
+
 def test_half_of_a_pair_in_a_text_is_no_error_and_matches_no_pattern_of_letters() -> None:
     """SEG-8: a web service or a template may have left one."""
     assert not search("[a-z]", "\ud800")

@@ -25,6 +25,7 @@ from journeys.engine.store import Database
 from journeys.engine.workspaces.api_keys import create_key
 from journeys.engine.workspaces.publishing import publish
 from journeys.workflows.housekeeping import Housekeeping
+from tests import forked
 from tests.api.parts import Door
 from tests.receiver import Receiver
 from tests.stage import canvas, definitions_of, stage_on
@@ -181,6 +182,75 @@ async def test_an_export_goes_on_after_a_kill_with_the_file_that_it_was_at(
     assert all(said["object_prefix"] in name for name in files)
     row = await door.stage.db.pool.fetchrow("select files, people, ended from exports")
     assert (row["files"], row["people"], row["ended"] is not None) == (len(files), len(RUNNERS), True)
+
+
+EXPORT = """
+import asyncio, resource, sys
+from journeys.engine.clock import Clock
+from journeys.engine.exports import exporting
+from journeys.engine.exports.destination import Folder
+from journeys.engine.store import Database
+from journeys.engine.workspaces.published import Published
+
+url, a_file, a_page, there, where = sys.argv[1], *map(int, sys.argv[2:5]), sys.argv[5]
+exporting.A_FILE, exporting.A_PAGE = a_file, a_page
+real, puts = Folder.put, 0
+
+async def put(self, key, file):
+    global puts
+    puts += 1
+    if puts == there and where == "before":
+        (self._place / key).with_name(f".{(self._place / key).name}.1").write_bytes(file.read_bytes()[:10])
+    else:
+        await real(self, key, file)
+    if puts == there:
+        print(file.parent, flush=True)
+        await asyncio.sleep(3600)
+
+async def main():
+    Folder.put = put
+    async with Database.at(url, size=2) as db:
+        assert await exporting.Exporter(db, Published(db), Clock(), "http://api").drain_once()
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024, flush=True)
+
+asyncio.run(main())
+"""
+"""A worker that exports; it stays at one of its files, before it is there or as it is not noted yet. Says its peak in MB."""
+
+
+@pytest.mark.timeout(3600)
+async def test_a_worker_that_is_killed_leaves_an_export_that_the_next_one_ends(
+    door: Door, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """XPT-2: the files hold each person once, and nothing of half a file stays anywhere."""
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    monkeypatch.setenv("JOURNEYS_EXPORT_TO", str(tmp_path / "files"))
+    await begun(door, **SEGMENT)
+
+    async def worker(there: int, where: str) -> tuple[forked.Forked, str]:
+        words = door.stage.db.url, A_FILE, exporting.A_PAGE, there, where
+        process = await forked.python("-c", EXPORT, *map(str, words), stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        return process, (await process.stdout.readline()).decode().strip()
+
+    for there, where in ((3, "before"), (2, "after")):
+        process, folder = await worker(there, where)
+        process.kill()
+        assert await process.wait() == -9 and list(Path(folder).iterdir())
+        os.utime(folder, (0, 0))
+        await door.stage.db.pool.execute("update exports set lease = clock_timestamp()")
+    assert len(list((tmp_path / "files").rglob(".part-*"))) == 0, "the second one was at the same file"
+    process, peak = await worker(0, "nowhere")
+
+    assert await process.wait() == 0
+    files = written(tmp_path / "files")
+    assert sorted(names(files)) == sorted(RUNNERS)
+    assert list(temporary.iterdir()) == []
+    row = await door.stage.db.pool.fetchrow("select files, people, ended is not null from exports")
+    assert tuple(row) == (len(files), len(RUNNERS), True)
+    print(f"{len(RUNNERS)} people in {len(files)} files: the last worker had {peak} MB at most")
 
 
 async def test_a_process_that_was_taken_for_dead_writes_no_further_file(

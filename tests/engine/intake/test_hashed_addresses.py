@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
@@ -172,11 +173,35 @@ async def test_an_address_that_comes_again_while_who_had_it_is_erased_is_sent_no
     assert await places(db, "sha256:") == []
 
 
+class Talkative(Mailbox):
+    """A mail server that knows none of its recipients, and says whom."""
+
+    async def handle_RCPT(self, *said: Any) -> str:
+        return f"550 5.1.1 <{said[3]}> unknown"
+
+
+@pytest.fixture
+async def mailbox() -> AsyncIterator[Mailbox]:
+    async with Talkative() as one:
+        yield one
+
+
+async def test_what_a_mail_server_says_of_an_address_goes_with_it(stage: Stage, mailbox: Mailbox) -> None:
+    """IDN-31: the words of others are no code."""
+    mel = await says(stage, "mel", email=WORD)
+    [entry] = await stage.enter(mel)
+    await stage.burst(entry)
+    await stage.deliver(Email(SmtpSettings(port=mailbox.port)))
+    assert "facts.data" in await places(stage.db, "word@")
+    await gone(stage, mel)
+    assert await known(stage) == [(None, 1)]
+    assert await stage.db.pool.fetchval("select count(*) from facts where fact = 'unreachable'") == 1
+
+
 async def test_a_mail_that_comes_back_after_its_person_was_erased_leaves_no_address(
     stage: Stage, mailbox: Mailbox
 ) -> None:
     """IDN-31, EML-8: the mailbox is known not to exist by its hash."""
-    mailbox.refuse = "word@"
     mel = await says(stage, "mel", email=WORD)
     [entry] = await stage.enter(mel)
     await stage.burst(entry)
