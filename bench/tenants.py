@@ -26,6 +26,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import httpx2
+import psutil
 from uuid_utils.compat import uuid7
 
 from bench.hostile_tenant import CALM, CANVASES, NAMELESS, SLOW_NAME, published
@@ -137,6 +138,37 @@ async def _listen(one: Process, log: Path) -> None:
             file.flush()
 
 
+class Spent:
+    """What each process of the machine's side has computed since it was asked before, by its part."""
+
+    def __init__(self, data: Path, parts: Mapping[str, int]) -> None:
+        self._postmaster = int((data / "postmaster.pid").read_text().split("\n")[0])
+        self._parts = dict(parts)
+        self._before: dict[int, float] = {}
+        self._began = time.monotonic()
+        self.since()
+
+    def since(self) -> str:
+        """Processor seconds of each part in each second since the last call, in words."""
+        now, used = time.monotonic(), dict[str, float]()
+        for each in (psutil.Process(self._postmaster), *psutil.Process().children(recursive=True)):
+            with suppress(psutil.NoSuchProcess):
+                self._add(used, each, "postgresql" if each.pid == self._postmaster else None)
+        for each in psutil.Process(self._postmaster).children():
+            with suppress(psutil.NoSuchProcess):
+                self._add(used, each, "postgresql")
+        words = ", ".join(f"{part} {value / (now - self._began):.2f}" for part, value in sorted(used.items()))
+        self._began = now
+        return words
+
+    def _add(self, used: dict[str, float], one: psutil.Process, part: str | None) -> None:
+        name = part or {pid: name for name, pid in self._parts.items()}.get(one.pid) or one.name()
+        times = one.cpu_times()
+        computed = times.user + times.system
+        used[name] = used.get(name, 0.0) + computed - self._before.get(one.pid, 0.0)
+        self._before[one.pid] = computed
+
+
 def memory(one: Process) -> float:
     """The most megabytes that were resident of a process so far (Linux)."""
     found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{one.pid}/status").read_text())
@@ -221,8 +253,10 @@ async def measure() -> dict[str, float]:
                     await db.pool.execute(MANY, hostile, PEOPLE, LARGE)
                     await db.pool.execute("analyze people")
                     await lives(http, sink, "warm", WARMING)
+                    parts = {"api": api.pid, "worker": worker.pid, "other servers": others.pid}
+                    spent = Spent(folder / "data", parts)
                     alone = await lives(http, sink, "alone", ALONE)
-                    _say("alone", alone, api, worker)
+                    _say("alone", alone, spent, api, worker)
                     for _ in range(POISONED):
                         await db.pool.execute(POISON, hostile, uuid7())
                     async with process(
@@ -232,12 +266,12 @@ async def measure() -> dict[str, float]:
                         listening.append(asyncio.create_task(_listen(attacker, logs / "attacker.log")))
                         await asyncio.sleep(5)
                         beside = await lives(http, sink, "beside", BESIDE)
-                    _say("beside", beside, api, worker)
+                    _say("beside", beside, spent, api, worker)
                     for canvas in CANVASES:
                         await change(db, hostile, canvas, "stop", at=datetime.now(UTC))
                     await asyncio.sleep(10)
                     again = await lives(http, sink, "again", ALONE)
-                    _say("alone again", again, api, worker)
+                    _say("alone again", again, spent, api, worker)
                     alone = min(alone, again, key=statistics.median)
                 used = {"api": memory(api), "worker": memory(worker)}
             for task in listening:
@@ -258,13 +292,14 @@ async def measure() -> dict[str, float]:
     return rounded
 
 
-def _say(phase: str, times: list[float], *processes: Process) -> None:
+def _say(phase: str, times: list[float], spent: Spent, *processes: Process) -> None:
     late = statistics.quantiles(times, n=20)[-1]
     used = ", ".join(f"{memory(each):.0f}" for each in processes)
     print(
         f"  {phase:<12} median {1000 * statistics.median(times):.0f} ms, 95 % {1000 * late:.0f} ms; most MB so far {used}",
         flush=True,
     )
+    print(f"  {phase:<12} processors in use: {spent.since()}", flush=True)
 
 
 if __name__ == "__main__":

@@ -11,9 +11,11 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
+from journeys.api.requests import IN_WORK
 from journeys.api.services import Services
 from journeys.engine.delivery.engagement import engaged
 from journeys.engine.delivery.tracking_links import Forged, Kind, Mark, peek, read
+from journeys.engine.fair_threads import work_for
 from journeys.engine.workspaces.published import Unknown
 
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
@@ -39,16 +41,18 @@ async def _engaged(
     request: Request, mark: Mark, name: str, properties: Mapping[str, Any] | None = None
 ) -> None:
     services: Services = request.app.state.services
-    await engaged(
-        services.db,
-        services.published,
-        services.clock,
-        services.alarm_sync,
-        services.notifier,
-        mark,
-        name,
-        properties,
-    )
+    work_for(mark.workspace)
+    async with IN_WORK.of(mark.workspace):
+        await engaged(
+            services.db,
+            services.published,
+            services.clock,
+            services.alarm_sync,
+            services.notifier,
+            mark,
+            name,
+            properties,
+        )
 
 
 async def opened(request: Request) -> Response:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from journeys.api.rate_limits import GENERAL, Limit
 from journeys.api.services import Services
 from journeys.engine.clock import ClockOff
-from journeys.engine.fair_threads import Places, working_for
+from journeys.engine.fair_threads import Places, work_for
 from journeys.engine.intake.half_characters import set_aside, unreadable
 from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
@@ -144,7 +144,7 @@ def guarded(
             if any("\0" in each for each in (request.url.path, *request.path_params.values())):
                 raise Refusal(404, "Not Found")
             key, body = await _enter(services, request)
-            working_for.set(key.workspace)
+            work_for(key.workspace)
             if not key.may_come_from(request.client.host if request.client else None):  # API-3
                 raise Refusal(403, f"Access Denied: the key “{key.name}” may not be used from this address")
             counted = await services.counted(limit, key.workspace)

@@ -28,12 +28,16 @@ _WORD = re.compile(r"[^\W\d_]+")
 def look_alikes(data: Any, places: Places) -> Iterator[Problem]:
     """J917: names with a letter of another alphabet than the letters beside it, or with a character that cannot be seen."""
     for path, name, key in _names(data, ()):
-        sign = odd_character(name)
-        if sign is not None:
-            message = (
-                f"the name “{name}” is written with a character that hardly belongs to it.{told_of(sign)}"
-            )
+        if (message := odd_name(name)) is not None:
             yield Problem("J917", places.where(path, key=key), message, "type the name anew")
+
+
+def odd_name(name: str) -> str | None:
+    """What is said of a name with a character that hardly belongs to it; None where it has none."""
+    sign = odd_character(name)
+    if sign is None:
+        return None
+    return f"the name “{name}” is written with a character that hardly belongs to it.{told_of(sign)}"
 
 
 def odd_character(name: str) -> str | None:

@@ -195,8 +195,8 @@ def _name(attribute: str, path: Path) -> Iterator[NeverMatching]:
     if head in TEXTS | TRUTHS and found and found.end() < len(attribute):
         message = f"nothing lies within “{head}”: it is a {'text' if head in TEXTS else 'true or a false'}"
         yield NeverMatching(path, message, f"write attribute: {head}")
-    standard = _SQUASHED.get(squashed(head))
-    if standard is not None and standard != head:
+    standard = nearly_standard(head)
+    if standard is not None:
         message = f"“{head}” is a custom attribute: standard ones are in lower case"
         yield NeverMatching(path, message, f"did you mean “{standard}”?", "J918")
     if head in CONSENTS:
@@ -205,6 +205,12 @@ def _name(attribute: str, path: Path) -> Iterator[NeverMatching]:
     elif head in CONTROL - {"external_id"}:
         message = f"there is no attribute “{head}”: requests say it, and profiles do not keep it"
         yield NeverMatching(path, message, "a person is asked for by external_id")
+
+
+def nearly_standard(name: str) -> str | None:
+    """The standard attribute that has the same letters as a name that is not its own."""
+    standard = _SQUASHED.get(squashed(name))
+    return None if standard == name else standard
 
 
 def _braces(name: str, path: Path) -> Iterator[NeverMatching]:

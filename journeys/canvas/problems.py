@@ -130,7 +130,7 @@ CODES = {
     "J915": "A warning: a schedule by the clock whose last occurrence is past: nobody enters any more.",
     "J916": "A warning: a local time that is past in some zones: their people do not enter.",
     "J917": "A warning: a name with a letter of another alphabet, or with a character that cannot be seen.",
-    "J918": "A warning: a filter asks for, or a user update sets, a custom attribute whose name is nearly that of a standard one.",
+    "J918": "A warning: a filter or a template asks for, or a user update sets, a custom attribute whose name is nearly that of a standard one.",
     "J919": "A warning: a filter asks whether a value is above or below a text that is no number and no time: it is compared letter by letter.",
     "J920": "A warning: a schedule that repeats, and a rule of re-entry that keeps people out of its next occurrence.",
 }

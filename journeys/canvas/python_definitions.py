@@ -27,6 +27,7 @@ from journeys.canvas.definition_kinds import (
     WorkspaceSettings,
     kind_of,
 )
+from journeys.canvas.look_alikes import look_alikes
 from journeys.canvas.problems import CODES, Problem, Refused, Where
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import MOST_BITS, TOO_LARGE, Path, Places, cannot_stand
@@ -120,7 +121,11 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
         for each in found
         if _too_large(each.value.model_dump())
     ]
-    return ([], problems) if problems else (found, [])
+    if problems:
+        return [], problems
+    return found, [
+        each for one in found for each in look_alikes(one.value.model_dump(mode="json"), one.places)
+    ]
 
 
 def _too_large(value: Any) -> bool:

@@ -7,7 +7,7 @@ A transaction that changes an entry raises its turn. After the commit, and again
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Coroutine, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -21,6 +21,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError, RPCStatusCode
 
 from journeys.engine.clock import Clock
+from journeys.engine.fair_shares import Allowance
 from journeys.engine.logs import logger
 from journeys.engine.metrics import ALARM_CALLS
 from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
@@ -36,9 +37,6 @@ TASK_TIMEOUT = timedelta(seconds=3)
 
 MOST_WAITING = 2_000
 """So many may wait in memory to be carried over; the sweep carries what is beyond, so that a stop waits for few."""
-
-REMEMBERED = 10_000
-"""Workspaces of which it is known how much was told lately."""
 
 LEAST_URGENT = 5
 
@@ -68,17 +66,12 @@ class Urgency:
     """Says of each workspace whether it is told of little: what is beyond that waits behind what others are told of."""
 
     def __init__(self, at_once: int = 50, each_second: float = 10.0) -> None:
-        self._most = float(at_once)
-        self._rate = each_second
-        self._left: OrderedDict[int, tuple[float, float]] = OrderedDict()
+        self._allowance = Allowance(at_once, each_second)
 
     def urgent(self, workspace: int, now: float) -> bool:
         """Whether one more, at this instant, is within what the workspace may have."""
-        left, then = self._left.pop(workspace, (self._most, now))
-        left = min(self._most, left + self._rate * (now - then))
-        self._left[workspace] = max(0.0, left - 1.0), now
-        if len(self._left) > REMEMBERED:
-            self._left.popitem(last=False)
+        left = self._allowance.left(workspace, now)
+        self._allowance.spend(workspace, min(1.0, left), now)
         return left >= 1.0
 
 
@@ -128,7 +121,7 @@ class TemporalAlarmSync:
         self._clock = clock
         self._queue = task_queue
         self._most = most
-        self._places = asyncio.Semaphore(most)
+        self._sweeping = asyncio.Semaphore(max(1, most // 4))
         self._waiting = Waiting(MOST_WAITING)
         self._urgency = Urgency()
         self._carriers = 0
@@ -158,9 +151,17 @@ class TemporalAlarmSync:
         lost = [
             one for one in rows if one.turn > max(self._carrying.get(one.entry, 0), written.get(one.entry, 0))
         ]
-        await asyncio.gather(*(self._carry(one) for one in lost))
+        waiting = Waiting(most * 2)
+        for one in lost:
+            waiting.add(one)
+        await asyncio.gather(*(self._swept(waiting.next()) for _ in lost))
         await self._flush()
         return len(lost)
+
+    async def _swept(self, one: PendingAlarm) -> None:
+        """Carry over what was lost, beside few others: what has just been committed goes past it."""
+        async with self._sweeping:
+            await self._carry(one)
 
     async def drain(self) -> None:
         """Wait until all that was begun is done."""
@@ -216,16 +217,15 @@ class TemporalAlarmSync:
                 del self._carrying[one.entry]
 
     async def _carry_over(self, one: PendingAlarm) -> None:
-        async with self._places:
-            try:
-                await self._call(one)
-            except WorkflowAlreadyStartedError:
-                pass  # closed, or started by a call that died before it could say so
-            except RPCError as error:
-                if error.status != RPCStatusCode.NOT_FOUND:
-                    ALARM_CALLS.labels(_kind(one), "failed").inc()
-                    OUTAGES.gone(TEMPORAL, error.status.name)
-                    return  # `told` stays below `turn`: the sweep repeats it
+        try:
+            await self._call(one)
+        except WorkflowAlreadyStartedError:
+            pass  # closed, or started by a call that died before it could say so
+        except RPCError as error:
+            if error.status != RPCStatusCode.NOT_FOUND:
+                ALARM_CALLS.labels(_kind(one), "failed").inc()
+                OUTAGES.gone(TEMPORAL, error.status.name)
+                return  # `told` stays below `turn`: the sweep repeats it
         OUTAGES.back(TEMPORAL)
         ALARM_CALLS.labels(_kind(one), "done").inc()
         self._said.append(one)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import httpx2
 import pytest
 
 from journeys.api.app import app
+from journeys.api.requests import IN_WORK
 from journeys.engine.delivery.engagement import MOST_TIMES
 from journeys.engine.delivery.tracking_links import Links, Mark, token
 from journeys.engine.store import Database
@@ -110,7 +112,9 @@ async def test_the_unsubscribe_link_asks_before_it_acts_and_a_post_acts(reader: 
     assert await reader.did() == [("unsubscribed", None)], "a mail reader may well say it twice"
 
 
-async def test_a_message_is_opened_and_clicked_so_often_and_no_more(reader: Reader) -> None:
+async def test_a_message_is_opened_and_clicked_so_often_and_no_more(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Whoever asks for the pixel over and over is a machine; another message has its own count."""
     for _ in range(MOST_TIMES + 5):
         reader.stage.clock.turn(timedelta(seconds=1))
@@ -118,6 +122,24 @@ async def test_a_message_is_opened_and_clicked_so_often_and_no_more(reader: Read
     assert len(await reader.did()) == MOST_TIMES
     await reader.http.get(reader.links.click("https://a.example"))
     assert (await reader.did())[-1] == ("clicked", "https://a.example")
+
+    monkeypatch.setattr(reader.stage.db, "transaction", None)  # nobody may need it
+    assert (await reader.http.get(reader.links.pixel)).status_code == 200, "the database is not asked again"
+
+
+async def test_links_of_a_workspace_are_worked_on_a_few_at_once(reader: Reader) -> None:
+    """However many connections ask for them: they keep no connection to the database from others."""
+    links = reader.links
+    others = IN_WORK.of(links.mark.workspace)
+    for _ in range(4):
+        await others.acquire()
+    waits = asyncio.create_task(reader.http.get(links.pixel))
+    assert (await reader.http.head(links.pixel)).status_code == 200
+    assert not waits.done()
+    for _ in range(4):
+        others.release()
+    await waits
+    assert await reader.did() == [("opened", None)]
 
 
 async def test_while_the_database_does_not_answer_a_link_says_so_and_counts_later(reader: Reader) -> None:

@@ -111,6 +111,32 @@ def test_the_graph_of_a_canvas_in_python_has_its_places_too(tmp_path: Path) -> N
     ]
 
 
+def test_names_that_are_hardly_meant_are_warned_of_as_in_yaml(tmp_path: Path) -> None:
+    """J917 and J918 at their places, or at the value that holds them; the definitions are there all the same."""
+    text = HEAD + (
+        "c = Canvas(\n"
+        "    name='c',\n"
+        "    schedule=Schedule(event='sign\u0435d_up'),\n"
+        "    steps=[\n"
+        "        DecisionSplit(id='s', when=attribute('pl\u0430n') == 1),\n"
+        "        DecisionSplit(id='r', when=attribute('Country') == 'FR'),\n"
+        "        UserUpdate(id='u', attributes={'t\u03bftal': 1, 'note': '{{custom_attribute.${F\u043eod}}}'}),\n"
+        "    ],\n"
+        ")\n"
+    )
+
+    told = [one.split(" ", 2) for one in said(tmp_path, text)]
+
+    assert [(place, code) for place, code, _ in told] == [
+        ("5:29:", "J917"),
+        ("7:36:", "J917"),
+        ("8:36:", "J918"),
+        ("9:40:", "J917"),
+        ("9:63:", "J917"),
+    ]
+    assert "CYRILLIC SMALL LETTER IE" in told[0][2]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "runs"),
     [

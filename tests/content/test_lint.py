@@ -88,6 +88,13 @@ FOUND = [
     ("T5", "{% increment n m %}", "J912", 1, 16, "“m” has no effect"),
     ("E2", "{{ first_name }}", "J909", 1, 4, "nothing sets the variable “first_name”: it is always empty (did you mean “${first_name}”?)"),
     ("E2", "{{ totl }}{% assign total = 1 %}", "J909", 1, 4, "assign it first"),
+    ("2", "a\n{{custom_attribute.${pl\u0430n}}}", "J917", 2, 3, "the name “pl\u0430n” is written with a character that hardly belongs to it. “\u0430” is U+0430"),
+    ("2", "{{context.${cart}.items[1].pr\u03b9ce}}", "J917", 1, 3, "GREEK SMALL LETTER IOTA"),
+    ("2", "{{custom_attribute.${lines}[custom_attribute.${n\u200bo}]}}", "J917", 1, 29, "which cannot be seen"),
+    ("2", "{{${first_n\u0430me}}}", "J310", 1, 3, "did you mean “first_name”? “\u0430” is U+0430"),
+    ("2", "{% assign t\u043ftal = 1 %}", "J917", 1, 11, "type the name anew"),
+    ("2", "{{custom_attribute.${Country}}}", "J918", 1, 3, "“Country” is a custom attribute: standard ones are in lower case (did you mean “${country}”?)"),
+    ("2", "{{ 1 | plus: custom_attribute.${E-mail} }}", "J918", 1, 14, "did you mean “${email_address}”?"),
 ]  # fmt: skip
 
 

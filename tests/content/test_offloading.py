@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import count
 from random import Random
 
 import pytest
@@ -18,12 +19,15 @@ from journeys.engine.content import (
     Reply,
     Retry,
     Services,
+    Template,
     compile,
     rendering,
     thread_offloading,
 )
 from journeys.engine.content.limits import Limits
-from journeys.engine.content.thread_offloading import PORTION, SLICE, THREADS
+from journeys.engine.content.thread_offloading import PORTION, REMEMBERED, SLICE, THREADS
+from journeys.engine.fair_shares import Allowance
+from journeys.engine.fair_threads import working_for
 
 LOOPS = "{% for x in (1..300) %}{% endfor %}"
 """Longer than a slice, where each look at the clock is as long as half of one."""
@@ -38,6 +42,17 @@ class Clock:
     def __call__(self) -> float:
         self.looks += 1
         return self.looks * SLICE / 2
+
+
+WORKSPACES = count(1_000_000)
+
+
+@pytest.fixture(autouse=True)
+def _workspace() -> Iterator[None]:
+    """A workspace of its own: what others have used up of the event loop, and which templates took long, does not count."""
+    before = working_for.set(next(WORKSPACES))
+    yield
+    working_for.reset(before)
 
 
 @pytest.fixture
@@ -104,6 +119,61 @@ def test_a_long_rendering_goes_on_in_a_thread_and_comes_to_the_same(
     assert len(lots.threads) == 2, "what was drawn the first time is not drawn again"
     assert lots.threads[0] == "MainThread"
     assert lots.threads[1].startswith("rendering")
+
+
+@pytest.mark.parametrize("source", [SILENT, ASKING])
+def test_a_template_that_took_long_begins_in_a_thread_for_a_while(
+    source: str, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its next messages do not use up a slice of the event loop each: that of others has it."""
+    template, now = compile(source), [100.0]
+    monkeypatch.setattr(thread_offloading, "time", Times(now))
+
+    def threads() -> list[str]:
+        lots = Lots()
+        asyncio.run(template.render_async(replace(VALUES, draw=lots), Answers()))
+        return [each.split("_")[0] for each in lots.threads]
+
+    assert threads() == ["MainThread", "rendering"]
+    assert threads() == ["rendering"] * 2
+    now[0] += REMEMBERED
+    assert threads() == ["MainThread", "rendering"]
+
+
+def test_a_workspace_that_has_used_up_its_slices_renders_in_threads_and_no_other_does(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many templates it has that take long: what they use up of the event loop is bounded for each workspace."""
+    monkeypatch.setattr(thread_offloading, "SLICES", Allowance(2.5 * SLICE, 1e-6))
+
+    def threads(template: Template, workspace: int) -> list[str]:
+        lots = Lots()
+
+        async def render() -> None:
+            working_for.set(workspace)
+            await template.render_async(replace(VALUES, draw=lots), Answers())
+
+        asyncio.run(render())
+        return [each.split("_")[0] for each in lots.threads]
+
+    several = [compile(ASKING + f"<!-- {number} -->") for number in range(5)]
+    begun = [threads(template, 1)[0] for template in several]
+    assert begun == ["MainThread"] * 3 + ["rendering"] * 2
+    assert threads(compile("{% random %}"), 1) == ["rendering"]
+    assert threads(compile("{% random %}"), 2) == ["MainThread"]
+
+
+class Times:
+    """The module `time` with a clock that is put."""
+
+    def __init__(self, now: list[float]) -> None:
+        self._now = now
+
+    def monotonic(self) -> float:
+        return self._now[0]
+
+    def thread_time(self) -> float:
+        return 0.0
 
 
 @pytest.mark.parametrize("source", [

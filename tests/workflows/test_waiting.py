@@ -5,7 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 from journeys.engine.ports import PendingAlarm
-from journeys.workflows.alarm_sync import REMEMBERED, Urgency, Waiting
+from journeys.workflows.alarm_sync import Urgency, Waiting
 
 
 def _alarm(workspace: int) -> PendingAlarm:
@@ -54,10 +54,3 @@ def test_a_workspace_that_is_told_of_much_is_less_urgent_and_no_other() -> None:
     assert urgency.urgent(2, 10.0)
     assert [urgency.urgent(1, 11.0) for _ in range(3)] == [True, True, False]
     assert [urgency.urgent(1, 99.0) for _ in range(4)] == [True, True, True, False]
-
-
-def test_so_many_workspaces_are_remembered_and_no_more() -> None:
-    urgency = Urgency(at_once=1)
-    assert all(urgency.urgent(workspace, 1.0) for workspace in range(REMEMBERED + 1))
-    assert urgency.urgent(0, 1.0), "it is forgotten"
-    assert not urgency.urgent(REMEMBERED, 1.0)

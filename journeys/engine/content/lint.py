@@ -31,6 +31,7 @@ from journeys.engine.content.known_names import (
     NAMESPACES,
     STANDARD,
 )
+from journeys.engine.content.odd_names import odd_names
 from journeys.engine.content.render import DIALECTS, Template, TemplateError, compile, position, unread
 from journeys.engine.content.tags.abort import AbortNode
 from journeys.engine.content.tags.catalogs import ItemsNode, SelectionNode
@@ -106,6 +107,8 @@ def _idle(source: str, compiler: Callable[[str], Template]) -> Iterator[Finding]
 def _looked(bound: Bound, source: str, setting: Setting, unknown: Collection[str] = ()) -> Iterator[Finding]:
     """What looks wrong in what was read. `unknown`: words that stand where nothing could be read."""
     found = [*_names(bound, source, setting, unknown), *_assigned(bound)]
+    told = {index for index, code, _, _ in found if code != "J909"}
+    found += [one for one in odd_names(bound) if one[0] not in told]
     for node in bound.walk():
         found += _node(node, source, setting)
     for index, code, message, hint in found:

@@ -23,7 +23,7 @@ from journeys.engine.content.liquid_dialect import DIALECT, HTML, Dialect
 from journeys.engine.content.services import Services
 from journeys.engine.content.size_limited_cache import Cache, weight
 from journeys.engine.content.tags.promotion import PromotionNode
-from journeys.engine.content.thread_offloading import Offload
+from journeys.engine.content.thread_offloading import Offload, Pace
 from journeys.engine.content.variable_tags import DRAW
 
 
@@ -92,6 +92,7 @@ class Template:
     def __init__(self, source: str, bound: Bound) -> None:
         self.source = source
         self._bound = bound
+        self._pace = Pace()
 
     def render(self, values: Values, services: Services | None = None, *, limits: Limits = LIMITS) -> str:
         """The text for these values, of a template that makes no calls.
@@ -119,7 +120,7 @@ class Template:
         It is there at once if no calls are made and the rendering is short; a long one moves to a thread (`thread_offloading.py`).
         Raises as `render`, and `Retry` where a call is to be made again later.
         """
-        given, offload = _begun(values, services)
+        given, offload = _begun(values, services, self._pace)
         if any(each.calls for each in self.within(services.block)):
             services.values = values
             steps = partial(self._bound.text_async, given, services)
@@ -133,7 +134,7 @@ class Template:
         self, values: Values, services: Services, *, limits: Limits = LIMITS
     ) -> str:
         """The same by the library's syntax tree. Raises as `render_async`."""
-        given, offload = _begun(values, services)
+        given, offload = _begun(values, services, self._pace)
         services.values = values
         steps = partial(self._bound.text_by_tree_async, given, services)
         return await _settled(offload.text_of_steps(steps, limits), services)
@@ -260,9 +261,9 @@ def render_value(source: str, values: Values, services: Services | None = None) 
     return storable(compile(source).render(values, services, limits=BRIEF))
 
 
-def _begun(values: Values, services: Services) -> tuple[dict[str, Any], Offload]:
+def _begun(values: Values, services: Services, pace: Pace) -> tuple[dict[str, Any], Offload]:
     """What a rendering sees, and what is remembered from one try of it to the next."""
-    given, offload = values.globals(), Offload(values.draw, services)
+    given, offload = values.globals(), Offload(values.draw, services, pace)
     given[DRAW] = offload.draw
     return given, offload
 

@@ -7,13 +7,15 @@ again in the second: no call is made twice, and the text is the same as without 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from journeys.engine.content.limits import Limits, TimedOut
-from journeys.engine.fair_threads import FairThreads
+from journeys.engine.fair_shares import Allowance
+from journeys.engine.fair_threads import FairThreads, working_for
 
 if TYPE_CHECKING:
     from journeys.engine.content.services import Services
@@ -24,6 +26,35 @@ PORTION = 5_000
 """Characters or elements that a filter takes on the event loop: nothing interrupts it."""
 THREADS = FairThreads(4, "rendering")
 """Where long renderings go on, one of each workspace at a time."""
+REMEMBERED = 60.0
+"""Seconds for which a template that has used up a slice is rendered in a thread from the beginning."""
+SLICES = Allowance(0.5, 0.1)
+"""Seconds of the event loop that slices may use up in vain for a workspace, at once and in each second."""
+
+
+class Pace:
+    """For which workspaces a template counts as one that takes long, and until when on the clock of `time.monotonic`.
+
+    Workspaces share the template of one source; what it is given is theirs.
+    """
+
+    __slots__ = ("_until",)
+
+    def __init__(self) -> None:
+        self._until: dict[int, float] = {}
+
+    def begins_here(self) -> bool:
+        """Whether a rendering may begin on the event loop."""
+        now, workspace = time.monotonic(), working_for.get()
+        return self._until.get(workspace, 0.0) <= now and SLICES.left(workspace, now) > 0
+
+    def in_vain(self, seconds: float) -> None:
+        """A rendering has used so much of the event loop, and begins anew in a thread."""
+        now, workspace = time.monotonic(), working_for.get()
+        self._until = {each: until for each, until in self._until.items() if until > now}
+        self._until[workspace] = now + REMEMBERED
+        SLICES.spend(workspace, seconds, now)
+
 
 T = TypeVar("T")
 Steps = Coroutine[Callable[[], Awaitable[Any]], Any, str]
@@ -33,9 +64,10 @@ Steps = Coroutine[Callable[[], Awaitable[Any]], Any, str]
 class Offload:
     """The tries of one rendering: what was drawn and answered in the first is remembered for the second."""
 
-    __slots__ = ("_answers", "_drawn", "_extras", "_place", "_services", "_source")
+    __slots__ = ("_answers", "_drawn", "_extras", "_pace", "_place", "_services", "_source")
 
-    def __init__(self, source: Callable[[], float], services: Services) -> None:
+    def __init__(self, source: Callable[[], float], services: Services, pace: Pace) -> None:
+        self._pace = pace
         self._source = source
         self._services = services
         self._extras = dict(services.extras)
@@ -54,24 +86,28 @@ class Offload:
         """The text of a template without calls. Raises as `render`."""
         if limits.seconds <= SLICE:
             return render(limits)
-        try:
-            return render(replace(limits, seconds=SLICE, portion=PORTION))
-        except TimedOut:
-            self._again()
+        if self._pace.begins_here():
+            began = time.thread_time()
+            try:
+                return render(replace(limits, seconds=SLICE, portion=PORTION))
+            except TimedOut:
+                self._again(time.thread_time() - began)
         return await _apart(render, limits)
 
     async def text_of_steps(self, begin: Callable[[Limits], Steps], limits: Limits) -> str:
         """The text of a template with calls. Raises as its steps do."""
         retry = self._services.retry
-        if limits.seconds > SLICE:
+        if limits.seconds > SLICE and self._pace.begins_here():
             try:
                 return await self._driven(begin(replace(limits, seconds=SLICE, portion=PORTION)), _here)
             except TimedOut:
-                self._again()
+                self._again(SLICE)  # at most: its steps are not timed one by one
                 self._services.retry = retry
         return await self._driven(begin(limits), _here if limits.seconds <= SLICE else _apart)
 
-    def _again(self) -> None:
+    def _again(self, seconds: float) -> None:
+        """All of it anew, in a thread: the event loop has computed so long for nothing."""
+        self._pace.in_vain(seconds)
         self._place = 0
         self._services.extras.clear()
         self._services.extras.update(self._extras)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -28,6 +28,7 @@ from journeys.engine.delivery.public_address import PublicSettings
 from journeys.engine.delivery.settlement import Settlement, give_back
 from journeys.engine.delivery.settlement_queue import SettlementQueue
 from journeys.engine.fair_batches import Notices, share_out
+from journeys.engine.fair_shares import Lanes
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.metrics import PROVIDER_SECONDS, RENDER_SECONDS, timed
@@ -85,7 +86,7 @@ class DeliveryWorker:
         self._asking = Places(ASKING, ASKING_IN_ALL)
         self._base = (public_url or PublicSettings().public_url).rstrip("/")
         self._notices = {name: Notices() for name in channels}
-        self._places: dict[tuple[str, int], asyncio.Semaphore] = {}
+        self._lanes: dict[tuple[str, int], Lanes] = {}
         self._finishing: set[asyncio.Task[object]] = set()
         self._providers = Providers()
 
@@ -170,32 +171,28 @@ class DeliveryWorker:
         ready.sort(key=lambda each: (each[0].priority, each[0].no), reverse=True)
         if settled:
             await self._settlements(settled)
-        lane = self._repeatable if channel.idempotent else self._doubtful
         queues: dict[int, list[tuple[Claimed, Ready]]] = {}
-        for each in ready:  # whom a repeatable call goes to is the workspace's own choice: so are its lanes
-            queues.setdefault(each[0].workspace if channel.idempotent else 0, []).append(each)
+        for each in ready:
+            queues.setdefault(each[0].workspace, []).append(each)
         await asyncio.gather(
             *(
-                self._in_lane(channel, whose, lane, queue)
-                for whose, queue in queues.items()
+                self._in_lane(channel, workspace, queue)
+                for workspace, queue in queues.items()
                 for _ in range(min(channel.lanes, len(queue)))
             )
         )
 
-    async def _in_lane(
-        self,
-        channel: Channel,
-        whose: int,
-        lane: Callable[[Channel, list[tuple[Claimed, Ready]]], Awaitable[Sequence[Settlement]]],
-        queue: list[tuple[Claimed, Ready]],
-    ) -> None:
+    async def _in_lane(self, channel: Channel, workspace: int, queue: list[tuple[Claimed, Ready]]) -> None:
         """Work a queue off when one of the lanes is free: those of the channel, or of a workspace on it.
 
-        What cannot be settled at once keeps no lane meanwhile.
+        Whom a repeatable call goes to is the workspace's own choice: so are its lanes. Others are shared, and given up
+        after a call where another workspace waits for one. What cannot be settled at once keeps no lane meanwhile.
         """
-        places = self._places.setdefault((channel.name, whose), asyncio.Semaphore(channel.lanes))
+        whose = workspace if channel.idempotent else 0
+        lanes = self._lanes.setdefault((channel.name, whose), Lanes(channel.lanes))
+        lane = self._repeatable if channel.idempotent else partial(self._doubtful, lanes)
         while True:
-            async with places:
+            async with lanes.held(workspace):
                 done = await lane(channel, queue)
             if not done:
                 return
@@ -218,13 +215,18 @@ class DeliveryWorker:
         await asyncio.gather(*settling)
         return ()
 
-    async def _doubtful(self, channel: Channel, queue: list[tuple[Claimed, Ready]]) -> Sequence[Settlement]:
+    async def _doubtful(
+        self, lanes: Lanes, channel: Channel, queue: list[tuple[Claimed, Ready]]
+    ) -> Sequence[Settlement]:
         """One connection's work where the provider knows no key: mark, call, and settle with the next mark.
 
-        Returns what could not be settled, since somebody else has locked the person: the queue is not done then.
+        Returns what is still to be settled, since somebody else has locked the person, or another workspace waits for
+        the lane: the queue is not done then.
         """
         done: list[Settlement] = []
         while queue:
+            if done and lanes.wanted(done[0].claimed.workspace):
+                return done
             if self._providers.wait(channel.name):
                 await self._leave(queue)
                 break

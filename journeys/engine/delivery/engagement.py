@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from journeys.engine.clock import Clock
+from journeys.engine.content.size_limited_cache import Cache
 from journeys.engine.delivery.tracking_links import Mark
 from journeys.engine.entries.event_recording import NewEvent, record
 from journeys.engine.people.consents import share_consents
@@ -26,6 +27,9 @@ select count(*) from (
 
 MOST_TIMES = 50
 """So often a message is opened or clicked; who asks more often is a machine."""
+
+COUNTED: Cache[bool] = Cache(4 * 1024 * 1024, "counted_messages")
+"""What was done with a message so often that it is not counted again: the database is not asked each time."""
 
 UNSUBSCRIBED = """
 select exists (select 1 from consents c where (c.workspace, c.person, c.channel, c.state) = ($1, $2, $3, 'unsubscribed'))
@@ -51,6 +55,9 @@ async def engaged(
     An unsubscription sets the consent for the channel in the same transaction, by e-mail for all who share the address
     (PRF-5), and tells of it; who shares the address hears of it in a later transaction. One by a message by which the person has unsubscribed already changes nothing.
     """
+    counted = f"{mark.workspace}/{mark.person}/{mark.dispatch}/{name}"
+    if COUNTED.get(counted):
+        return True
     publication = await published.of(mark.workspace)
     async with db.transaction() as connection:
         person = await lock_present(connection, mark.workspace, mark.person)
@@ -62,6 +69,7 @@ async def engaged(
         elsewhere: list[DerivedEvent] = []
         times = (mark.workspace, person, name, mark.dispatch, MOST_TIMES, mark.entry)
         if name != "unsubscribed" and await connection.fetchval(TIMES, *times) >= MOST_TIMES:
+            COUNTED.keep(counted, True, 2 * len(counted) + 300)  # noqa: FBT003 - it is the value
             return True
         if name == "unsubscribed":
             if await connection.fetchval(

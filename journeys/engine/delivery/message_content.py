@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -20,6 +19,7 @@ from journeys.engine.content import (
 from journeys.engine.content import Template as Compiled
 from journeys.engine.content.html_reading import begin_of_body
 from journeys.engine.content.services import Retry, Services
+from journeys.engine.content.thread_offloading import THREADS
 from journeys.engine.delivery.tracking_links import Links
 from journeys.engine.people.profiles import Profile
 from journeys.engine.workspaces.published import Publication
@@ -121,7 +121,7 @@ async def _email(
         opens=not profile.standard.get("email_open_tracking_disabled"),
     )
     parts = partial(_parts, html, text, preheader, counted)
-    html, text = parts() if len(html) < LONG else await asyncio.to_thread(parts)
+    html, text = parts() if len(html) < LONG else await THREADS.run(parts)
     return {
         "sender_name": name,
         "sender": address,

@@ -19,7 +19,7 @@ from journeys.engine.delivery.channel import Channel, Content, Recipient
 from journeys.engine.delivery.claim import Claimed
 from journeys.engine.delivery.message_content import content, sources
 from journeys.engine.delivery.tracking_links import Links, Mark
-from journeys.engine.fair_threads import working_for
+from journeys.engine.fair_threads import work_for
 from journeys.engine.people.profiles import History, Profile
 from journeys.engine.workspaces.published import Publication
 from journeys.engine.workspaces.template_services import MessageServices
@@ -72,7 +72,7 @@ async def prepare(
     key: Any = None,
 ) -> Ready | Refused | Postponed:
     """Check once more what must hold, and render. Does not wait if the template makes no calls. `key`: the entry's."""
-    working_for.set(claimed.workspace)
+    work_for(claimed.workspace)
     step = plan.steps[claimed.step]
     assert isinstance(step, Message), "only message steps make dispatches"
     address = channel.address_of(profile)

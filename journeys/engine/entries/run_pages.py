@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -15,6 +16,7 @@ from journeys.engine.clock import Clock
 from journeys.engine.entries.admission import Admission, Entrant, admit, note_failure
 from journeys.engine.entries.run_members import collect
 from journeys.engine.entries.runs import MOST_TRIES, Look, Runs, Slice, audience_of, best_instants
+from journeys.engine.fair_shares import Turns
 from journeys.engine.fair_threads import Places
 from journeys.engine.logs import logger
 from journeys.engine.people.merged import merged_into
@@ -31,8 +33,11 @@ PAGE = 500
 AT_ONCE = 2
 """So many runs of a workspace are seen to at once by one process; the others wait for their turn."""
 
-LATER = timedelta(seconds=2)
-"""After so long, in real time, a run comes again that found no place."""
+LATER, APART = timedelta(seconds=2), timedelta(seconds=0.5)
+"""After so long, in real time, a run comes again that found no place, and so long after the one before it of its workspace.
+
+Each coming again is a dozen events in Temporal: a hundred runs that all came after two seconds kept it from anything else.
+"""
 
 LOCKED = timedelta(seconds=0.5)
 """After so long, in real time, people are looked at again whom somebody else had locked."""
@@ -139,6 +144,7 @@ class RunPages:
         self._notifier = notifier
         self._named = named
         self._places = Places(AT_ONCE)
+        self._turns = Turns(LATER.total_seconds(), APART.total_seconds())
         self.runs = Runs(db, published, clock)
 
     async def work(self, workspace: int, run: UUID, stop: asyncio.Event) -> float | None:
@@ -149,7 +155,7 @@ class RunPages:
         self._clock.check()
         place = self._places.of(workspace)
         if place.locked():
-            return LATER.total_seconds()
+            return self._turns.next(workspace, time.monotonic())
         async with place:
             try:
                 return await self._stretch(workspace, run, stop)

@@ -9,6 +9,7 @@ from typing import Any
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.mailbox import Mailbox
 from journeys.channels.webhook import Webhook, WebhookSettings
+from journeys.engine.delivery.channel import Receipt
 from journeys.engine.delivery.claim import claim
 from journeys.engine.delivery.delivery_worker import DeliveryWorker
 from journeys.engine.people.user_updates import MOST_HOPS
@@ -210,3 +211,48 @@ async def test_a_workspace_whose_server_dawdles_holds_up_no_other(db: Database, 
 
     states = await db.pool.fetch("select state, count(*) from dispatches group by state")
     assert [tuple(row) for row in states] == [("queued", 12)], "what was not done is given back"
+
+
+class Gated(Email):
+    """Email whose calls wait until they are let through, one by one."""
+
+    def __init__(self, settings: SmtpSettings) -> None:
+        super().__init__(settings)
+        self.gate = asyncio.Semaphore(0)
+        self.called = 0
+
+    async def deliver(self, content: Any, to: Any, key: str) -> Receipt:
+        self.called += 1
+        await self.gate.acquire()
+        return await super().deliver(content, to, key)
+
+
+async def test_a_workspace_with_a_whole_batch_to_send_gives_its_connection_up_to_who_waits(
+    db: Database, mailbox: Mailbox
+) -> None:
+    """A mail server's connections are shared: whoever comes waits for the call under way, not for the others of a batch."""
+    large = await stage_on(db, canvas(MAIL) + EMAIL, workspace="large")
+    small = await stage_on(db, canvas(MAIL) + EMAIL, workspace="small")
+    for entry in await large.enter(*[await large.person(email=f"{n}@example.com") for n in range(6)]):
+        await large.burst(entry)
+    channel, stop = Gated(SmtpSettings(host="127.0.0.1", port=mailbox.port, lanes=1)), asyncio.Event()
+    parts = large.published, large.clock, NullNotifier(), NullNotifier(), {"email": channel}
+    async with DeliveryWorker(db, *parts) as worker:
+        draining = asyncio.create_task(worker.drain("email", stop))
+        while not channel.called:
+            assert not draining.done()
+            await asyncio.sleep(0.01)
+        [entry] = await small.enter(await small.person(email="small@example.com"))
+        await small.burst(entry)
+        while not worker._lanes["email", 0].wanted(large.workspace):
+            await asyncio.sleep(0.01)
+        for _ in range(7):
+            channel.gate.release()
+        await small.until(small.none_left, "all messages")
+        stop.set()
+        await draining
+
+    sent = [mail.recipients[0] for mail in mailbox.mails]
+    assert len(sent) == 7
+    assert sent.index("small@example.com") <= 1
+    assert await db.pool.fetchval("select count(*) from facts where fact = 'sent'") == 7

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 
@@ -347,3 +348,21 @@ async def test_people_who_went_meanwhile_are_counted_as_gone(
     await work(stage, run["id"])
     run = (await runs(db))[0]
     assert (run["members"], run["entered"], run["gone"]) == (3, 2, 1)
+
+
+async def test_runs_that_find_no_place_come_again_one_after_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Each coming again costs Temporal a dozen events: a workspace's hundred runs keep it from nobody else's entries."""
+    monkeypatch.setattr(run_pages, "time", SimpleNamespace(monotonic=lambda: 10.0))
+    nothing: Any = None
+    pages = RunPages(nothing, nothing, FakeClock(MONDAY), NullNotifier(), NullNotifier())
+    held = [pages._places.of(1), pages._places.of(2)]
+    for place in held * run_pages.AT_ONCE:
+        await place.acquire()
+
+    pauses = [await pages.work(1, uuid4(), asyncio.Event()) for _ in range(100)]
+
+    later, apart = run_pages.LATER.total_seconds(), run_pages.APART.total_seconds()
+    assert pauses == [pytest.approx(later + apart * number) for number in range(100)]
+    assert await pages.work(2, uuid4(), asyncio.Event()) == pytest.approx(later), "its own is the next"
