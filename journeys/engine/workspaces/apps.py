@@ -1,4 +1,4 @@
-"""Apps of a workspace (iOS, Android, web …), each with an id and a publishable key (WSP-2, API-4, API-6).
+"""Apps of a workspace (iOS, Android, web …), each with an id and a publishable key (WSP-2, API-6).
 
 A publishable key may stand in an app or on a page, where its users can read it: it sends what people did, and reads nothing.
 """
