@@ -11,6 +11,7 @@ from journeys.canvas.check import check
 from journeys.canvas.content_blocks import check_content_block
 from journeys.canvas.filters import BucketFilter, Filter
 from journeys.canvas.group_references import groups_in_canvas, groups_in_filter
+from journeys.canvas.modules_beside import SOMEBODY_ELSES
 from journeys.canvas.problems import Problem, Where
 from journeys.canvas.python_definitions import looks_like_definitions, read_python
 from journeys.canvas.segment_check import check_segment, rounds_of
@@ -20,7 +21,6 @@ from journeys.canvas.yaml_definitions import Definitions, read_file
 EVERYBODY = BucketFilter(bucket=(0, 9999))
 """Stands for the filter of a segment that cannot be read."""
 
-SOMEBODY_ELSES = ("site-packages", "node_modules")
 SUFFIXES = (".yaml", ".yml", ".py")
 
 
@@ -37,11 +37,20 @@ def load(paths: Iterable[Path]) -> Definitions:
 def read(paths: Iterable[Path]) -> Definitions:
     """All definitions of these files and folders, and what is wrong with the shape of those that are broken."""
     found = Definitions()
+    nothing: dict[Path, Problem] = {}
+    imported: set[Path] = set()
     for given in paths:
         empty = True
         for path in _files([given]):
             empty = False
-            definitions, problems = read_python(path) if path.suffix == ".py" else read_file(path)
+            if path.suffix == ".py":
+                ran = read_python(path, given if os.path.isdir(given) else None)  # noqa: PTH112 - as below
+                definitions, problems = ran.definitions, ran.problems
+                imported |= ran.imported
+                if ran.nothing is not None:
+                    nothing[path.resolve()] = ran.nothing
+            else:
+                definitions, problems = read_file(path)
             found.problems += problems
             for definition in definitions:
                 found.add(definition)
@@ -50,6 +59,7 @@ def read(paths: Iterable[Path]) -> Definitions:
             found.problems.append(
                 Problem("J008", Where(str(given), 0, 0), "the folder has no definition", hint)
             )
+    found.problems += [problem for path, problem in nothing.items() if path not in imported]
     return found
 
 

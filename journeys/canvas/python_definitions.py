@@ -7,7 +7,8 @@ import importlib.util
 import re
 import sys
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path as FilePath
 from types import TracebackType
@@ -28,6 +29,7 @@ from journeys.canvas.definition_kinds import (
     kind_of,
 )
 from journeys.canvas.look_alikes import look_alikes
+from journeys.canvas.modules_beside import importable, modules_of
 from journeys.canvas.problems import CODES, Problem, Refused, Where
 from journeys.canvas.shape_problems import shape_problems
 from journeys.canvas.source_positions import MOST_BITS, TOO_LARGE, Path, Places, cannot_stand
@@ -50,6 +52,9 @@ _WORDS = re.compile(r"^(?:from|import)[ \t]+journeys(?:\.canvas[\w.]*)?(?![\w.])
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _OTHERS = re.compile(r"(?:setup|conftest|test_.*|.*_test)\.py")
 """Files that are no definitions, whatever they import."""
+NOTHING = "the file has no definition at its top level"
+FLAT = "modules of the folder are imported by their names: from audiences import paying"
+NAME_IT = "such as welcome = Canvas(…), or a list of them; a module that other files of the folder import needs none"
 
 
 def looks_like_definitions(path: FilePath) -> bool:
@@ -76,10 +81,24 @@ def _imports_words(text: str) -> bool:
     )
 
 
-def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
-    """The definitions at the top level of a Python file. The file is run, by its path, under a name of its own.
+@dataclass(frozen=True)
+class Ran:
+    """What came of running a file: definitions or problems, and the files of its folder that it imported.
 
-    Problems instead of exceptions, but for KeyboardInterrupt.
+    `nothing` is the problem of a file that has no definition, and that is none where others import the file.
+    """
+
+    definitions: list[Definition] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    imported: frozenset[FilePath] = frozenset()
+    nothing: Problem | None = None
+
+
+def read_python(path: FilePath, folder: FilePath | None = None) -> Ran:
+    """The definitions at the top level of a Python file, also within lists, tuples and mappings there.
+
+    The file is run, by its path, under a name of its own. It may import modules of its folder, and of the `folder` that was
+    named; what it imports of them is not its own. Problems instead of exceptions, but for KeyboardInterrupt.
     """
     file = str(path)
     try:
@@ -87,30 +106,39 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
         tree = ast.parse(text, file)
         code = compile(tree, file, "exec")
     except Refused as refused:
-        return [], refused.problems
+        return Ran(problems=refused.problems)
     except SyntaxError as error:
         where = Where(file, error.lineno or 1, error.offset or 1)
-        return [], [Problem("J006", where, f"this is not Python: {error.msg}")]
+        return Ran(problems=[Problem("J006", where, f"this is not Python: {error.msg}")])
     except (ValueError, RecursionError, MemoryError) as error:
-        return [], [Problem("J006", Where(file), f"this is not Python: {_said(error)}")]
+        return Ran(problems=[Problem("J006", Where(file), f"this is not Python: {_said(error)}")])
     written = _Written(file, text, tree)
     name = f"journeys_definitions_{blake2b(str(path.resolve()).encode(), digest_size=6).hexdigest()}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     module = importlib.util.module_from_spec(spec)
+    folders = sorted({path.resolve().parent, (folder or path.parent).resolve()})
     sys.modules[name] = module
     try:
-        exec(code, module.__dict__)  # noqa: S102 - what a definition in Python is
+        with importable(folders):
+            exec(code, module.__dict__)  # noqa: S102 - what a definition in Python is
+            beside = [each for each in modules_of(folders).values() if each is not module]
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # noqa: BLE001 - the file is any program, which may exit too
-        return [], _problems(error, written)
+        return Ran(problems=_problems(error, written))
     finally:
         sys.modules.pop(name, None)
+    imported = frozenset(FilePath(each.__file__).resolve() for each in beside if each.__file__)
     values = _top_level(module)
     if not values:
-        return [], [Problem("J006", Where(file), "the file has no definition at its top level")]
-    found = [Definition(kind_of(value), value, written.places(each)) for each, value in values.items()]
+        return Ran(imported=imported, nothing=Problem("J006", Where(file), NOTHING, NAME_IT))
+    others = {id(value) for each in beside for _, value in _values(each)}
+    found = [
+        Definition(kind_of(value), value, written.places(*where))
+        for where, value in values
+        if id(value) not in others
+    ]
     problems = [
         Problem("J002", each.places.where(()), cannot_stand(sign))
         for each in found
@@ -122,10 +150,9 @@ def read_python(path: FilePath) -> tuple[list[Definition], list[Problem]]:
         if _too_large(each.value.model_dump())
     ]
     if problems:
-        return [], problems
-    return found, [
-        each for one in found for each in look_alikes(one.value.model_dump(mode="json"), one.places)
-    ]
+        return Ran(problems=problems)
+    alike = [each for one in found for each in look_alikes(one.value.model_dump(mode="json"), one.places)]
+    return Ran(found, problems=alike, imported=imported)
 
 
 def _too_large(value: Any) -> bool:
@@ -137,12 +164,20 @@ def _too_large(value: Any) -> bool:
     return isinstance(value, int) and value.bit_length() > MOST_BITS
 
 
-def _top_level(module: Any) -> dict[str, Any]:
-    seen: dict[int, tuple[str, Any]] = {}
-    for name, value in vars(module).items():
-        if isinstance(value, VALUES) and not name.startswith("_"):
-            seen[id(value)] = name, value
-    return dict(seen.values())
+def _top_level(module: Any) -> list[tuple[tuple[str, int | None], Any]]:
+    """Each definition once, with the name that it was given last and its number in a list of that name."""
+    last = {id(value): (where, value) for where, value in _values(module)}
+    return list(last.values())
+
+
+def _values(module: Any) -> Iterator[tuple[tuple[str, int | None], Any]]:
+    """The definitions of a module; what has a name of its own comes after what is in a list."""
+    named = [(name, value) for name, value in vars(module).items() if not name.startswith("_")]
+    for name, value in named:
+        if isinstance(value, list | tuple | dict):
+            several = value.values() if isinstance(value, dict) else value
+            yield from (((name, no), each) for no, each in enumerate(several) if isinstance(each, VALUES))
+    yield from (((name, None), value) for name, value in named if isinstance(value, VALUES))
 
 
 def _problems(error: BaseException, written: _Written) -> list[Problem]:
@@ -155,7 +190,8 @@ def _problems(error: BaseException, written: _Written) -> list[Problem]:
     if isinstance(error, ValidationError) and made is not None:
         model, values = made
         return shape_problems(error, model, values, written.places_of(call, where))
-    return [Problem("J006", where, f"the file failed: {type(error).__name__}: {_said(error)}")]
+    hint = FLAT if isinstance(error, ImportError) and "relative import" in str(error) else ""
+    return [Problem("J006", where, f"the file failed: {type(error).__name__}: {_said(error)}", hint)]
 
 
 def _made(trace: TracebackType | None) -> tuple[Any, Mapping[str, Any]] | None:
@@ -173,6 +209,20 @@ def _said(error: BaseException) -> str:
     return str(error).strip().split("\n")[0][:300]
 
 
+def _element(node: ast.AST | None, number: int) -> ast.AST | None:
+    """The expression of one value in a list, a tuple or a mapping; of a comprehension the one that makes them all."""
+    if isinstance(node, ast.ListComp):
+        return node.elt
+    if isinstance(node, ast.DictComp):
+        return node.value
+    several = {ast.List: "elts", ast.Tuple: "elts", ast.Dict: "values"}.get(type(node))
+    inner = getattr(node, several) if several else []
+    plain = not any(
+        each is None or isinstance(each, ast.Starred) for each in [*inner, *getattr(node, "keys", [])]
+    )
+    return inner[number] if plain and number < len(inner) else node
+
+
 class _Written:
     """A Python file: its text, and what it says where."""
 
@@ -186,9 +236,11 @@ class _Written:
             if isinstance(target, ast.Name)
         }
 
-    def places(self, name: str) -> Places:
-        """The places of the value that is given this name at the top level."""
-        node = self._named.get(name)
+    def places(self, name: str, number: int | None = None) -> Places:
+        """The places of the value that is given this name at the top level, or of one in the list of that name."""
+        node: ast.AST | None = self._named.get(name)
+        if number is not None:
+            node = _element(node, number)
         return self.places_of(node, Where(self._file) if node is None else self._where(node))
 
     def places_of(self, node: ast.AST | None, where: Where) -> Places:

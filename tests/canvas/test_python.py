@@ -71,7 +71,7 @@ CASES = {
         "more = {'name': 'c', **{}}\nc = Canvas(**more, schedule={'api': True, 5: 6, 'x': ''})\n",
         ["4:49: J101 there is no key “x” here", "4:29: J100 “5”: a text was expected as key, not “5”"],
     ),
-    "no definition": ("_c = 5\n", ["1:1: J006 the file has no definition at its top level"]),
+    "no definition": ("_c = 5\n", ["1:1: J006 the file has no definition at its top level (such as welcome = Canvas(…), or a list of them; a module that other files of the folder import needs none)"]),
 }  # fmt: skip
 
 
