@@ -139,7 +139,13 @@ class TimedRequests:
             REQUESTS.labels(path, method, status).observe(took)
             _describe(span, path, method, status)
             if path not in NOT_LOGGED:
-                log.info("request", route=path, method=method, status=status, ms=round(took * 1000, 1))
+                log.info(
+                    "request",
+                    route=path,
+                    method=method,
+                    status=int(status) if status.isdecimal() else None,
+                    ms=round(took * 1000, 1),
+                )
             request_id.reset(token)
 
 

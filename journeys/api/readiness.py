@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import asyncpg
@@ -15,7 +14,7 @@ import journeys
 from journeys.api.requests import answer
 from journeys.api.services import Services
 from journeys.engine.metrics import CANVASES_SET_ASIDE
-from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL
+from journeys.engine.outages import DATABASE, OUTAGES, TEMPORAL, within
 from journeys.engine.store.database import PASSING
 from journeys.engine.store.migrate import Unfit, head, schema_of, works_beside
 
@@ -23,19 +22,6 @@ LONGEST_ANSWER = 2.0
 """Seconds that each thing has for its answer to `/ready`."""
 
 OK, NOT_USED = "ok", "not used"
-
-Check = Callable[[], Awaitable[Any]]
-
-
-async def within(check: Check, seconds: float) -> Any:
-    """What a check answers. Raises TimeoutError on time: what is frozen may take as long to be withdrawn as to answer."""
-    asking = asyncio.ensure_future(check())
-    done, _ = await asyncio.wait({asking}, timeout=seconds)
-    if not done:
-        asking.add_done_callback(lambda each: each.cancelled() or each.exception())
-        asking.cancel()
-        raise TimeoutError
-    return asking.result()
 
 
 async def health(_: Request) -> Response:

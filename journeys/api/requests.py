@@ -22,7 +22,7 @@ from journeys.engine.fair_threads import Places, work_for
 from journeys.engine.intake.half_characters import set_aside, unreadable
 from journeys.engine.large_requests import apart, bytes_of_request
 from journeys.engine.logs import logger
-from journeys.engine.outages import DATABASE, OUTAGES
+from journeys.engine.outages import DATABASE, OUTAGES, within
 from journeys.engine.sources.catalogs.requests import Invalid
 from journeys.engine.store.database import PASSING
 from journeys.engine.workspaces.api_keys import Key
@@ -41,6 +41,9 @@ MOST_FAULTS = 100
 
 LONGEST_WAIT = 30.0
 """Seconds that a body may take to come."""
+
+LONGEST_LOOKUP, LOOKUP_WHILE_GONE = 20.0, 5.0
+"""Seconds that the lookup of a key may take, and those while the database is known not to answer."""
 
 LONGEST_KEY = 200
 
@@ -222,11 +225,11 @@ async def _enter(services: Services, request: Request) -> tuple[Key, dict[str, A
 
 
 async def _recognise(services: Services, given: object) -> Key:
-    key = (
-        await services.keys.recognise(given)
-        if isinstance(given, str) and 0 < len(given) <= LONGEST_KEY
-        else None
-    )
+    """Whose key it is. A database that is frozen is not waited for: the lookup raises TimeoutError, and nothing was written."""
+    key = None
+    if isinstance(given, str) and 0 < len(given) <= LONGEST_KEY:
+        patience = LOOKUP_WHILE_GONE if OUTAGES.is_gone(DATABASE) else LONGEST_LOOKUP
+        key = await within(lambda: services.keys.recognise(given), patience)
     if key is None:
         raise Refusal(401, "Invalid API Key")
     return key

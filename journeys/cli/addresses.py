@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from ssl import SSLCertVerificationError
+from urllib.parse import urlsplit
 
 import asyncpg
 from alembic.script.revision import ResolutionError
@@ -112,7 +114,7 @@ async def reached(url: str) -> None:
         said = "DATABASE_URL is not the URL of a PostgreSQL database: write postgresql://user:password@host:5432/name"
         raise Stop(said, 2) from error
     except COMES as error:
-        raise Away(f"the database cannot be reached: {_line(error)}") from error
+        raise Away(f"the database cannot be reached: {_without_answer(url, error)}") from error
     except asyncpg.PostgresError as error:
         raise Stop(f"the database cannot be reached: {_line(error)}") from error
 
@@ -135,6 +137,14 @@ async def migrated(url: str) -> None:
         if isinstance(cause.__cause__, COMES):
             raise Away(f"the connection to the database was lost: {_line(cause)}") from error
         raise Stop(f"the database's schema cannot be brought up to date: {_line(cause)}") from error
+
+
+def _without_answer(url: str, error: BaseException) -> str:
+    """Why a database did not answer, with the host where it has no address: the error itself does not name it."""
+    if isinstance(error, socket.gaierror):
+        hosts = urlsplit(url).netloc.rpartition("@")[2]
+        return f"its host {hosts} has no address ({error.strerror})"
+    return _line(error)
 
 
 def _line(error: BaseException) -> str:

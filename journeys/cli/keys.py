@@ -146,7 +146,12 @@ def rotate(name: str, *, workspace_name: Workspace = "default", overlap: str = "
                 key, until = await rotate_key(db, identity, name, kept)
             except NoKey as error:
                 raise Stop(str(error), 2) from error
-        err.print(f"the former secret is accepted until {minute(until)} UTC", markup=False)
+        said = (
+            f"the former secret is accepted until {minute(until)} UTC"
+            if kept
+            else "the former secret is accepted no longer"
+        )
+        err.print(said, markup=False)
         print(key)
         return 0
 

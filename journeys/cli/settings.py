@@ -69,8 +69,11 @@ def remarks(variables: list[Variable], environment: Mapping[str, str]) -> Iterat
     for name in sorted(environment):
         base = name.removesuffix(BY_FILE)
         if name.startswith(OURS) and base not in names:
-            near = difflib.get_close_matches(base, sorted(names), 1)
-            hint = f"did you mean {near[0]}?" if near else "`journeys settings` lists all"
+            own = sorted(each.removeprefix(OURS[0]) for each in names if each.startswith(OURS))
+            near = difflib.get_close_matches(
+                base.removeprefix(OURS[0]), own, 1
+            )  # the prefix is near to every name
+            hint = f"did you mean {OURS[0]}{near[0]}?" if near else "`journeys settings` lists all"
             yield f"{name} is no setting: {hint}"
     tls: dict[str, Any] = {}
     for variable in variables:

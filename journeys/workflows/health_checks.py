@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from journeys.engine.store.health_checks import OF_THE_STORE, Check, Examined
-from journeys.engine.workspaces.retention import EVERY, LAST, drop_expired, retentions
+from journeys.engine.workspaces.retention import EVERY, FIRST_WORKSPACE, LAST, drop_expired, retentions
 from journeys.workflows.housekeeping import OVERDUE, RUNS
 
 PENDING_FOR = timedelta(minutes=1)
@@ -106,11 +106,12 @@ async def look_at_retention(at: Examined) -> tuple[str, str]:
     async with at.db.pool.acquire() as connection:
         keeps = await retentions(connection)
         last = await connection.fetchval(LAST)
+        since = last or await connection.fetchval(FIRST_WORKSPACE)
         now = await connection.fetchval("select clock_timestamp()")
     if not any(one.model_dump(exclude_none=True) for one in keeps.values()):
         return "every workspace keeps everything", ""
     said = f"what is kept no longer was deleted at {_instant(last)}" if last else "nothing was deleted so far"
-    if last is not None and now - last < 2 * EVERY:
+    if now - since < 2 * EVERY:
         return said, ""
     return said, "a worker does it once a day; `--fix` does it now"
 

@@ -84,6 +84,12 @@ async def test_a_database_that_cannot_be_reached_is_said_in_a_line() -> None:
     assert said.err.count("\n") == 1
 
 
+async def test_a_host_without_an_address_is_named_and_the_password_is_not() -> None:
+    said = await journeys("doctor", url="postgresql://nobody:sesame@db.invalid:5432/none")
+    assert (said.code, "its host db.invalid:5432 has no address" in said.err) == (1, True)
+    assert "sesame" not in said.out + said.err
+
+
 # The database --------------------------------------------------------------------------------------------------
 
 
@@ -303,6 +309,8 @@ async def test_retention_that_is_not_gone_through_is_said_and_done(db: Database,
         " values ($1, gen_random_uuid(), 'story', 'audience', 0, now() - interval '1 year')",
         stage.workspace,
     )
+    assert (await check(db, "retention")).todo == ""  # the database is not two days old
+    await db.pool.execute("update workspaces set created = now() - interval '3 days'")
     assert (await mended(db, "retention")).fixed == "deleted 1 of refusals"
 
 

@@ -61,7 +61,9 @@ async def test_a_rotated_key_works_beside_its_former_secret_until_the_overlap_en
     await stage.db.pool.execute("update api_keys set former_until = clock_timestamp()")
     assert [await taken(stage, key) for key in (first, second)] == [401, 201]
     assert (await listed(stage.db))[0]["former"] is None
-    third = (await keys(stage.db, "rotate", "shop", "--overlap", "0 seconds")).out.strip()
+    last = await keys(stage.db, "rotate", "shop", "--overlap", "0 seconds")
+    third = last.out.strip()
+    assert last.err.strip() == "the former secret is accepted no longer"
     assert [await taken(stage, key) for key in (first, second, third)] == [401, 401, 201]
 
 

@@ -65,6 +65,8 @@ async def test_each_setting_is_shown_with_where_it_comes_from_and_no_secret_is(t
 async def test_what_looks_wrong_is_said(tmp_path: Path) -> None:
     found = await shown({"JOURNEYS_SMTP_HOTS": "mail.example"}, 1)
     assert "JOURNEYS_SMTP_HOTS is no setting: did you mean JOURNEYS_SMTP_HOST?" in found["remarks"]
+    far = await shown(FINE | {"JOURNEYS_FOO_BAR": "2"}, 1)
+    assert far["remarks"] == ["JOURNEYS_FOO_BAR is no setting: `journeys settings` lists all"]
     assert any(one.startswith("JOURNEYS_SMTP_HOST is not set") for one in found["remarks"])
     assert any("no one else can follow them" in one for one in found["remarks"])
     [one] = (await shown(FINE | {"JOURNEYS_CONNECTIONS": "many"}, 1))["remarks"]

@@ -101,7 +101,7 @@ SCHEMA = Check("schema", look_at_schema, bring_up_to_date)
 MISSING = """
 select p || to_char(m, '_YYYY_MM') as name
 from unnest(array['events', 'facts']) p,
-    generate_series(0, $1::int) i, lateral (select date_trunc('month', now() at time zone 'UTC') + make_interval(months => i) as m)
+    generate_series(0, $1::int) i, lateral (select date_trunc('month', now() at time zone 'UTC') + make_interval(months => i) as m) months
 where to_regclass(p || to_char(m, '_YYYY_MM')) is null order by 1
 """
 RESTING = """

@@ -107,6 +107,7 @@ PARTITIONS = (
 MONTH = re.compile(r"(?:events|facts)_(\d{4})_(\d{2})")
 BEGUN_BEFORE = "select exists (select from entries where ended is null and entered < $1)"
 LAST = "select done from chores where name = 'retention'"
+FIRST_WORKSPACE = "select min(created) from workspaces"
 DONE = """
 insert into chores (name, done) values ('retention', clock_timestamp())
 on conflict (name) do update set done = excluded.done
