@@ -82,6 +82,8 @@ class _Fields:
 
     async def text(self, name: str, source: str, compiler: Callable[[str], Compiled] = compile) -> str:
         """A field."""
+        if "{" not in source and compiler is compile:
+            return source  # as most names of senders
         try:
             return await compiler(source).render_async(self._values, self._services)
         except Retry:  # A4, C3: the services keep it
