@@ -60,7 +60,7 @@ readings: $(STAMP)  ## twenty thousand templates, each by the function that is m
 	@JOURNEYS_READINGS=20000 $(RUN)/python -m pytest -q --timeout 7200 -n 2 tests/content/test_codegen.py
 
 kills: $(STAMP)  ## the long forms of what kills workers, database and Temporal, of crashes in runs, of merges, and of writers beside bursts: minutes of each
-	@JOURNEYS_KILLS=40 JOURNEYS_ROUNDS=500 JOURNEYS_PEOPLE=5000 JOURNEYS_TRIGGERS=20000 JOURNEYS_MEMBERS=20000 JOURNEYS_CRASHES=1 JOURNEYS_MERGES=1000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_kills.py tests/workflows/test_kills_of_runs.py tests/workflows/test_kills_of_merges.py tests/engine/entries/test_run_crashes.py tests/engine/entries/test_contention.py tests/engine/entries/test_gates.py tests/engine/people/test_writers.py
+	@JOURNEYS_KILLS=40 JOURNEYS_ROUNDS=500 JOURNEYS_PEOPLE=5000 JOURNEYS_TRIGGERS=20000 JOURNEYS_MEMBERS=20000 JOURNEYS_CRASHES=1 JOURNEYS_MERGES=1000 JOURNEYS_INGESTION_KILLS=60 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/workflows/test_kills.py tests/workflows/test_kills_of_runs.py tests/workflows/test_kills_of_merges.py tests/workflows/test_kills_of_ingestion.py tests/engine/entries/test_run_crashes.py tests/engine/entries/test_contention.py tests/engine/entries/test_gates.py tests/engine/people/test_writers.py
 
 exports: $(STAMP)  ## an export of six hundred thousand people
 	@JOURNEYS_EXPORT_PEOPLE=900000 $(RUN)/python -m pytest -q -s --timeout 7200 -n 0 tests/engine/exports/test_exporting.py -k "files_and_the_callback or worker_that_is_killed"

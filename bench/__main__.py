@@ -23,7 +23,7 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker, WorkerTuner
 from uuid_utils.compat import uuid7
 
-from bench import batch, doors, imports, ingestion, liquid, processor, report, tenants
+from bench import batch, doors, imports, ingestion, ingestion_sizes, liquid, processor, report, tenants
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
@@ -392,6 +392,9 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
 }
 """The parts that have servers of their own, by the name that their results begin with."""
 
+LONG: dict[str, Callable[[], dict[str, Any]]] = {"track": lambda: asyncio.run(ingestion_sizes.measure())}
+"""What `--long` adds to a part: minutes more."""
+
 
 def _say(results: dict[str, Any]) -> None:
     for name, value in results.items():
@@ -408,9 +411,12 @@ if __name__ == "__main__":
     parser.add_argument(
         "--only", choices=tuple(PARTS), help="only this part; of the results only its own are written"
     )
+    parser.add_argument("--long", action="store_true", help="with --only: what takes minutes too")
     given = parser.parse_args()
     if given.only:
         part = PARTS[given.only]()
+        if given.long and given.only in LONG:
+            part |= LONG[given.only]()
         kept = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         kept = {name: value for name, value in kept.items() if not name.startswith(f"{given.only}.")}
         RESULTS.write_text(json.dumps(kept | part, indent=1, sort_keys=True) + "\n")

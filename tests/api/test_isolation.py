@@ -45,7 +45,7 @@ def _with(seed: Any, block: str, template: str) -> Any:
 
 
 async def test_no_operation_shows_or_changes_anything_of_the_other_workspace(db: Database) -> None:
-    """API-3: the same external ids, addresses, names and the other's own ids, at every operation of the document."""
+    """A64, API-3: the same external ids, addresses, names and the other's own ids, at every operation of the document."""
     first = await stage_on(db, STORY + GROUPS + BLOCK, workspace="first")
     second = await stage_on(db, STORY + GROUPS, workspace="second")
     application = app(services_of(first))
