@@ -51,7 +51,7 @@ class Talkative(Mailbox):
 async def test_nothing_personal_is_in_histories_logs_and_files_of_somebody_who_is_erased(
     db: Database, temporal: str, receiver: Receiver, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
-    """IDN-31, P6: not of a mail that comes back, a webhook that is refused, a template that stops, an event, an erasure."""
+    """IDN-31: not of a mail that comes back, a webhook that is refused, a template that stops, an event, an erasure."""
     caplog.set_level(logging.DEBUG)
     caplog.set_level(logging.INFO, "asyncio")
     receiver.statuses = [404]
