@@ -76,9 +76,11 @@ class Held(TemporalAlarmSync):
     def __init__(self, db: Database) -> None:
         super().__init__(db, cast("Any", None), Clock(), "q", most=8)
         self.go, self.calls = asyncio.Event(), 0
+        self.of: list[int] = []
 
     async def _call(self, one: PendingAlarm) -> None:
         self.calls += 1
+        self.of.append(one.workspace)
         await self.go.wait()
 
 
@@ -96,6 +98,36 @@ async def test_telling_of_fifty_thousand_entries_takes_few_tasks_and_a_stop_wait
     alarm_sync.go.set()
     await alarm_sync.drain()
     assert alarm_sync.calls == MOST_WAITING
+
+
+async def test_a_sweep_of_many_leaves_room_for_what_has_just_been_committed_and_workspaces_take_turns_in_it(
+    db: Database,
+) -> None:
+    waiting = canvas("  - {type: delay, id: wait, duration: 1 day}")
+    large = await stage_on(db, waiting, workspace="large")
+    small = await stage_on(db, waiting, workspace="small")
+    await large.enter(*[await large.person() for _ in range(6)])
+    await db.pool.execute("update entries set told = 0, moved = moved - interval '2 minutes'")
+    await small.enter(await small.person())
+    await db.pool.execute("update entries set told = 0, moved = moved - interval '1 minute'")
+    alarm_sync = Held(db)
+    of = alarm_sync.of
+
+    sweeping = asyncio.create_task(alarm_sync.sweep())
+    while len(of) < 2:
+        assert not sweeping.done()
+        await asyncio.sleep(0.01)
+    assert of == [large.workspace, small.workspace], "a quarter of the calls, in turns"
+    one = UUID(int=1)
+    alarm_sync.sync([PendingAlarm(3, one, one, one, 0, 1, 0, False, None, 1, "c", "p")])
+    while len(of) < 3:
+        await asyncio.sleep(0.01)
+    assert of[2:] == [3], "it is told of beside the sweep, not after it"
+
+    alarm_sync.go.set()
+    assert await sweeping == 7
+    await alarm_sync.drain()
+    assert len(of) == 8
 
 
 class Ended(Held):
