@@ -89,7 +89,7 @@ SEEDS: Mapping[str, list[Any]] = {
     "/catalogs/{catalog}/items": [{"items": [{"id": "1", "price": 1.5, "o": {"a": 1}, "l": ["a"], "t": AT}, {"id": "2", "price": "2", "l": {"$add": ["b"]}}]}],
     "/catalogs/{catalog}/items/{item}": [{"items": [{"price": 1, "o": {"a": {}}, "l": []}]}],
     "/catalogs/{catalog}/fields": [{"fields": [{"name": "f", "type": "string"}]}],
-    "/catalogs/{catalog}/selections": [{"selection": {"name": "s", "description": "d", "filters": [{"field": "price", "operator": "is greater than", "value": 1}], "results_limit": 5, "sort_field": "price", "sort_order": "asc"}}],
+    "/catalogs/{catalog}/selections": [{"selection": {"name": "s", "description": "d", "filters": [{"field": "price", "operator": "greater than", "value": 1}], "results_limit": 5, "sort_field": "price", "sort_order": "asc"}}],
     "/content_blocks/create": [{"name": "block", "content": "a {{ a | upcase }}", "description": "d", "state": "active", "tags": []}],
     "/subscription/status/set": [{"subscription_group_id": "news", "subscription_state": "subscribed", "external_id": ["a"], "email": "a@b.example"}],
     "/v2/subscription/status/set": [{"subscription_groups": [{"subscription_group_id": "news", "subscription_state": "unsubscribed", "external_ids": ["a"], "emails": ["a@b.example"], "phones": []}]}],

@@ -14,10 +14,6 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import journeys
-from journeys.api.canvas_status import routes as canvas_status_routes
-from journeys.api.catalog_items import routes as catalog_item_routes
-from journeys.api.catalogs import routes as catalog_routes
-from journeys.api.content_blocks import routes as content_block_routes
 from journeys.api.cross_origin import let_in
 from journeys.api.described_operations import OPERATIONS
 from journeys.api.docs_page import routes as docs_routes
@@ -27,13 +23,10 @@ from journeys.api.monitoring import REQUEST_ID, TimedRequests, metrics_route
 from journeys.api.openapi import document
 from journeys.api.people_export_files import routes as export_routes
 from journeys.api.preference_pages import routes as preference_routes
-from journeys.api.rate_limits import GENERAL, TRACK
+from journeys.api.rate_limits import GENERAL
 from journeys.api.readiness import routes as readiness_routes
-from journeys.api.requests import MANY_IN_WORK, answer, guarded, permission_of, route_of, unavailable
+from journeys.api.requests import answer, permission_of, route_of, unavailable
 from journeys.api.services import Services
-from journeys.api.track import users_track
-from journeys.api.trigger import trigger_send
-from journeys.api.trigger_schedules import schedule_create, schedule_delete, schedule_update
 from journeys.engine.logs import logger
 from journeys.engine.store.database import PASSING
 from journeys.engine.workspaces.stored_plans import NotUnderstood
@@ -46,31 +39,6 @@ log = logger(__name__)
 def routes() -> list[BaseRoute]:
     """Every route that there is."""
     return [
-        *(
-            Route(
-                path,
-                guarded("users.track", users_track, TRACK, whole=False, places=MANY_IN_WORK),
-                methods=["POST"],
-            )
-            for path in ("/users/track", "/users/track/bulk")  # TRK-15
-        ),
-        Route("/canvas/trigger/send", guarded("canvas.trigger.send", trigger_send), methods=["POST"]),
-        *(
-            Route(
-                f"/canvas/trigger/schedule/{word}",
-                guarded(f"canvas.trigger.schedule.{word}", does),
-                methods=["POST"],
-            )
-            for word, does in (
-                ("create", schedule_create),
-                ("update", schedule_update),
-                ("delete", schedule_delete),
-            )
-        ),
-        *canvas_status_routes(),
-        *catalog_routes(),
-        *catalog_item_routes(),
-        *content_block_routes(),
         *(operation.route() for operation in OPERATIONS),
         *link_routes(),
         *export_routes(),

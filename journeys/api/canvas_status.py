@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, get_args
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any, Literal, get_args
 
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from journeys.api.requests import Refusal, Work, answer, guarded
+from journeys.api.operations import Answered, Asked, Operation, Remark, said
+from journeys.api.requests import Refusal
 from journeys.api.services import Services
 from journeys.engine.core.life import Timers, Word
 from journeys.engine.intake.unknown_keys import unknown_keys
@@ -28,37 +28,119 @@ PERMISSION = "canvas.status"
 WORDS: tuple[Word, ...] = ("stop", "pause", "resume", "archive")
 """What may be said of a canvas; each is a route."""
 
+SUMMARIES: dict[Word, str] = {
+    "stop": "Stop a canvas: nobody enters or advances; who is due before the resume leaves then",
+    "pause": "Pause a canvas: who enters waits before the first step, and nobody advances",
+    "resume": "Resume a canvas that is stopped or paused, or launch a draft",
+    "archive": "Archive a canvas: its entries end",
+}
+
 CHOICES: tuple[Timers, ...] = get_args(Timers)
 
 LONGEST_NAME = 100
+
+LONGEST_NUMBER = 9
+"""Digits of the number of a change."""
 
 MOST = 100
 """The maximum number of changes in one answer."""
 
 
-def routes() -> list[BaseRoute]:
-    """The routes; a worker brings those inside a canvas up to date after a change."""
-    return [
-        *(Route(f"/canvas/{word}", guarded(PERMISSION, _saying(word)), methods=["POST"]) for word in WORDS),
-        Route("/canvas/changes", guarded(PERMISSION, changes), methods=["GET"]),
-    ]
+def _canvas(given: Any) -> Any:
+    if not isinstance(given, str) or not 0 < len(given) <= LONGEST_NAME:
+        raise said("Invalid Canvas ID: 'canvas_id' is the name or the id of a canvas")
+    return given
 
 
-def _saying(word: Word) -> Work:
+def _timers(given: Any) -> Any:
+    if given not in CHOICES:
+        raise said(f"'timers' must be one of {', '.join(CHOICES)}")
+    return given
+
+
+def _before(given: Any) -> Any:
+    if not isinstance(given, int) or len(str(given)) > LONGEST_NUMBER:
+        raise said("'before' must be the number of a change")
+    return given
+
+
+Named = Annotated[
+    str,
+    BeforeValidator(_canvas),
+    Field(
+        min_length=1,
+        max_length=LONGEST_NAME,
+        description="The canvas by its name or its id.",
+    ),
+]
+Status = Literal["draft", "active", "idle", "stopped", "paused", "archived"]
+
+
+class Change(Asked):
+    """Which canvas is meant. Keys that mean nothing are told of."""
+
+    model_config = ConfigDict(extra="allow")
+    canvas_id: Named
+
+
+class Resume(Change):
+    """Which canvas is meant, and what is done after a pause with what fell due meanwhile: all waits become longer by the
+    pause, or it goes on at once, or its messages are not sent."""
+
+    timers: Annotated[Timers, BeforeValidator(_timers)] | None = None
+
+
+class Stands(Answered):
+    """How a canvas stands."""
+
+    canvas: str
+    canvas_id: str
+    status: Status
+    since: datetime
+
+
+class Changed(Stands):
+    """How a canvas stands now. `notice`: it stood so already."""
+
+    timers: Timers | None = None
+    notice: str | None = None
+    errors: list[Remark] | None = None
+
+
+class AskedChanges(Asked):
+    """Of which canvas, and only the changes before the one of this number."""
+
+    canvas_id: Named
+    before: Annotated[int, BeforeValidator(_before), Field(ge=0)] | None = None
+
+
+class ChangeMade(BaseModel):
+    """A change. `who`: an account of the command line, or a key."""
+
+    no: int
+    at: datetime
+    who: str
+    what: Literal["publish", "stop", "pause", "resume", "archive"]
+    details: dict[str, Any]
+
+
+class Changes(Stands):
+    """How a canvas stands, and its changes, the last one first."""
+
+    changes: Annotated[list[ChangeMade], Field(max_length=MOST)]
+
+
+def _saying(word: Word) -> Callable[[Services, Key, Any], Awaitable[Changed]]:
     """The work of a route that changes the status of a canvas."""
     keys = {"api_key", "canvas_id"} | ({"timers"} if word == "resume" else set())
 
-    async def say(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
-        del request
-        canvas, timers = (
-            _canvas(body.get("canvas_id")),
-            _timers(body.get("timers")) if word == "resume" else None,
-        )
+    async def say(services: Services, key: Key, asked: Change) -> Changed:
+        timers = asked.timers if isinstance(asked, Resume) else None
         try:
             changed = await change(
                 services.db,
                 key.workspace,
-                canvas,
+                asked.canvas_id,
                 word,
                 at=services.clock.now(),
                 who=f"key {key.name}",
@@ -68,29 +150,25 @@ def _saying(word: Word) -> Work:
             raise _unknown(error) from error
         except NotPossible as error:
             raise Refusal(409, f"Conflict: {error}") from error
-        said = {
-            "message": "success",
-            "canvas": changed.name,
-            "canvas_id": str(changed.id),
-            "status": changed.status,
-            "since": changed.since,
-            **({"timers": changed.timers} if changed.timers else {}),
-            **({} if changed.new else {"notice": f"the canvas is {changed.status} already"}),
-        }
-        remarks = [{"type": text} for text in unknown_keys(body, keys, "this call")]
-        return answer(201, said | ({"errors": remarks} if remarks else {}))
+        remarks = [Remark(type=text) for text in unknown_keys(asked.model_extra or {}, keys, "this call")]
+        return Changed(
+            canvas=changed.name,
+            canvas_id=str(changed.id),
+            status=changed.status,
+            since=changed.since,
+            timers=changed.timers,
+            notice=None if changed.new else f"the canvas is {changed.status} already",
+            errors=remarks or None,
+        )
 
     return say
 
 
-async def changes(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
+async def changes(services: Services, key: Key, asked: AskedChanges) -> Changes:
     """The status of a canvas, and the log of its changes: who, when, what; the last one first."""
-    del body
-    asked = request.query_params
-    canvas, before = _canvas(asked.get("canvas_id")), _before(asked.get("before"))
     publication = await services.published.of(key.workspace)
     try:
-        name = await named(services.db, key.workspace, canvas)
+        name = await named(services.db, key.workspace, asked.canvas_id)
     except NoCanvas as error:
         raise _unknown(error) from error
     [one] = [
@@ -98,40 +176,45 @@ async def changes(services: Services, key: Key, body: dict[str, Any], request: R
         for each in await canvases_of(services.db, publication, services.clock.now())
         if each.name == name
     ]
-    log = await log_of(services.db, key.workspace, name, before, MOST)
-    said: Mapping[str, Any] = {
-        "message": "success",
-        "canvas": name,
-        "canvas_id": str(one.id),
-        "status": one.status,
-        "since": one.since,
-        "changes": [
-            {"no": each.no, "at": each.at, "who": each.who, "what": each.what, "details": each.data}
+    log = await log_of(services.db, key.workspace, name, asked.before, MOST)
+    return Changes(
+        canvas=name,
+        canvas_id=str(one.id),
+        status=one.status,
+        since=one.since,
+        changes=[
+            ChangeMade(no=each.no, at=each.at, who=each.who, what=each.what, details=each.data)
             for each in log
         ],
-    }
-    return answer(200, said)
-
-
-def _canvas(given: Any) -> str:
-    if not isinstance(given, str) or not 0 < len(given) <= LONGEST_NAME:
-        raise Refusal(400, "Invalid Canvas ID: 'canvas_id' is the name or the id of a canvas")
-    return given
+    )
 
 
 def _unknown(error: NoCanvas) -> Refusal:
     return Refusal(400, f"Invalid Canvas ID: {str(error)[:300]}")
 
 
-def _timers(given: Any) -> Timers | None:
-    if given is not None and given not in CHOICES:
-        raise Refusal(400, f"'timers' must be one of {', '.join(CHOICES)}")
-    return given  # type: ignore[no-any-return]
-
-
-def _before(given: str | None) -> int | None:
-    if given is None:
-        return None
-    if not (given.isascii() and given.isdecimal() and len(given) < 10):
-        raise Refusal(400, "'before' must be the number of a change")
-    return int(given)
+OPERATIONS: tuple[Operation[Any], ...] = (
+    *(
+        Operation(
+            method="POST",
+            path=f"/canvas/{word}",
+            summary=SUMMARIES[word],
+            permission=PERMISSION,
+            asks=Resume if word == "resume" else Change,
+            answers=Changed,
+            work=_saying(word),
+            status=201,
+            also={409: "The status of the canvas does not allow it."},
+        )
+        for word in WORDS
+    ),
+    Operation(
+        method="GET",
+        path="/canvas/changes",
+        summary="The status of a canvas and its changes, the last one first",
+        permission=PERMISSION,
+        asks=AskedChanges,
+        answers=Changes,
+        work=changes,
+    ),
+)

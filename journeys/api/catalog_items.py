@@ -10,10 +10,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
+from journeys.api import catalog_shapes as shapes
+from journeys.api.operations import Answered, Operation, RefusedCatalogs
 from journeys.api.rate_limits import CATALOG_ITEM, CATALOG_ITEMS
-from journeys.api.requests import Work, answer, guarded
+from journeys.api.requests import Work, answer
 from journeys.api.services import Services
 from journeys.engine.large_requests import apart
 from journeys.engine.sources.catalogs import items
@@ -86,21 +87,32 @@ async def delete_item(services: Services, key: Key, body: dict[str, Any], reques
     return answer(200, SUCCESS)
 
 
-def routes() -> list[BaseRoute]:
-    """The routes of items."""
-    several, one = "/catalogs/{catalog}/items", "/catalogs/{catalog}/items/{item}"
-    return [
-        Route(path, guarded(f"catalogs.{permission}", work, limit), methods=[method])
-        for method, path, permission, work, limit in (
-            ("POST", several, "add_items", _several(items.replace), CATALOG_ITEMS),
-            ("PUT", several, "replace_items", _several(items.replace), CATALOG_ITEMS),
-            ("PATCH", several, "update_items", _several(items.change), CATALOG_ITEMS),
-            ("DELETE", several, "delete_items", delete_items, CATALOG_ITEMS),
-            ("GET", several, "get_items", list_items, CATALOG_ITEM),
-            ("GET", one, "get_item", get_item, CATALOG_ITEM),
-            ("POST", one, "create_item", _one(items.make_one, 201), CATALOG_ITEM),  # CAT-3
-            ("PUT", one, "replace_item", _one(items.replace, 200), CATALOG_ITEM),
-            ("PATCH", one, "update_item", _one(items.change_one, 200), CATALOG_ITEM),
-            ("DELETE", one, "delete_item", delete_item, CATALOG_ITEM),
-        )
-    ]
+SEVERAL, ONE = "/catalogs/{catalog}/items", "/catalogs/{catalog}/items/{item}"
+
+OPERATIONS: tuple[Operation[Any], ...] = tuple(
+    Operation(
+        method=method,
+        path=path,
+        summary=summary,
+        permission=f"catalogs.{permission}",
+        asks=asks,
+        answers=answers,
+        does=does,
+        status=status,
+        limit=CATALOG_ITEMS if asks is shapes.Several else CATALOG_ITEM,
+        refused=RefusedCatalogs,
+        in_body=asks in (shapes.Several, shapes.One),
+    )
+    for method, path, summary, permission, asks, answers, does, status in (
+        ("POST", SEVERAL, "Write whole items", "add_items", shapes.Several, Answered, _several(items.replace), 202),
+        ("PUT", SEVERAL, "Write whole items", "replace_items", shapes.Several, Answered, _several(items.replace), 202),
+        ("PATCH", SEVERAL, "Change items, field by field", "update_items", shapes.Several, Answered, _several(items.change), 202),
+        ("DELETE", SEVERAL, "Delete items", "delete_items", shapes.Several, Answered, delete_items, 202),
+        ("GET", SEVERAL, "A page of items", "get_items", shapes.Page, shapes.Items, list_items, 200),
+        ("GET", ONE, "One item", "get_item", shapes.Nothing, shapes.Items, get_item, 200),
+        ("POST", ONE, "Create an item", "create_item", shapes.One, Answered, _one(items.make_one, 201), 201),  # CAT-3
+        ("PUT", ONE, "Write a whole item", "replace_item", shapes.One, Answered, _one(items.replace, 200), 200),
+        ("PATCH", ONE, "Change an item", "update_item", shapes.One, Answered, _one(items.change_one, 200), 200),
+        ("DELETE", ONE, "Delete an item", "delete_item", shapes.Nothing, Answered, delete_item, 200),
+    )
+)  # fmt: skip

@@ -7,10 +7,11 @@ from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
+from journeys.api.catalog_shapes import Catalogs, NewCatalog, NewFields, NewSelection, Nothing
+from journeys.api.operations import Answered, Operation, RefusedCatalogs
 from journeys.api.rate_limits import CATALOG_FIELDS, CATALOGS
-from journeys.api.requests import answer, guarded
+from journeys.api.requests import answer
 from journeys.api.services import Services
 from journeys.engine.large_requests import apart
 from journeys.engine.sources.catalogs import schema
@@ -18,6 +19,8 @@ from journeys.engine.sources.catalogs.requests import catalog_of, new_fields_of,
 from journeys.engine.workspaces.api_keys import Key
 
 SUCCESS = {"message": "success"}
+
+ONE = "/catalogs/{catalog}"
 
 
 async def create_catalog(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
@@ -74,24 +77,26 @@ async def delete_selection(services: Services, key: Key, body: dict[str, Any], r
     return answer(202, SUCCESS)
 
 
-def routes() -> list[BaseRoute]:
-    """The routes of catalogs without their items."""
-    one = "/catalogs/{catalog}"
-    return [
-        Route(path, guarded(permission, work, limit), methods=[method])
-        for method, path, permission, work, limit in (
-            ("POST", "/catalogs", "catalogs.create", create_catalog, CATALOGS),
-            ("GET", "/catalogs", "catalogs.get", list_catalogs, CATALOGS),
-            ("DELETE", one, "catalogs.delete", delete_catalog, CATALOGS),
-            ("POST", f"{one}/fields", "catalogs.create_fields", create_fields, CATALOG_FIELDS),
-            ("DELETE", f"{one}/fields/{{field}}", "catalogs.delete_fields", delete_field, CATALOG_FIELDS),
-            ("POST", f"{one}/selections", "catalogs.create_selection", create_selection, CATALOG_FIELDS),
-            (
-                "DELETE",
-                f"{one}/selections/{{selection}}",
-                "catalogs.delete_selection",
-                delete_selection,
-                CATALOG_FIELDS,
-            ),
-        )
-    ]
+OPERATIONS: tuple[Operation[Any], ...] = tuple(
+    Operation(
+        method=method,
+        path=path,
+        summary=summary,
+        permission=f"catalogs.{permission}",
+        asks=asks,
+        answers=answers,
+        does=does,
+        status=status,
+        limit=limit,
+        refused=RefusedCatalogs,
+    )
+    for method, path, summary, permission, asks, answers, does, status, limit in (
+        ("POST", "/catalogs", "Create a catalog", "create", NewCatalog, Catalogs, create_catalog, 201, CATALOGS),
+        ("GET", "/catalogs", "All catalogs", "get", Nothing, Catalogs, list_catalogs, 200, CATALOGS),
+        ("DELETE", ONE, "Delete a catalog with its items", "delete", Nothing, Answered, delete_catalog, 200, CATALOGS),
+        ("POST", f"{ONE}/fields", "Add fields", "create_fields", NewFields, Answered, create_fields, 202, CATALOG_FIELDS),
+        ("DELETE", f"{ONE}/fields/{{field}}", "Delete a field with its values", "delete_fields", Nothing, Answered, delete_field, 202, CATALOG_FIELDS),
+        ("POST", f"{ONE}/selections", "Add a selection", "create_selection", NewSelection, Answered, create_selection, 202, CATALOG_FIELDS),
+        ("DELETE", f"{ONE}/selections/{{selection}}", "Delete a selection", "delete_selection", Nothing, Answered, delete_selection, 202, CATALOG_FIELDS),
+    )
+)  # fmt: skip

@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any, Literal
 
+from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Route
 
-from journeys.api.requests import Refusal, answer, guarded
+from journeys.api.operations import Answered, Asked, Operation
+from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
-from journeys.canvas.content_blocks import ContentBlock, faults
+from journeys.canvas.content_blocks import (
+    LARGEST,
+    LONGEST_DESCRIPTION,
+    LONGEST_NAME,
+    NAME,
+    ContentBlock,
+    faults,
+)
 from journeys.canvas.written_instants import instant
 from journeys.engine.content import problems
 from journeys.engine.large_requests import LARGE, apart
@@ -23,6 +31,8 @@ from journeys.engine.workspaces.published import Publication
 
 MOST, USUAL = 1000, 100
 """The maximum number of blocks on one list, and the default."""
+
+MANAGED = {409: "A file manages it; `owner: api` takes it over."}
 
 MARKUP = re.compile(r"<[A-Za-z!/][^>]*>")
 
@@ -185,14 +195,108 @@ def _number(asked: Mapping[str, str], name: str, usual: int, least: int, most: i
     return int(text)
 
 
-def routes() -> list[BaseRoute]:
-    """The routes of content blocks."""
-    return [
-        Route(f"/content_blocks/{name}", guarded(f"content_blocks.{name}", work), methods=[method])
-        for method, name, work in (
-            ("POST", "create", create_block),
-            ("POST", "update", update_block),
-            ("GET", "list", list_blocks),
-            ("GET", "info", block_info),
-        )
-    ]
+class NewBlock(Asked):
+    """A new content block."""
+
+    name: Annotated[str, Field(min_length=1, max_length=LONGEST_NAME, pattern=f"^{NAME.pattern}$")]
+    content: Annotated[str, Field(description=f"Liquid, at most {LARGEST // 1024} KB.")]
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)] | None = None
+    state: Literal["active", "draft"] | None = None
+    tags: list[str] | None = None
+
+
+class EditBlock(Asked):
+    """A change of a content block: what is left out stays. `owner: api` takes over one that a file manages."""
+
+    content_block_id: str
+    name: Annotated[str, Field(description="The name that it has: it cannot be changed.")] | None = None
+    content: str | None = None
+    description: Annotated[str, Field(max_length=LONGEST_DESCRIPTION)] | None = None
+    state: Literal["active", "draft"] | None = None
+    tags: list[str] | None = None
+    owner: Any = None
+
+
+class AskedBlocks(Asked):
+    """Which content blocks are asked for, by the time of their last edit."""
+
+    modified_after: str | None = None
+    modified_before: str | None = None
+    limit: Annotated[int, Field(ge=1, le=MOST)] = USUAL
+    offset: Annotated[int, Field(ge=0)] = 0
+
+
+class AskedBlock(Asked):
+    """Which content block is asked for, and whether with the templates that name it."""
+
+    content_block_id: str
+    include_inclusion_data: str | None = None
+
+
+class MadeBlock(Answered):
+    """The block by its id, and the tag that inserts it."""
+
+    content_block_id: str
+    liquid_tag: str
+    created_at: str
+
+
+class EditedBlock(Answered):
+    """The same, with the time of this edit."""
+
+    content_block_id: str
+    liquid_tag: str
+    last_edited: str
+    updated_at: str
+
+
+class ListedBlock(BaseModel):
+    """A block in a list. `owner` manages it."""
+
+    content_block_id: str
+    name: str
+    content_type: Literal["html", "text"]
+    liquid_tag: str
+    inclusion_count: int
+    created_at: str
+    last_edited: str
+    state: Literal["active", "draft"]
+    owner: Literal["file", "api"]
+    tags: list[str]
+
+
+class Blocks(Answered):
+    """A list of content blocks."""
+
+    count: int
+    content_blocks: list[ListedBlock]
+
+
+class WholeBlock(ListedBlock, Answered):
+    """One content block."""
+
+    content: str
+    description: str
+    version: int
+    inclusion_data: Any = None
+
+
+OPERATIONS: tuple[Operation[Any], ...] = tuple(
+    Operation(
+        method=method,
+        path=f"/content_blocks/{name}",
+        summary=summary,
+        permission=f"content_blocks.{name}",
+        asks=asks,
+        answers=answers,
+        does=does,
+        status=status,
+        also=also,
+    )
+    for method, name, summary, asks, answers, does, status, also in (
+        ("POST", "create", "Create a content block", NewBlock, MadeBlock, create_block, 201, {}),
+        ("POST", "update", "Edit a content block", EditBlock, EditedBlock, update_block, 200, MANAGED),
+        ("GET", "list", "Content blocks", AskedBlocks, Blocks, list_blocks, 200, {}),
+        ("GET", "info", "One content block", AskedBlock, WholeBlock, block_info, 200, {}),
+    )
+)

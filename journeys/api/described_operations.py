@@ -7,6 +7,10 @@ from typing import Any
 from journeys.api import (
     address_lists,
     canvas_reading,
+    canvas_status,
+    catalog_items,
+    catalogs,
+    content_blocks,
     email_templates,
     erasing,
     identity,
@@ -15,11 +19,21 @@ from journeys.api import (
     people_export_files,
     preference_centres,
     subscriptions,
+    track,
     track_sync,
+    trigger,
+    trigger_schedules,
 )
 from journeys.api.operations import Operation
 
 OPERATIONS: tuple[Operation[Any], ...] = (
+    *track.OPERATIONS,
+    *trigger.OPERATIONS,
+    *trigger_schedules.OPERATIONS,
+    *canvas_status.OPERATIONS,
+    *catalogs.OPERATIONS,
+    *catalog_items.OPERATIONS,
+    *content_blocks.OPERATIONS,
     *canvas_reading.OPERATIONS,
     *email_templates.OPERATIONS,
     *erasing.OPERATIONS,

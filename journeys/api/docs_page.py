@@ -41,12 +41,33 @@ def page(described: Mapping[str, Any], later: Sequence[Operation]) -> str:
         f"<h1>{escape(title)}</h1>",
         "<p>Send the key as <code>Authorization: Bearer jk_…</code>; every answer is a JSON object with a <code>message</code>.",
         'For programs: <a href="openapi.json">openapi.json</a>. <a href="#not-built">Not built yet</a>.</p>',
-        *_routes(described["paths"]),
+        *_routes(whole(described["paths"], described["components"]["schemas"])),
         '<h2 id="not-built">Operations of Braze’s API that are not built</h2>',
         "<p>Calls of these are answered with 404 and their name.</p>",
         *_later(later),
     ]
     return _html(f"The API of {title}", "\n".join(parts))
+
+
+def whole(said: Any, schemas: Mapping[str, Any]) -> Any:
+    """A part of the document with the schemas that it names written out, without the titles that say their names again.
+
+    Example:
+        >>> whole({"$ref": "#/components/schemas/Message"}, {"Message": {"title": "Message", "type": "object"}})
+        {'type': 'object'}
+    """
+    if isinstance(said, list):
+        return [whole(each, schemas) for each in said]
+    if not isinstance(said, Mapping):
+        return said
+    if isinstance(said.get("$ref"), str):
+        more = {name: each for name, each in said.items() if name != "$ref"}
+        return whole({**schemas[said["$ref"].rpartition("/")[2]], **more}, schemas)
+    return {
+        name: whole(each, schemas)
+        for name, each in said.items()
+        if not (name == "title" and isinstance(each, str)) and (name, each) != ("default", None)
+    }
 
 
 def _html(title: str, body: str) -> str:

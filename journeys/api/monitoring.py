@@ -29,6 +29,15 @@ from journeys.workflows.housekeeping import OVERDUE
 FRESH = 5.0
 """For so many seconds the gauges of the database serve the next request too: they cost a few statements."""
 
+METRICS = {
+    "summary": "What this process has counted and timed, for Prometheus",
+    "responses": {
+        "200": {"description": "The series."},
+        "401": {"description": "The token of `JOURNEYS_METRICS_TOKEN` is missing or wrong."},
+    },
+}
+"""The route `/metrics`, as OpenAPI describes it."""
+
 log = logger(__name__)
 
 TRACER = trace.get_tracer("journeys")

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Generic, TypeVar, get_args, get_origin
 
 from pydantic import (
@@ -16,15 +15,15 @@ from pydantic import (
     WithJsonSchema,
     model_validator,
 )
-from pydantic.json_schema import models_json_schema
 from pydantic_core import ErrorDetails, PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from journeys.api.rate_limits import GENERAL, Limit
-from journeys.api.requests import Refusal, answer, guarded
+from journeys.api.requests import IN_WORK, Refusal, Work, answer, guarded
 from journeys.api.services import Services
+from journeys.engine.fair_threads import Places
 from journeys.engine.intake.track_objects import NO_EMAIL, NO_PHONE
 from journeys.engine.people.standard_attributes import address, e164
 from journeys.engine.workspaces.api_keys import Key
@@ -59,6 +58,35 @@ class Message(BaseModel):
     """An answer that says why."""
 
     message: str
+
+
+class Remark(BaseModel):
+    """What is said of one object of a call, or of a key of it that means nothing: its place, where it has one."""
+
+    type: str
+    input_array: str | None = None
+    index: int | None = None
+
+
+class Fault(BaseModel):
+    """What is wrong with a call to catalogs (ERR-1). `id`: a code, such as item-not-found."""
+
+    id: str
+    message: str
+    parameters: list[str]
+    parameter_values: list[Any]
+
+
+class RefusedParts(Message):
+    """A refusal that says what is wrong with each object."""
+
+    errors: list[Remark] | None = None
+
+
+class RefusedCatalogs(Message):
+    """A refusal that says what is wrong with catalogs, fields or items."""
+
+    errors: list[Fault] | None = None
 
 
 def said(text: str) -> PydanticCustomError:
@@ -105,8 +133,11 @@ def kept_numbers(given: list[str]) -> list[str]:
 
 A = TypeVar("A", bound=Asked)
 
-WITH_BODY = ("POST", "PUT")
-"""Methods that say what they want in a body; the others in the query. Names in a path are keys of what is asked."""
+WITH_BODY = ("POST", "PUT", "PATCH")
+"""Methods that say what they want in a body; others in the query, where they do not say otherwise.
+
+Names in a path are keys of what is asked.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +146,10 @@ class Operation(Generic[A]):
 
     `work` gets the parts of the server, the key, and what the call says, and returns what is answered with `status`; or
     the answer itself, where it may be large or has headers of its own.
+
+    `does` stands in its place where a call is judged part by part, or refused with texts of its own: it gets the whole
+    call. `asks` is then made of what it judges by, and `whole` says whether a body is refused of which a part cannot be
+    read. `refused` is how refusals look, `places` how many are worked on at once, `also` what else may be answered; `repeatable`: with an `Idempotency-Key`.
     """
 
     method: str
@@ -123,17 +158,35 @@ class Operation(Generic[A]):
     permission: str
     asks: type[A]
     answers: type[Answered]
-    work: Callable[[Services, Key, A], Awaitable[Answered | Response]]
+    work: Callable[[Services, Key, A], Awaitable[Answered | Response]] | None = None
+    does: Work | None = None
     status: int = 200
     limit: Limit = GENERAL
+    whole: bool = True
+    places: Places = IN_WORK
+    in_body: bool | None = None
+    refused: type[BaseModel] = Message
+    also: Mapping[int, str] = field(default_factory=dict)
+    repeatable: bool = False
+
+    @property
+    def has_body(self) -> bool:
+        """Whether it says what it wants in a body."""
+        return self.method in WITH_BODY if self.in_body is None else self.in_body
 
     def route(self) -> BaseRoute:
         """The route that checks a call, lets it be done, and answers."""
 
+        if self.does is not None:
+            does = guarded(self.permission, self.does, self.limit, whole=self.whole, places=self.places)
+            return Route(self.path, does, methods=[self.method])
+        single = self.work
+        assert single is not None, self.path
+
         async def work(services: Services, key: Key, body: dict[str, Any], request: Request) -> Response:
             asked = request.query_params.multi_items()
-            given = body if self.method in WITH_BODY else from_query(self.asks, asked)
-            done = await self.work(services, key, read(self.asks, {**given, **request.path_params}))
+            given = body if self.has_body else from_query(self.asks, asked)
+            done = await single(services, key, read(self.asks, {**given, **request.path_params}))
             if isinstance(done, Response):
                 return done
             return answer(self.status, done.model_dump(mode="json", exclude_none=True))
@@ -154,10 +207,10 @@ def from_query(asks: type[Asked], given: Iterable[tuple[str, str]]) -> dict[str,
     found: dict[str, Any] = {}
     for name, value in given:
         name = name.removesuffix("[]")
-        field = asks.model_fields.get(name)
-        if field is not None and get_origin(field.annotation) is list:
+        known = asks.model_fields.get(name)
+        if known is not None and get_origin(known.annotation) is list:
             found.setdefault(name, []).append(value)
-        elif field is not None and not _takes_text(field.annotation) and value.removeprefix("-").isdecimal():
+        elif known is not None and not _takes_text(known.annotation) and value.removeprefix("-").isdecimal():
             found[name] = int(value[:20])
         else:
             found[name] = value
@@ -187,65 +240,3 @@ def _text(error: ErrorDetails) -> str:
         case "string_too_short" | "too_short":
             return f"'{name}' must not be empty"
     return f"'{name}': {error['msg']}"
-
-
-REFUSALS = {
-    400: "The request is not valid.",
-    401: "The key is missing or not valid.",
-    403: "The key lacks the permission.",
-    404: "What the call names is not there.",
-    413: "The body is larger than 4 MB.",
-    429: "Too many requests; see x-ratelimit-reset.",
-}
-
-
-def described(operations: Sequence[Operation[Any]]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The paths of these operations as OpenAPI has them, and the schemas that they name."""
-    models: list[tuple[type[BaseModel], Any]] = [(Message, "serialization")]
-    for one in operations:
-        models += [(one.asks, "validation"), (one.answers, "serialization")]
-    places, schemas = models_json_schema(models, ref_template="#/components/schemas/{model}")
-    paths: dict[str, Any] = {}
-    for one in operations:
-        asked = places[one.asks, "validation"]
-        responses = {
-            str(status): _response(text, places[Message, "serialization"])
-            for status, text in REFUSALS.items()
-        }
-        responses[str(one.status)] = _response("Done.", places[one.answers, "serialization"])
-        operation: dict[str, Any] = {
-            "summary": one.summary,
-            "description": f"Needs the permission `{one.permission}`.",
-            "security": [{"key": []}],
-            "responses": responses,
-        }
-        inside = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in _IN_PATH.findall(one.path)
-        ]
-        if inside:
-            operation["parameters"] = inside
-        if one.method in WITH_BODY:
-            body = {"required": True, "content": {"application/json": {"schema": asked}}}
-            operation["requestBody"] = body
-        else:
-            operation["parameters"] = [*inside, *_parameters(one.asks)]
-        paths.setdefault(one.path, {})[one.method.lower()] = operation
-    return paths, schemas.get("$defs", {})
-
-
-_IN_PATH = re.compile(r"\{(\w+)\}")
-
-
-def _response(text: str, schema: Any) -> dict[str, Any]:
-    return {"description": text, "content": {"application/json": {"schema": schema}}}
-
-
-def _parameters(asks: type[Asked]) -> list[dict[str, Any]]:
-    """What a query may say."""
-    schema = asks.model_json_schema()
-    required = schema.get("required", [])
-    return [
-        {"name": name, "in": "query", "required": name in required, "schema": each}
-        for name, each in schema.get("properties", {}).items()
-    ]

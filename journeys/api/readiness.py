@@ -23,6 +23,19 @@ LONGEST_ANSWER = 2.0
 
 OK, NOT_USED = "ok", "not used"
 
+HEALTH = {
+    "summary": "Whether the process is alive",
+    "responses": {"200": {"description": "It is, whatever it can do."}},
+}
+READY = {
+    "summary": "Whether the process can do its work: database, schema, Temporal",
+    "responses": {
+        "200": {"description": "It can. Canvases that it cannot read are listed."},
+        "503": {"description": "It cannot; the body says what is missing."},
+    },
+}
+"""The routes, as OpenAPI describes them."""
+
 
 async def health(_: Request) -> Response:
     """The process is alive: 200, whatever it can do."""

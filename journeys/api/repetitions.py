@@ -14,6 +14,14 @@ from journeys.engine.workspaces.api_keys import Key
 
 LONGEST_KEY = 255
 
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "schema": {"type": "string", "minLength": 1, "maxLength": LONGEST_KEY},
+    "description": "A request with the same key and body within 24 hours gets the same response, and nothing is done twice.",
+}
+"""The header, as OpenAPI describes it."""
+
 
 def reply_of(key: Key, route: str, request: Request, body: Any, said: Mapping[str, Any]) -> Reply | None:
     """The answer that a call of this route claims for its key; None where it has no key. Raises `Refusal`."""

@@ -7,9 +7,12 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
+from journeys.api.operations import Operation, RefusedParts
+from journeys.api.rate_limits import TRACK
 from journeys.api.repetitions import answer_again, reply_of
-from journeys.api.requests import IN_WORK, Refusal, answer
+from journeys.api.requests import IN_WORK, MANY_IN_WORK, Refusal, answer
 from journeys.api.services import Services
+from journeys.api.track_shapes import Track, Tracked
 from journeys.engine.intake.shared_calls import may_share
 from journeys.engine.intake.track import MOST, measured, store
 from journeys.engine.intake.track_objects import ARRAYS, beside, read
@@ -48,3 +51,26 @@ async def users_track(services: Services, key: Key, body: dict[str, Any], reques
     if not any(tracked.taken.values()):  # TRK-6
         return answer(400, {"message": NOTHING_VALID, "errors": [*besides, *tracked.errors]})
     return answer(201, tracked.said())
+
+
+OPERATIONS = tuple(
+    Operation(
+        method="POST",
+        path=path,
+        summary=summary,
+        permission="users.track",
+        asks=Track,
+        answers=Tracked,
+        does=users_track,
+        status=201,
+        limit=TRACK,
+        whole=False,
+        places=MANY_IN_WORK,
+        refused=RefusedParts,
+        repeatable=True,
+    )
+    for path, summary in (
+        ("/users/track", "Attributes, events and purchases of people"),
+        ("/users/track/bulk", "The same as `/users/track`, by another path"),  # TRK-15
+    )
+)

@@ -14,10 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from journeys.api.operations import Operation
 from journeys.api.rate_limits import BROADCAST, BROADCAST_AUDIENCE
 from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Limited, Refusal, answer
 from journeys.api.services import Services
+from journeys.api.track_shapes import TriggeredAnswer, TriggerSend
 from journeys.canvas.filters import Filter
 from journeys.canvas.storable_characters import storable
 from journeys.engine.core.life import runs_may
@@ -241,3 +243,18 @@ def _context(given: Mapping[str, Any], place: str = "") -> dict[str, Any]:
             f"{said} contains the character U+0000 or a number that is too large, or is nested too deeply",
         )
     return dict(context)
+
+
+OPERATIONS = (
+    Operation(
+        method="POST",
+        path=ROUTE,
+        summary="Let people into a canvas",
+        permission="canvas.trigger.send",
+        asks=TriggerSend,
+        answers=TriggeredAnswer,
+        does=trigger_send,
+        status=201,
+        repeatable=True,
+    ),
+)

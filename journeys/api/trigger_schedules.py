@@ -12,9 +12,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from uuid_utils.compat import uuid7
 
+from journeys.api.operations import Answered, Operation
 from journeys.api.repetitions import answer_again, reply_of
 from journeys.api.requests import Refusal, answer
 from journeys.api.services import Services
+from journeys.api.track_shapes import ScheduledAnswer, ScheduleMoved, ScheduleNamed, TriggerLater
 from journeys.api.trigger import KEYS, called, canvas_of, count_broadcast
 from journeys.canvas.occurrences import ScheduledOccurrence
 from journeys.canvas.written_instants import instant, read
@@ -135,3 +137,38 @@ def _schedule(services: Services, body: Mapping[str, Any]) -> tuple[ScheduledOcc
     if found.last < now:
         raise Refusal(400, "Invalid Schedule: this time is past")
     return found, None
+
+
+OPERATIONS: tuple[Operation[Any], ...] = (
+    Operation(
+        method="POST",
+        path=ROUTE,
+        summary="Let people into a canvas later",
+        permission="canvas.trigger.schedule.create",
+        asks=TriggerLater,
+        answers=ScheduledAnswer,
+        does=schedule_create,
+        status=201,
+        repeatable=True,
+    ),
+    Operation(
+        method="POST",
+        path="/canvas/trigger/schedule/update",
+        summary="Let such an entry come at another time",
+        permission="canvas.trigger.schedule.update",
+        asks=ScheduleMoved,
+        answers=Answered,
+        does=schedule_update,
+        status=201,
+    ),
+    Operation(
+        method="POST",
+        path="/canvas/trigger/schedule/delete",
+        summary="Withdraw such an entry",
+        permission="canvas.trigger.schedule.delete",
+        asks=ScheduleNamed,
+        answers=Answered,
+        does=schedule_delete,
+        status=201,
+    ),
+)

@@ -544,24 +544,3 @@ async def test_a_workspace_sees_its_own_catalogs_only(shop: Shop, db: Database) 
     assert (await theirs("DELETE", "/catalogs/shoes")).status_code == 200
     assert (await shop.item("a"))["title"] == "Ours"
     await theirs.client.aclose()
-
-
-def test_every_route_is_described_with_its_permission() -> None:
-    """`/openapi.json` tells programs of each path and method that there is."""
-    from journeys.api import catalog_items, catalogs, content_blocks
-    from journeys.api.openapi import document
-
-    paths = document()["paths"]
-    routes: list[Any] = [*catalogs.routes(), *catalog_items.routes(), *content_blocks.routes()]
-    described = {
-        (path, method.upper())
-        for path, operations in paths.items()
-        for method in operations
-        if method != "parameters"
-    }
-    for route in routes:
-        for method in route.methods - {"HEAD"}:
-            assert (route.path, method) in described
-            named = {each["name"] for each in paths[route.path].get("parameters", ())}
-            assert named == set(route.param_convertors)
-    assert len(routes) == 21

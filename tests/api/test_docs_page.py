@@ -11,6 +11,7 @@ import httpx2
 import pytest
 
 from journeys.api.app import app, routes
+from journeys.api.docs_page import whole
 from journeys.api.openapi import document
 from journeys.cli.servers import served
 from journeys.engine.store import Database
@@ -96,9 +97,12 @@ def test_each_call_with_a_body_is_described_with_all_that_it_may_be_answered() -
         assert "Retry-After" in responses["503"]["headers"], path
         assert "headers" not in responses["500"], path
     for path in ("/users/track", "/users/track/bulk"):
-        schema = posts[path]["400"]["content"]["application/json"]["schema"]
+        schema = whole(
+            posts[path]["400"]["content"]["application/json"]["schema"], document()["components"]["schemas"]
+        )
         assert set(schema["properties"]) == {"message", "errors"}
-        assert "errors" not in posts[path]["401"]["content"]["application/json"]["schema"]["properties"]
+        refused = posts[path]["401"]["content"]["application/json"]["schema"]
+        assert refused == {"$ref": "#/components/schemas/Message"}
 
 
 async def test_the_front_says_what_this_is_and_where_to_read_on(client: httpx2.AsyncClient) -> None:

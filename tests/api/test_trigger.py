@@ -488,6 +488,7 @@ async def test_a_broadcast_whose_canvas_was_taken_away_ends(door: Door) -> None:
 async def test_a_broadcast_that_fails_every_time_is_set_aside_and_holds_up_no_other(door: Door) -> None:
     """SND-11: however many there are, and whatever is wrong with them; an operator sees why, and lets it go on."""
     await people(door, x=[1, 2, 3])
+    door.services.limits.changed = {"broadcast.audience": 100}
     for _ in range(20):
         await sends(door, {"broadcast": True})
     db, workspace = door.stage.db, door.stage.workspace
