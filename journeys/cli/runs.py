@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Any
 
 from cyclopts import Parameter
+from rich.live import Live
 from rich.markup import escape
 from rich.table import Table
 
 from journeys.cli.addresses import database, workspace
 from journeys.cli.canvases import user_name
-from journeys.cli.console import bar, out, print_json, run
+from journeys.cli.console import bar, err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
 from journeys.cli.stop import Stop
 from journeys.engine.store.database import Database
@@ -34,22 +36,25 @@ BETWEEN = 1.0
 def list_(
     canvas: str | None = None,
     *,
+    follow: Annotated[bool, Parameter("--follow")] = False,
     workspace_name: Workspace = "default",
     as_json: AsJson = False,
 ) -> int:
-    """List the latest runs: those to come and at work first, with how many entered, were kept out, or failed.
+    """List the latest runs: those to come and at work first, with how far they are and what became of their people.
 
     Parameters
     ----------
     canvas
         Only those of this canvas.
+    follow
+        Go on until none of them is at work: with their rate, when they end at this rate, and who was kept out by which gate.
     workspace_name
         The workspace.
     as_json
         Print them as JSON.
     """
 
-    async def work(_: asyncio.Event) -> int:
+    async def work(stop: asyncio.Event) -> int:
         async with database() as db:
             publication = await workspace(db, workspace_name)
             try:
@@ -57,30 +62,52 @@ def list_(
             except NoCanvas as error:
                 raise Stop(str(error), 2) from error
             found = await runs_of(db, publication.workspace, known)
+            with Live(console=err, transient=True, auto_refresh=False) as live:
+                while follow and any(one.state == "running" for one in found) and not stop.is_set():
+                    if err.is_terminal:
+                        live.update(_table(found, following=True), refresh=True)
+                    await asyncio.wait({asyncio.ensure_future(stop.wait())}, timeout=BETWEEN)
+                    found = await runs_of(db, publication.workspace, known)
         if as_json:
             print_json([_plain(one) for one in found])
-            return 0
-        table = Table()
-        for column in ("id", "canvas", "begins", "state", "people", "entered", "refused", "failed"):
-            table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=column == "id")
-        for one in found:
-            numbers = (one.members, one.outcomes["entered"], one.outcomes["refused"], one.outcomes["failed"])
-            table.add_row(
-                str(one.id),
-                escape(one.canvas),
-                f"{one.wall:%Y-%m-%d %H:%M} local"
-                if one.local and one.wall
-                else f"{one.at:%Y-%m-%d %H:%M} UTC",
-                one.state,
-                *map("{:,}".format, numbers),
-            )
-        out.print(table if found else "there are no runs")
+        else:
+            out.print(_table(found, following=follow) if found else "there are no runs")
         return 0
 
     return run(work)
 
 
-NUMBERS = ("people", "entered", "refused", "failed")
+def _table(found: Sequence[RunStatus], *, following: bool) -> Table:
+    table = Table()
+    for column in (*COLUMNS, *(FOLLOWED if following else ())):
+        table.add_column(column, justify="right" if column in NUMBERS else "left", no_wrap=column == "id")
+    for one in found:
+        numbers = (
+            one.members,
+            one.done,
+            one.outcomes["entered"],
+            one.outcomes["refused"],
+            one.outcomes["failed"],
+        )
+        followed = (
+            "" if one.rate is None else f"{one.rate:,.0f}",
+            "" if one.seconds_left is None else f"{one.seconds_left:,.0f} s",
+            ", ".join(f"{gate} ({count:,})" for gate, count in sorted(one.gates.items())),
+        )
+        table.add_row(
+            str(one.id),
+            escape(one.canvas),
+            f"{one.wall:%Y-%m-%d %H:%M} local" if one.local and one.wall else f"{one.at:%Y-%m-%d %H:%M} UTC",
+            one.state,
+            *map("{:,}".format, numbers),
+            *(followed if following else ()),
+        )
+    return table
+
+
+COLUMNS = ("id", "canvas", "begins", "state", "people", "done", "entered", "refused", "failed")
+FOLLOWED = ("a second", "left", "kept out by")
+NUMBERS = {"people", "done", "entered", "refused", "failed", "a second", "left"}
 
 
 def show(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 
@@ -11,6 +12,10 @@ from tests.cli.test_commands import journeys
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, see_to_runs, stage_on
 
 MAIL = "  - {type: message, id: hello, channel: email, template: hello}"
+LOOKED = """
+select count(*) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()
+    and query like '%order by ended is not null%'
+"""
 DAILY = '{every: day, at: "10:00"}'
 
 
@@ -55,6 +60,24 @@ async def test_runs_are_listed_shown_held_resumed_and_stopped(db: Database) -> N
     for wrong in ("nothing", "01a2201b-8201-7526-b4da-cae1f37e32cd"):
         lost = await journeys("runs", "show", wrong, url=db.url)
         assert (lost.code, "`journeys runs` lists them" in lost.err) == (2, True)
+
+
+async def test_runs_are_followed_until_none_of_them_is_at_work(db: Database) -> None:
+    stage = await stage_on(db, "", clock=FakeClock(MONDAY))
+    await publish(db, "default", definitions_of(canvas(MAIL, schedule=DAILY) + EMAIL), at=MONDAY)
+    await stage.person()
+    object.__setattr__(stage.clock, "at", MONDAY + timedelta(hours=1))
+    await see_to_runs(db, stage.published, stage.clock)
+    await db.pool.execute("update runs set state = 'running', ended = null where ended is not null")
+    command = asyncio.create_task(journeys("runs", "--follow", url=db.url))
+    await stage.until(lambda: db.pool.fetchval(LOOKED), "a look at the runs")
+    assert not command.done()
+    await db.pool.execute("update runs set state = 'done', ended = now() where state = 'running'")
+
+    said = await command
+
+    assert said.code == 0
+    assert "done" in said.out and "kept" in said.out
 
 
 async def test_a_run_by_each_persons_own_clock_is_listed_with_the_time_of_that_clock(db: Database) -> None:
