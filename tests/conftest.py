@@ -21,6 +21,7 @@ from journeys.engine.store.embedded_postgres import create_database, embedded_po
 from journeys.workflows.temporal_server import temporal_server
 from tests.content import ruby
 from tests.receiver import Receiver
+from tests.servers import drop_database
 
 collect_ignore = [] if ruby.present() else ["content/test_ruby.py"]
 """Without Ruby there is nothing to compare with; the header of the report says so."""
@@ -125,9 +126,11 @@ async def template(postgres: str) -> str:
 
 
 @pytest.fixture
-async def database_url(postgres: str, template: str) -> str:
+async def database_url(postgres: str, template: str) -> AsyncIterator[str]:
     """A fresh database with our schema."""
-    return await create_database(postgres, f"journeys_{uuid4().hex[:12]}", template=template)
+    name = f"journeys_{uuid4().hex[:12]}"
+    yield await create_database(postgres, name, template=template)
+    await drop_database(postgres, name)
 
 
 @pytest.fixture

@@ -75,6 +75,17 @@ async def _serve(tell: int, ending: int, *, postgres: bool, temporal: bool) -> N
         await asyncio.to_thread(pipe.read)
 
 
+async def drop_database(server: str, name: str) -> None:
+    """Drop what a test has made: the databases of a whole run would fill the memory in which they lie."""
+    import asyncpg
+
+    connection = await asyncpg.connect(server)
+    try:
+        await connection.execute(f'drop database if exists "{name}" with (force)')
+    finally:
+        await connection.close()
+
+
 async def drop_databases(url: str) -> None:
     """Drop what tests have made and nobody uses any more."""
     import asyncpg

@@ -42,6 +42,7 @@ from journeys.engine.workspaces.template_services import TemplateServices
 from tests.crashing import Crash, Crashing, CrashingCalls, CrashingChannel, Fuse
 from tests.engine.entries.test_locks import WAITING
 from tests.receiver import Receiver
+from tests.servers import drop_database
 from tests.stage import EMAIL, MONDAY, FakeClock, canvas, definitions_of, see_to_runs, webhook
 
 STEPS = """
@@ -212,7 +213,8 @@ async def _loaded(
     await calm.story()
     wanted = await calm.outcome()
     for point in itertools.count(step=each):
-        url = await create_database(postgres, f"crash_{uuid4().hex[:10]}", template=template)
+        name = f"crash_{uuid4().hex[:10]}"
+        url = await create_database(postgres, name, template=template)
         async with Database.at(url, size=3) as fresh:
             fuse = Fuse()
             fuse.blows_at = point
@@ -222,6 +224,7 @@ async def _loaded(
             if not life.crashes:
                 return point, wanted
             assert life.crashes == 1, fuse.points[point : point + 1]
+        await drop_database(postgres, name)
     raise AssertionError("there is an end to it")
 
 
