@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from journeys.workflows.temporal_build import cache_folder
+
 ROOT = Path(__file__).parents[1]
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 RIGHT = """
@@ -93,7 +95,8 @@ def said(*words: str, folder: Path) -> tuple[int, str]:
 @pytest.mark.slow
 def test_mypy_takes_what_is_right_and_finds_each_typo(tmp_path: Path) -> None:
     typos = stranger(tmp_path)
-    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\n")
+    kept = cache_folder() / "mypy"
+    (tmp_path / "mypy.ini").write_text(f"[mypy]\nstrict = true\ncache_dir = {kept}\n")
 
     assert said("mypy", "right", folder=tmp_path) == (0, "Success: no issues found in 3 source files\n")
     code, text = said("mypy", "wrong", folder=tmp_path)

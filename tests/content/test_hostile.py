@@ -371,10 +371,9 @@ def test_a_compiled_template_is_weighed_at_about_what_it_takes() -> None:
     assert took / 2 < sum(map(weight, sources)) < 3 * took
 
 
-@pytest.mark.slow
 async def test_blocks_are_kept_by_their_bytes_not_by_their_number() -> None:
     """B1: many large ones take no more room than a few."""
-    blocks = {f"b{no}": f"{no}" + "{{a}}" * 5_000 for no in range(80)}
+    blocks = {f"b{no}": f"{no}" + "{{a}}" * 5_000 for no in range(8)}
 
     class Shelf(Services):
         def block(self, name: str) -> str | None:
@@ -383,7 +382,7 @@ async def test_blocks_are_kept_by_their_bytes_not_by_their_number() -> None:
     for name in blocks:
         compile("{{content_blocks.${" + name + "}}}").render(VALUES, Shelf())
     assert BLOCKS_KEPT.used <= 32 * 1024 * 1024
-    assert len(BLOCKS_KEPT) < 80
+    assert 0 < len(BLOCKS_KEPT) < 8
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from journeys.channels.email import Email
@@ -229,14 +229,15 @@ def trial_tells(text: str, attributes: dict[str, Any], script: list[Doing]) -> t
     for each in sorted(script, key=lambda each: each.after):
         each.planned(mel)
     mel.run()
-    all_facts = [(each.fact, each.step, each.at, said(each.data)) for each in trial._world.memory.facts]
-    facts = [fact for fact in all_facts if fact[0] != "refused"]
-    by_gate: dict[str, list[datetime]] = {}  # the store keeps one row a gate: the last time, and how often
-    for fact, _, at, data in all_facts:
-        if fact == "refused":
-            by_gate.setdefault(data["reason"], []).append(at)
+    stored = trial._world.memory.facts
+    facts = [(each.fact, each.step, each.at, said(each.data)) for each in stored if each.fact != "refused"]
+    by_gate: dict[tuple[str | None, str], list[datetime]] = {}
+    for each in stored:  # the store keeps one row a canvas and gate: the last time, and how often
+        if each.fact == "refused":
+            by_gate.setdefault((each.canvas, each.data["reason"]), []).append(each.at)
     facts += [
-        ("refused", None, times[-1], {"reason": gate, "times": len(times)}) for gate, times in by_gate.items()
+        ("refused", None, times[-1], {"reason": gate, "times": len(times)})
+        for (_, gate), times in by_gate.items()
     ]
     sent = sorted(((each.at, each.step, each.content.model_dump()) for each in trial.messages), key=str)
     return facts, without_links(sent)
@@ -275,6 +276,7 @@ doings = st.one_of(
 )
 
 
+@example(script=[Doing(timedelta(minutes=1), "sets", "free")], plan=None, zone="Europe/Paris")
 @given(
     script=st.lists(doings, max_size=7, unique_by=lambda each: each.after),
     plan=st.sampled_from(["pro", "free", None]),
