@@ -74,21 +74,23 @@ class SharedCalls:
         if len(waiting.under_way) < AT_ONCE:
             task = asyncio.create_task(self._drain(workspace, waiting), context=Context())
             waiting.under_way.add(task)
-            task.add_done_callback(waiting.under_way.discard)
         await call.stored
         return measured(Tracked(objects.taken, objects.errors, objects.warnings))
 
     async def _drain(self, workspace: int, waiting: _Waiting) -> None:
         working_for.set(workspace)
-        while waiting.calls:
-            calls, size = [waiting.calls.popleft()], 0
-            size = len(calls[0].objects.items)
-            while waiting.calls and size + len(waiting.calls[0].objects.items) <= MOST_TOGETHER:
-                calls.append(waiting.calls.popleft())
-                size += len(calls[-1].objects.items)
-            await self._stored(workspace, calls)
-        if not waiting.under_way - {asyncio.current_task()}:
-            self._waiting.pop(workspace, None)
+        try:
+            while waiting.calls:
+                calls = [waiting.calls.popleft()]
+                size = len(calls[0].objects.items)
+                while waiting.calls and size + len(waiting.calls[0].objects.items) <= MOST_TOGETHER:
+                    calls.append(waiting.calls.popleft())
+                    size += len(calls[-1].objects.items)
+                await self._stored(workspace, calls)
+        finally:  # in the step that found no call: the next one would wait for a task that has ended
+            waiting.under_way = {each for each in waiting.under_way if each is not asyncio.current_task()}
+            if not waiting.under_way:
+                self._waiting.pop(workspace, None)
 
     async def _stored(self, workspace: int, calls: Sequence[_Call]) -> None:
         items = list(chain.from_iterable(call.objects.items for call in calls))

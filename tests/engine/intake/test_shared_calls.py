@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from journeys.engine.intake import shared_calls
 from journeys.engine.intake.shared_calls import AT_ONCE, MOST_TOGETHER, SharedCalls, may_share
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.people.identity import Identifier, lock_known
@@ -57,6 +58,41 @@ async def test_what_a_call_was_answered_is_committed(db: Database) -> None:
         assert await db.pool.fetchval("select count(*) from events where name = $1", f"call {n}") == 1
 
     await asyncio.gather(*map(one, range(12)))
+
+
+async def test_a_call_that_comes_as_the_others_end_waits_for_none_of_them(
+    db: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The transactions end in one step of the event loop; who is answered first calls again before the loop goes on."""
+    stage = await stage_on(db, HELLO)
+    shared = shared_on(stage)
+    real, all_done = shared_calls.store, asyncio.Event()
+    begun = asyncio.Queue[None]()
+    stored = again = 0
+
+    async def together(*given: Any) -> Any:
+        nonlocal stored
+        begun.put_nowait(None)
+        done = await real(*given)
+        stored += 1
+        if stored == AT_ONCE:
+            all_done.set()
+        await all_done.wait()
+        return done
+
+    async def caller(name: str) -> None:
+        nonlocal again
+        await shared(stage.workspace, events(name))
+        if not again:
+            again += 1
+            await shared(stage.workspace, events(name, name="again"))
+
+    monkeypatch.setattr(shared_calls, "store", together)
+    async with asyncio.timeout(60), asyncio.TaskGroup() as callers:
+        for n in range(AT_ONCE):
+            callers.create_task(caller(f"p{n}"))
+            await begun.get()
+    assert await db.pool.fetchval("select count(*) from events") == AT_ONCE + 1
 
 
 async def test_a_transaction_never_holds_more_than_so_many_objects_of_several_calls(db: Database) -> None:
