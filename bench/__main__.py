@@ -27,8 +27,7 @@ from bench import batch, doors, imports, ingestion, ingestion_sizes, liquid, pro
 from bench.core import measure
 from bench.plain import Activities, Plain
 from bench.receivers import receivers
-from bench.stories import COUNTED_DAY, DAY, MESSAGES, story
-from journeys.canvas.yaml_definitions import Definitions, read_text
+from bench.stories import COUNTED_DAY, DAY, MESSAGES, definitions_of, story
 from journeys.channels.email import Email, SmtpSettings
 from journeys.channels.webhook import Webhook, WebhookSettings
 from journeys.cli.stop import leave
@@ -112,9 +111,7 @@ class Bench:
     ) -> tuple[Run, dict[str, float]]:
         """Our side: the plugin's worker in this process. People come in calls of fifty; `alone`: a workflow each all the same."""
         client = await Client.connect(self.temporal)
-        definitions = Definitions()
-        for one in read_text(story(name, self.url, alone=alone, day=day))[0]:
-            definitions.add(one)
+        definitions = definitions_of(story(name, self.url, alone=alone, day=day))
         async with self.database() as db:
             workspace = (await publish(db, "bench", definitions)).workspace
             people = await self.people(db, workspace, count)
@@ -226,14 +223,11 @@ class Bench:
     async def latency(self) -> float:
         """From ingest to burst on an idle machine: median milliseconds."""
         client = await Client.connect(self.temporal)
-        definitions = Definitions()
-        text = (
+        definitions = definitions_of(
             "kind: canvas\nformat: 1\nname: l\nschedule: {api: true}\nsteps:\n"
             "  - {type: action_paths, id: watch, within: 1 hour, paths: [{name: p, triggers: [{event: liked}]}]}\n"
             "  - {type: delay, id: d, duration: 1 hour}\n  - {type: delay, id: e, duration: 1 hour}\n"
         )
-        for one in read_text(text)[0]:
-            definitions.add(one)
         times = []
         async with self.database() as db:
             workspace = (await publish(db, "bench", definitions)).workspace

@@ -28,7 +28,7 @@ from uuid_utils.compat import uuid7
 
 from bench import processor
 from bench.receivers import receivers
-from bench.stories import MAIL
+from bench.stories import MAIL, definitions_of
 from bench.tenants import process
 from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.engine.content import Values, compile
@@ -92,15 +92,6 @@ class Ran:
     whole: datetime
 
 
-def _definitions(text: str) -> Definitions:
-    made = Definitions()
-    found, problems = read_text(text)
-    assert not problems, problems
-    for one in found:
-        made.add(one)
-    return made
-
-
 async def canvas(bench: Bench, count: int, text: str) -> Ran:
     """Our side, with a worker of its own, until the last mail and its fact."""
     async with bench.database() as db:
@@ -122,7 +113,7 @@ async def canvas(bench: Bench, count: int, text: str) -> Ran:
             before = await bench.count()
             used = processor.seconds(bench.data)
             published = datetime.now(UTC)
-            await publish(db, "bench", _definitions(text))
+            await publish(db, "bench", definitions_of(text))
             half, whole = await _mails(bench, before, count)
             await _until(db, SENT, workspace, count)
             await _until(db, ENDED, workspace, 1)

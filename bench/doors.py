@@ -15,12 +15,11 @@ from uuid import uuid4
 import httpx2
 
 from bench.pauses import longest_pause
-from bench.stories import story
+from bench.stories import definitions_of, story
 from journeys.api.app import app
 from journeys.api.rate_limits import Limits
 from journeys.api.requests import LARGEST_BODY, MOST_VALUES
 from journeys.api.services import Services
-from journeys.canvas.yaml_definitions import Definitions, read_text
 from journeys.cli.servers import up
 from journeys.engine.clock import Clock
 from journeys.engine.ports import NullNotifier
@@ -147,9 +146,7 @@ WORST: Mapping[str, tuple[str, Callable[[], bytes]]] = {
 
 @asynccontextmanager
 async def _api(db: Database) -> AsyncIterator[httpx2.AsyncClient]:
-    definitions = Definitions()
-    for one in read_text(story("j1", "http://127.0.0.1:9"))[0]:
-        definitions.add(one)
+    definitions = definitions_of(story("j1", "http://127.0.0.1:9"))
     workspace = (await publish(db, "bench", definitions)).workspace
     key = await create_key(db, workspace, "bench", ["*"])
     services = Services(db, Published(db), Clock(), NullNotifier(), NullNotifier())

@@ -23,7 +23,8 @@ import asyncpg
 import msgspec
 from uvicorn.loops.auto import auto_loop_factory
 
-from bench.tenants import _definitions, _says, process
+from bench.stories import definitions_of
+from bench.tenants import _says, process
 from journeys.api.app import app
 from journeys.api.rate_limits import Limits
 from journeys.api.services import Services
@@ -129,7 +130,7 @@ async def measure() -> dict[str, float]:
             url = await create_database(server, f"bench_{uuid4().hex[:8]}")
             await migrate(url)
             async with Database.at(url) as db:
-                workspace = (await publish(db, "bench", _definitions(CANVAS))).workspace
+                workspace = (await publish(db, "bench", definitions_of(CANVAS))).workspace
                 key = await create_key(db, workspace, "bench", ["*"])
                 await db.pool.execute(BARE)
                 async with process("bench.ingestion", url) as api:

@@ -17,7 +17,7 @@ from typing import Any
 from uuid import uuid4
 
 from bench import processor
-from bench.tenants import _definitions
+from bench.stories import definitions_of
 from journeys.engine.clock import Clock
 from journeys.engine.intake.track import track
 from journeys.engine.ports import NullNotifier
@@ -62,7 +62,7 @@ class Side:
     @classmethod
     async def of(cls, db: Database, people: int) -> Side:
         """A workspace of so many people."""
-        workspace = (await publish(db, "bench", _definitions(CANVAS))).workspace
+        workspace = (await publish(db, "bench", definitions_of(CANVAS))).workspace
         await db.pool.execute(PEOPLE, workspace, people, timeout=3600)
         await db.pool.execute("vacuum analyze people", timeout=3600)
         return cls(db, workspace)

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-from journeys.canvas.yaml_definitions import Definitions, read_text
+from bench.stories import definitions_of
 from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
 from journeys.engine.workspaces.canvas_report import report_of
@@ -59,9 +59,7 @@ where workspace = $1 and canvas = 'report' group by 1, 2, 3, 4, 5
 
 async def measure() -> dict[str, Any]:
     """Seconds of the report and of the one count, the median of five each, one after the other."""
-    definitions = Definitions()
-    for one in read_text(CANVAS)[0]:
-        definitions.add(one)
+    definitions = definitions_of(CANVAS)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
         async with embedded_postgres(Path(folder) / "postgres") as server:

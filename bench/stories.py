@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from journeys.canvas.yaml_definitions import Definitions, read_text
+
 DAY = 1.0
 """Real seconds that a day lasts."""
 COUNTED_DAY = 8.0
@@ -73,3 +75,13 @@ def story(name: str, url: str, *, alone: bool = False, day: float = DAY) -> str:
     text = STORIES[name].replace("NAME", name) + TEMPLATE.replace("URL", url)
     text = text.replace("ONE_DAY", f"{day:g} seconds").replace("TWO_DAYS", f"{2 * day:g} seconds")
     return text.replace("reentry:", "workflow: always\nreentry:", 1) if alone else text
+
+
+def definitions_of(text: str) -> Definitions:
+    """The definitions of a text, which must be right."""
+    made = Definitions()
+    found, problems = read_text(text)
+    assert not problems, problems
+    for one in found:
+        made.add(one)
+    return made

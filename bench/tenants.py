@@ -30,8 +30,7 @@ import psutil
 from uuid_utils.compat import uuid7
 
 from bench.hostile_tenant import CALM, CANVASES, NAMELESS, SLOW_NAME, published
-from bench.stories import MAIL
-from journeys.canvas.yaml_definitions import Definitions, read_text
+from bench.stories import MAIL, definitions_of
 from journeys.engine.store import Database, migrate
 from journeys.engine.store.embedded_postgres import create_database, embedded_postgres
 from journeys.engine.workspaces.api_keys import create_key
@@ -83,15 +82,6 @@ select $1, (lpad(to_hex(n), 12, '0') || '70008000000000000000')::uuid, n % 256, 
 from generate_series(1, $2) n
 """
 POISON = """insert into broadcasts (workspace, id, canvas, audience, context) values ($1, $2, 'everybody', '{"nothing": 1}', '{}')"""
-
-
-def _definitions(text: str) -> Definitions:
-    made = Definitions()
-    found, problems = read_text(text)
-    assert not problems, problems
-    for one in found:
-        made.add(one)
-    return made
 
 
 @asynccontextmanager
@@ -234,9 +224,9 @@ async def measure() -> dict[str, float]:
                 process("journeys", "serve", "--port", "0", environment=environment) as api,
                 process("journeys", "worker", "--port", "0", environment=environment) as worker,
             ):
-                calm = (await publish(db, "calm", _definitions(STORY))).workspace
+                calm = (await publish(db, "calm", definitions_of(STORY))).workspace
                 text = published(sink, f"http://127.0.0.1:{dribbling}/")
-                hostile = (await publish(db, "hostile", _definitions(text))).workspace
+                hostile = (await publish(db, "hostile", definitions_of(text))).workspace
                 keys = [await create_key(db, each, "bench", ["*"]) for each in (calm, hostile)]
                 address = (await _says(api, r"listens on (http\S+)"))[1]
                 await _says(worker, r"metrics on (http\S+)")

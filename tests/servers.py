@@ -77,24 +77,23 @@ async def _serve(tell: int, ending: int, *, postgres: bool, temporal: bool) -> N
 
 async def drop_database(server: str, name: str) -> None:
     """Drop what a test has made: the databases of a whole run would fill the memory in which they lie."""
-    import asyncpg
-
-    connection = await asyncpg.connect(server)
-    try:
-        await connection.execute(f'drop database if exists "{name}" with (force)')
-    finally:
-        await connection.close()
+    await _drop(server, "select $1::text", name)
 
 
 async def drop_databases(url: str) -> None:
     """Drop what tests have made and nobody uses any more."""
+    await _drop(
+        url,
+        "select datname from pg_database where datname like 'journeys\\_%' and datname <> 'journeys_template'",
+    )
+
+
+async def _drop(server: str, which: str, *given: str) -> None:
     import asyncpg
 
-    connection = await asyncpg.connect(url)
+    connection = await asyncpg.connect(server)
     try:
-        for row in await connection.fetch(
-            "select datname from pg_database where datname like 'journeys\\_%' and datname <> 'journeys_template'"
-        ):
+        for row in await connection.fetch(which, *given):
             await connection.execute(f'drop database if exists "{row[0]}" with (force)')
     finally:
         await connection.close()

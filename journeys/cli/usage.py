@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Annotated
 
 from cyclopts import Parameter
@@ -13,7 +13,7 @@ from rich.table import Table
 from journeys.cli.addresses import database, workspace
 from journeys.cli.console import err, out, print_json, run
 from journeys.cli.options import AsJson, Workspace
-from journeys.engine.workspaces.api_usage import usage_of
+from journeys.engine.workspaces.api_usage import this_hour, usage_of
 
 
 def usage(
@@ -38,7 +38,7 @@ def usage(
     as_json
         Print it as JSON.
     """
-    since = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=hours - 1)
+    since = this_hour() - timedelta(hours=hours - 1)
 
     async def work(_: asyncio.Event) -> int:
         async with database() as db:

@@ -72,32 +72,30 @@ where p.workspace = $1 and p.id = any($2::uuid[])
 
 RECALLED = "select recall_address($1, address) from unnest($2::text[]) as s(address) order by address"
 MINE = "array_remove(array(select unnest(array[email, phone]) from people where (workspace, id) = ($1, $2)), null)"
-KEPT = (
-    f"select recall_address($1, address) from unnest({MINE}) as s(address) order by address",  # noqa: S608 - constants
-    """
+RECALLED_OF = f"select recall_address($1, address) from unnest({MINE}) as s(address) order by address"  # noqa: S608 - constants
+SAID_BY = """
 insert into addresses (workspace, address, channel, state, said)
 select $1, p.email, 'email', case when p.standard ? 'marked_email_as_spam_at' then 'unsubscribed' else c.state end,
     coalesce(c.at, $3::timestamptz)
 from people p left join consents c on (c.workspace, c.person, c.channel) = (p.workspace, p.id, 'email')
 where (p.workspace, p.id) = ($1, $2) and p.email is not null and (c.state is not null or p.standard ? 'marked_email_as_spam_at')
 on conflict (workspace, address, channel) do update set state = excluded.state, said = excluded.said
-""",
-    f"select from addresses where workspace = $1 and address = any({MINE}) order by address, channel for update",
-)
-"""The rows of a person's addresses, with what they said of e-mail, locked: of two who share one, the last one sees it."""
+"""
+LOCKED = f"select from addresses where workspace = $1 and address = any({MINE}) order by address, channel for update"
+"""The rows of a person's addresses, with what they said of e-mail: of two who share one, the last one sees it."""
 
 ALONE = f"""
 workspace = $1 and address = any({MINE}) and not exists (
     select from people o where o.workspace = $1 and o.id <> $2 and addresses.address in (o.email, o.phone))
 """
-HASHED = (
-    f"delete from addresses where bounced is null and state is distinct from 'unsubscribed' and {ALONE}",  # noqa: S608 - constants
-    f"""
+FORGOTTEN = (
+    f"delete from addresses where bounced is null and state is distinct from 'unsubscribed' and {ALONE}"  # noqa: S608 - constants
+)
+HASHED = f"""
 update addresses set address = address_hash(workspace, address), state = case state when 'unsubscribed' then state end,
     said = case state when 'unsubscribed' then said end
 where {ALONE}
-""",  # noqa: S608 - constants
-)
+"""  # noqa: S608 - constants
 
 
 async def hash_addresses(connection: Any, workspace: int, person: UUID, now: datetime) -> None:
@@ -106,9 +104,10 @@ async def hash_addresses(connection: Any, workspace: int, person: UUID, now: dat
     These are the unsubscribed ones, those that are marked as spam, and those that do not exist (IDN-31). The person is
     locked, and their consents are still there.
     """
-    for statement in (*KEPT, *HASHED):
-        given = (workspace, person, now)
-        await connection.execute(statement, *given[: 3 if "$3" in statement else 2])
+    await connection.execute(RECALLED_OF, workspace, person)
+    await connection.execute(SAID_BY, workspace, person, now)
+    for statement in (LOCKED, FORGOTTEN, HASHED):
+        await connection.execute(statement, workspace, person)
 
 
 async def recall(connection: Any, workspace: int, addresses: Collection[str]) -> None:

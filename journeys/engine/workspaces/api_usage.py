@@ -82,19 +82,22 @@ class Usage:
 
     def call(self, workspace: int, key: str, endpoint: str, *, refused: bool) -> None:
         """Count a call, by the name of its key."""
-        counts = self._calls.setdefault((workspace, _hour(), key, endpoint), [0, 0])
+        counts = self._calls.setdefault((workspace, this_hour(), key, endpoint), [0, 0])
         counts[0] += 1
         counts[1] += refused
 
     def window(self, workspace: int, bucket: str, calls: int, used: int) -> None:
         """Note how many calls of a window have been given out. Warns once an hour of a limit that is nearly reached."""
-        hour = _hour()
-        before = self._peaks.get((workspace, hour, bucket), (1, 0))
-        if used * before[0] > before[1] * calls:
-            self._peaks[workspace, hour, bucket] = calls, used
+        hour = this_hour()
+        self._peak((workspace, hour, bucket), calls, used)
         if used >= NEAR * calls and self._warned.get((workspace, bucket)) != hour:  # RTE-1
             self._warned[workspace, bucket] = hour
             log.warning("limit_nearly_reached", workspace=workspace, limit=bucket, calls=calls, used=used)
+
+    def _peak(self, window: tuple[int, datetime, str], calls: int, used: int) -> None:
+        before = self._peaks.get(window, (1, 0))
+        if used * before[0] > before[1] * calls:
+            self._peaks[window] = calls, used
 
     async def write(self) -> None:
         """Write what was counted; it is counted again where the database does not take it."""
@@ -113,9 +116,8 @@ class Usage:
                 now = self._calls.setdefault(key, [0, 0])
                 now[0] += counts[0]
                 now[1] += counts[1]
-            for place, (calls, used) in peaks.items():
-                before = self._peaks.get(place, (1, 0))
-                self._peaks[place] = (calls, used) if used * before[0] > before[1] * calls else before
+            for window, peak in peaks.items():
+                self._peak(window, *peak)
             raise
 
     async def clear(self) -> None:
@@ -124,7 +126,8 @@ class Usage:
         await self._db.pool.execute(CLEAR_PEAKS, KEPT)
 
 
-def _hour() -> datetime:
+def this_hour() -> datetime:
+    """The beginning of the present hour, UTC."""
     return datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
 
 

@@ -12,10 +12,12 @@ LEFT = "$5::bigint - case when r.opened < excluded.opened then 0 else r.used end
 GRANTED = f"greatest(0, least({LEFT}, greatest(1, least($6::bigint, ({LEFT}) / 8))))"
 """What is wanted, and at most the eighth part of what is left, so that little lies idle in a process that stops asking."""
 
+FIRST = "least($5::bigint, greatest(1, least($6::bigint, $5::bigint / 8)))"
+"""The same of a window of which nothing was given out."""
+
 TAKE = f"""
 insert into rate_limits as r (workspace, bucket, part, opened, used, granted)
-values ($1, $2, $3, $4, least($5::bigint, greatest(1, least($6::bigint, $5::bigint / 8))),
-    least($5::bigint, greatest(1, least($6::bigint, $5::bigint / 8))))
+values ($1, $2, $3, $4, {FIRST}, {FIRST})
 on conflict (workspace, bucket, part) do update set
     opened = greatest(r.opened, excluded.opened),
     used = case when r.opened < excluded.opened then 0 else r.used end + {GRANTED},

@@ -35,8 +35,8 @@ from journeys.engine.store import Database
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.crashing import Crash, Crashing, Fuse
 from tests.engine.entries.test_locks import tracked, waits
+from tests.engine.intake.racing import ASKS, DERIVES, LISTENS, WAITS, Halfway, named
 from tests.engine.intake.test_erasing import erase, places
-from tests.engine.intake.test_merge_races import LISTENS, WAITS, named
 from tests.receiver import Receiver
 from tests.stage import EMAIL, Stage, canvas, see_to_runs, stage_on, webhook
 
@@ -138,11 +138,7 @@ async def test_an_event_is_theirs_and_goes_with_them_or_nobodys(db: Database, fi
 
 @ORDERS
 async def test_what_a_canvas_made_is_heard_before_or_not(db: Database, first: bool) -> None:
-    makes = canvas("  - {type: user_update, id: u, events: [{name: made}]}")
-    hears = "\n---\n" + canvas(
-        "  - {type: delay, id: d, duration: 1 day}", name="second", schedule="{event: made}"
-    )
-    race = await Race.on(db, makes + hears)
+    race = await Race.on(db, DERIVES)
     stage = race.stage
     [entry] = await stage.enter(race.mel)
     await stage.burst(entry)
@@ -164,25 +160,20 @@ async def test_a_message_that_is_called_for_is_settled_once_and_does_not_come_ag
     [entry] = await stage.enter(race.mel)
     stage.clock.turn(DAY)  # type: ignore[attr-defined]
     await stage.burst(entry)
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    halfway = Halfway()
 
     async with Mailbox() as mailbox:
 
         class Slow(Email):
             async def deliver(self, content: Any, to: Any, key: str) -> Receipt:
                 done = await super().deliver(content, to, key) if receipt == "sent" else None
-                begun.set()
-                await goes_on.wait()
+                await halfway.stop()
                 return done or Receipt("retry", f"{SAID} is busy")
 
         delivering = asyncio.create_task(stage.deliver(Slow(SmtpSettings(port=mailbox.port))))
-        await begun.wait()
+        await halfway.begun.wait()
 
-        async def settling() -> None:
-            goes_on.set()
-            await delivering
-
-        await race.run(first, settling)
+        await race.run(first, halfway.finishing(delivering))
         await db.pool.execute("update dispatches set not_before = null, lease = null")
         await stage.deliver(Email(SmtpSettings(port=mailbox.port)))
         assert len(mailbox.mails) == (receipt == "sent")
@@ -243,33 +234,23 @@ async def test_a_webhook_leaves_once_at_most_and_only_where_the_person_was_read_
 @ORDERS
 @pytest.mark.parametrize("status", [200, 503])
 async def test_the_answer_to_a_question_finds_no_row(db: Database, first: bool, status: int) -> None:
-    asks = canvas("""
-  - {type: context, id: ask, set: [{name: got, value: "{% connected_content https://example.com/size %}"}]}
-  - {type: delay, id: rest, duration: 1 day}
-  - {type: user_update, id: last, attributes: {done: true}}
-""")
-    race = await Race.on(db, asks)
+    race = await Race.on(db, ASKS)
     stage = race.stage
     [entry] = await stage.enter(race.mel)
     await stage.burst(entry)
     calls = 0
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    halfway = Halfway()
 
     async def answers(workspace: int, call: WebCall) -> Reply:
         nonlocal calls
         calls += 1
-        begun.set()
-        await goes_on.wait()
+        await halfway.stop()
         return Reply(status, SAID, "text")
 
     answering = asyncio.create_task(stage.answer(answers))
-    await begun.wait()
+    await halfway.begun.wait()
 
-    async def settling() -> None:
-        goes_on.set()
-        await answering
-
-    await race.run(first, settling)
+    await race.run(first, halfway.finishing(answering))
     assert await stage.answer(answers) == 0 and calls == 1
     assert (await stage.row(entry))["ended"] == "erased"
     await race.nothing_is_left()

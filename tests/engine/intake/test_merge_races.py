@@ -25,22 +25,19 @@ from journeys.engine.entries.fetching import Fetcher
 from journeys.engine.intake.identifying import MergeUpdate, Parts, Who, merge_people
 from journeys.engine.intake.merging import merge
 from journeys.engine.intake.triggering import Trigger, Wanted
-from journeys.engine.people.identity import Identifier, resolve
+from journeys.engine.people.identity import resolve
 from journeys.engine.people.profiles import Profile
 from journeys.engine.ports import NullNotifier
 from journeys.engine.store import Database
 from journeys.engine.workspaces.template_services import TemplateServices
 from tests.crashing import Crash, Crashing, Fuse
 from tests.engine.entries.test_locks import Attempts, tracked, waits
+from tests.engine.intake.racing import ASKS, DERIVES, LISTENS, WAITS, Halfway, named
 from tests.stage import EMAIL, Stage, canvas, see_to_runs, stage_on
 
 Order = str
 ORDERS = pytest.mark.parametrize("order", ["the merge first", "the merge last"])
 DAY = timedelta(days=1)
-
-
-def named(person: Profile) -> Identifier:
-    return Identifier("braze_id", str(person.id))
 
 
 class Race:
@@ -102,20 +99,6 @@ async def hold(connection: Any, race: Race) -> None:
     assert done.declined is None
 
 
-WAITS = canvas(
-    "  - {type: delay, id: d, duration: 1 day}\n  - {type: message, id: m, channel: email, template: hello}"
-)
-LISTENS = canvas(
-    """
-  - type: action_paths
-    id: a
-    within: 2 days
-    paths: [{name: p, triggers: [{event: ping}], steps: [{type: user_update, id: u, attributes: {n: {increment: 1}}}]}]
-""",
-    more="conversions: [{name: c, event: ping, within: 7 days}]",
-)
-
-
 @ORDERS
 async def test_a_burst_takes_the_entry_on_once(db: Database, order: Order) -> None:
     """GEN-9"""
@@ -162,11 +145,7 @@ async def test_an_event_is_heard_once_by_the_entry_and_counts_as_a_conversion(
 @ORDERS
 async def test_an_event_that_a_canvas_made_is_heard_once(db: Database, order: Order) -> None:
     """GEN-9"""
-    makes = canvas("  - {type: user_update, id: u, events: [{name: made}]}")
-    hears = "\n---\n" + canvas(
-        "  - {type: delay, id: d, duration: 1 day}", name="second", schedule="{event: made}"
-    )
-    race = await Race.on(db, makes + hears)
+    race = await Race.on(db, DERIVES)
     stage = race.stage
     [entry] = await stage.enter(race.mel)
     await stage.burst(entry)
@@ -190,26 +169,21 @@ async def test_a_message_that_is_called_for_leaves_once_and_is_settled_or_comes_
     [entry] = await stage.enter(race.mel)
     stage.clock.turn(DAY)  # type: ignore[attr-defined]
     await stage.burst(entry)
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    halfway = Halfway()
 
     async with Mailbox() as mailbox:
 
         class Slow(Email):
             async def deliver(self, content: Any, to: Any, key: str) -> Receipt:
                 done = await super().deliver(content, to, key) if receipt == "sent" or mailbox.mails else None
-                begun.set()
-                await goes_on.wait()
+                await halfway.stop()
                 return done or Receipt("retry", "busy")
 
         channel = Slow(SmtpSettings(host="127.0.0.1", port=mailbox.port))
         delivering = asyncio.create_task(stage.deliver(channel))
-        await begun.wait()
+        await halfway.begun.wait()
 
-        async def settling() -> None:
-            goes_on.set()
-            await delivering
-
-        await race.run(order, settling)
+        await race.run(order, halfway.finishing(delivering))
         if receipt == "retry":
             [dispatch] = await stage.dispatches()
             assert (dispatch["person"], dispatch["state"], dispatch["attempts"]) == (race.zoe.id, "queued", 1)
@@ -249,33 +223,23 @@ async def test_the_answer_to_a_question_is_heard_once_or_asked_for_again(
     db: Database, order: Order, status: int
 ) -> None:
     """GEN-9: a step that asks others."""
-    asks = canvas("""
-  - {type: context, id: ask, set: [{name: got, value: "{% connected_content https://example.com/size %}"}]}
-  - {type: delay, id: rest, duration: 1 day}
-  - {type: user_update, id: last, attributes: {done: true}}
-""")
-    race = await Race.on(db, asks)
+    race = await Race.on(db, ASKS)
     stage = race.stage
     [entry] = await stage.enter(race.mel)
     await stage.burst(entry)
     calls = 0
-    begun, goes_on = asyncio.Event(), asyncio.Event()
+    halfway = Halfway()
 
     async def answers(workspace: int, call: WebCall) -> Reply:
         nonlocal calls
         calls += 1
-        begun.set()
-        await goes_on.wait()
+        await halfway.stop()
         return Reply(status if calls == 1 else 200, "42", "text")
 
     answering = asyncio.create_task(stage.answer(answers))
-    await begun.wait()
+    await halfway.begun.wait()
 
-    async def settling() -> None:
-        goes_on.set()
-        await answering
-
-    await race.run(order, settling)
+    await race.run(order, halfway.finishing(answering))
     if status == 503:
         rows = await db.pool.fetch("select person, tries from fetches")
         assert [row["person"] for row in rows] == [race.zoe.id]

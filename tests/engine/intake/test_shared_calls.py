@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
-from journeys.engine.intake import shared_calls
 from journeys.engine.intake.shared_calls import AT_ONCE, MOST_TOGETHER, SharedCalls, may_share
+from journeys.engine.intake.track import store
 from journeys.engine.intake.track_objects import Objects, read
 from journeys.engine.people.identity import Identifier, lock_known
 from journeys.engine.ports import NullNotifier
@@ -66,14 +66,14 @@ async def test_a_call_that_comes_as_the_others_end_waits_for_none_of_them(
     """The transactions end in one step of the event loop; who is answered first calls again before the loop goes on."""
     stage = await stage_on(db, HELLO)
     shared = shared_on(stage)
-    real, all_done = shared_calls.store, asyncio.Event()
+    all_done = asyncio.Event()
     begun = asyncio.Queue[None]()
     stored = again = 0
 
     async def together(*given: Any) -> Any:
         nonlocal stored
         begun.put_nowait(None)
-        done = await real(*given)
+        done = await store(*given)
         stored += 1
         if stored == AT_ONCE:
             all_done.set()
@@ -87,7 +87,7 @@ async def test_a_call_that_comes_as_the_others_end_waits_for_none_of_them(
             again += 1
             await shared(stage.workspace, events(name, name="again"))
 
-    monkeypatch.setattr(shared_calls, "store", together)
+    monkeypatch.setattr("journeys.engine.intake.shared_calls.store", together)
     async with asyncio.timeout(60), asyncio.TaskGroup() as callers:
         for n in range(AT_ONCE):
             callers.create_task(caller(f"p{n}"))
