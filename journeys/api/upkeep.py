@@ -11,6 +11,7 @@ import asyncpg
 
 from journeys.api.rate_limits import EVERY
 from journeys.api.services import Services
+from journeys.engine.outages import OUTAGES
 from journeys.engine.store.database import PASSING
 
 WRITTEN_EVERY = 5.0
@@ -20,8 +21,10 @@ CLEARED_EVERY = 3600.0
 LAST_WORD = 2.0
 """Seconds that a process that ends waits for a database that is away."""
 
-LATER = (*PASSING, TimeoutError, asyncpg.PostgresError)
-"""What is done again the next time."""
+AWAY = (*PASSING, TimeoutError)
+"""Requests tell of a database that is away; all is done again the next time."""
+
+UPKEEP = "upkeep"
 
 
 @asynccontextmanager
@@ -34,22 +37,36 @@ async def kept_up(services: Services) -> AsyncIterator[None]:
         going.cancel()
         with suppress(asyncio.CancelledError):
             await going
-        with suppress(*LATER):
-            async with asyncio.timeout(LAST_WORD):
+        with suppress(*AWAY):
+            async with asyncio.timeout(LAST_WORD), _told():
                 await services.limits.give_back()
                 await services.usage.write()
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[None]:
+    """What the database refuses is logged once, until it takes it again."""
+    try:
+        yield
+    except AWAY:
+        raise
+    except asyncpg.PostgresError as error:
+        OUTAGES.gone(UPKEEP, error)
+    else:
+        OUTAGES.back(UPKEEP)
 
 
 async def _again(services: Services) -> None:
     written = cleared = time.monotonic()
     while True:
         await asyncio.sleep(EVERY)
-        with suppress(*LATER):
-            await services.limits.give_back(EVERY)
-            if time.monotonic() - written >= WRITTEN_EVERY:
-                await services.usage.write()
-                written = time.monotonic()
-            if time.monotonic() - cleared >= CLEARED_EVERY:
-                await services.limits.clear()
-                await services.usage.clear()
-                cleared = time.monotonic()
+        with suppress(*AWAY):
+            async with _told():
+                await services.limits.give_back(EVERY)
+                if time.monotonic() - written >= WRITTEN_EVERY:
+                    await services.usage.write()
+                    written = time.monotonic()
+                if time.monotonic() - cleared >= CLEARED_EVERY:
+                    await services.limits.clear()
+                    await services.usage.clear()
+                    cleared = time.monotonic()

@@ -172,3 +172,23 @@ async def test_counts_add_up_over_processes_and_are_kept_where_the_database_is_a
     await door.stage.db.pool.execute("update api_usage set hour = hour - interval '91 days'")
     await usage.clear()
     assert await door.stage.db.pool.fetchval("select count(*) from api_usage") == 0
+
+
+async def test_what_the_database_refuses_is_told_once_and_written_when_it_is_taken(
+    door: Door, caplog: pytest.LogCaptureFixture
+) -> None:
+    door.services.usage.call(door.stage.workspace, "a", "GET /x", refused=False)
+    await door.stage.db.pool.execute("alter table api_usage rename to elsewhere")
+    for _ in range(2):
+        async with kept_up(door.services):
+            pass
+    await door.stage.db.pool.execute("alter table elsewhere rename to api_usage")
+    async with kept_up(door.services):
+        pass
+
+    told = [one.said for one in caplog.records if getattr(one, "event", "") in ("gone", "back")]  # type: ignore[attr-defined]
+    assert [(one["what"], one.get("error")) for one in told] == [
+        ("upkeep", "UndefinedTableError"),
+        ("upkeep", None),
+    ]
+    assert await door.stage.db.pool.fetchval("select calls from api_usage") == 1
